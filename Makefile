@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+CHECKS := unit model qtest guest base migration
+
+.DEFAULT_GOAL := all
+.NOTPARALLEL:
+.PHONY: all run check $(CHECKS:%=check-%) install upstream clean distclean help
+
+# Ninja decides by itself how much it does at once.
+unexport MAKEFLAGS MFLAGS MAKELEVEL
+
+all:
+	@scripts/build qemu core
+
+help:
+	@echo 'make                build both emulators and the standalone core'
+	@echo 'make run            build, then boot Linux and show the drain'
+	@echo 'make check          every test below; the last line is the sum'
+	@echo 'make check-unit     the core alone, also under ThreadSanitizer'
+	@echo 'make check-model    the drain protocol, exhaustively'
+	@echo 'make check-qtest    the emulated hardware through qtest'
+	@echo 'make check-guest    Linux guests doing verified I/O'
+	@echo "make check-base     the base's own qtests on our binary"
+	@echo 'make check-migration  migration with a stock QEMU'
+	@echo 'make install        install to the prefix (DESTDIR=)'
+	@echo 'make upstream       the untouched base, in build/upstream'
+	@echo 'make clean          remove what was compiled (not the peer)'
+	@echo 'make distclean      remove build/'
+	@echo 'Options of the build: ./configure --help'
+
+run: all
+	@scripts/run
+
+check: all
+	@scripts/check $(CHECKS)
+
+check-unit check-model:
+	@scripts/build core
+	@scripts/check $(@:check-%=%)
+
+check-qtest check-guest check-base check-migration: all
+	@scripts/check $(@:check-%=%)
+
+install:
+	@DESTDIR='$(DESTDIR)' scripts/build install
+
+upstream:
+	@scripts/build upstream
+
+clean:
+	rm -rf build/obj build/core build/check
+
+distclean:
+	rm -rf build

@@ -1,0 +1,63 @@
+/*
+ * VT-d: what the unit says of itself, from the device's properties
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * VT-d 11.4.2 (CAP_REG) and 11.4.3 (ECAP_REG).  The same properties give the
+ * same values as the base's model: a guest migrates between the two.
+ */
+#include "qemu/osdep.h"
+#include "vtd-internal.h"
+
+static uint64_t vtd_cap(const IntelIOMMUState *s)
+{
+    uint64_t cap = VTD_CAP_FRO | VTD_CAP_NFR(s->fault_records) |
+                   VTD_CAP_ND | VTD_CAP_MAMV | VTD_CAP_PSI |
+                   VTD_CAP_SSLPS | VTD_CAP_MGAW(s->aw_bits);
+
+    if (s->dma_drain) {
+        cap |= VTD_CAP_DRD | VTD_CAP_DWD;
+    }
+    if (s->dma_translation) {
+        if (s->aw_bits >= VTD_HOST_AW_39BIT) {
+            cap |= VTD_CAP_SAGAW_39;
+        }
+        if (s->aw_bits >= VTD_HOST_AW_48BIT) {
+            cap |= VTD_CAP_SAGAW_48;
+        }
+    }
+    if (s->caching_mode) {
+        cap |= VTD_CAP_CM;
+    }
+    return cap;
+}
+
+static uint64_t vtd_ecap(IntelIOMMUState *s)
+{
+    X86IOMMUState *x86_iommu = X86_IOMMU_DEVICE(s);
+    uint64_t ecap = VTD_ECAP_QI | VTD_ECAP_IRO;
+
+    if (x86_iommu_ir_supported(x86_iommu)) {
+        ecap |= VTD_ECAP_IR | VTD_ECAP_MHMV;
+        if (s->intr_eim == ON_OFF_AUTO_ON) {
+            ecap |= VTD_ECAP_EIM;
+        }
+    }
+    if (x86_iommu->dt_supported) {
+        ecap |= VTD_ECAP_DT;
+    }
+    if (x86_iommu->pt_supported) {
+        ecap |= VTD_ECAP_PT;
+    }
+    if (s->snoop_control) {
+        ecap |= VTD_ECAP_SC;
+    }
+    return ecap;
+}
+
+void vtd_cap_init(IntelIOMMUState *s)
+{
+    s->cap = vtd_cap(s);
+    s->ecap = vtd_ecap(s);
+    s->reg_size = DMAR_FRCD_REG_OFFSET + 16 * s->fault_records;
+}

@@ -1,0 +1,195 @@
+/*
+ * VT-d: invalidation, and its register interface
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * CCMD_REG (VT-d 11.4.7), IOTLB_REG and IVA_REG (11.4.8).  The command bit
+ * clears when the drain says so, whatever DR and DW are: always draining is
+ * allowed, and what version 2 of the architecture does (6.5.4).
+ */
+#include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "trace.h"
+#include "vtd-internal.h"
+
+/*
+ * With caching mode a guest invalidates entries that it has just made present;
+ * then nothing is cached that a domain tag could find.  So domain-selective is
+ * done globally, as the base does.
+ */
+void vtd_inv_context_global(IntelIOMMUState *s)
+{
+    static const VIOMMUInv inv = { .kind = VIOMMU_INV_CONFIG_ALL };
+
+    trace_vtd_inv_desc_cc_global();
+    viommu_invalidate(&s->viommu, &inv);
+}
+
+void vtd_inv_context_domain(IntelIOMMUState *s, uint16_t did)
+{
+    trace_vtd_inv_desc_cc_domain(did);
+    vtd_inv_context_global(s);
+}
+
+void vtd_inv_context_device(IntelIOMMUState *s, uint16_t sid, unsigned fm)
+{
+    /* FM: function number bits of the source-id that are ignored */
+    static const uint16_t mask[] = { 0, 4, 6, 7 };
+    VIOMMUInv inv = {
+        .kind = VIOMMU_INV_CONFIG_ENDPOINT,
+        .sid = sid,
+        .sid_mask = mask[fm & 3],
+    };
+
+    trace_vtd_inv_desc_cc_devices(sid, fm);
+    viommu_invalidate(&s->viommu, &inv);
+}
+
+void vtd_inv_iotlb_global(IntelIOMMUState *s)
+{
+    static const VIOMMUInv inv = { .kind = VIOMMU_INV_ALL };
+
+    trace_vtd_inv_desc_iotlb_global();
+    viommu_invalidate(&s->viommu, &inv);
+}
+
+void vtd_inv_iotlb_domain(IntelIOMMUState *s, uint16_t did)
+{
+    VIOMMUInv inv = { .kind = VIOMMU_INV_TAG, .tag = did };
+
+    trace_vtd_inv_desc_iotlb_domain(did);
+    viommu_invalidate(&s->viommu, &inv);
+}
+
+void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
+                        unsigned am)
+{
+    hwaddr size = (hwaddr)VTD_PAGE_SIZE << MIN(am, VTD_MAMV);
+    hwaddr first = addr & ~(size - 1);
+    VIOMMUInv inv = {
+        .kind = VIOMMU_INV_RANGE,
+        .tag = did,
+        .first = first,
+        .last = first + size - 1,
+    };
+
+    trace_vtd_inv_desc_iotlb_pages(did, addr, am);
+    viommu_invalidate(&s->viommu, &inv);
+}
+
+static void ccmd_drained(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+
+    trace_vtd_inv_reg_done("ICC");
+    vtd_reg64_change(s, DMAR_CCMD_REG, VTD_CCMD_ICC | VTD_CCMD_CAIG_MASK,
+                     s->ccmd_done);
+}
+
+/* Returns: the actual granularity; 0: the request was refused */
+static uint64_t ccmd_invalidate(IntelIOMMUState *s, uint64_t val)
+{
+    switch (val & VTD_CCMD_CIRG_MASK) {
+    case VTD_CCMD_CIRG_GLOBAL:
+        vtd_inv_context_global(s);
+        return VTD_CCMD_CAIG_GLOBAL;
+    case VTD_CCMD_CIRG_DOMAIN:
+        vtd_inv_context_domain(s, VTD_CCMD_DID(val));
+        return VTD_CCMD_CAIG_GLOBAL;
+    case VTD_CCMD_CIRG_DEVICE:
+        vtd_inv_context_device(s, VTD_CCMD_SID(val), VTD_CCMD_FM(val));
+        return VTD_CCMD_CAIG_DEVICE;
+    default:
+        return 0;
+    }
+}
+
+/*
+ * With the queue on, software must not use the registers, and a request
+ * through them is refused.
+ */
+static bool reg_interface_off(IntelIOMMUState *s, const char *reg)
+{
+    if (s->qi_enabled) {
+        qemu_log_mask(LOG_GUEST_ERROR, "vtd: %s used with the invalidation "
+                      "queue on; refused\n", reg);
+    }
+    return s->qi_enabled;
+}
+
+void vtd_ccmd_written(IntelIOMMUState *s)
+{
+    uint64_t val = vtd_reg64(s, DMAR_CCMD_REG);
+
+    if (!(val & VTD_CCMD_ICC)) {
+        return;
+    }
+    s->ccmd_done = 0;
+    if (!reg_interface_off(s, "CCMD_REG")) {
+        s->ccmd_done = ccmd_invalidate(s, val);
+    }
+    if (!s->ccmd_done ||
+        viommu_fence(&s->viommu, &s->ccmd_fence, ccmd_drained, s)) {
+        ccmd_drained(s);
+    } else {
+        trace_vtd_inv_reg_wait("ICC");
+    }
+}
+
+static void iotlb_drained(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+
+    trace_vtd_inv_reg_done("IVT");
+    vtd_reg64_change(s, DMAR_IOTLB_REG, VTD_IOTLB_IVT | VTD_IOTLB_IAIG_MASK,
+                     s->iotlb_done);
+}
+
+/* Returns: the actual granularity; 0: the request was refused */
+static uint64_t iotlb_invalidate(IntelIOMMUState *s, uint64_t val)
+{
+    uint64_t iva = vtd_reg64(s, DMAR_IVA_REG);
+
+    switch (val & VTD_IOTLB_IIRG_MASK) {
+    case VTD_IOTLB_IIRG_GLOBAL:
+        vtd_inv_iotlb_global(s);
+        return VTD_IOTLB_IAIG_GLOBAL;
+    case VTD_IOTLB_IIRG_DOMAIN:
+        vtd_inv_iotlb_domain(s, VTD_IOTLB_DID(val));
+        return VTD_IOTLB_IAIG_DOMAIN;
+    case VTD_IOTLB_IIRG_PAGE:
+        if (VTD_IVA_AM(iva) > VTD_MAMV) {
+            return 0;
+        }
+        vtd_inv_iotlb_page(s, VTD_IOTLB_DID(val), VTD_IVA_ADDR(iva),
+                           VTD_IVA_AM(iva));
+        return VTD_IOTLB_IAIG_PAGE;
+    default:
+        return 0;
+    }
+}
+
+void vtd_iotlb_written(IntelIOMMUState *s)
+{
+    uint64_t val = vtd_reg64(s, DMAR_IOTLB_REG);
+
+    if (!(val & VTD_IOTLB_IVT)) {
+        return;
+    }
+    s->iotlb_done = 0;
+    if (!reg_interface_off(s, "IOTLB_REG")) {
+        s->iotlb_done = iotlb_invalidate(s, val);
+    }
+    if (!s->iotlb_done ||
+        viommu_fence(&s->viommu, &s->iotlb_fence, iotlb_drained, s)) {
+        iotlb_drained(s);
+    } else {
+        trace_vtd_inv_reg_wait("IVT");
+    }
+}
+
+void vtd_inv_cancel(IntelIOMMUState *s)
+{
+    viommu_fence_cancel(&s->viommu, &s->ccmd_fence);
+    viommu_fence_cancel(&s->viommu, &s->iotlb_fence);
+}

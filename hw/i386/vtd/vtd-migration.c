@@ -1,0 +1,206 @@
+/*
+ * VT-d: the migration stream
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * "iommu-intel" version 1 of the base, in both directions.  Caches are not in
+ * it.  Nothing is under way in it either: when the VM stops, the core ends the
+ * drain.  If the drain cannot end (a backend is stuck), the stream still has
+ *
+ *   - a wait descriptor at IQH, not completed: the destination does it again;
+ *   - register commands (ICC, IVT, TE, SRTP) as if they had completed, since
+ *     the base as the destination would leave them pending for ever.  The
+ *     source's DMA cannot reach the destination's memory.
+ *
+ * The live state stays as it is, in case the source goes on.
+ */
+#include "qemu/osdep.h"
+#include "migration/vmstate.h"
+#include "qemu/error-report.h"
+#include "system/runstate.h"
+#include "trace.h"
+#include "vtd-internal.h"
+
+static bool pending(const DMAFence *fence)
+{
+    return dma_drain_fence_pending(fence);
+}
+
+static int vtd_pre_save(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+    uint8_t *csr = s->csr_stream;
+    uint32_t gsts;
+    uint64_t val;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        memcpy(csr, s->csr, DMAR_REG_SIZE);
+    }
+    gsts = ldl_le_p(csr + DMAR_GSTS_REG);
+    if (pending(&s->te_fence)) {
+        gsts |= VTD_GSTS_TES;
+    }
+    if (pending(&s->srtp_fence)) {
+        gsts |= VTD_GSTS_RTPS;
+    }
+    stl_le_p(csr + DMAR_GSTS_REG, gsts);
+    if (pending(&s->ccmd_fence)) {
+        val = ldq_le_p(csr + DMAR_CCMD_REG);
+        val &= ~(VTD_CCMD_ICC | VTD_CCMD_CAIG_MASK);
+        stq_le_p(csr + DMAR_CCMD_REG, val | s->ccmd_done);
+    }
+    if (pending(&s->iotlb_fence)) {
+        val = ldq_le_p(csr + DMAR_IOTLB_REG);
+        val &= ~(VTD_IOTLB_IVT | VTD_IOTLB_IAIG_MASK);
+        stq_le_p(csr + DMAR_IOTLB_REG, val | s->iotlb_done);
+    }
+    return 0;
+}
+
+static int vtd_pre_load(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+
+    /* loadvm: what was pending belongs to the state that goes. */
+    vtd_gcmd_cancel(s);
+    vtd_inv_cancel(s);
+    vtd_queue_cancel(s);
+    return 0;
+}
+
+static bool vtd_stream_caps_ok(IntelIOMMUState *s)
+{
+    uint64_t cap = ldq_le_p(s->csr_stream + DMAR_CAP_REG);
+    uint64_t ecap = ldq_le_p(s->csr_stream + DMAR_ECAP_REG);
+
+    if (cap == s->cap && ecap == s->ecap) {
+        return true;
+    }
+    error_report("intel-iommu: the source has CAP_REG 0x%" PRIx64
+                 " and ECAP_REG 0x%" PRIx64 ", the destination 0x%" PRIx64
+                 " and 0x%" PRIx64 ": give intel-iommu the same properties "
+                 "on both sides", cap, ecap, s->cap, s->ecap);
+    return false;
+}
+
+/* The stream is input like any other: what indexes or shifts is checked. */
+static bool vtd_stream_state_ok(IntelIOMMUState *s)
+{
+    const char *what = NULL;
+
+    if (s->next_frcd_reg >= s->fault_records) {
+        what = "next_frcd_reg";
+    } else if (s->qi_enabled &&
+               (!is_power_of_2(s->iq_size) ||
+                s->iq_size < 1u << VTD_IQ_SIZE_SHIFT)) {
+        what = "iq_size";
+    } else if (s->qi_enabled && s->iq_head >= s->iq_size) {
+        what = "iq_head";
+    } else if (s->intr_enabled &&
+               !x86_iommu_ir_supported(X86_IOMMU_DEVICE(s))) {
+        what = "intr_enabled";
+    } else if (s->intr_size > VTD_IRTE_MAX ||
+               (s->intr_size && !is_power_of_2(s->intr_size))) {
+        what = "intr_size";
+    } else if (s->dmar_enabled && !s->dma_translation) {
+        what = "dmar_enabled";
+    }
+    if (what) {
+        error_report("intel-iommu: %s in the migration stream is not valid",
+                     what);
+    }
+    return !what;
+}
+
+static int vtd_post_load(void *opaque, int version_id)
+{
+    IntelIOMMUState *s = opaque;
+
+    if (!vtd_stream_caps_ok(s) || !vtd_stream_state_ok(s)) {
+        return -EINVAL;
+    }
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        memcpy(s->csr, s->csr_stream, DMAR_REG_SIZE);
+        s->root_ttm = VTD_RTADDR_TTM(vtd_reg64(s, DMAR_RTADDR_REG));
+    }
+    viommu_post_load(&s->viommu, s->dmar_enabled);
+    return 0;
+}
+
+/*
+ * The VM runs (again): do what a stream, or a stop, left to be done.  Not
+ * earlier: it writes guest memory, which is not all there before.
+ */
+static void vtd_vm_state_changed(void *opaque, bool running, RunState state)
+{
+    IntelIOMMUState *s = opaque;
+
+    vtd_fault_flush(s);
+    if (!running) {
+        return;
+    }
+    if (!pending(&s->ccmd_fence)) {
+        vtd_ccmd_written(s);
+    }
+    if (!pending(&s->iotlb_fence)) {
+        vtd_iotlb_written(s);
+    }
+    vtd_queue_run(s);
+}
+
+void vtd_migration_init(IntelIOMMUState *s)
+{
+    s->vmstate = qemu_add_vm_change_state_handler(vtd_vm_state_changed, s);
+}
+
+static bool vtd_frcd_needed(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+
+    return s->fault_records > 1;
+}
+
+/* Fault recording registers after the first */
+static const VMStateDescription vtd_vmstate_frcd = {
+    .name = "iommu-intel/fault-records",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = vtd_frcd_needed,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT8_SUB_ARRAY(csr, IntelIOMMUState, DMAR_REG_SIZE,
+                                VTD_REG_WINDOW_MAX - DMAR_REG_SIZE),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+const VMStateDescription vtd_vmstate = {
+    .name = "iommu-intel",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .priority = MIG_PRI_IOMMU,
+    .pre_save = vtd_pre_save,
+    .pre_load = vtd_pre_load,
+    .post_load = vtd_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(root, IntelIOMMUState),
+        VMSTATE_UINT64(intr_root, IntelIOMMUState),
+        VMSTATE_UINT64(iq, IntelIOMMUState),
+        VMSTATE_UINT32(intr_size, IntelIOMMUState),
+        VMSTATE_UINT16(iq_head, IntelIOMMUState),
+        VMSTATE_UINT16(iq_tail, IntelIOMMUState),
+        VMSTATE_UINT16(iq_size, IntelIOMMUState),
+        VMSTATE_UINT16(next_frcd_reg, IntelIOMMUState),
+        VMSTATE_UINT8_ARRAY(csr_stream, IntelIOMMUState, DMAR_REG_SIZE),
+        VMSTATE_UINT8(iq_last_desc_type, IntelIOMMUState),
+        VMSTATE_UNUSED(1),      /* root_extended, of older versions */
+        VMSTATE_BOOL(dmar_enabled, IntelIOMMUState),
+        VMSTATE_BOOL(qi_enabled, IntelIOMMUState),
+        VMSTATE_BOOL(intr_enabled, IntelIOMMUState),
+        VMSTATE_BOOL(intr_eime, IntelIOMMUState),
+        VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription * const []) {
+        &vtd_vmstate_frcd,
+        NULL
+    }
+};

@@ -1,0 +1,323 @@
+/*
+ * VT-d: the intel-iommu device
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Our model in place of the base's, with its name, properties and defaults.
+ * Legacy mode; see docs/devel/vtd.rst for the files and their jobs.
+ */
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "hw/i386/pc.h"
+#include "hw/pci-host/q35.h"
+#include "hw/pci/pci.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/qdev-properties.h"
+#include "kvm/kvm_i386.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "system/host_iommu_device.h"
+#include "system/kvm.h"
+#include "system/system.h"
+#include "trace.h"
+#include "vtd-internal.h"
+
+/* As many as the register window of one page has room for after FRO */
+#define VTD_FAULT_RECORDS_MAX \
+    ((VTD_REG_WINDOW_MAX - DMAR_FRCD_REG_OFFSET) / 16)
+
+/* Entries: at least what keeps a ring and its buffers; at most some 100 MB */
+#define VTD_IOTLB_SIZE_MIN 64
+#define VTD_IOTLB_SIZE_MAX (1u << 22)
+
+static bool check_not_yet(bool value, const char *property, Error **errp)
+{
+    if (value) {
+        error_setg(errp, "intel-iommu: %s=on is not supported yet; use %s=off",
+                   property, property);
+    }
+    return !value;
+}
+
+static bool check_config(IntelIOMMUState *s, Error **errp)
+{
+    if (!check_not_yet(s->scalable_mode, "x-scalable-mode", errp) ||
+        !check_not_yet(s->flts, "x-flts", errp) ||
+        !check_not_yet(s->pasid, "x-pasid-mode", errp)) {
+        return false;
+    }
+    if (s->aw_bits != VTD_HOST_AW_39BIT && s->aw_bits != VTD_HOST_AW_48BIT) {
+        error_setg(errp, "Legacy mode: supported values for aw-bits are: "
+                   "%d, %d", VTD_HOST_AW_39BIT, VTD_HOST_AW_48BIT);
+        return false;
+    }
+    if (!s->fault_records || s->fault_records > VTD_FAULT_RECORDS_MAX) {
+        error_setg(errp, "intel-iommu: fault-records is %u, but must be "
+                   "1 to %u", s->fault_records, VTD_FAULT_RECORDS_MAX);
+        return false;
+    }
+    if (s->iotlb_size < VTD_IOTLB_SIZE_MIN ||
+        s->iotlb_size > VTD_IOTLB_SIZE_MAX) {
+        error_setg(errp, "intel-iommu: iotlb-size is %u entries, but must be "
+                   "%u to %u", s->iotlb_size, VTD_IOTLB_SIZE_MIN,
+                   VTD_IOTLB_SIZE_MAX);
+        return false;
+    }
+    return true;
+}
+
+static bool decide_eim(IntelIOMMUState *s, Error **errp)
+{
+    bool ir = x86_iommu_ir_supported(X86_IOMMU_DEVICE(s));
+
+    if (s->intr_eim == ON_OFF_AUTO_ON && !ir) {
+        error_setg(errp, "eim=on cannot be selected without intremap=on");
+        return false;
+    }
+    if (s->intr_eim == ON_OFF_AUTO_AUTO) {
+        bool on = ir && (kvm_irqchip_in_kernel() || s->buggy_eim);
+
+        s->intr_eim = on ? ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF;
+    }
+    if (s->intr_eim == ON_OFF_AUTO_ON && !s->buggy_eim &&
+        kvm_irqchip_is_split() && !kvm_enable_x2apic()) {
+        error_setg(errp, "eim=on requires support on the KVM side "
+                   "(X2APIC_API, first shipped in v4.7)");
+        return false;
+    }
+    return true;
+}
+
+/* PCI */
+
+static AddressSpace *vtd_get_address_space(PCIBus *bus, void *opaque,
+                                           int devfn)
+{
+    IntelIOMMUState *s = opaque;
+
+    return &viommu_endpoint(&s->viommu, bus, devfn)->as;
+}
+
+typedef struct VTDHostKey {
+    PCIBus *bus;             /* with devfn: the device's own, not an alias */
+    int devfn;
+} VTDHostKey;
+
+static guint host_hash(gconstpointer v)
+{
+    const VTDHostKey *key = v;
+
+    return g_direct_hash(key->bus) ^ (guint)key->devfn;
+}
+
+static gboolean host_equal(gconstpointer a, gconstpointer b)
+{
+    const VTDHostKey *x = a, *y = b;
+
+    return x->bus == y->bus && x->devfn == y->devfn;
+}
+
+static bool vtd_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
+                                 HostIOMMUDevice *hiod, Error **errp)
+{
+    IntelIOMMUState *s = opaque;
+    HostIOMMUDeviceClass *hiodc = HOST_IOMMU_DEVICE_GET_CLASS(hiod);
+    VTDHostKey key = { .bus = bus, .devfn = devfn };
+    int host_aw_bits;
+
+    if (g_hash_table_contains(s->host_devices, &key)) {
+        error_setg(errp, "Host IOMMU device already exist");
+        return false;
+    }
+    if (!hiodc->get_cap) {
+        error_setg(errp, ".get_cap() not implemented");
+        return false;
+    }
+    host_aw_bits = hiodc->get_cap(hiod, HOST_IOMMU_DEVICE_CAP_AW_BITS, errp);
+    if (host_aw_bits < 0) {
+        return false;
+    }
+    if (s->aw_bits > host_aw_bits) {
+        error_setg(errp, "aw-bits %d > host aw-bits %d", s->aw_bits,
+                   host_aw_bits);
+        error_append_hint(errp, "Give intel-iommu aw-bits=%d.\n",
+                          VTD_HOST_AW_39BIT);
+        return false;
+    }
+    g_hash_table_insert(s->host_devices, g_memdup2(&key, sizeof(key)),
+                        object_ref(hiod));
+    return true;
+}
+
+static void vtd_unset_iommu_device(PCIBus *bus, void *opaque, int devfn)
+{
+    IntelIOMMUState *s = opaque;
+    VTDHostKey key = { .bus = bus, .devfn = devfn };
+
+    g_hash_table_remove(s->host_devices, &key);
+}
+
+static const PCIIOMMUOps vtd_pci_ops = {
+    .get_address_space = vtd_get_address_space,
+    .set_iommu_device = vtd_set_iommu_device,
+    .unset_iommu_device = vtd_unset_iommu_device,
+};
+
+/*
+ * A vfio-pci device that bypasses now asks for MAP notifications only once
+ * the guest translates it, too late to refuse.  So it is refused here.
+ */
+static int refuse_vfio(Object *child, void *opaque)
+{
+    if (object_dynamic_cast(child, "vfio-pci")) {
+        error_report("We need to set caching-mode=on for intel-iommu to "
+                     "enable device assignment with IOMMU protection.");
+        exit(1);
+    }
+    return 0;
+}
+
+static void vtd_machine_done(Notifier *notifier, void *unused)
+{
+    IntelIOMMUState *s = container_of(notifier, IntelIOMMUState, machine_done);
+
+    if (!s->caching_mode) {
+        object_child_foreach_recursive(object_get_root(), refuse_vfio, NULL);
+    }
+}
+
+/* State */
+
+static void vtd_reset_state(IntelIOMMUState *s)
+{
+    vtd_regs_reset(s);
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        s->next_frcd_reg = 0;
+        s->root = 0;
+        s->root_ttm = 0;
+    }
+    s->dmar_enabled = false;
+    s->qi_enabled = false;
+    s->iq = 0;
+    s->iq_size = 0;
+    s->iq_head = 0;
+    s->iq_tail = 0;
+    s->iq_last_desc_type = VTD_INV_DESC_NONE;
+    s->intr_enabled = false;
+}
+
+/*
+ * In the exit phase: devices stop their DMA in the enter and hold phases, and
+ * until then it goes where the guest directed it.
+ */
+static void vtd_reset_exit(Object *obj, ResetType type)
+{
+    IntelIOMMUState *s = INTEL_IOMMU_DEVICE(obj);
+
+    trace_vtd_reset_exit();
+    vtd_gcmd_cancel(s);
+    vtd_inv_cancel(s);
+    vtd_queue_cancel(s);
+    vtd_reset_state(s);
+    viommu_reset(&s->viommu);
+}
+
+static void vtd_realize(DeviceState *dev, Error **errp)
+{
+    IntelIOMMUState *s = INTEL_IOMMU_DEVICE(dev);
+    PCMachineState *pcms = PC_MACHINE(qdev_get_machine());
+    X86MachineState *x86ms = X86_MACHINE(pcms);
+    VIOMMUParams params = {
+        .name = "vtd",
+        .iotlb_entries = s->iotlb_size,
+        .stall_ms = s->drain_stall_time,
+        .timeout_ms = s->drain_timeout,
+    };
+
+    if (!check_config(s, errp) || !decide_eim(s, errp)) {
+        return;
+    }
+
+    qemu_mutex_init(&s->lock);
+    s->host_devices = g_hash_table_new_full(host_hash, host_equal, g_free,
+                                            object_unref);
+    vtd_cap_init(s);
+    vtd_fault_init(s);
+
+    memory_region_init_io(&s->csrmem, OBJECT(s), &vtd_reg_ops, s,
+                          "intel_iommu", s->reg_size);
+    memory_region_add_subregion(get_system_memory(),
+                                Q35_HOST_BRIDGE_IOMMU_ADDR, &s->csrmem);
+    memory_region_init_io(&s->mr_ir, OBJECT(s), &vtd_ir_window_ops, s,
+                          "vtd-ir", VTD_INTERRUPT_ADDR_SIZE);
+
+    viommu_init(&s->viommu, &vtd_viommu_ops, OBJECT(s), &params);
+    memory_region_add_subregion_overlap(&s->viommu.bypass,
+                                        VTD_INTERRUPT_ADDR_FIRST, &s->mr_ir,
+                                        1);
+    vtd_reset_state(s);
+    vtd_migration_init(s);
+
+    pci_setup_iommu(pcms->pcibus, &vtd_pci_ops, s);
+    /* The IOAPIC is a requester like any other, on the root bus. */
+    x86ms->ioapic_as = vtd_get_address_space(pcms->pcibus, s,
+                                             Q35_PSEUDO_DEVFN_IOAPIC);
+    s->machine_done.notify = vtd_machine_done;
+    qemu_add_machine_init_done_notifier(&s->machine_done);
+}
+
+static const Property vtd_properties[] = {
+    DEFINE_PROP_UINT32("version", IntelIOMMUState, version, 0),
+    DEFINE_PROP_ON_OFF_AUTO("eim", IntelIOMMUState, intr_eim,
+                            ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_BOOL("x-buggy-eim", IntelIOMMUState, buggy_eim, false),
+    DEFINE_PROP_UINT8("aw-bits", IntelIOMMUState, aw_bits,
+                      VTD_HOST_ADDRESS_WIDTH),
+    DEFINE_PROP_BOOL("caching-mode", IntelIOMMUState, caching_mode, false),
+    DEFINE_PROP_BOOL("x-scalable-mode", IntelIOMMUState, scalable_mode, false),
+    DEFINE_PROP_BOOL("x-flts", IntelIOMMUState, flts, false),
+    DEFINE_PROP_BOOL("snoop-control", IntelIOMMUState, snoop_control, false),
+    DEFINE_PROP_BOOL("x-pasid-mode", IntelIOMMUState, pasid, false),
+    DEFINE_PROP_BOOL("dma-drain", IntelIOMMUState, dma_drain, true),
+    DEFINE_PROP_BOOL("dma-translation", IntelIOMMUState, dma_translation, true),
+    DEFINE_PROP_BOOL("stale-tm", IntelIOMMUState, stale_tm, false),
+    DEFINE_PROP_BOOL("fs1gp", IntelIOMMUState, fs1gp, true),
+
+    /* Ours */
+    DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 1),
+    DEFINE_PROP_UINT32("iotlb-size", IntelIOMMUState, iotlb_size, 4096),
+    DEFINE_PROP_UINT32("drain-timeout", IntelIOMMUState, drain_timeout, 0),
+    DEFINE_PROP_UINT32("drain-stall-time", IntelIOMMUState, drain_stall_time,
+                       1000),
+};
+
+static void vtd_class_init(ObjectClass *klass, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    X86IOMMUClass *x86_class = X86_IOMMU_DEVICE_CLASS(klass);
+    ResettableClass *rc = RESETTABLE_CLASS(klass);
+
+    rc->phases.exit = vtd_reset_exit;
+    dc->vmsd = &vtd_vmstate;
+    dc->hotpluggable = false;
+    dc->desc = "Intel IOMMU (VT-d) DMA Remapping device";
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    device_class_set_props(dc, vtd_properties);
+    x86_class->realize = vtd_realize;
+    x86_class->int_remap = vtd_int_remap;
+}
+
+static const TypeInfo vtd_info = {
+    .name = TYPE_INTEL_IOMMU_DEVICE,
+    .parent = TYPE_X86_IOMMU_DEVICE,
+    .instance_size = sizeof(IntelIOMMUState),
+    .class_init = vtd_class_init,
+};
+
+static void vtd_register_types(void)
+{
+    type_register_static(&vtd_info);
+}
+
+type_init(vtd_register_types)

@@ -1,0 +1,295 @@
+/*
+ * vIOMMU core: IOMMU notifiers (vhost, VFIO, ...) and the shadow they are told
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * UNMAP notifiers cache what they asked for and hear of every removal.  MAP
+ * notifiers keep a copy of the whole table: they hear the difference between
+ * what they were told (the endpoint's shadow) and the tables as they are now,
+ * because a guest's invalidation says neither which of the two it is nor its
+ * exact extent.  DEVIOTLB_UNMAP notifiers hear device-TLB invalidations only.
+ *
+ * Everything here runs under the BQL.
+ */
+
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "qapi/error.h"
+#include "system/dma.h"
+#include "trace.h"
+#include "viommu-internal.h"
+
+/* dma_aligned_pow2_mask() takes any width; the notifiers bound the range. */
+#define ADDR_BITS 64
+
+void viommu_notify_init(VIOMMUEndpoint *ep)
+{
+    ep->shadow = iova_tree_new();
+}
+
+/*
+ * Tell @n of @first .. @last, cut to what it registered for, in naturally
+ * aligned power-of-two pieces.
+ */
+static void notify_one(VIOMMUEndpoint *ep, IOMMUNotifier *n,
+                       IOMMUNotifierFlag type, hwaddr first, hwaddr last,
+                       hwaddr addr, IOMMUAccessFlags perm)
+{
+    hwaddr start = MAX(first, n->start);
+    hwaddr end = MIN(last, n->end);
+
+    if (!(n->notifier_flags & type) || start > end) {
+        return;
+    }
+    addr += start - first;
+    for (;;) {
+        hwaddr mask = dma_aligned_pow2_mask(start, end, ADDR_BITS);
+        IOMMUTLBEvent event = {
+            .type = type,
+            .entry = {
+                .target_as = ep->viommu->memory,
+                .iova = start,
+                .translated_addr = perm == IOMMU_NONE ? 0 : addr,
+                .addr_mask = mask,
+                .perm = perm,
+            },
+        };
+
+        trace_viommu_notify(viommu_endpoint_sid(ep), type, start, mask,
+                            event.entry.translated_addr, perm);
+        memory_region_notify_iommu_one(n, &event);
+        if (end - start <= mask) {
+            break;
+        }
+        start += mask + 1;
+        addr += mask + 1;
+    }
+}
+
+static void notify_all(VIOMMUEndpoint *ep, IOMMUNotifierFlag type,
+                       hwaddr first, hwaddr last, hwaddr addr,
+                       IOMMUAccessFlags perm)
+{
+    IOMMUNotifier *n;
+
+    IOMMU_NOTIFIER_FOREACH(n, &ep->iommu) {
+        notify_one(ep, n, type, first, last, addr, perm);
+    }
+}
+
+static bool notifies_map(VIOMMUEndpoint *ep)
+{
+    return ep->notifier_flags & IOMMU_NOTIFIER_MAP;
+}
+
+/* Only those that keep a copy: the others have been told the whole range. */
+static void notify_map_users(VIOMMUEndpoint *ep, IOMMUNotifierFlag type,
+                             const DMAMap *map)
+{
+    bool is_map = type == IOMMU_NOTIFIER_MAP;
+    IOMMUNotifier *n;
+
+    IOMMU_NOTIFIER_FOREACH(n, &ep->iommu) {
+        if (n->notifier_flags & IOMMU_NOTIFIER_MAP) {
+            notify_one(ep, n, type, map->iova, map->iova + map->size,
+                       is_map ? map->translated_addr : 0,
+                       is_map ? map->perm : IOMMU_NONE);
+        }
+    }
+}
+
+/* Unmap what was told and overlaps @first .. @last; it may reach beyond. */
+static void shadow_drop(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
+{
+    DMAMap range = { .iova = first, .size = last - first };
+    const DMAMap *found;
+
+    while ((found = iova_tree_find(ep->shadow, &range))) {
+        DMAMap map = *found;
+
+        iova_tree_remove(ep->shadow, map);
+        notify_map_users(ep, IOMMU_NOTIFIER_UNMAP, &map);
+    }
+}
+
+/* The whole page, even where the walk's range touches a part of it only. */
+static DMAMap leaf_map(uint64_t first, const IOPTResult *res)
+{
+    uint64_t mask = (1ULL << res->shift) - 1;
+
+    return (DMAMap) {
+        .iova = first & ~mask,
+        .size = mask,
+        .translated_addr = res->addr,
+        .perm = (IOMMUAccessFlags)res->perm,
+    };
+}
+
+/* Is it in the shadow just like this? */
+static bool shadow_has(VIOMMUEndpoint *ep, const DMAMap *map)
+{
+    const DMAMap *found = iova_tree_find(ep->shadow, map);
+
+    return found && found->iova == map->iova && found->size == map->size &&
+           found->translated_addr == map->translated_addr &&
+           found->perm == map->perm;
+}
+
+static bool shadow_visit(void *opaque, uint64_t first, uint64_t last,
+                         const IOPTResult *res)
+{
+    VIOMMUEndpoint *ep = opaque;
+    DMAMap map;
+
+    if (!res->perm) {
+        shadow_drop(ep, first, last);
+        return true;
+    }
+    map = leaf_map(first, res);
+    if (!shadow_has(ep, &map)) {
+        shadow_drop(ep, map.iova, map.iova + map.size);
+        if (iova_tree_insert(ep->shadow, &map) == IOVA_OK) {
+            notify_map_users(ep, IOMMU_NOTIFIER_MAP, &map);
+        }
+    }
+    return true;
+}
+
+/* Make the shadow of @first .. @last equal to the tables as they are now. */
+static void shadow_sync(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
+{
+    VIOMMU *v = ep->viommu;
+    DMAMap at_first = { .iova = first };
+    DMAMap at_last = { .iova = last };
+    VIOMMUConfig config;
+    const DMAMap *found;
+
+    /*
+     * What was told as one piece goes as one piece, so its remains have to be
+     * looked up again as well.
+     */
+    found = iova_tree_find(ep->shadow, &at_first);
+    if (found) {
+        first = found->iova;
+    }
+    found = iova_tree_find(ep->shadow, &at_last);
+    if (found) {
+        last = found->iova + found->size;
+    }
+
+    RCU_READ_LOCK_GUARD();
+    viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
+    if (config.mode != VIOMMU_TRANSLATE) {
+        /* In bypass the address space itself shows the memory. */
+        shadow_drop(ep, first, last);
+        return;
+    }
+    iopt_walk_range(&config.table, first, last, viommu_read_entry, v,
+                    shadow_visit, ep);
+    if (config.table.input_bits < 64 && last >> config.table.input_bits) {
+        hwaddr limit = 1ULL << config.table.input_bits;
+
+        shadow_drop(ep, MAX(first, limit), last);
+    }
+}
+
+void viommu_notify_unmap(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
+{
+    IOMMUNotifier *n;
+
+    if (!(ep->notifier_flags & IOMMU_NOTIFIER_IOTLB_EVENTS)) {
+        return;
+    }
+    IOMMU_NOTIFIER_FOREACH(n, &ep->iommu) {
+        if (!(n->notifier_flags & IOMMU_NOTIFIER_MAP)) {
+            notify_one(ep, n, IOMMU_NOTIFIER_UNMAP, first, last, 0,
+                       IOMMU_NONE);
+        }
+    }
+    if (notifies_map(ep)) {
+        shadow_sync(ep, first, last);
+    }
+}
+
+void viommu_notify_forget(VIOMMUEndpoint *ep)
+{
+    DMAMap all = { .iova = 0, .size = HWADDR_MAX };
+
+    if (ep->notifier_flags & IOMMU_NOTIFIER_IOTLB_EVENTS) {
+        notify_all(ep, IOMMU_NOTIFIER_UNMAP, 0, HWADDR_MAX, 0, IOMMU_NONE);
+    }
+    iova_tree_remove(ep->shadow, all);
+}
+
+void viommu_notify_device_tlb(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
+{
+    notify_all(ep, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, first, last, 0, IOMMU_NONE);
+}
+
+int viommu_notify_flag_changed(IOMMUMemoryRegion *iommu,
+                               IOMMUNotifierFlag old_flags,
+                               IOMMUNotifierFlag new_flags, Error **errp)
+{
+    VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);
+    VIOMMU *v = ep->viommu;
+
+    if (v->ops->check_notifier &&
+        !v->ops->check_notifier(v, ep, new_flags, errp)) {
+        return -ENOTSUP;
+    }
+    ep->notifier_flags = new_flags;
+    return 0;
+}
+
+typedef struct ReplayContext {
+    VIOMMUEndpoint *ep;
+    IOMMUNotifier *n;
+    bool registered;
+} ReplayContext;
+
+static bool replay_visit(void *opaque, uint64_t first, uint64_t last,
+                         const IOPTResult *res)
+{
+    ReplayContext *ctx = opaque;
+    DMAMap map;
+
+    if (!res->perm) {
+        return true;
+    }
+    map = leaf_map(first, res);
+    if (ctx->registered && !shadow_has(ctx->ep, &map)) {
+        /* New to everybody. */
+        return shadow_visit(ctx->ep, first, last, res);
+    }
+    /*
+     * A notifier that only wants to look (VFIO's dirty bitmap) changes
+     * nothing about what the others were told.
+     */
+    notify_one(ctx->ep, ctx->n, IOMMU_NOTIFIER_MAP, map.iova,
+               map.iova + map.size, map.translated_addr, map.perm);
+    return true;
+}
+
+void viommu_notify_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *n)
+{
+    ReplayContext ctx = {
+        .ep = container_of(iommu, VIOMMUEndpoint, iommu),
+        .n = n,
+    };
+    VIOMMUConfig config;
+    IOMMUNotifier *other;
+
+    if (!(n->notifier_flags & IOMMU_NOTIFIER_MAP)) {
+        return;
+    }
+    IOMMU_NOTIFIER_FOREACH(other, &ctx.ep->iommu) {
+        ctx.registered |= other == n;
+    }
+
+    RCU_READ_LOCK_GUARD();
+    viommu_resolve_now(ctx.ep, VIOMMU_NO_PASID, &config);
+    if (config.mode == VIOMMU_TRANSLATE) {
+        iopt_walk_range(&config.table, n->start, n->end, viommu_read_entry,
+                        ctx.ep->viommu, replay_visit, &ctx);
+    }
+}

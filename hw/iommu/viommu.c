@@ -1,0 +1,714 @@
+/*
+ * The vIOMMU core: endpoints, translation, invalidation
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What runs where: viommu_translate() and what it calls on any thread, inside
+ * an RCU read section, with no lock held across a table read or a callback
+ * into the model; everything else under the BQL.
+ *
+ * A translation that was looked up in the tables may be used by the access
+ * that looked it up, whatever has been invalidated since: the drain waits for
+ * that access.  But it may be cached only if nothing was invalidated between
+ * reading the tables and inserting it: iotlb_insert() and config_install()
+ * check that, with the sequence numbers read before the tables.
+ */
+
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "hw/pci/pci.h"
+#include "hw/pci/pci_bus.h"
+#include "qapi/error.h"
+#include "qemu/main-loop.h"
+#include "qemu/rcu.h"
+#include "system/runstate.h"
+#include "system/block-backend.h"
+#include "trace.h"
+#include "viommu-internal.h"
+
+/* A translation that no table limits is handed out in pages of this size. */
+#define BYPASS_PAGE_MASK 0xfffULL
+
+/*
+ * Counters are plain increments: they may lose one when two threads collide,
+ * which is better than a locked instruction on each hit.
+ */
+#define STAT_INC(v, field) \
+    qatomic_set(&(v)->stats.field, qatomic_read(&(v)->stats.field) + 1)
+
+/* Tables are memory: an entry that would have to come from a device fails. */
+static const MemTxAttrs table_attrs = { .memory = 1 };
+
+bool viommu_read_entry(void *opaque, uint64_t addr, uint64_t *entry)
+{
+    VIOMMU *v = opaque;
+    uint64_t val;
+
+    if (address_space_read_full(v->memory, addr, table_attrs, &val,
+                                sizeof(val)) != MEMTX_OK) {
+        return false;
+    }
+    *entry = le64_to_cpu(val);
+    return true;
+}
+
+uint16_t viommu_endpoint_sid(VIOMMUEndpoint *ep)
+{
+    return PCI_BUILD_BDF(pci_bus_num(ep->bus), ep->devfn);
+}
+
+void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
+                        VIOMMUConfig *config)
+{
+    VIOMMU *v = ep->viommu;
+
+    memset(config, 0, sizeof(*config));
+    if (!qatomic_read(&v->enabled)) {
+        config->mode = VIOMMU_BYPASS;
+        config->tag = DMA_TAG_UNTRANSLATED;
+        config->bypass_bits = 64;
+        return;
+    }
+    v->ops->resolve(v, ep, pasid, config);
+    if (trace_event_get_state_backends(TRACE_VIOMMU_RESOLVE)) {
+        trace_viommu_resolve(viommu_endpoint_sid(ep), config->mode,
+                             config->tag, config->reason);
+    }
+}
+
+/* Keep a copy of @config, unless configuration was invalidated since @seq. */
+static void config_install(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
+                           uint64_t seq)
+{
+    VIOMMU *v = ep->viommu;
+
+    QEMU_LOCK_GUARD(&v->lock);
+    if (v->config_seq == seq && !ep->config) {
+        qatomic_rcu_set(&ep->config, g_memdup2(config, sizeof(*config)));
+    }
+}
+
+/* Lock held. */
+static void config_drop(VIOMMUEndpoint *ep)
+{
+    VIOMMUConfig *old = ep->config;
+
+    if (old) {
+        qatomic_rcu_set(&ep->config, NULL);
+        g_free_rcu(old, rcu);
+    }
+}
+
+static IOMMUTLBEntry translated(VIOMMUEndpoint *ep, hwaddr iova, hwaddr addr,
+                                hwaddr mask, unsigned perm)
+{
+    return (IOMMUTLBEntry) {
+        .target_as = ep->viommu->memory,
+        .iova = iova & ~mask,
+        .translated_addr = addr & ~mask,
+        .addr_mask = mask,
+        .perm = (IOMMUAccessFlags)perm,
+    };
+}
+
+/* Is the page that @res leads to, at @iova, allowed as a target? */
+static bool output_ok(VIOMMU *v, hwaddr addr, hwaddr mask)
+{
+    return !v->ops->output_ok ||
+           v->ops->output_ok(v, addr & ~mask, addr | mask);
+}
+
+/*
+ * Walk the tables for @iova.  A page that contains both targets that are
+ * allowed and some that are not is handed out, and cached, in its smallest
+ * pieces.
+ */
+static IOPTFault walk(VIOMMU *v, const VIOMMUConfig *config, hwaddr iova,
+                      unsigned need, IOTLBEntry *entry, IOPTResult *res,
+                      bool *refused)
+{
+    IOPTFault fault;
+    hwaddr mask, addr;
+
+    *refused = false;
+    memset(res, 0, sizeof(*res));
+    fault = iopt_walk(&config->table, iova, need, viommu_read_entry, v, res);
+    if (fault != IOPT_OK) {
+        return fault;
+    }
+    mask = (1ULL << res->shift) - 1;
+    addr = res->addr | (iova & mask);
+    if (!output_ok(v, addr, mask)) {
+        res->shift = config->table.format->page_shift;
+        mask = (1ULL << res->shift) - 1;
+        *refused = !output_ok(v, addr, mask);
+    }
+    *entry = (IOTLBEntry) {
+        .tag = config->tag,
+        .iova = iova & ~mask,
+        .addr = addr & ~mask,
+        .shift = res->shift,
+        .perm = res->perm,
+    };
+    return IOPT_OK;
+}
+
+IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
+                               IOMMUAccessFlags flag, uint32_t pasid)
+{
+    VIOMMU *v = ep->viommu;
+    unsigned need = flag & IOMMU_RW;
+    VIOMMUConfig *config, fresh;
+    IOMMUTLBEntry result;
+    VIOMMUFault fault = {
+        .pasid = pasid,
+        .iova = iova,
+        .is_write = flag & IOMMU_WO,
+    };
+    IOPTResult res;
+    IOTLBEntry entry;
+    uint64_t seq;
+    hwaddr mask;
+
+    STAT_INC(v, translations);
+
+    /* Before the cached configuration is used, and before any table is. */
+    seq = iotlb_seq(v->iotlb);
+    config = qatomic_rcu_read(&ep->config);
+    if (!config) {
+        uint64_t config_seq = qatomic_load_acquire(&v->config_seq);
+
+        config = &fresh;
+        viommu_resolve_now(ep, pasid, config);
+        if (config->cacheable) {
+            config_install(ep, config, config_seq);
+        }
+        if (config->mode == VIOMMU_BYPASS && !qatomic_read(&ep->refresh)) {
+            /* It could have the bypass view, but that takes the BQL. */
+            qatomic_set(&ep->refresh, true);
+            qemu_bh_schedule(v->refresh_bh);
+        }
+    }
+    if (qatomic_read(&ep->last_tag) != config->tag) {
+        qatomic_set(&ep->last_tag, config->tag);
+    }
+
+    switch (config->mode) {
+    case VIOMMU_BYPASS:
+        if (config->bypass_bits < 64 && iova >> config->bypass_bits) {
+            fault.kind = IOPT_FAULT_RANGE;
+            goto fault;
+        }
+        return translated(ep, iova, iova, BYPASS_PAGE_MASK, IOMMU_RW);
+    case VIOMMU_TRANSLATE:
+        break;
+    default:
+        fault.blocked = true;
+        goto fault;
+    }
+
+    if (iotlb_lookup(v->iotlb, config->tag, iova, &entry) &&
+        (entry.perm & need) == need) {
+        STAT_INC(v, iotlb_hits);
+    } else {
+        /*
+         * A hit without the permission is walked again: the guest may have
+         * granted more, and need not say so.
+         */
+        STAT_INC(v, iotlb_misses);
+        STAT_INC(v, walks);
+        fault.kind = walk(v, config, iova, need, &entry, &res,
+                          &fault.reserved_range);
+        fault.level = res.level;
+        if (fault.kind != IOPT_OK || fault.reserved_range) {
+            goto fault;
+        }
+        iotlb_insert(v->iotlb, &entry, seq);
+    }
+
+    mask = (1ULL << entry.shift) - 1;
+    result = translated(ep, iova, entry.addr, mask, entry.perm);
+    if (trace_event_get_state_backends(TRACE_VIOMMU_TRANSLATE)) {
+        trace_viommu_translate(viommu_endpoint_sid(ep), iova, flag,
+                               result.translated_addr, mask, result.perm);
+    }
+    return result;
+
+fault:
+    trace_viommu_fault(viommu_endpoint_sid(ep), iova, fault.is_write,
+                       fault.kind, fault.level);
+    /* A look that asks for nothing (IOMMU_NONE) is no access. */
+    if (need) {
+        STAT_INC(v, faults);
+        v->ops->fault(v, ep, config, &fault);
+    }
+    return translated(ep, iova, 0, BYPASS_PAGE_MASK, IOMMU_NONE);
+}
+
+static IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
+                                         IOMMUAccessFlags flag, int iommu_idx)
+{
+    VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);
+
+    return viommu_translate(ep, addr, flag, VIOMMU_NO_PASID);
+}
+
+/* DMAInflightOps */
+
+static bool viommu_probe(void *opaque, hwaddr iova, bool is_write,
+                         hwaddr *gpa, hwaddr *len)
+{
+    VIOMMUEndpoint *ep = opaque;
+    VIOMMU *v = ep->viommu;
+    VIOMMUConfig config;
+    IOTLBEntry entry;
+    IOPTResult res;
+    bool refused;
+
+    viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
+    switch (config.mode) {
+    case VIOMMU_BYPASS:
+        *gpa = iova;
+        *len = BYPASS_PAGE_MASK + 1 - (iova & BYPASS_PAGE_MASK);
+        return config.bypass_bits >= 64 || !(iova >> config.bypass_bits);
+    case VIOMMU_TRANSLATE:
+        if (walk(v, &config, iova, is_write ? IOPT_WRITE : IOPT_READ, &entry,
+                 &res, &refused) != IOPT_OK || refused) {
+            return false;
+        }
+        *gpa = entry.addr + (iova - entry.iova);
+        *len = (1ULL << entry.shift) - (iova - entry.iova);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint64_t viommu_tag(void *opaque)
+{
+    VIOMMUEndpoint *ep = opaque;
+
+    return qatomic_read(&ep->last_tag);
+}
+
+static const DMAInflightOps viommu_inflight_ops = {
+    .probe = viommu_probe,
+    .tag = viommu_tag,
+    .stalled = viommu_device_stalled,
+    .abandon = viommu_device_abandon,
+};
+
+/* Endpoints */
+
+/*
+ * Show the endpoint the view that its configuration asks for.  A bypassing
+ * endpoint sees memory directly, so that its accesses, and vhost and VFIO,
+ * need no translation at all.  BQL.
+ *
+ * Returns: true if it went from the bypass view to the translated one.
+ */
+static bool viommu_refresh(VIOMMUEndpoint *ep)
+{
+    VIOMMU *v = ep->viommu;
+    VIOMMUConfig config;
+    bool bypass;
+
+    qatomic_set(&ep->refresh, false);
+    WITH_RCU_READ_LOCK_GUARD() {
+        viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
+    }
+    bypass = config.mode == VIOMMU_BYPASS &&
+             (!v->enabled || !v->ops->bypass_view ||
+              v->ops->bypass_view(v, ep));
+    if (bypass) {
+        qatomic_set(&ep->last_tag, config.tag);
+    }
+    if (ep->bypass.enabled == bypass) {
+        return false;
+    }
+
+    trace_viommu_switch(viommu_endpoint_sid(ep), bypass);
+    if (bypass) {
+        /* They would be told nothing any more by a region that is not shown. */
+        viommu_notify_forget(ep);
+    }
+    memory_region_transaction_begin();
+    memory_region_set_enabled(&ep->bypass, bypass);
+    memory_region_set_enabled(MEMORY_REGION(&ep->iommu), !bypass);
+    memory_region_transaction_commit();
+    return !bypass;
+}
+
+/* An endpoint turned out to bypass while some other thread did DMA. */
+static void viommu_refresh_bh(void *opaque)
+{
+    VIOMMU *v = opaque;
+    VIOMMUEndpoint *ep;
+
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (qatomic_read(&ep->refresh)) {
+            viommu_refresh(ep);
+        }
+    }
+}
+
+static guint endpoint_hash(gconstpointer key)
+{
+    const VIOMMUEndpoint *ep = key;
+
+    return g_direct_hash(ep->bus) ^ ((guint)ep->devfn << 24);
+}
+
+static gboolean endpoint_equal(gconstpointer a, gconstpointer b)
+{
+    const VIOMMUEndpoint *x = a, *y = b;
+
+    return x->bus == y->bus && x->devfn == y->devfn;
+}
+
+VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
+{
+    VIOMMUEndpoint key = { .bus = bus, .devfn = devfn };
+    VIOMMUEndpoint *ep = g_hash_table_lookup(v->by_key, &key);
+    g_autofree char *name = NULL;
+    g_autofree char *iommu_name = NULL;
+    g_autofree char *bypass_name = NULL;
+
+    if (ep) {
+        return ep;
+    }
+
+    name = g_strdup_printf("%s-%02x.%x", v->name, PCI_SLOT(devfn),
+                           PCI_FUNC(devfn));
+    iommu_name = g_strdup_printf("%s-dmar", name);
+    bypass_name = g_strdup_printf("%s-nodmar", v->name);
+
+    ep = g_new0(VIOMMUEndpoint, 1);
+    ep->viommu = v;
+    ep->bus = bus;
+    ep->devfn = devfn;
+    ep->last_tag = DMA_TAG_UNTRANSLATED;
+    ep->inflight = dma_inflight_new(v->drain, &viommu_inflight_ops, ep);
+    viommu_notify_init(ep);
+
+    memory_region_init(&ep->root, v->owner, name, UINT64_MAX);
+    address_space_init(&ep->as, &ep->root, name);
+    address_space_set_inflight(&ep->as, ep->inflight);
+    memory_region_init_iommu(&ep->iommu, sizeof(ep->iommu),
+                             TYPE_VIOMMU_MEMORY_REGION, v->owner, iommu_name,
+                             UINT64_MAX);
+    /*
+     * All bypassing endpoints show the same region, so that they share one
+     * flat view.
+     */
+    memory_region_init_alias(&ep->bypass, v->owner, bypass_name, &v->bypass, 0,
+                             memory_region_size(&v->bypass));
+    if (v->ops->endpoint_init) {
+        v->ops->endpoint_init(v, ep);
+    }
+
+    memory_region_transaction_begin();
+    memory_region_set_enabled(MEMORY_REGION(&ep->iommu), true);
+    memory_region_set_enabled(&ep->bypass, false);
+    memory_region_add_subregion_overlap(&ep->root, 0,
+                                        MEMORY_REGION(&ep->iommu), 0);
+    memory_region_add_subregion_overlap(&ep->root, 0, &ep->bypass, 0);
+    QLIST_INSERT_HEAD(&v->endpoints, ep, next);
+    g_hash_table_add(v->by_key, ep);
+    viommu_refresh(ep);
+    memory_region_transaction_commit();
+    return ep;
+}
+
+/* Invalidation */
+
+static bool config_in_scope(VIOMMUEndpoint *ep, const VIOMMUInv *inv)
+{
+    switch (inv->kind) {
+    case VIOMMU_INV_CONFIG_TAG:
+        /* Nothing cached: its tag is the one last used. */
+        return qatomic_read(&ep->last_tag) == inv->tag ||
+               (ep->config && ep->config->tag == inv->tag);
+    case VIOMMU_INV_CONFIG_ENDPOINT:
+        return ((viommu_endpoint_sid(ep) ^ inv->sid) & ~inv->sid_mask) == 0;
+    default:
+        return true;
+    }
+}
+
+static void invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
+{
+    VIOMMUEndpoint *ep;
+
+    STAT_INC(v, inv_config);
+    WITH_QEMU_LOCK_GUARD(&v->lock) {
+        qatomic_store_release(&v->config_seq, v->config_seq + 1);
+        QLIST_FOREACH(ep, &v->endpoints, next) {
+            if (config_in_scope(ep, inv)) {
+                config_drop(ep);
+            }
+        }
+    }
+    smp_mb();
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        DMADrainScope scope = {
+            .last = HWADDR_MAX, .any_tag = true, .only = ep->inflight,
+        };
+
+        if (!config_in_scope(ep, inv)) {
+            continue;
+        }
+        scope.topology = viommu_refresh(ep);
+        viommu_notify_unmap(ep, 0, HWADDR_MAX);
+        dma_drain_start(v->drain, &scope);
+    }
+}
+
+static void invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
+{
+    DMADrainScope scope = { .first = 0, .last = HWADDR_MAX, .tag = inv->tag };
+    VIOMMUEndpoint *ep;
+
+    switch (inv->kind) {
+    case VIOMMU_INV_ALL:
+        STAT_INC(v, inv_global);
+        iotlb_invalidate_all(v->iotlb);
+        scope.any_tag = true;
+        break;
+    case VIOMMU_INV_TAG:
+        STAT_INC(v, inv_domain);
+        iotlb_invalidate_tag(v->iotlb, inv->tag);
+        break;
+    default:
+        STAT_INC(v, inv_page);
+        iotlb_invalidate_range(v->iotlb, inv->tag, inv->first, inv->last);
+        scope.first = inv->first;
+        scope.last = inv->last;
+        break;
+    }
+
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        VIOMMUConfig config;
+
+        if (!ep->notifier_flags) {
+            continue;
+        }
+        if (!scope.any_tag) {
+            WITH_RCU_READ_LOCK_GUARD() {
+                viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
+            }
+            if (config.tag != inv->tag &&
+                qatomic_read(&ep->last_tag) != inv->tag) {
+                continue;
+            }
+        }
+        viommu_notify_unmap(ep, scope.first, scope.last);
+    }
+    dma_drain_start(v->drain, &scope);
+}
+
+void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv)
+{
+    trace_viommu_invalidate(v->name, inv->kind, inv->tag, inv->first,
+                            inv->last);
+    switch (inv->kind) {
+    case VIOMMU_INV_CONFIG_ALL:
+    case VIOMMU_INV_CONFIG_TAG:
+    case VIOMMU_INV_CONFIG_ENDPOINT:
+        invalidate_config(v, inv);
+        break;
+    default:
+        invalidate_tlb(v, inv);
+        break;
+    }
+}
+
+void viommu_invalidate_device_tlb(VIOMMU *v, uint16_t sid,
+                                  hwaddr first, hwaddr last)
+{
+    VIOMMUEndpoint *ep;
+
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (viommu_endpoint_sid(ep) == sid) {
+            viommu_notify_device_tlb(ep, first, last);
+        }
+    }
+}
+
+bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),
+                  void *opaque)
+{
+    return dma_drain_fence(v->drain, fence, done, opaque);
+}
+
+void viommu_fence_cancel(VIOMMU *v, DMAFence *fence)
+{
+    dma_drain_fence_cancel(v->drain, fence);
+}
+
+/* Drop everything cached and make every endpoint follow the tables. */
+static void viommu_start_over(VIOMMU *v, bool drain)
+{
+    DMADrainScope scope = { .last = HWADDR_MAX, .any_tag = true };
+    VIOMMUEndpoint *ep;
+
+    WITH_QEMU_LOCK_GUARD(&v->lock) {
+        qatomic_store_release(&v->config_seq, v->config_seq + 1);
+        QLIST_FOREACH(ep, &v->endpoints, next) {
+            config_drop(ep);
+        }
+    }
+    iotlb_invalidate_all(v->iotlb);
+    smp_mb();
+
+    memory_region_transaction_begin();
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        scope.topology |= viommu_refresh(ep);
+    }
+    memory_region_transaction_commit();
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        viommu_notify_unmap(ep, 0, HWADDR_MAX);
+    }
+    if (drain) {
+        dma_drain_start(v->drain, &scope);
+    }
+}
+
+void viommu_set_enabled(VIOMMU *v, bool enabled)
+{
+    trace_viommu_set_enabled(v->name, enabled);
+    qatomic_set(&v->enabled, enabled);
+    viommu_start_over(v, true);
+}
+
+void viommu_reset(VIOMMU *v)
+{
+    VIOMMUEndpoint *ep;
+
+    qatomic_set(&v->enabled, false);
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        viommu_notify_forget(ep);
+    }
+    viommu_start_over(v, false);
+    dma_drain_reset(v->drain);
+}
+
+void viommu_post_load(VIOMMU *v, bool enabled)
+{
+    qatomic_set(&v->enabled, enabled);
+    viommu_start_over(v, false);
+}
+
+void viommu_get_stats(VIOMMU *v, VIOMMUStats *stats)
+{
+    stats->translations = qatomic_read(&v->stats.translations);
+    stats->iotlb_hits = qatomic_read(&v->stats.iotlb_hits);
+    stats->iotlb_misses = qatomic_read(&v->stats.iotlb_misses);
+    stats->walks = qatomic_read(&v->stats.walks);
+    stats->faults = qatomic_read(&v->stats.faults);
+    stats->inv_global = qatomic_read(&v->stats.inv_global);
+    stats->inv_domain = qatomic_read(&v->stats.inv_domain);
+    stats->inv_page = qatomic_read(&v->stats.inv_page);
+    stats->inv_config = qatomic_read(&v->stats.inv_config);
+}
+
+static VIOMMUInfo *viommu_info(VIOMMURegistration *reg)
+{
+    VIOMMU *v = container_of(reg, VIOMMU, registration);
+    VIOMMUInfo *info = g_new0(VIOMMUInfo, 1);
+    VIOMMUEndpoint *ep;
+    VIOMMUStats stats;
+    DMADrainStats drain;
+
+    viommu_get_stats(v, &stats);
+    dma_drain_get_stats(v->drain, &drain);
+    info->qom_path = object_get_canonical_path(v->owner);
+    info->model = g_strdup(v->name);
+    info->enabled = v->enabled;
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        info->endpoints++;
+        info->maps_in_flight += dma_inflight_count(ep->inflight);
+    }
+    info->translations = stats.translations;
+    info->iotlb_hits = stats.iotlb_hits;
+    info->iotlb_misses = stats.iotlb_misses;
+    info->walks = stats.walks;
+    info->faults = stats.faults;
+    info->invalidations_tlb_global = stats.inv_global;
+    info->invalidations_tlb_domain = stats.inv_domain;
+    info->invalidations_tlb_page = stats.inv_page;
+    info->invalidations_config = stats.inv_config;
+    info->drains = drain.drains;
+    info->drains_waited = drain.waited;
+    info->drain_wait_ns_total = drain.wait_ns_total;
+    info->drain_wait_ns_max = drain.wait_ns_max;
+    info->drain_stalls = drain.stalls;
+    info->maps_revoked = drain.revoked;
+    info->maps_abandoned = drain.abandoned;
+    return info;
+}
+
+/*
+ * The machine stops: whatever a drain waits for is brought to its end now, so
+ * that migration finds no drain pending, and the guest's memory, which is sent
+ * before the devices' state, has the completion already.  What even this does
+ * not end (a request that the block layer keeps for later) stays pending, and
+ * the model's state says so.
+ */
+static void viommu_vm_state_change(void *opaque, bool running, RunState state)
+{
+    VIOMMU *v = opaque;
+
+    if (!running && dma_drain_busy(v->drain)) {
+        blk_drain_all();
+        dma_drain_poll(v->drain);
+    }
+}
+
+void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
+                 const VIOMMUParams *params)
+{
+    MemoryRegion *sysmem = get_system_memory();
+
+    v->ops = ops;
+    v->owner = owner;
+    v->name = params->name;
+    v->memory = &address_space_memory;
+    v->iotlb = iotlb_new(params->iotlb_entries);
+    v->drain = dma_drain_new(params->stall_ms, params->timeout_ms);
+    qemu_mutex_init(&v->lock);
+    v->by_key = g_hash_table_new(endpoint_hash, endpoint_equal);
+    QLIST_INIT(&v->endpoints);
+    v->refresh_bh = qemu_bh_new(viommu_refresh_bh, v);
+    v->vmstate = qemu_add_vm_change_state_handler(viommu_vm_state_change, v);
+
+    memory_region_init(&v->bypass, owner, "viommu-bypass", UINT64_MAX);
+    memory_region_init_alias(&v->sysmem, owner, "viommu-sysmem", sysmem, 0,
+                             memory_region_size(sysmem));
+    memory_region_add_subregion_overlap(&v->bypass, 0, &v->sysmem, 0);
+
+    v->registration.info = viommu_info;
+    viommu_register(&v->registration);
+}
+
+static void viommu_memory_region_class_init(ObjectClass *klass, void *data)
+{
+    IOMMUMemoryRegionClass *imrc = IOMMU_MEMORY_REGION_CLASS(klass);
+
+    imrc->translate = viommu_mr_translate;
+    imrc->notify_flag_changed = viommu_notify_flag_changed;
+    imrc->replay = viommu_notify_replay;
+}
+
+static const TypeInfo viommu_memory_region_info = {
+    .parent = TYPE_IOMMU_MEMORY_REGION,
+    .name = TYPE_VIOMMU_MEMORY_REGION,
+    .class_init = viommu_memory_region_class_init,
+};
+
+static void viommu_register_types(void)
+{
+    type_register_static(&viommu_memory_region_info);
+}
+
+type_init(viommu_register_types)

@@ -1,0 +1,130 @@
+/*
+ * I/O page-table walker, with table formats as data
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Pure: no QEMU type beyond fixed-width integers.  Table memory is reached
+ * through a callback.  All functions are re-entrant; the locking is whatever
+ * the callback needs.
+ */
+#ifndef HW_IOMMU_IOPT_H
+#define HW_IOMMU_IOPT_H
+
+#define IOPT_READ   (1u << 0)
+#define IOPT_WRITE  (1u << 1)
+
+#define IOPT_MAX_LEVELS 5
+
+/*
+ * A format: what the bits of an entry mean.  Level 1 is the leaf level, level
+ * @levels the root.  64-bit little-endian entries.
+ */
+typedef struct IOPTFormat {
+    const char *name;
+    uint8_t page_shift;      /* log2 of the smallest page */
+    uint8_t index_bits;      /* log2 of the entries in a table */
+    /*
+     * Permission bits of an entry; an entry with none of them set is not
+     * present.  Permissions are the AND over all levels.
+     */
+    uint64_t read_bit;
+    uint64_t write_bit;
+    uint64_t leaf_bit;       /* set in an entry above level 1 that is a leaf */
+    uint8_t leaf_levels;     /* bit n set: level n may hold a leaf */
+} IOPTFormat;
+
+/* VT-d second-stage paging entries, VT-d 9.8 (legacy mode: Read/Write) */
+extern const IOPTFormat iopt_vtd_ss;
+
+/* One table tree: a format, where it starts and what is reserved in it. */
+typedef struct IOPTTable {
+    const IOPTFormat *format;
+    uint64_t root;           /* address of the top table */
+    uint8_t levels;          /* number of levels, 2 .. IOPT_MAX_LEVELS */
+    uint8_t input_bits;      /* an IOVA at or above 1 << this faults */
+    uint8_t output_bits;     /* address bits of an entry: page_shift .. this */
+    /*
+     * Reserved bits, by level (index 0 unused): a present entry with one of
+     * them set faults.  [0]: entries that lead to a table, [1]: leaves.
+     */
+    uint64_t reserved[2][IOPT_MAX_LEVELS + 1];
+    uint64_t max_reads;      /* of one iopt_walk_range(); 0: IOPT_MAX_READS */
+} IOPTTable;
+
+/*
+ * How many entries one iopt_walk_range() reads unless the table says
+ * otherwise: a table that leads back to itself has 2^36 leaves in 48 bits, and
+ * a guest must not keep the caller busy for hours.  This is 64 GiB mapped in
+ * 4 KiB pages, or 32 TiB in 2 MiB pages.
+ */
+#define IOPT_MAX_READS (1ull << 24)
+
+typedef enum IOPTFault {
+    IOPT_OK,
+    IOPT_FAULT_RANGE,        /* the IOVA is beyond input_bits */
+    IOPT_FAULT_READ_TABLE,   /* an entry could not be read from memory */
+    IOPT_FAULT_NOT_PRESENT,  /* no permission at all at some level */
+    IOPT_FAULT_RESERVED,     /* a reserved bit is set in a present entry */
+    IOPT_FAULT_PERMISSION,   /* present, but not for this access */
+} IOPTFault;
+
+typedef struct IOPTResult {
+    uint64_t addr;           /* address of the page's first byte */
+    uint8_t shift;           /* log2 of the page size */
+    uint8_t perm;            /* IOPT_READ | IOPT_WRITE, all levels ANDed */
+    uint8_t level;           /* level at which the walk ended or faulted */
+    uint64_t entry;          /* the last entry read */
+} IOPTResult;
+
+/**
+ * IOPTRead: read one 64-bit little-endian entry at address @addr.
+ * Returns: false if the memory cannot be read.
+ */
+typedef bool IOPTRead(void *opaque, uint64_t addr, uint64_t *entry);
+
+/**
+ * iopt_walk: translate one IOVA.
+ *
+ * @access: IOPT_READ, IOPT_WRITE or both: what is asked for; 0 asks for any
+ *          permission at all
+ * Returns: IOPT_OK and fills @out, or why not; @out->level and @out->entry are
+ * valid for every fault but IOPT_FAULT_RANGE.
+ *
+ * A not-present entry (neither read nor write) is IOPT_FAULT_NOT_PRESENT; an
+ * entry that lacks a bit which @access needs, or the AND of the levels lacking
+ * it, is IOPT_FAULT_PERMISSION.  Reserved bits are checked in every present
+ * entry, before the permission for @access.
+ */
+IOPTFault iopt_walk(const IOPTTable *table, uint64_t iova, unsigned access,
+                    IOPTRead *read, void *opaque, IOPTResult *out);
+
+/**
+ * IOPTVisit: called for each leaf, and for each hole as a whole
+ * (@res->perm == 0, @first .. @last may be any length), in rising order
+ * without gaps.
+ *
+ * @first, @last: the part of the leaf that lies in the range asked for;
+ *                @res->addr is still where the leaf's first byte leads
+ * Returns: false to stop the walk.
+ */
+typedef bool IOPTVisit(void *opaque, uint64_t first, uint64_t last,
+                       const IOPTResult *res);
+
+/**
+ * iopt_walk_range: visit what @first .. @last (inclusive) maps.
+ *
+ * Holes are skipped a whole table at a time, so that the cost is that of the
+ * tables present.  An entry that faults (reserved bits, unreadable) counts as
+ * a hole.  The range is clipped to input_bits.
+ *
+ * When the table's max_reads entries have been read, the rest of the range is
+ * visited as one hole: what is not known to be mapped is not mapped.
+ *
+ * Returns: true if the whole range was walked; false if the visitor stopped
+ * it or max_reads did.
+ */
+bool iopt_walk_range(const IOPTTable *table, uint64_t first, uint64_t last,
+                     IOPTRead *read, void *opaque,
+                     IOPTVisit *visit, void *visit_opaque);
+
+#endif

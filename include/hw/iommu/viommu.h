@@ -1,0 +1,253 @@
+/*
+ * The vIOMMU core: endpoints, translation, invalidation, notifiers
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A model (VT-d, SMMUv3, ...) is registers, queues, table formats and fault
+ * records, and the few functions of VIOMMUOps.  The core does lookup, walk,
+ * permission check, insert, notifier traffic and the drain, once, for all
+ * models.  See docs/devel/viommu-core.rst for how to write a model.
+ */
+#ifndef HW_IOMMU_VIOMMU_H
+#define HW_IOMMU_VIOMMU_H
+
+#include "exec/memory.h"
+#include "hw/iommu/iopt.h"
+#include "hw/iommu/iotlb.h"
+#include "hw/iommu/viommu-registry.h"
+#include "hw/pci/pci.h"
+#include "qemu/iova-tree.h"
+#include "qemu/rcu.h"
+#include "qemu/thread.h"
+#include "system/dma-inflight.h"
+
+typedef struct VIOMMU VIOMMU;
+typedef struct VIOMMUEndpoint VIOMMUEndpoint;
+
+#define TYPE_VIOMMU_MEMORY_REGION "viommu-memory-region"
+
+/* PASID of requests without one */
+#define VIOMMU_NO_PASID UINT32_MAX
+
+typedef enum VIOMMUMode {
+    VIOMMU_BLOCKED,          /* every access faults, with @reason */
+    VIOMMU_BYPASS,           /* IOVA is the guest-physical address */
+    VIOMMU_TRANSLATE,        /* through @table */
+} VIOMMUMode;
+
+/* What applies to an endpoint: the answer of VIOMMUOps.resolve. */
+typedef struct VIOMMUConfig {
+    struct rcu_head rcu;     /* the core's; has to be first */
+    VIOMMUMode mode;
+    uint64_t tag;            /* domain tag; not DMA_TAG_UNTRANSLATED unless
+                              * no table was consulted */
+    IOPTTable table;         /* mode TRANSLATE */
+    uint8_t bypass_bits;     /* mode BYPASS: addresses at or above
+                              * 1 << this fault; 64: none */
+    bool quiet;              /* faults are not recorded (VT-d FPD) */
+    bool cacheable;          /* may be kept until a config invalidation */
+    int reason;              /* mode BLOCKED: the model's own code */
+} VIOMMUConfig;
+
+/* Why an access failed, for VIOMMUOps.fault. */
+typedef struct VIOMMUFault {
+    uint32_t pasid;
+    hwaddr iova;
+    bool is_write;
+    bool blocked;            /* true: @config->mode is BLOCKED */
+    IOPTFault kind;          /* otherwise: what the walk met */
+    uint8_t level;           /* and at which level */
+    bool reserved_range;     /* @kind IOPT_OK, but the output address is
+                              * refused by VIOMMUOps.output_ok */
+} VIOMMUFault;
+
+typedef struct VIOMMUOps {
+    /*
+     * resolve: read the configuration tables (root, context, ... entries) of
+     * @ep as they are in memory now and fill @config (zeroed by the core).
+     * Records no fault.  Any thread, inside an RCU read section, without any
+     * lock of the core; two threads may run it at once.  Must not take the
+     * BQL.
+     */
+    void (*resolve)(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
+                    VIOMMUConfig *config);
+    /*
+     * fault: record and signal it the model's way (unless config->quiet says
+     * not to, where the model's specification has exceptions it decides).
+     * Any thread, with or without the BQL; no lock of the core is held.
+     */
+    void (*fault)(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
+                  const VIOMMUFault *fault);
+    /* output_ok: may a translation lead to @addr .. @last?  NULL: always. */
+    bool (*output_ok)(VIOMMU *v, hwaddr addr, hwaddr last);
+    /*
+     * bypass_view: may @ep use the bypass memory region directly while its
+     * mode is BYPASS?  NULL: yes.  BQL.
+     */
+    bool (*bypass_view)(VIOMMU *v, VIOMMUEndpoint *ep);
+    /*
+     * endpoint_init: the model's own regions of a new endpoint (an interrupt
+     * window, say) go into ep->root (over both views) or MEMORY_REGION(
+     * &ep->iommu) (over the translated view).  May be NULL.  BQL.
+     */
+    void (*endpoint_init)(VIOMMU *v, VIOMMUEndpoint *ep);
+    /*
+     * check_notifier: may a notifier with @flags be registered?  Set @errp
+     * naming the property to change and return false if not.  BQL.
+     */
+    bool (*check_notifier)(VIOMMU *v, VIOMMUEndpoint *ep,
+                           IOMMUNotifierFlag flags, Error **errp);
+} VIOMMUOps;
+
+/*
+ * One requester: its address space, and what is cached of its configuration.
+ * Lives as long as the vIOMMU.
+ */
+struct VIOMMUEndpoint {
+    VIOMMU *viommu;
+    PCIBus *bus;             /* its number may change: ask pci_bus_num() */
+    uint8_t devfn;
+    AddressSpace as;
+    MemoryRegion root;       /* container of the two views */
+    IOMMUMemoryRegion iommu; /* translated view */
+    MemoryRegion bypass;     /* bypass view: alias of viommu->bypass */
+    void *model;             /* the model's own data of this endpoint */
+    /* The core's own from here on */
+    DMAInflight *inflight;
+    VIOMMUConfig *config;    /* RCU; NULL: not cached */
+    uint64_t last_tag;       /* tag of the last translation, atomic */
+    bool refresh;            /* wants viommu_refresh(), atomic */
+    IOMMUNotifierFlag notifier_flags;
+    IOVATree *shadow;        /* what MAP notifiers were told */
+    QLIST_ENTRY(VIOMMUEndpoint) next;
+};
+
+/* Counters; relaxed atomics, read with viommu_get_stats(). */
+typedef struct VIOMMUStats {
+    uint64_t translations;
+    uint64_t iotlb_hits;
+    uint64_t iotlb_misses;
+    uint64_t walks;
+    uint64_t faults;
+    uint64_t inv_global;
+    uint64_t inv_domain;
+    uint64_t inv_page;
+    uint64_t inv_config;
+} VIOMMUStats;
+
+struct VIOMMU {
+    const VIOMMUOps *ops;
+    Object *owner;           /* the model's device */
+    const char *name;        /* of the model, for region names and traces */
+    AddressSpace *memory;    /* where tables and translations lead */
+    MemoryRegion bypass;     /* container: system memory + model's windows */
+    MemoryRegion sysmem;     /* alias of system memory inside it */
+    /* The core's own from here on */
+    IOTLB *iotlb;
+    DMADrain *drain;
+    QemuMutex lock;          /* config installs against invalidations */
+    uint64_t config_seq;     /* bumped, under lock, by each config
+                              * invalidation */
+    GHashTable *by_key;      /* (bus, devfn) -> VIOMMUEndpoint */
+    QLIST_HEAD(, VIOMMUEndpoint) endpoints;
+    QEMUBH *refresh_bh;
+    VMChangeStateEntry *vmstate;
+    bool enabled;            /* translation is on; atomic */
+    VIOMMUStats stats;
+    VIOMMURegistration registration;
+};
+
+typedef struct VIOMMUParams {
+    const char *name;        /* "vtd" */
+    unsigned iotlb_entries;
+    uint32_t stall_ms;       /* dma_drain_new() */
+    uint32_t timeout_ms;
+} VIOMMUParams;
+
+/**
+ * viommu_init: set up the core part of @owner, a model's device, embedded at
+ * @v.  After it the model adds its interrupt window to v->bypass, and calls
+ * pci_setup_iommu() with viommu_endpoint() behind get_address_space.  BQL.
+ */
+void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
+                 const VIOMMUParams *params);
+
+/** viommu_endpoint: find or make the endpoint of @bus, @devfn.  BQL. */
+VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn);
+
+/** viommu_endpoint_sid: its requester ID now.  Any thread. */
+uint16_t viommu_endpoint_sid(VIOMMUEndpoint *ep);
+
+/**
+ * viommu_set_enabled: turn translation on or off as a whole.
+ *
+ * Off: every endpoint bypasses with tag DMA_TAG_UNTRANSLATED and resolve() is
+ * not asked.  Everything cached goes, address spaces are switched, notifiers
+ * told, and the drain started: fence before reporting it.  BQL.
+ */
+void viommu_set_enabled(VIOMMU *v, bool enabled);
+
+typedef enum VIOMMUInvKind {
+    VIOMMU_INV_CONFIG_ALL,       /* configuration of every endpoint */
+    VIOMMU_INV_CONFIG_TAG,       /* of those cached with @tag */
+    VIOMMU_INV_CONFIG_ENDPOINT,  /* of those whose requester ID, with the bits
+                                  * of @sid_mask ignored, is @sid */
+    VIOMMU_INV_ALL,              /* translations: all */
+    VIOMMU_INV_TAG,              /* of domain @tag */
+    VIOMMU_INV_RANGE,            /* of @tag, overlapping @first .. @last */
+} VIOMMUInvKind;
+
+typedef struct VIOMMUInv {
+    VIOMMUInvKind kind;
+    uint64_t tag;
+    hwaddr first, last;      /* inclusive */
+    uint16_t sid, sid_mask;
+} VIOMMUInv;
+
+/**
+ * viommu_invalidate: steps 1 to 3 of the drain's order: remove from every
+ * cache, tell the notifiers, start the drain.  The caller reports completion
+ * when viommu_fence() says so.  BQL.
+ */
+void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv);
+
+/**
+ * viommu_invalidate_device_tlb: a device-TLB invalidation of @first .. @last
+ * of the endpoints with requester ID @sid: DEVIOTLB_UNMAP notifiers are told
+ * and have answered when it returns.  BQL.
+ */
+void viommu_invalidate_device_tlb(VIOMMU *v, uint16_t sid,
+                                  hwaddr first, hwaddr last);
+
+/**
+ * viommu_fence: may every invalidation so far be reported complete?
+ * As dma_drain_fence().  BQL.
+ */
+bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),
+                  void *opaque);
+void viommu_fence_cancel(VIOMMU *v, DMAFence *fence);
+
+/**
+ * viommu_reset: translation off, caches empty, drain forgotten (the model has
+ * cancelled its fences).  Address spaces are switched back.  BQL, reset exit
+ * phase.
+ */
+void viommu_reset(VIOMMU *v);
+
+/**
+ * viommu_post_load: caches are empty; address spaces are made to follow the
+ * tables that were loaded.  @enabled: is translation on?  BQL.
+ */
+void viommu_post_load(VIOMMU *v, bool enabled);
+
+/** viommu_get_stats: a snapshot.  Any thread. */
+void viommu_get_stats(VIOMMU *v, VIOMMUStats *stats);
+
+/**
+ * viommu_translate: one translation, as the memory core asks for it.
+ * Any thread, inside an RCU read section.
+ */
+IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
+                               IOMMUAccessFlags flag, uint32_t pasid);
+
+#endif

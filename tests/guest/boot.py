@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Boots Linux once behind the vIOMMU, has it do verified I/O on every device,
+and says what held.
+
+  boot.py [--mode strict|lazy|pt] [--intremap on|off] [--eim on|off]
+          [--rounds N] [--base]
+
+QEMU names the emulator (default: the one of this tree's build). --base says
+that it is not ours, and so has no statistics to show. VIOMMU_KEEP=1 keeps the
+directory with the console and the images.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, field
+
+import assets
+import devices
+from devices import CARDS, DISKS
+from guestjob import Report
+from hostserver import HostServer
+from machine import GuestError, Machine
+from qmp import QmpError
+from tap import Tap
+
+WORDS = {
+    'strict': ['intel_iommu=on', 'iommu.strict=1'],
+    'lazy': ['intel_iommu=on', 'iommu.strict=0'],
+    'pt': ['intel_iommu=on', 'iommu=pt'],
+}
+# What Linux then calls the domains of its groups.
+KINDS = {'strict': 'DMA', 'lazy': 'DMA-FQ', 'pt': 'identity'}
+
+
+@dataclass
+class Config:
+    mode: str = 'strict'
+    intremap: bool = True
+    eim: bool = False
+    rounds: int = 6
+    base: bool = False
+
+    def name(self):
+        words = [self.mode, 'ir' if self.intremap else 'no-ir']
+        return '+'.join(words + (['eim'] if self.eim else []))
+
+
+@dataclass
+class Outcome:
+    """Everything one boot showed."""
+    config: Config
+    report: Report = field(default_factory=Report)
+    error: str = ''
+    status: int = -1
+    statistics: list = None
+    checks: list = field(default_factory=list)  # (name, held, detail)
+
+    def check(self, name, held, detail=''):
+        self.checks.append((f'{self.config.name()}: {name}', bool(held), detail))
+
+    def held(self):
+        return bool(self.checks) and all(held for _, held, _ in self.checks)
+
+
+def on_off(value):
+    return 'on' if value else 'off'
+
+
+def machine_args(config):
+    return assets.firmware_args() + [
+        '-machine', 'q35', '-accel', 'tcg,thread=multi',
+        # x2APIC is what extended interrupt mode is for.
+        '-cpu', 'qemu64,+x2apic', '-smp', '2', '-m', '1G', '-no-reboot',
+        '-device', f'intel-iommu,intremap={on_off(config.intremap)},'
+                   f'eim={on_off(config.eim)}',
+    ]
+
+
+def kernel_args(words):
+    facts = assets.kernel()
+    base = ['console=ttyS0', 'loglevel=5', 'panic=-1', 'mitigations=off']
+    return ['-kernel', facts['vmlinuz'], '-initrd', assets.initramfs(facts),
+            '-append', ' '.join(base + words)]
+
+
+def query_statistics(machine):
+    """The emulator's own account, or None where it has no such command."""
+    try:
+        return machine.qmp.command('x-query-viommu')
+    except QmpError as error:
+        if error.kind == 'CommandNotFound':
+            return None
+        raise
+
+
+def run_guest(machine, outcome, progress):
+    report = outcome.report
+    machine.start()
+    while not report.ready:
+        kind = report.take(machine.next_line())
+        if kind == 'BOOT':
+            progress(f'Linux {report.release} is up')
+        elif kind == 'RESULT':
+            name, result = list(report.results.items())[-1]
+            progress(f'{name}: {"ok" if result.ok else "FAILED"}, '
+                     f'{result.detail}')
+    outcome.statistics = query_statistics(machine)
+    machine.send('off')
+    outcome.status = machine.wait()
+
+
+def boot(config, progress=lambda text: None):
+    """Never raises for a guest that fails: that is an outcome."""
+    outcome = Outcome(config)
+    directory = tempfile.mkdtemp(prefix='viommu-guest-')
+    server = HostServer()
+    try:
+        patterns = devices.make_images(DISKS, directory)
+        words = WORDS[config.mode] + devices.kernel_words(
+            DISKS, CARDS, 'io', server.port, config.rounds)
+        args = machine_args(config) + kernel_args(words) + \
+            devices.disk_args(DISKS, directory) + devices.card_args(CARDS)
+        progress(f'booting Linux, {config.name()}')
+        try:
+            with Machine(assets.emulator(), args, directory) as machine:
+                run_guest(machine, outcome, progress)
+        except (GuestError, QmpError, OSError) as error:
+            outcome.error = str(error)
+        judge(outcome, directory, patterns, server)
+    finally:
+        server.close()
+        if os.environ.get('VIOMMU_KEEP'):
+            print(f'# kept: {directory}', file=sys.stderr)
+        else:
+            shutil.rmtree(directory)
+    return outcome
+
+
+def judge(outcome, directory, patterns, server):
+    report, config = outcome.report, outcome.config
+    outcome.check('the guest finishes its job and powers off',
+                  not outcome.error and outcome.status == 0,
+                  outcome.error or f'exit status {outcome.status}')
+    for disk in DISKS:
+        held, detail = judge_disk(disk, report, directory, patterns)
+        outcome.check(f'{disk.what}: verified I/O', held, detail)
+    for card in CARDS:
+        held, detail = judge_card(card, report, server)
+        outcome.check(f'{card.what}: verified transfers', held, detail)
+    judge_mode(outcome)
+    outcome.check('no fault', report.faults == 0,
+                  f'{report.faults} lines:\n' + '\n'.join(report.dmesg))
+    if not config.base:
+        judge_statistics(outcome)
+
+
+def judge_disk(disk, report, directory, patterns):
+    result = report.results.get(disk.name)
+    if result is None or not result.ok:
+        return False, result.detail if result else 'no result'
+    if result.value('read') != patterns[disk.name]:
+        return False, 'the guest read something else than the image holds'
+    stored = devices.megabyte(disk, directory, int(result.value('at')))
+    if result.value('wrote') != stored:
+        return False, 'the image holds something else than the guest wrote'
+    return True, ''
+
+
+def judge_card(card, report, server):
+    result = report.results.get(card.name)
+    if result is None or not result.ok:
+        return False, result.detail if result else 'no result'
+    if result.value('read') != server.blob_digest:
+        return False, 'the guest received something else than was sent'
+    if result.value('sent') != server.received.get(card.name):
+        return False, 'something else arrived than the guest sent'
+    return True, ''
+
+
+def judge_mode(outcome):
+    report, config = outcome.report, outcome.config
+    wanted = KINDS[config.mode]
+    wrong = []
+    for device in DISKS + CARDS:
+        group = report.group_of(device.pci)
+        if group is None or group.kind != wanted:
+            wrong.append(f'{device.what} ({device.pci}): '
+                         f'{group.kind if group else "in no group"}')
+    outcome.check(f'every device is in a group of type {wanted}', not wrong,
+                  '\n'.join(wrong))
+    enabled = report.dmesg_has('DMAR-IR: Enabled IRQ remapping')
+    outcome.check(f'interrupt remapping is {on_off(config.intremap)}',
+                  enabled == config.intremap, '\n'.join(report.dmesg))
+    if config.eim:
+        outcome.check('interrupts are remapped in x2APIC mode',
+                      report.dmesg_has('IRQ remapping in x2apic mode'),
+                      '\n'.join(report.dmesg))
+
+
+def total(statistics, *keys):
+    return sum(unit.get(key, 0) for unit in statistics for key in keys)
+
+
+INVALIDATIONS = ['invalidations-tlb-global', 'invalidations-tlb-domain',
+                 'invalidations-tlb-page', 'invalidations-config']
+
+
+def judge_statistics(outcome):
+    stats = outcome.statistics
+    outcome.check('the vIOMMU has statistics', stats, 'x-query-viommu: none')
+    if not stats:
+        return
+    outcome.check('the vIOMMU counted translations and invalidations',
+                  total(stats, 'translations') > 0 and
+                  total(stats, *INVALIDATIONS) > 0, str(stats))
+    outcome.check('the vIOMMU counted no fault', total(stats, 'faults') == 0,
+                  str(stats))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--mode', choices=WORDS, default='strict')
+    parser.add_argument('--intremap', choices=['on', 'off'], default='on')
+    parser.add_argument('--eim', choices=['on', 'off'], default='off')
+    parser.add_argument('--rounds', type=int, default=Config.rounds)
+    parser.add_argument('--base', action='store_true')
+    args = parser.parse_args()
+    config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
+                    args.rounds, args.base)
+    tap = Tap()
+    try:
+        outcome = boot(config, tap.note)
+    except assets.AssetError as error:
+        sys.exit(f'Bail out! {error}')
+    for check in outcome.checks:
+        tap.check(*check)
+    return tap.finish()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The host's end of the network tests: GET gives the same random file to all,
+POST answers with the SHA-256 of what arrived.
+"""
+
+import hashlib
+import http.server
+import os
+import threading
+
+SIZE = 2 << 20
+
+
+class HostServer:
+    def __init__(self):
+        blob = os.urandom(SIZE)
+        received = {}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self, body):
+                self.send_response(200)
+                self.send_header('Content-Length', str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self):
+                self.answer(blob)
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers['Content-Length']))
+                digest = hashlib.sha256(body).hexdigest()
+                received[self.path.lstrip('/')] = digest
+                self.answer(digest.encode() + b'\n')
+
+            def log_message(self, *_):
+                pass
+
+        self.blob_digest = hashlib.sha256(blob).hexdigest()
+        self.received = received
+        # Only this machine can reach it; the guest does through slirp.
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()

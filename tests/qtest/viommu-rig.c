@@ -1,0 +1,196 @@
+/*
+ * A disk behind a VT-d unit whose requests stay in flight until told otherwise
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "standard-headers/linux/pci_regs.h"
+#include "viommu-rig.h"
+
+#define IMAGE_SIZE  (64 * 1024)
+#define DEVFN       (5 << 3)
+#define PORT_DEVFN  (6 << 3)
+#define BEHIND      (1 << 8)           /* bus 1, device 0 */
+#define DID         7
+
+bool expect_corruption(void)
+{
+    return g_getenv("VIOMMU_EXPECT_CORRUPTION") != NULL;
+}
+
+static char *make_image(void)
+{
+    g_autofree char *data = g_malloc(IMAGE_SIZE);
+    char *name = NULL;
+    int fd = g_file_open_tmp("viommu-disk-XXXXXX", &name, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    memset(data, RIG_ON_DISK, IMAGE_SIZE);
+    g_assert_cmpint(write(fd, data, IMAGE_SIZE), ==, IMAGE_SIZE);
+    close(fd);
+    return name;
+}
+
+char *rig_args(const RigOptions *opt, const char *image)
+{
+    return g_strdup_printf(
+        "%s%s -object throttle-group,id=early "
+        "-blockdev driver=file,node-name=file,locking=off,filename=%s "
+        "-blockdev driver=raw,node-name=raw,file=file "
+        "-blockdev driver=throttle,node-name=slow,throttle-group=early,file=raw "
+        "-device virtio-blk-pci,id=disk,%s,drive=slow,disable-legacy=on,"
+        "iommu_platform=on%s %s",
+        opt->iothread ? "-object iothread,id=io " : "",
+        opt->behind_port ?
+        "-device pcie-root-port,id=port,addr=06.0,chassis=1 "
+        "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off" : "",
+        image, opt->behind_port ? "bus=port" : "addr=05.0",
+        opt->iothread ? ",iothread=io" : "", opt->args ?: "");
+}
+
+/*
+ * A throttle group of the command line is made before QEMU knows that it runs
+ * under qtest, and goes by the host's clock.  One made now goes by ours.
+ */
+static void throttle(QTestState *qts)
+{
+    qtest_qmp_assert_success(qts,
+        "{'execute': 'object-add', 'arguments': {'id': 'late',"
+        " 'qom-type': 'throttle-group', 'limits': {'iops-total': 1}}}");
+    qtest_qmp_assert_success(qts,
+        "{'execute': 'blockdev-reopen', 'arguments': {'options': ["
+        " {'driver': 'throttle', 'node-name': 'slow', 'file': 'raw',"
+        "  'throttle-group': 'late'}]}}");
+}
+
+/* open_port: number the bus behind the port and let memory cycles through. */
+static void open_port(Rig *rig)
+{
+    QPCIBus *bus = rig->vtd->bus;
+    uint32_t base = ROUND_UP(bus->mmio_alloc_ptr, 1 << 20);
+
+    rig->port = qpci_device_find(bus, PORT_DEVFN);
+    g_assert_nonnull(rig->port);
+    qpci_device_enable(rig->port);
+    qpci_config_writeb(rig->port, PCI_SECONDARY_BUS, BEHIND >> 8);
+    qpci_config_writeb(rig->port, PCI_SUBORDINATE_BUS, BEHIND >> 8);
+    qpci_config_writew(rig->port, PCI_MEMORY_BASE, base >> 16);
+    qpci_config_writew(rig->port, PCI_MEMORY_LIMIT, base >> 16);
+    bus->mmio_alloc_ptr = base;
+}
+
+static void start(Rig *rig)
+{
+    VTD *vtd = rig->vtd;
+
+    if (rig->opt.behind_port) {
+        open_port(rig);
+    }
+    vtd_attach(vtd, rig->sid, &rig->dom, VTD_TT_UNTRANSLATED);
+    if (!rig->opt.untranslated) {
+        vtd_map(vtd, &rig->dom, RIG_RING_IOVA, rig->ring, 1, VTD_PTE_RW);
+        vtd_map(vtd, &rig->dom, RIG_SPARE_IOVA, rig->spare, 1, VTD_PTE_RW);
+        vtd_map(vtd, &rig->dom, rig->data_iova, rig->page, 1, VTD_PTE_RW);
+        vtd_enable(vtd, rig->opt.form);
+    }
+    qtest_memset(vtd->qts, rig->ring, 0, VTD_PAGE_SIZE);
+    viommu_fill(vtd, rig->page, RIG_BEFORE, RIG_LEN);
+    rig->blk = vblk_new(vtd, rig->sid, "disk", rig->ring,
+                        rig->opt.untranslated ? rig->ring : RIG_RING_IOVA);
+    /* Use up what the throttle lets through at once. */
+    vblk_submit(rig->blk, false, 0,
+                rig->opt.untranslated ? rig->spare : RIG_SPARE_IOVA, RIG_LEN);
+    viommu_until(vtd, vblk_completed(rig->blk) == 1);
+    g_assert_cmpint(vblk_result(rig->blk, 0), ==, 0);
+    g_assert_true(viommu_is_filled(vtd, rig->spare, RIG_ON_DISK, RIG_LEN));
+}
+
+Rig *rig_new(const RigOptions *opt)
+{
+    Rig *rig = g_new0(Rig, 1);
+    g_autofree char *args = NULL;
+
+    rig->opt = *opt;
+    rig->image = make_image();
+    args = rig_args(opt, rig->image);
+    rig->vtd = vtd_start(opt->unit ?: "", "%s", args);
+    throttle(rig->vtd->qts);
+    rig->sid = opt->behind_port ? BEHIND : DEVFN;
+    rig->ring = vtd_alloc(rig->vtd, 1);
+    rig->spare = vtd_alloc(rig->vtd, 1);
+    rig->page = vtd_alloc(rig->vtd, 1);
+    rig->data_iova = opt->untranslated ? rig->page : RIG_DATA_IOVA;
+    vtd_domain_init(rig->vtd, &rig->dom, DID, 3);
+    start(rig);
+    return rig;
+}
+
+void rig_restart(Rig *rig)
+{
+    vblk_free(rig->blk);
+    /* A second of quiet gives the throttle its allowance back. */
+    rig_step(rig, 2 * RIG_RELEASE_NS);
+    start(rig);
+}
+
+void rig_free(Rig *rig)
+{
+    vblk_free(rig->blk);
+    g_free(rig->port);
+    vtd_stop(rig->vtd);
+    unlink(rig->image);
+    g_free(rig->image);
+    g_free(rig);
+}
+
+unsigned rig_hold(Rig *rig, bool is_write, uint64_t iova)
+{
+    unsigned request = vblk_submit(rig->blk, is_write, RIG_SECTOR, iova,
+                                   RIG_LEN);
+
+    viommu_until(rig->vtd, vblk_in_flight(rig->blk) == 1);
+    viommu_turns(rig->vtd);
+    g_assert_cmpint(vblk_completed(rig->blk), ==, request);
+    return request;
+}
+
+void rig_step(Rig *rig, int64_t ns)
+{
+    qtest_clock_step(rig->vtd->qts, ns);
+    viommu_turns(rig->vtd);
+}
+
+void rig_release(Rig *rig)
+{
+    qtest_clock_step(rig->vtd->qts, RIG_RELEASE_NS);
+    viommu_until(rig->vtd,
+                 vblk_completed(rig->blk) == rig->blk->submitted);
+    g_assert_cmpint(vblk_result(rig->blk, rig->blk->submitted - 1), ==, 0);
+}
+
+bool rig_disk_is(Rig *rig, uint8_t byte)
+{
+    uint8_t data[RIG_LEN];
+    int fd = open(rig->image, O_RDONLY);
+    int i;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(pread(fd, data, RIG_LEN, RIG_SECTOR * VBLK_SECTOR), ==,
+                    RIG_LEN);
+    close(fd);
+    for (i = 0; i < RIG_LEN; i++) {
+        if (data[i] != byte) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void rig_assert_pending(Rig *rig)
+{
+    viommu_turns(rig->vtd);
+    g_assert_false(vtd_inv_done(rig->vtd, rig->opt.form));
+    rig_step(rig, RIG_SHORT_NS);
+    g_assert_false(vtd_inv_done(rig->vtd, rig->opt.form));
+    g_assert_cmpint(vblk_completed(rig->blk), <, rig->blk->submitted);
+}

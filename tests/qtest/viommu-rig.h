@@ -1,0 +1,77 @@
+/*
+ * A disk behind a VT-d unit whose requests stay in flight until told otherwise
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One request per virtual second is let through to the image, and the qtest
+ * clock stands still: the first request uses up the allowance, every later one
+ * is in flight until the test steps the clock.
+ */
+#ifndef VIOMMU_RIG_H
+#define VIOMMU_RIG_H
+
+#include "viommu-vblk.h"
+
+#define RIG_RING_IOVA   0x10000000ULL
+#define RIG_SPARE_IOVA  0x10001000ULL   /* mapped, for unrelated requests */
+#define RIG_DATA_IOVA   0x20000000ULL
+#define RIG_LEN         4096
+#define RIG_SECTOR      8               /* of the request under test */
+
+/* What is where */
+#define RIG_ON_DISK     0xd1            /* the image, everywhere */
+#define RIG_BEFORE      0x3c            /* the page, before the request */
+#define RIG_REUSED      0xa5            /* the page, in other hands */
+
+#define RIG_SHORT_NS    (100 * 1000 * 1000LL)     /* releases nothing */
+#define RIG_RELEASE_NS  (1100 * 1000 * 1000LL)    /* releases one request */
+
+typedef struct RigOptions {
+    VTDForm form;
+    bool iothread;
+    bool untranslated;       /* leave translation off; IOVAs are GPAs */
+    bool behind_port;        /* hot-pluggable, on bus 1 */
+    const char *unit;        /* properties of the vIOMMU; NULL: none */
+    const char *args;        /* more arguments; NULL: none */
+} RigOptions;
+
+typedef struct Rig {
+    RigOptions opt;
+    VTD *vtd;
+    VTDDomain dom;
+    VBlk *blk;
+    uint16_t sid;
+    char *image;
+    uint64_t ring, spare, page;   /* guest memory */
+    uint64_t data_iova;
+    QPCIDevice *port;
+} Rig;
+
+Rig *rig_new(const RigOptions *opt);
+void rig_free(Rig *rig);
+/* rig_args: the command line of such a machine, for a second instance. */
+char *rig_args(const RigOptions *opt, const char *image);
+
+/* rig_restart: set everything up again after a reset. */
+void rig_restart(Rig *rig);
+/* rig_hold: start a request at @iova and see it in flight. */
+unsigned rig_hold(Rig *rig, bool is_write, uint64_t iova);
+void rig_step(Rig *rig, int64_t ns);
+/* rig_release: let the one request in flight go on, and see it complete. */
+void rig_release(Rig *rig);
+/* rig_disk_is: does the image hold @byte where the request under test went? */
+bool rig_disk_is(Rig *rig, uint8_t byte);
+
+/*
+ * rig_assert_pending: the invalidation is not complete, and neither round
+ * trips nor time that releases no request change that.
+ */
+void rig_assert_pending(Rig *rig);
+
+/*
+ * The same tests run against the untouched base, where they must see the
+ * corruption that the drain prevents: proof that they can fail.
+ */
+bool expect_corruption(void);
+
+#endif

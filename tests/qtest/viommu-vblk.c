@@ -1,0 +1,153 @@
+/*
+ * virtio-blk-pci as a source of DMA that can be held in flight
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "standard-headers/linux/virtio_blk.h"
+#include "standard-headers/linux/virtio_config.h"
+#include "standard-headers/linux/virtio_pci.h"
+#include "standard-headers/linux/virtio_ring.h"
+#include "viommu-vblk.h"
+
+/* The ring page */
+#define RING_SIZE   16
+#define DESC_OFF    0x000
+#define AVAIL_OFF   0x200
+#define USED_OFF    0x400
+#define HEADER_OFF  0x800
+#define RESULT_OFF  0xc00
+/* A request is a header, its data and a result byte, always in that order. */
+#define REQUEST_DESCS 3
+
+#define COMMON(field) \
+    (blk->pci->common_cfg_offset + \
+     offsetof(struct virtio_pci_common_cfg, field))
+
+static void ring_address(VBlk *blk, uint64_t reg, uint64_t iova)
+{
+    qpci_io_writel(blk->pci->pdev, blk->pci->bar, reg, iova);
+    qpci_io_writel(blk->pci->pdev, blk->pci->bar, reg + 4, iova >> 32);
+}
+
+static void start_queue(VBlk *blk)
+{
+    QPCIDevice *dev = blk->pci->pdev;
+    QPCIBar bar = blk->pci->bar;
+
+    qpci_io_writew(dev, bar, COMMON(queue_select), 0);
+    qpci_io_writew(dev, bar, COMMON(queue_size), RING_SIZE);
+    ring_address(blk, COMMON(queue_desc_lo), blk->iova + DESC_OFF);
+    ring_address(blk, COMMON(queue_avail_lo), blk->iova + AVAIL_OFF);
+    ring_address(blk, COMMON(queue_used_lo), blk->iova + USED_OFF);
+    blk->notify = blk->pci->notify_cfg_offset +
+                  qpci_io_readw(dev, bar, COMMON(queue_notify_off)) *
+                  blk->pci->notify_off_multiplier;
+    qpci_io_writew(dev, bar, COMMON(queue_enable), 1);
+}
+
+VBlk *vblk_new(VTD *vtd, int devfn, const char *id, uint64_t gpa,
+               uint64_t iova)
+{
+    QPCIAddress addr = { .devfn = devfn };
+    VBlk *blk = g_new0(VBlk, 1);
+    QVirtioDevice *vdev;
+
+    blk->vtd = vtd;
+    blk->gpa = gpa;
+    blk->iova = iova;
+    blk->backend = g_strdup_printf("/machine/peripheral/%s/virtio-backend",
+                                   id);
+    blk->pci = virtio_pci_new(vtd->bus, &addr);
+    g_assert_nonnull(blk->pci);
+    qvirtio_pci_device_enable(blk->pci);
+
+    vdev = &blk->pci->vdev;
+    qvirtio_reset(vdev);
+    qvirtio_set_acknowledge(vdev);
+    qvirtio_set_driver(vdev);
+    g_assert_true(qvirtio_get_features(vdev) &
+                  (1ULL << VIRTIO_F_ACCESS_PLATFORM));
+    qvirtio_set_features(vdev, 1ULL << VIRTIO_F_VERSION_1 |
+                               1ULL << VIRTIO_F_ACCESS_PLATFORM);
+    start_queue(blk);
+    qvirtio_set_driver_ok(vdev);
+    return blk;
+}
+
+void vblk_free(VBlk *blk)
+{
+    g_free(blk->backend);
+    g_free(blk->pci->pdev);
+    g_free(blk->pci);
+    g_free(blk);
+}
+
+static void put_desc(VBlk *blk, unsigned index, uint64_t iova, uint32_t len,
+                     uint16_t flags)
+{
+    uint64_t at = blk->gpa + DESC_OFF + index * sizeof(struct vring_desc);
+
+    qtest_writeq(blk->vtd->qts, at, iova);
+    qtest_writel(blk->vtd->qts, at + 8, len);
+    qtest_writew(blk->vtd->qts, at + 12, flags);
+    qtest_writew(blk->vtd->qts, at + 14, index + 1);
+}
+
+unsigned vblk_submit(VBlk *blk, bool is_write, uint64_t sector, uint64_t iova,
+                     uint32_t len)
+{
+    QTestState *qts = blk->vtd->qts;
+    unsigned request = blk->submitted;
+    unsigned slot = request % VBLK_SLOTS;
+    unsigned head = slot * REQUEST_DESCS;
+    uint64_t header = HEADER_OFF + slot * 16;
+    uint64_t avail = blk->gpa + AVAIL_OFF;
+
+    qtest_writel(qts, blk->gpa + header,
+                 is_write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN);
+    qtest_writel(qts, blk->gpa + header + 4, 0);
+    qtest_writeq(qts, blk->gpa + header + 8, sector);
+    qtest_writeb(qts, blk->gpa + RESULT_OFF + slot, 0xff);
+
+    put_desc(blk, head, blk->iova + header, 16, VRING_DESC_F_NEXT);
+    put_desc(blk, head + 1, iova, len,
+             VRING_DESC_F_NEXT | (is_write ? 0 : VRING_DESC_F_WRITE));
+    put_desc(blk, head + 2, blk->iova + RESULT_OFF + slot, 1,
+             VRING_DESC_F_WRITE);
+
+    qtest_writew(qts, avail + 4 + request % RING_SIZE * 2, head);
+    blk->submitted++;
+    qtest_writew(qts, avail + 2, blk->submitted);
+    qpci_io_writew(blk->pci->pdev, blk->pci->bar, blk->notify, 0);
+    return request;
+}
+
+unsigned vblk_completed(VBlk *blk)
+{
+    return qtest_readw(blk->vtd->qts, blk->gpa + USED_OFF + 2);
+}
+
+uint8_t vblk_result(VBlk *blk, unsigned request)
+{
+    return qtest_readb(blk->vtd->qts,
+                       blk->gpa + RESULT_OFF + request % VBLK_SLOTS);
+}
+
+unsigned vblk_in_flight(VBlk *blk)
+{
+    QDict *answer = qtest_qmp(blk->vtd->qts,
+                              "{'execute': 'x-query-virtio-queue-status',"
+                              " 'arguments': {'path': %s, 'queue': 0}}",
+                              blk->backend);
+    unsigned n = qdict_get_int(qdict_get_qdict(answer, "return"), "inuse");
+
+    qobject_unref(answer);
+    return n;
+}
+
+uint8_t vblk_device_status(VBlk *blk)
+{
+    return blk->pci->vdev.bus->get_status(&blk->pci->vdev);
+}

@@ -1,0 +1,45 @@
+/*
+ * virtio-blk-pci as a source of DMA that can be held in flight
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A virtio 1.x driver with its ring at an IOVA of the caller's choice, which
+ * libqos does not have.  One page holds the ring and the request headers.
+ */
+#ifndef VIOMMU_VBLK_H
+#define VIOMMU_VBLK_H
+
+#include "libqos/virtio-pci.h"
+#include "viommu-vtd.h"
+
+#define VBLK_SLOTS 4         /* requests outstanding at most */
+#define VBLK_SECTOR 512
+
+typedef struct VBlk {
+    VTD *vtd;
+    QVirtioPCIDevice *pci;
+    char *backend;           /* QOM path of the virtio device */
+    uint64_t gpa, iova;      /* of the ring page */
+    uint64_t notify;
+    uint16_t submitted;
+} VBlk;
+
+/* vblk_new: start the device "@id" at @devfn with the ring page @gpa. */
+VBlk *vblk_new(VTD *vtd, int devfn, const char *id, uint64_t gpa,
+               uint64_t iova);
+void vblk_free(VBlk *blk);
+
+/*
+ * vblk_submit: read (the device writes memory) or write @len bytes at
+ * @iova.  Returns the request's number.
+ */
+unsigned vblk_submit(VBlk *blk, bool is_write, uint64_t sector, uint64_t iova,
+                     uint32_t len);
+/* vblk_completed: how many requests the device has returned. */
+unsigned vblk_completed(VBlk *blk);
+uint8_t vblk_result(VBlk *blk, unsigned request);
+/* vblk_in_flight: how many it has taken and mapped, and not returned. */
+unsigned vblk_in_flight(VBlk *blk);
+uint8_t vblk_device_status(VBlk *blk);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * VT-d facts the tests go by: registers, tables, descriptors, fault reasons
+ *
+ * From the VT-d specification, Rev 5.10: section 11.4 (registers), 9 (tables,
+ * legacy mode), 6.5.2 (descriptors), 7.1 (fault reasons), 5.1 (interrupt
+ * remapping).  Written apart from the model's own headers on purpose: a value
+ * that is wrong there must not be wrong here too.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VIOMMU_VTD_SPEC_H
+#define VIOMMU_VTD_SPEC_H
+
+#define VTD_BASE            0xfed90000ULL
+
+#define VTD_VER             0x00
+#define VTD_CAP             0x08
+#define VTD_ECAP            0x10
+#define VTD_GCMD            0x18
+#define VTD_GSTS            0x1c
+#define VTD_RTADDR          0x20
+#define VTD_CCMD            0x28
+#define VTD_FSTS            0x34
+#define VTD_FECTL           0x38
+#define VTD_FEDATA          0x3c
+#define VTD_FEADDR          0x40
+#define VTD_FEUADDR         0x44
+#define VTD_PMEN            0x64
+#define VTD_IQH             0x80
+#define VTD_IQT             0x88
+#define VTD_IQA             0x90
+#define VTD_ICS             0x9c
+#define VTD_IECTL           0xa0
+#define VTD_IEDATA          0xa4
+#define VTD_IEADDR          0xa8
+#define VTD_IEUADDR         0xac
+#define VTD_IRTA            0xb8
+/* Where the base puts these; ECAP.IRO and CAP.FRO are what a guest goes by. */
+#define VTD_IVA             0xf0
+#define VTD_IOTLB           0xf8
+#define VTD_FRCD            0x220
+
+/* GCMD and GSTS share their layout. */
+#define VTD_G_TE            (1U << 31)
+#define VTD_G_SRTP          (1U << 30)
+#define VTD_G_WBF           (1U << 27)
+#define VTD_G_QIE           (1U << 26)
+#define VTD_G_IRE           (1U << 25)
+#define VTD_G_SIRTP         (1U << 24)
+#define VTD_G_CFI           (1U << 23)
+/* What software repeats in each command so that it stays on. */
+#define VTD_G_STICKY        (VTD_G_TE | VTD_G_QIE | VTD_G_IRE | VTD_G_CFI)
+
+#define VTD_CAP_CM          (1ULL << 7)
+#define VTD_CAP_NFR(cap)    ((((cap) >> 40) & 0xff) + 1)
+#define VTD_CAP_FRO(cap)    ((((cap) >> 24) & 0x3ff) * 16)
+#define VTD_ECAP_EIM        (1ULL << 4)
+#define VTD_ECAP_IRO(ecap)  ((((ecap) >> 8) & 0x3ff) * 16)
+
+#define VTD_CCMD_ICC        (1ULL << 63)
+#define VTD_CCMD_CIRG(g)    ((uint64_t)(g) << 61)
+#define VTD_CCMD_CAIG(v)    (((v) >> 59) & 3)
+
+#define VTD_IOTLB_IVT       (1ULL << 63)
+#define VTD_IOTLB_IIRG(g)   ((uint64_t)(g) << 60)
+#define VTD_IOTLB_IAIG(v)   (((v) >> 57) & 3)
+#define VTD_IOTLB_DR        (1ULL << 49)
+#define VTD_IOTLB_DW        (1ULL << 48)
+#define VTD_IOTLB_DID(d)    ((uint64_t)(d) << 32)
+
+#define VTD_FSTS_PFO        (1U << 0)
+#define VTD_FSTS_PPF        (1U << 1)
+#define VTD_FSTS_IQE        (1U << 4)
+#define VTD_FSTS_ICE        (1U << 5)
+#define VTD_FSTS_ITE        (1U << 6)
+#define VTD_FSTS_FRI(v)     (((v) >> 8) & 0xff)
+
+/* FECTL and IECTL */
+#define VTD_ECTL_IM         (1U << 31)
+#define VTD_ECTL_IP         (1U << 30)
+
+#define VTD_ICS_IWC         (1U << 0)
+
+#define VTD_IQA_DW          (1ULL << 11)
+
+/* Fault recording register, high half */
+#define VTD_FRCD_F          (1ULL << 63)
+#define VTD_FRCD_T          (1ULL << 62)
+#define VTD_FRCD_FR(v)      (((v) >> 32) & 0xff)
+#define VTD_FRCD_SID(v)     ((v) & 0xffff)
+
+/* Fault reasons, legacy mode */
+#define VTD_FR_ROOT_P       0x1
+#define VTD_FR_CTX_P        0x2
+#define VTD_FR_CTX_INV      0x3
+#define VTD_FR_BEYOND_MGAW  0x4
+#define VTD_FR_WRITE        0x5
+#define VTD_FR_READ         0x6
+#define VTD_FR_PT_ACCESS    0x7
+#define VTD_FR_ROOT_ACCESS  0x8
+#define VTD_FR_CTX_ACCESS   0x9
+#define VTD_FR_ROOT_RSVD    0xa
+#define VTD_FR_CTX_RSVD     0xb
+#define VTD_FR_PT_RSVD      0xc
+#define VTD_FR_CTX_TT       0xd
+#define VTD_FR_INTR_OUT     0xe
+#define VTD_FR_IR_REQ_RSVD  0x20
+#define VTD_FR_IR_INDEX     0x21
+#define VTD_FR_IR_P         0x22
+#define VTD_FR_IR_ACCESS    0x23
+#define VTD_FR_IR_RSVD      0x24
+#define VTD_FR_IR_COMPAT    0x25
+#define VTD_FR_IR_SID       0x26
+
+#define VTD_ROOT_P          (1ULL << 0)
+
+/* Context entry, low and high half */
+#define VTD_CTX_P           (1ULL << 0)
+#define VTD_CTX_FPD         (1ULL << 1)
+#define VTD_CTX_TT(t)       ((uint64_t)(t) << 2)
+#define VTD_TT_UNTRANSLATED 0
+#define VTD_TT_DEVICE_TLB   1
+#define VTD_TT_PASSTHROUGH  2
+#define VTD_CTX_AW(levels)  ((uint64_t)((levels) - 2))
+#define VTD_CTX_DID(d)      ((uint64_t)(d) << 8)
+
+/* Second-stage paging entry */
+#define VTD_PTE_R           (1ULL << 0)
+#define VTD_PTE_W           (1ULL << 1)
+#define VTD_PTE_RW          (VTD_PTE_R | VTD_PTE_W)
+#define VTD_PTE_PS          (1ULL << 7)
+#define VTD_PTE_ADDR        0x000ffffffffff000ULL
+
+#define VTD_PAGE_SHIFT      12
+#define VTD_PAGE_SIZE       4096ULL
+#define VTD_LEVEL_SHIFT(l)  (VTD_PAGE_SHIFT + 9 * ((l) - 1))
+#define VTD_LEVEL_SIZE(l)   (1ULL << VTD_LEVEL_SHIFT(l))
+
+/* Invalidation descriptors */
+#define VTD_D_CC            0x1
+#define VTD_D_IOTLB         0x2
+#define VTD_D_DEVTLB        0x3
+#define VTD_D_IEC           0x4
+#define VTD_D_WAIT          0x5
+#define VTD_D_G(g)          ((uint64_t)(g) << 4)
+#define VTD_D_DID(d)        ((uint64_t)(d) << 16)
+#define VTD_D_IOTLB_DW      (1ULL << 6)
+#define VTD_D_IOTLB_DR      (1ULL << 7)
+#define VTD_D_CC_SID(s)     ((uint64_t)(s) << 32)
+#define VTD_D_IEC_INDEX     (1ULL << 4)
+#define VTD_D_WAIT_IF       (1ULL << 4)
+#define VTD_D_WAIT_SW       (1ULL << 5)
+#define VTD_D_WAIT_FN       (1ULL << 6)
+#define VTD_D_WAIT_DATA(d)  ((uint64_t)(d) << 32)
+
+#endif

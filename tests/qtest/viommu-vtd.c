@@ -1,0 +1,373 @@
+/*
+ * A VT-d unit as a test drives it: registers, tables, invalidation, faults
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "libqos/pci-pc.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "viommu-vtd.h"
+
+/* Below it: what firmware would use. */
+#define FIRST_FREE 0x100000
+
+VTD *vtd_start(const char *unit, const char *fmt, ...)
+{
+    VTD *vtd = g_new0(VTD, 1);
+    g_autofree char *args = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    args = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    vtd->qts = qtest_initf("-machine q35 -m 2G -nodefaults "
+                           "-device intel-iommu%s%s %s",
+                           *unit ? "," : "", unit, args);
+    vtd->bus = qpci_new_pc(vtd->qts, NULL);
+    vtd->next = FIRST_FREE;
+    vtd->root = vtd_alloc(vtd, 1);
+    vtd->iq = vtd_alloc(vtd, 1);
+    vtd->iq_status = vtd_alloc(vtd, 1);
+    return vtd;
+}
+
+VTD *vtd_adopt(const VTD *from, QTestState *qts)
+{
+    VTD *vtd = g_new0(VTD, 1);
+
+    *vtd = *from;
+    vtd->qts = qts;
+    vtd->bus = qpci_new_pc(qts, NULL);
+    return vtd;
+}
+
+void vtd_stop(VTD *vtd)
+{
+    qpci_free_pc(vtd->bus);
+    qtest_quit(vtd->qts);
+    g_free(vtd);
+}
+
+uint64_t vtd_alloc(VTD *vtd, unsigned pages)
+{
+    uint64_t addr = vtd->next;
+
+    vtd->next += pages * VTD_PAGE_SIZE;
+    qtest_memset(vtd->qts, addr, 0, pages * VTD_PAGE_SIZE);
+    return addr;
+}
+
+uint32_t vtd_read32(VTD *vtd, unsigned reg)
+{
+    return qtest_readl(vtd->qts, VTD_BASE + reg);
+}
+
+uint64_t vtd_read64(VTD *vtd, unsigned reg)
+{
+    return qtest_readq(vtd->qts, VTD_BASE + reg);
+}
+
+void vtd_write32(VTD *vtd, unsigned reg, uint32_t value)
+{
+    qtest_writel(vtd->qts, VTD_BASE + reg, value);
+}
+
+void vtd_write64(VTD *vtd, unsigned reg, uint64_t value)
+{
+    qtest_writeq(vtd->qts, VTD_BASE + reg, value);
+}
+
+void vtd_gcmd(VTD *vtd, uint32_t set, uint32_t clear)
+{
+    uint32_t now = vtd_read32(vtd, VTD_GSTS) & VTD_G_STICKY;
+
+    vtd_write32(vtd, VTD_GCMD, (now & ~clear) | set);
+}
+
+void vtd_set_root(VTD *vtd, uint64_t root)
+{
+    vtd_write64(vtd, VTD_RTADDR, root);
+    vtd_gcmd(vtd, VTD_G_SRTP, 0);
+    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_SRTP);
+    vtd_inv_everything(vtd);
+}
+
+void vtd_enable_queue(VTD *vtd)
+{
+    vtd->iq_tail = 0;
+    vtd_write64(vtd, VTD_IQT, 0);
+    vtd_write64(vtd, VTD_IQA, vtd->iq);
+    vtd_gcmd(vtd, VTD_G_QIE, 0);
+    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_QIE);
+}
+
+void vtd_enable(VTD *vtd, VTDForm form)
+{
+    vtd_set_root(vtd, vtd->root);
+    if (form == VTD_QUEUED) {
+        vtd_enable_queue(vtd);
+    }
+    vtd_gcmd(vtd, VTD_G_TE, 0);
+    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
+}
+
+void vtd_reset(VTD *vtd)
+{
+    qtest_system_reset(vtd->qts);
+    vtd->iq_tail = 0;
+}
+
+uint64_t vtd_root_entry(VTD *vtd, uint16_t sid)
+{
+    return vtd->root + (sid >> 8) * 16;
+}
+
+uint64_t vtd_context_entry(VTD *vtd, uint16_t sid)
+{
+    uint64_t entry = vtd_root_entry(vtd, sid);
+    uint64_t table = qtest_readq(vtd->qts, entry);
+
+    if (!(table & VTD_ROOT_P)) {
+        table = vtd_alloc(vtd, 1);
+        qtest_writeq(vtd->qts, entry, table | VTD_ROOT_P);
+    }
+    return (table & VTD_PTE_ADDR) + (sid & 0xff) * 16;
+}
+
+void vtd_set_context(VTD *vtd, uint16_t sid, uint64_t lo, uint64_t hi)
+{
+    uint64_t entry = vtd_context_entry(vtd, sid);
+
+    qtest_writeq(vtd->qts, entry + 8, hi);
+    qtest_writeq(vtd->qts, entry, lo);
+}
+
+void vtd_domain_init(VTD *vtd, VTDDomain *dom, uint16_t did, int levels)
+{
+    dom->did = did;
+    dom->levels = levels;
+    dom->table = vtd_alloc(vtd, 1);
+}
+
+void vtd_attach(VTD *vtd, uint16_t sid, const VTDDomain *dom, int tt)
+{
+    vtd_set_context(vtd, sid, dom->table | VTD_CTX_TT(tt) | VTD_CTX_P,
+                    VTD_CTX_DID(dom->did) | VTD_CTX_AW(dom->levels));
+}
+
+uint64_t vtd_pte(VTD *vtd, const VTDDomain *dom, uint64_t iova, int level)
+{
+    uint64_t table = dom->table;
+    int l;
+
+    for (l = dom->levels; ; l--) {
+        uint64_t entry = table + ((iova >> VTD_LEVEL_SHIFT(l)) & 511) * 8;
+        uint64_t pte;
+
+        if (l == level) {
+            return entry;
+        }
+        pte = qtest_readq(vtd->qts, entry);
+        if (!(pte & VTD_PTE_RW)) {
+            pte = vtd_alloc(vtd, 1) | VTD_PTE_RW;
+            qtest_writeq(vtd->qts, entry, pte);
+        }
+        table = pte & VTD_PTE_ADDR;
+    }
+}
+
+void vtd_map(VTD *vtd, const VTDDomain *dom, uint64_t iova, uint64_t gpa,
+             int level, uint64_t perms)
+{
+    qtest_writeq(vtd->qts, vtd_pte(vtd, dom, iova, level),
+                 gpa | perms | (level > 1 ? VTD_PTE_PS : 0));
+}
+
+void vtd_unmap(VTD *vtd, const VTDDomain *dom, uint64_t iova, int level)
+{
+    qtest_writeq(vtd->qts, vtd_pte(vtd, dom, iova, level), 0);
+}
+
+void vtd_queue_put(VTD *vtd, uint64_t lo, uint64_t hi)
+{
+    uint64_t slot = vtd->iq + vtd->iq_tail * 16;
+
+    qtest_writeq(vtd->qts, slot, lo);
+    qtest_writeq(vtd->qts, slot + 8, hi);
+    vtd->iq_tail = (vtd->iq_tail + 1) % VTD_IQ_SLOTS;
+}
+
+void vtd_queue_kick(VTD *vtd)
+{
+    vtd_write64(vtd, VTD_IQT, vtd->iq_tail * 16);
+}
+
+void vtd_queue_wait_put(VTD *vtd)
+{
+    vtd_queue_put(vtd, VTD_D_WAIT_DATA(++vtd->iq_ticket) | VTD_D_WAIT_SW |
+                  VTD_D_WAIT, vtd->iq_status);
+}
+
+void vtd_inv_iotlb_start(VTD *vtd, VTDForm form, VTDScope scope, uint16_t did,
+                         uint64_t iova, int am)
+{
+    uint64_t addr = scope == VTD_PAGE ? iova | am : 0;
+
+    if (form == VTD_QUEUED) {
+        vtd_queue_put(vtd, VTD_D_IOTLB | VTD_D_G(scope) | VTD_D_DID(did) |
+                      VTD_D_IOTLB_DR | VTD_D_IOTLB_DW, addr);
+        vtd_queue_wait_put(vtd);
+        vtd_queue_kick(vtd);
+        return;
+    }
+    if (scope == VTD_PAGE) {
+        vtd_write64(vtd, VTD_IVA, addr);
+    }
+    vtd_write64(vtd, VTD_IOTLB, VTD_IOTLB_IVT | VTD_IOTLB_IIRG(scope) |
+                VTD_IOTLB_DR | VTD_IOTLB_DW | VTD_IOTLB_DID(did));
+}
+
+bool vtd_inv_done(VTD *vtd, VTDForm form)
+{
+    if (form == VTD_QUEUED) {
+        return qtest_readl(vtd->qts, vtd->iq_status) == vtd->iq_ticket;
+    }
+    return !(vtd_read64(vtd, VTD_IOTLB) & VTD_IOTLB_IVT);
+}
+
+void vtd_inv_wait(VTD *vtd, VTDForm form)
+{
+    viommu_until(vtd, vtd_inv_done(vtd, form));
+}
+
+void vtd_inv_iotlb(VTD *vtd, VTDForm form, VTDScope scope, uint16_t did,
+                   uint64_t iova, int am)
+{
+    vtd_inv_iotlb_start(vtd, form, scope, did, iova, am);
+    vtd_inv_wait(vtd, form);
+}
+
+void vtd_inv_context(VTD *vtd, VTDForm form, VTDScope scope, uint16_t did,
+                     uint16_t sid)
+{
+    if (form == VTD_QUEUED) {
+        vtd_queue_put(vtd, VTD_D_CC | VTD_D_G(scope) | VTD_D_DID(did) |
+                      VTD_D_CC_SID(sid), 0);
+        vtd_queue_wait_put(vtd);
+        vtd_queue_kick(vtd);
+        vtd_inv_wait(vtd, form);
+        return;
+    }
+    vtd_write64(vtd, VTD_CCMD, VTD_CCMD_ICC | VTD_CCMD_CIRG(scope) |
+                (uint64_t)sid << 16 | did);
+    viommu_until(vtd, !(vtd_read64(vtd, VTD_CCMD) & VTD_CCMD_ICC));
+}
+
+void vtd_inv_everything(VTD *vtd)
+{
+    VTDForm form = vtd_read32(vtd, VTD_GSTS) & VTD_G_QIE ? VTD_QUEUED
+                                                         : VTD_REGISTER;
+
+    vtd_inv_context(vtd, form, VTD_GLOBAL, 0, 0);
+    vtd_inv_iotlb(vtd, form, VTD_GLOBAL, 0, 0, 0);
+}
+
+bool vtd_fault_take(VTD *vtd, unsigned index, VTDFault *fault)
+{
+    unsigned reg = VTD_CAP_FRO(vtd_read64(vtd, VTD_CAP)) + index * 16;
+    uint64_t hi = vtd_read64(vtd, reg + 8);
+
+    if (!(hi & VTD_FRCD_F)) {
+        return false;
+    }
+    fault->info = vtd_read64(vtd, reg);
+    fault->reason = VTD_FRCD_FR(hi);
+    fault->sid = VTD_FRCD_SID(hi);
+    fault->is_read = hi & VTD_FRCD_T;
+    vtd_write64(vtd, reg + 8, VTD_FRCD_F);
+    vtd_write32(vtd, VTD_FSTS, VTD_FSTS_PFO);
+    return true;
+}
+
+void vtd_assert_no_fault(VTD *vtd)
+{
+    VTDFault fault;
+
+    g_assert_cmphex(vtd_read32(vtd, VTD_FSTS), ==, 0);
+    g_assert_false(vtd_fault_take(vtd, 0, &fault));
+}
+
+void vtd_assert_fault(VTD *vtd, uint8_t reason, uint16_t sid, bool is_read,
+                      uint64_t info)
+{
+    VTDFault fault;
+
+    g_assert_cmphex(vtd_read32(vtd, VTD_FSTS) & VTD_FSTS_PPF, ==,
+                    VTD_FSTS_PPF);
+    g_assert_true(vtd_fault_take(vtd, 0, &fault));
+    g_assert_cmphex(fault.reason, ==, reason);
+    g_assert_cmphex(fault.sid, ==, sid);
+    g_assert_cmpint(fault.is_read, ==, is_read);
+    g_assert_cmphex(fault.info, ==, info);
+    vtd_assert_no_fault(vtd);
+}
+
+void viommu_turns(VTD *vtd)
+{
+    int i;
+
+    for (i = 0; i < 20; i++) {
+        vtd_read32(vtd, VTD_VER);
+        g_usleep(200);
+    }
+}
+
+void viommu_fill(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len)
+{
+    qtest_memset(vtd->qts, gpa, byte, len);
+}
+
+bool viommu_is_filled(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len)
+{
+    g_autofree uint8_t *data = g_malloc(len);
+    size_t i;
+
+    qtest_memread(vtd->qts, gpa, data, len);
+    for (i = 0; i < len; i++) {
+        if (data[i] != byte) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool has_property(QTestState *qts, const char *type, const char *name)
+{
+    QDict *answer = qtest_qmp(qts, "{'execute': 'device-list-properties',"
+                              " 'arguments': {'typename': %s}}", type);
+    QListEntry *entry;
+    bool found = false;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "return"), entry) {
+        QDict *property = qobject_to(QDict, qlist_entry_obj(entry));
+
+        found |= g_str_equal(qdict_get_str(property, "name"), name);
+    }
+    qobject_unref(answer);
+    return found;
+}
+
+bool viommu_has_property(VTD *vtd, const char *type, const char *name)
+{
+    return has_property(vtd->qts, type, name);
+}
+
+bool viommu_offers(const char *type, const char *name)
+{
+    QTestState *qts = qtest_init("-machine none");
+    bool found = has_property(qts, type, name);
+
+    qtest_quit(qts);
+    return found;
+}

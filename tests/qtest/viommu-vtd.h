@@ -1,0 +1,151 @@
+/*
+ * A VT-d unit as a test drives it: registers, tables, invalidation, faults
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Nothing here measures time.  What completes in the main loop or an iothread
+ * is polled for with viommu_until(), bounded by a number of tries.
+ */
+#ifndef VIOMMU_VTD_H
+#define VIOMMU_VTD_H
+
+#include "libqtest.h"
+#include "libqos/pci.h"
+#include "viommu-vtd-spec.h"
+
+typedef struct VTD {
+    QTestState *qts;
+    QPCIBus *bus;
+    uint64_t next;           /* first guest memory nobody has taken */
+    uint64_t root;           /* root table */
+    uint64_t iq;             /* invalidation queue, one page of 16-byte slots */
+    unsigned iq_tail;        /* slot */
+    uint64_t iq_status;      /* where wait descriptors write */
+    uint32_t iq_ticket;      /* last value a wait descriptor was to write */
+} VTD;
+
+#define VTD_IQ_SLOTS 256
+
+/* One domain with its second-stage table. */
+typedef struct VTDDomain {
+    uint16_t did;
+    int levels;              /* 3: 39 bits; 4: 48 bits */
+    uint64_t table;
+} VTDDomain;
+
+typedef enum VTDForm {
+    VTD_REGISTER,
+    VTD_QUEUED,
+} VTDForm;
+
+/* The encodings of IIRG, CIRG and the descriptors' G. */
+typedef enum VTDScope {
+    VTD_GLOBAL = 1,
+    VTD_DOMAIN = 2,
+    VTD_PAGE = 3,            /* of a context-cache invalidation: device */
+} VTDScope;
+
+typedef struct VTDFault {
+    uint8_t reason;
+    uint16_t sid;
+    bool is_read;
+    uint64_t info;           /* faulting page; of an interrupt, the index */
+} VTDFault;
+
+/*
+ * vtd_start: q35 with "-device intel-iommu,@unit" (@unit may be "") and the
+ * arguments of @fmt.  Translation is off; root table and queue are prepared
+ * in guest memory but not yet told to the unit.
+ */
+VTD *vtd_start(const char *unit, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+void vtd_stop(VTD *vtd);
+/* vtd_adopt: the same machine state in another process (migration). */
+VTD *vtd_adopt(const VTD *from, QTestState *qts);
+
+/* Zeroed guest memory of @pages pages. */
+uint64_t vtd_alloc(VTD *vtd, unsigned pages);
+
+uint32_t vtd_read32(VTD *vtd, unsigned reg);
+uint64_t vtd_read64(VTD *vtd, unsigned reg);
+void vtd_write32(VTD *vtd, unsigned reg, uint32_t value);
+void vtd_write64(VTD *vtd, unsigned reg, uint64_t value);
+
+/* vtd_gcmd: write GCMD with the sticky bits as they are, then @set, @clear. */
+void vtd_gcmd(VTD *vtd, uint32_t set, uint32_t clear);
+/* vtd_set_root: RTADDR, SRTP and the global invalidations it wants. */
+void vtd_set_root(VTD *vtd, uint64_t root);
+void vtd_enable_queue(VTD *vtd);
+/*
+ * vtd_enable: root table and translation on, and the queue if @form wants it:
+ * registers are not to be used for invalidation while it is (6.5.1).
+ */
+void vtd_enable(VTD *vtd, VTDForm form);
+/* vtd_reset: system_reset; the tables in memory stay. */
+void vtd_reset(VTD *vtd);
+
+/* Configuration tables */
+uint64_t vtd_root_entry(VTD *vtd, uint16_t sid);
+/* vtd_context_entry: its address; the context table is made on demand. */
+uint64_t vtd_context_entry(VTD *vtd, uint16_t sid);
+void vtd_set_context(VTD *vtd, uint16_t sid, uint64_t lo, uint64_t hi);
+
+void vtd_domain_init(VTD *vtd, VTDDomain *dom, uint16_t did, int levels);
+void vtd_attach(VTD *vtd, uint16_t sid, const VTDDomain *dom, int tt);
+
+/* vtd_pte: address of the entry of @level for @iova, tables made on demand. */
+uint64_t vtd_pte(VTD *vtd, const VTDDomain *dom, uint64_t iova, int level);
+void vtd_map(VTD *vtd, const VTDDomain *dom, uint64_t iova, uint64_t gpa,
+             int level, uint64_t perms);
+void vtd_unmap(VTD *vtd, const VTDDomain *dom, uint64_t iova, int level);
+
+/* Invalidation.  The _start form does not wait for completion. */
+void vtd_inv_iotlb_start(VTD *vtd, VTDForm form, VTDScope scope, uint16_t did,
+                         uint64_t iova, int am);
+bool vtd_inv_done(VTD *vtd, VTDForm form);
+void vtd_inv_wait(VTD *vtd, VTDForm form);
+void vtd_inv_iotlb(VTD *vtd, VTDForm form, VTDScope scope, uint16_t did,
+                   uint64_t iova, int am);
+void vtd_inv_context(VTD *vtd, VTDForm form, VTDScope scope, uint16_t did,
+                     uint16_t sid);
+/* vtd_inv_everything: context cache and IOTLB, globally, register form. */
+void vtd_inv_everything(VTD *vtd);
+
+/* The queue, below the above */
+void vtd_queue_put(VTD *vtd, uint64_t lo, uint64_t hi);
+void vtd_queue_kick(VTD *vtd);
+/* vtd_queue_wait_put: a wait descriptor writing the next ticket. */
+void vtd_queue_wait_put(VTD *vtd);
+
+/* Faults.  vtd_fault_take() reads and clears one record, and FSTS. */
+bool vtd_fault_take(VTD *vtd, unsigned index, VTDFault *fault);
+void vtd_assert_no_fault(VTD *vtd);
+void vtd_assert_fault(VTD *vtd, uint8_t reason, uint16_t sid, bool is_read,
+                      uint64_t info);
+
+/*
+ * viommu_until: evaluate @cond until it is true, with a main loop turn of
+ * QEMU in between; fails the test after a fixed number of tries.
+ */
+#define VIOMMU_TRIES 20000
+#define viommu_until(vtd, cond) do {                                    \
+        int tries_ = 0;                                                 \
+        while (!(cond)) {                                               \
+            g_assert_cmpint(tries_++, <, VIOMMU_TRIES);                 \
+            g_usleep(500);                                              \
+            vtd_read32(vtd, VTD_VER);                                   \
+        }                                                               \
+    } while (0)
+
+/* viommu_turns: let QEMU's main loop and its threads run for a while. */
+void viommu_turns(VTD *vtd);
+
+/* Fill, and check, guest memory with a byte pattern. */
+void viommu_fill(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len);
+bool viommu_is_filled(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len);
+
+/* viommu_has_property: does the unit's device type have it? */
+bool viommu_has_property(VTD *vtd, const char *type, const char *name);
+/* As above with a QEMU started for the question. */
+bool viommu_offers(const char *type, const char *name);
+
+#endif

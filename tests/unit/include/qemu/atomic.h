@@ -1,0 +1,68 @@
+/*
+ * QEMU's atomics, as far as our pure files use them, for the standalone build
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * ThreadSanitizer knows acquire, release and read-modify-write operations but
+ * not standalone fences (the compiler refuses to build them quietly).  Under
+ * it a fence is a sequentially consistent read-modify-write of one variable:
+ * every fence then happens after every fence before it.  That orders at least
+ * what the real fences order, and tells the tool so; it can hide a missing
+ * fence, which the model check (tests/model) is for, but makes no false race.
+ */
+#ifndef QEMU_ATOMIC_H
+#define QEMU_ATOMIC_H
+
+#if defined(__SANITIZE_THREAD__)
+#define QEMU_SHIM_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define QEMU_SHIM_TSAN 1
+#endif
+#endif
+
+#ifdef QEMU_SHIM_TSAN
+
+static inline void qemu_shim_fence(void)
+{
+    /* One per file that includes this would do no harm to a fence's user, but
+     * would not order two files' fences: hence one common symbol. */
+    extern unsigned qemu_shim_fence_word;
+
+    __atomic_fetch_add(&qemu_shim_fence_word, 1, __ATOMIC_SEQ_CST);
+}
+
+/* In every object file, merged by the linker. */
+__attribute__((weak)) unsigned qemu_shim_fence_word;
+
+#define smp_mb()        qemu_shim_fence()
+#define smp_rmb()       qemu_shim_fence()
+#define smp_wmb()       qemu_shim_fence()
+
+#else
+
+#define smp_mb()        __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define smp_rmb()       __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define smp_wmb()       __atomic_thread_fence(__ATOMIC_RELEASE)
+
+#endif
+
+#define qatomic_read(p)             __atomic_load_n(p, __ATOMIC_RELAXED)
+#define qatomic_set(p, v)           __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define qatomic_load_acquire(p)     __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define qatomic_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+
+#define qatomic_xchg(p, v)          __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define qatomic_fetch_inc(p)        __atomic_fetch_add(p, 1, __ATOMIC_SEQ_CST)
+#define qatomic_fetch_add(p, n)     __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST)
+
+/* Returns what was there. */
+#define qatomic_cmpxchg(p, old, new) \
+    ({ \
+        __typeof__(*(p)) expected_ = (old); \
+        __atomic_compare_exchange_n(p, &expected_, new, false, \
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+        expected_; \
+    })
+
+#endif
