@@ -60,9 +60,11 @@ typedef struct Group {
     bool is_write;
     bool mixed;              /* has had more than one IOVA or tag */
     bool any_len;            /* groups of several lengths were merged */
+    bool blurred;            /* an interchangeable record went before others */
     unsigned records;        /* records in the lists */
     unsigned maps;           /* maps they stand for */
     unsigned ended;          /* of those, unmapped; 0 unless mixed */
+    uint64_t last_stamp;     /* the last scan that found one of it stale */
     struct Record *overflow; /* the record of further maps, or NULL */
     Link list[RECORD_STATES];
 } Group;
@@ -118,6 +120,11 @@ static void link_remove(Link *link)
 {
     link->prev->next = link->next;
     link->next->prev = link->prev;
+}
+
+static void count_maps(DMAMaps *maps, int n)
+{
+    qatomic_store_release(&maps->count, maps->count + n);
 }
 
 static unsigned hash64(uint64_t x)
@@ -259,6 +266,12 @@ static void record_set_state(DMAMaps *maps, Record *r, RecordState state)
     }
 }
 
+/* May the record stand for another map than the one it was made for? */
+static bool record_is_vague(const Record *r)
+{
+    return r->shared || r->group->blurred;
+}
+
 static void record_free(DMAMaps *maps, Record *r)
 {
     link_remove(&r->all);
@@ -319,7 +332,7 @@ void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
     Group *g;
 
     qemu_mutex_lock(&maps->lock);
-    qatomic_set(&maps->count, maps->count + 1);
+    count_maps(maps, 1);
     g = group_get(maps, info);
     g->mixed = !group_is_uniform_with(g, info);
     g->maps++;
@@ -328,7 +341,7 @@ void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
     if (shared && g->overflow) {
         /*
          * If the shared record is waited for already, this map is too: that
-         * is the price.  If it has been given up, it counts from now again.
+         * is the price.  If it has been revoked, it counts from now again.
          */
         r = g->overflow;
         r->info = *info;
@@ -383,7 +396,7 @@ static unsigned group_end_one(DMAMaps *maps, Group *g)
     RecordState state;
     Link *link;
 
-    qatomic_set(&maps->count, maps->count - 1);
+    count_maps(maps, -1);
     if (g->mixed) {
         return ++g->ended == g->maps ? group_drop(maps, g) : 0;
     }
@@ -401,6 +414,7 @@ static unsigned group_end_one(DMAMaps *maps, Group *g)
     }
     state = container_of(link, Record, in_group)->state;
     record_free(maps, container_of(link, Record, in_group));
+    g->blurred = true;
     if (--g->maps == 0) {
         group_put(maps, g);
     }
@@ -417,6 +431,8 @@ static void group_merge(DMAMaps *maps, Group *into, Group *from)
 
     into->mixed = true;
     into->any_len = true;
+    into->blurred |= from->blurred;
+    into->last_stamp = MAX(into->last_stamp, from->last_stamp);
     into->maps += from->maps;
     into->ended += from->ended;
     if (!into->overflow) {
@@ -492,36 +508,39 @@ static Group *group_find_inside(DMAMaps *maps, const void *host, bool is_write)
 
 /*
  * A standing map was ended by someone who did not say whose.  If it can have
- * been only one owner's, it is.  Otherwise all of them are forgotten: a revoke
+ * been only one group's, it is.  Otherwise all of them are forgotten: a revoke
  * function must never be called for an owner that may be gone.
  */
 static bool end_standing_of_unknown(DMAMaps *maps, const void *host,
                                     uint64_t len, bool is_write)
 {
     Group *g, *next, *found = NULL;
-    unsigned owners = 0;
+    unsigned exact = 0, groups = 0;
 
     for (g = *host_bucket(maps, host); g; g = g->next) {
-        if (g->host == host && g->is_write == is_write && g->revoke &&
-            (g->any_len || g->len == len)) {
-            owners++;
-            found = g;
-        }
-    }
-    if (owners == 1) {
-        group_end_one(maps, found);
-    } else if (owners) {
-        for (g = *host_bucket(maps, host); g; g = next) {
-            next = g->next;
-            if (g->host == host && g->is_write == is_write && g->revoke &&
-                (g->any_len || g->len == len)) {
-                qatomic_set(&maps->count,
-                            maps->count - (g->maps - g->ended));
-                group_drop(maps, g);
+        if (g->host == host && g->is_write == is_write && g->revoke) {
+            bool fits = g->any_len || g->len == len;
+
+            groups++;
+            exact += fits;
+            if (fits || !exact) {
+                found = g;
             }
         }
     }
-    return owners > 0;
+    if (exact == 1 || groups == 1) {
+        group_end_one(maps, found);
+        return true;
+    }
+    for (g = *host_bucket(maps, host); g; g = next) {
+        next = g->next;
+        if (g->host == host && g->is_write == is_write && g->revoke &&
+            (!exact || g->any_len || g->len == len)) {
+            count_maps(maps, -(int)(g->maps - g->ended));
+            group_drop(maps, g);
+        }
+    }
+    return groups > 0;
 }
 
 bool dma_maps_remove(DMAMaps *maps, const void *host, uint64_t len,
@@ -574,7 +593,11 @@ bool dma_maps_remove_standing(DMAMaps *maps, const void *host, uint64_t len,
 
 unsigned dma_maps_count(DMAMaps *maps)
 {
-    return qatomic_read(&maps->count);
+    /*
+     * Who sees that the last map has ended must see what was written through
+     * it, as if it had taken the lock.
+     */
+    return qatomic_load_acquire(&maps->count);
 }
 
 typedef struct Scan {
@@ -589,11 +612,18 @@ typedef struct Scan {
 
 static void scan_record(Scan *s, Record *r, bool always)
 {
-    if (r->state != RECORD_IDLE) {
+    if (r->state == RECORD_DONE ||
+        (!always && (r->info.iova > s->last || r->last < s->first))) {
         return;
     }
-    if (!always && (r->info.iova > s->last || r->last < s->first ||
-                    !s->stale(s->opaque, &r->info))) {
+    if (r->state == RECORD_WAITED) {
+        /* It may be another map's by now, which goes stale just now. */
+        if (record_is_vague(r)) {
+            r->group->last_stamp = MAX(r->group->last_stamp, s->seq);
+        }
+        return;
+    }
+    if (!always && !s->stale(s->opaque, &r->info)) {
         return;
     }
     if (r->info.revoke) {
@@ -601,6 +631,7 @@ static void scan_record(Scan *s, Record *r, bool always)
         record_set_state(s->maps, r, RECORD_DONE);
     } else {
         r->stamp = s->seq;
+        r->group->last_stamp = MAX(r->group->last_stamp, s->seq);
         record_set_state(s->maps, r, RECORD_WAITED);
         s->stamped++;
     }
@@ -659,7 +690,7 @@ unsigned dma_maps_scan(DMAMaps *maps, uint64_t first, uint64_t last,
     Link *link;
 
     /* Maps that are added later were translated later. */
-    if (first > last || qatomic_read(&maps->count) == 0) {
+    if (first > last || dma_maps_count(maps) == 0) {
         return 0;
     }
     qemu_mutex_lock(&maps->lock);
@@ -709,7 +740,17 @@ unsigned dma_maps_abandon(DMAMaps *maps, uint64_t seq)
         if (r->stamp > seq) {
             break;
         }
-        record_set_state(maps, r, RECORD_DONE);
+        if (!record_is_vague(r)) {
+            record_set_state(maps, r, RECORD_DONE);
+        } else if (r->group->last_stamp <= seq) {
+            /* The map in flight may be one that has yet to go stale. */
+            record_set_state(maps, r, RECORD_IDLE);
+        } else {
+            /* Or one that went stale some time after @seq. */
+            r->stamp = seq + 1;
+            record_set_state(maps, r, RECORD_WAITED);
+            continue;
+        }
         n++;
     }
     qemu_mutex_unlock(&maps->lock);

@@ -110,7 +110,8 @@ uint64_t dma_maps_oldest_wait(DMAMaps *maps, DMAMapInfo *info);
 /**
  * dma_maps_abandon: give up waiting for the records stamped @seq or less.
  * They stay recorded until they are unmapped, but no later scan stamps them
- * again.  Returns: how many.  Any thread.
+ * again, unless a record may by now stand for another map.  Returns: how many.
+ * Any thread.
  */
 unsigned dma_maps_abandon(DMAMaps *maps, uint64_t seq);
 

@@ -13,7 +13,7 @@ PATTERN_SIZE = 4 << 20
 
 # As libvirt asks for it. A virtio device on the root complex is transitional
 # unless told otherwise, and a transitional one cannot be translated.
-VIRTIO = 'disable-legacy=on,iommu_platform=on'
+VIRTIO = 'disable-legacy=on,iommu_platform=on,packed={packed}'
 
 
 @dataclass
@@ -87,7 +87,11 @@ def megabyte(disk, directory, index):
         return hashlib.sha256(f.read(1 << 20)).hexdigest()
 
 
-def disk_args(disks, directory):
+def _fill(text, packed):
+    return text.format(packed='on' if packed else 'off')
+
+
+def disk_args(disks, directory, packed=False):
     args = []
     for disk in disks:
         for text in disk.objects:
@@ -95,18 +99,18 @@ def disk_args(disks, directory):
         args += ['-drive', f'if=none,id={disk.name},format=raw,'
                            f'file={image(disk, directory)}']
         for text in disk.args:
-            args += ['-device', text]
+            args += ['-device', _fill(text, packed)]
     return args
 
 
-def card_args(cards):
+def card_args(cards, packed=False):
     args = []
     for card in cards:
         # No boot ROM: nothing boots from the network here, and its size is
         # part of what two emulators must agree on to migrate.
         args += ['-netdev', f'user,id={card.name},net={card.net}.0/24',
-                 '-device', f'{card.device},netdev={card.name},'
-                            f'mac={card.mac},romfile=']
+                 '-device', f'{_fill(card.device, packed)},'
+                            f'netdev={card.name},mac={card.mac},romfile=']
     return args
 
 

@@ -3,8 +3,10 @@
 
 import os
 import queue
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -13,6 +15,9 @@ from qmp import Qmp
 # A guard against a guest that hangs, far above what any machine needs; no
 # test depends on how long anything takes.
 LIMIT = float(os.environ.get('VIOMMU_GUEST_TIMEOUT', '300'))
+
+# A test that is told to end ends its emulators first.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 class GuestError(Exception):

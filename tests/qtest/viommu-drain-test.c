@@ -48,7 +48,7 @@ static void see_it_drained(Rig *rig, bool is_write)
 static void see_it_corrupted(Rig *rig, bool is_write)
 {
     viommu_turns(rig->vtd);
-    g_assert_true(vtd_inv_done(rig->vtd, rig->opt.form));
+    g_assert_true(rig_inv_done(rig));
     viommu_fill(rig->vtd, rig->page, RIG_REUSED, RIG_LEN);
     rig_release(rig);
     if (is_write) {
@@ -66,9 +66,7 @@ static void test_drain(const void *opaque)
     Rig *rig = rig_new(&opt);
 
     rig_hold(rig, c->is_write, rig->data_iova);
-    vtd_unmap(rig->vtd, &rig->dom, rig->data_iova, 1);
-    vtd_inv_iotlb_start(rig->vtd, c->form, c->scope, rig->dom.did,
-                        c->scope == VTD_PAGE ? rig->data_iova : 0, 0);
+    rig_unmap(rig, c->scope);
     if (expect_corruption()) {
         see_it_corrupted(rig, c->is_write);
     } else {

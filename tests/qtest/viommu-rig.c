@@ -18,7 +18,7 @@ bool expect_corruption(void)
     return g_getenv("VIOMMU_EXPECT_CORRUPTION") != NULL;
 }
 
-static char *make_image(void)
+char *rig_make_image(void)
 {
     g_autofree char *data = g_malloc(IMAGE_SIZE);
     char *name = NULL;
@@ -31,20 +31,29 @@ static char *make_image(void)
     return name;
 }
 
-char *rig_args(const RigOptions *opt, const char *image)
+char *rig_backend(const char *image)
 {
     return g_strdup_printf(
-        "%s%s -object throttle-group,id=early "
+        "-object throttle-group,id=early "
         "-blockdev driver=file,node-name=file,locking=off,filename=%s "
         "-blockdev driver=raw,node-name=raw,file=file "
-        "-blockdev driver=throttle,node-name=slow,throttle-group=early,file=raw "
+        "-blockdev driver=throttle,node-name=slow,file=raw,"
+        "throttle-group=early", image);
+}
+
+char *rig_args(const RigOptions *opt, const char *image)
+{
+    g_autofree char *backend = rig_backend(image);
+
+    return g_strdup_printf(
+        "%s %s%s "
         "-device virtio-blk-pci,id=disk,%s,drive=slow,disable-legacy=on,"
         "iommu_platform=on%s %s",
-        opt->iothread ? "-object iothread,id=io " : "",
+        backend, opt->iothread ? "-object iothread,id=io " : "",
         opt->behind_port ?
-        "-device pcie-root-port,id=port,addr=06.0,chassis=1 "
+        "-device pcie-root-port,id=rp,addr=06.0,chassis=1 "
         "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off" : "",
-        image, opt->behind_port ? "bus=port" : "addr=05.0",
+        opt->behind_port ? "bus=rp" : "addr=05.0",
         opt->iothread ? ",iothread=io" : "", opt->args ?: "");
 }
 
@@ -52,7 +61,7 @@ char *rig_args(const RigOptions *opt, const char *image)
  * A throttle group of the command line is made before QEMU knows that it runs
  * under qtest, and goes by the host's clock.  One made now goes by ours.
  */
-static void throttle(QTestState *qts)
+void rig_throttle(QTestState *qts)
 {
     qtest_qmp_assert_success(qts,
         "{'execute': 'object-add', 'arguments': {'id': 'late',"
@@ -111,10 +120,10 @@ Rig *rig_new(const RigOptions *opt)
     g_autofree char *args = NULL;
 
     rig->opt = *opt;
-    rig->image = make_image();
+    rig->image = rig_make_image();
     args = rig_args(opt, rig->image);
     rig->vtd = vtd_start(opt->unit ?: "", "%s", args);
-    throttle(rig->vtd->qts);
+    rig_throttle(rig->vtd->qts);
     rig->sid = opt->behind_port ? BEHIND : DEVFN;
     rig->ring = vtd_alloc(rig->vtd, 1);
     rig->spare = vtd_alloc(rig->vtd, 1);
@@ -168,10 +177,10 @@ void rig_release(Rig *rig)
     g_assert_cmpint(vblk_result(rig->blk, rig->blk->submitted - 1), ==, 0);
 }
 
-bool rig_disk_is(Rig *rig, uint8_t byte)
+bool rig_image_is(const char *image, uint8_t byte)
 {
     uint8_t data[RIG_LEN];
-    int fd = open(rig->image, O_RDONLY);
+    int fd = open(image, O_RDONLY);
     int i;
 
     g_assert_cmpint(fd, >=, 0);
@@ -186,11 +195,34 @@ bool rig_disk_is(Rig *rig, uint8_t byte)
     return true;
 }
 
+bool rig_disk_is(Rig *rig, uint8_t byte)
+{
+    return rig_image_is(rig->image, byte);
+}
+
+void rig_unmap(Rig *rig, VTDScope scope)
+{
+    vtd_unmap(rig->vtd, &rig->dom, rig->data_iova, 1);
+    vtd_inv_iotlb_start(rig->vtd, rig->opt.form, scope, rig->dom.did,
+                        scope == VTD_PAGE ? rig->data_iova : 0, 0);
+}
+
+bool rig_inv_done(Rig *rig)
+{
+    return vtd_inv_done(rig->vtd, rig->opt.form);
+}
+
 void rig_assert_pending(Rig *rig)
 {
     viommu_turns(rig->vtd);
-    g_assert_false(vtd_inv_done(rig->vtd, rig->opt.form));
+    g_assert_false(rig_inv_done(rig));
     rig_step(rig, RIG_SHORT_NS);
-    g_assert_false(vtd_inv_done(rig->vtd, rig->opt.form));
+    g_assert_false(rig_inv_done(rig));
+    g_assert_cmpint(vblk_completed(rig->blk), <, rig->blk->submitted);
+}
+
+void rig_assert_done(Rig *rig)
+{
+    vtd_inv_wait(rig->vtd, rig->opt.form);
     g_assert_cmpint(vblk_completed(rig->blk), <, rig->blk->submitted);
 }

@@ -47,11 +47,25 @@ typedef struct Rig {
     QPCIDevice *port;
 } Rig;
 
+/* rig_backend: arguments for the node "slow" in front of @image. */
+char *rig_backend(const char *image);
+/* rig_throttle: make it slow.  Before the first request. */
+void rig_throttle(QTestState *qts);
+/* rig_make_image: a temporary file full of RIG_ON_DISK. */
+char *rig_make_image(void);
+bool rig_image_is(const char *image, uint8_t byte);
+
 Rig *rig_new(const RigOptions *opt);
 void rig_free(Rig *rig);
 /* rig_args: the command line of such a machine, for a second instance. */
 char *rig_args(const RigOptions *opt, const char *image);
 
+/*
+ * rig_unmap: take the page under test away from the device and start the
+ * invalidation that the unit was set up for.
+ */
+void rig_unmap(Rig *rig, VTDScope scope);
+bool rig_inv_done(Rig *rig);
 /* rig_restart: set everything up again after a reset. */
 void rig_restart(Rig *rig);
 /* rig_hold: start a request at @iova and see it in flight. */
@@ -67,6 +81,8 @@ bool rig_disk_is(Rig *rig, uint8_t byte);
  * trips nor time that releases no request change that.
  */
 void rig_assert_pending(Rig *rig);
+/* rig_assert_done: it is complete while the request is still in flight. */
+void rig_assert_done(Rig *rig);
 
 /*
  * The same tests run against the untouched base, where they must see the

@@ -342,6 +342,21 @@ bool viommu_is_filled(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len)
     return true;
 }
 
+bool viommu_irq_arrived(VTD *vtd, int apic_id, uint8_t vector)
+{
+    g_autofree char *text = qtest_hmp(vtd->qts, "info lapic %d", apic_id);
+    char *word = strstr(text, "IRR\t");
+    char *save;
+
+    g_assert_nonnull(word);
+    *strpbrk(word, "\r\n") = 0;
+    word = strtok_r(word + 4, " ", &save);
+    while (word && strtoul(word, NULL, 10) != vector) {
+        word = strtok_r(NULL, " ", &save);
+    }
+    return word != NULL;
+}
+
 static bool has_property(QTestState *qts, const char *type, const char *name)
 {
     QDict *answer = qtest_qmp(qts, "{'execute': 'device-list-properties',"

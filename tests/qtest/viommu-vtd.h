@@ -143,6 +143,14 @@ void viommu_turns(VTD *vtd);
 void viommu_fill(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len);
 bool viommu_is_filled(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len);
 
+/*
+ * viommu_irq_arrived: is @vector requested at the local APIC @apic_id?  No CPU
+ * runs, so it stays requested until reset: a vector serves one test step.
+ */
+bool viommu_irq_arrived(VTD *vtd, int apic_id, uint8_t vector);
+/* An MSI address and data for CPU 0, in compatibility format */
+#define VIOMMU_MSI_ADDR 0xfee00000ULL
+
 /* viommu_has_property: does the unit's device type have it? */
 bool viommu_has_property(VTD *vtd, const char *type, const char *name);
 /* As above with a QEMU started for the question. */

@@ -34,7 +34,7 @@ static bool raise_event(IntelIOMMUState *s, uint32_t fsts_before)
 
 void vtd_fault_flush(IntelIOMMUState *s)
 {
-    MSIMessage msg;
+    MSIMessage msg = { 0 };
 
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         uint32_t fectl = vtd_reg32(s, DMAR_FECTL_REG);
@@ -96,7 +96,7 @@ static bool collapses(const IntelIOMMUState *s, uint16_t sid)
 static bool record(IntelIOMMUState *s, uint16_t sid, uint64_t hi, uint64_t lo)
 {
     uint32_t fsts = vtd_reg32(s, DMAR_FSTS_REG);
-    uint16_t index = s->next_frcd_reg;
+    uint16_t index = s->next_frcd_reg % s->fault_records;
 
     if (fsts & VTD_FSTS_PFO) {
         trace_vtd_fault_lost(sid, "overflow is pending");
@@ -129,7 +129,7 @@ static bool record(IntelIOMMUState *s, uint16_t sid, uint64_t hi, uint64_t lo)
 static void record_and_signal(IntelIOMMUState *s, uint16_t sid,
                               uint64_t hi, uint64_t lo)
 {
-    bool event;
+    bool event = false;
 
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         event = record(s, sid, hi, lo);
@@ -161,7 +161,7 @@ void vtd_record_ir_fault(IntelIOMMUState *s, uint16_t sid, uint16_t index,
 
 void vtd_record_queue_error(IntelIOMMUState *s, uint32_t fsts_bit)
 {
-    bool event;
+    bool event = false;
 
     trace_vtd_inv_error(fsts_bit);
     WITH_QEMU_LOCK_GUARD(&s->lock) {

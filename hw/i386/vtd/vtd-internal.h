@@ -25,6 +25,8 @@
 #include "qemu/lockable.h"
 #include "vtd-spec.h"
 
+/* Names of vtd-spec.h are its owner's: the others follow it. */
+
 /*
  * Memory that the unit itself reads and writes (tables, queue, status) is RAM:
  * no MMIO handler runs, so this needs no BQL and cannot re-enter us.

@@ -21,6 +21,9 @@
 #include "trace.h"
 #include "vtd-internal.h"
 
+/* The largest interrupt remapping table, VT-d 11.4.10 */
+#define VTD_IRTA_ENTRIES_MAX 65536
+
 static bool pending(const DMAFence *fence)
 {
     return dma_drain_fence_pending(fence);
@@ -33,6 +36,8 @@ static int vtd_pre_save(void *opaque)
     uint32_t gsts;
     uint64_t val;
 
+    /* An event that an iothread left to us goes to the APIC while it can. */
+    vtd_fault_flush(s);
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         memcpy(csr, s->csr, DMAR_REG_SIZE);
     }
@@ -99,7 +104,7 @@ static bool vtd_stream_state_ok(IntelIOMMUState *s)
     } else if (s->intr_enabled &&
                !x86_iommu_ir_supported(X86_IOMMU_DEVICE(s))) {
         what = "intr_enabled";
-    } else if (s->intr_size > VTD_IRTE_MAX ||
+    } else if (s->intr_size > VTD_IRTA_ENTRIES_MAX ||
                (s->intr_size && !is_power_of_2(s->intr_size))) {
         what = "intr_size";
     } else if (s->dmar_enabled && !s->dma_translation) {
@@ -123,6 +128,7 @@ static int vtd_post_load(void *opaque, int version_id)
         memcpy(s->csr, s->csr_stream, DMAR_REG_SIZE);
         s->root_ttm = VTD_RTADDR_TTM(vtd_reg64(s, DMAR_RTADDR_REG));
     }
+    s->iq_dw = vtd_reg64(s, DMAR_IQA_REG) & VTD_IQA_DW;
     viommu_post_load(&s->viommu, s->dmar_enabled);
     return 0;
 }

@@ -31,8 +31,10 @@ static bool queue_stopped(const IntelIOMMUState *s)
     return vtd_reg32(s, DMAR_FSTS_REG) & VTD_FSTS_IQE;
 }
 
-static void queue_error(IntelIOMMUState *s, const char *why)
+/* @info: what IQERCD_REG says of it */
+static void queue_error(IntelIOMMUState *s, unsigned info, const char *why)
 {
+    vtd_reg64_set(s, DMAR_IQERCD_REG, VTD_IQERCD_IQEI(info));
     qemu_log_mask(LOG_GUEST_ERROR, "vtd: invalidation queue error at head %u "
                   "(tail %u, size %u): %s\n", s->iq_head, s->iq_tail,
                   s->iq_size, why);
@@ -94,7 +96,7 @@ static VTDQueueStep complete_wait(IntelIOMMUState *s)
         if (dma_memory_write(&address_space_memory, wait->addr, &data,
                              sizeof(data), VTD_MEM_ATTRS) != MEMTX_OK) {
             trace_vtd_inv_desc_wait_write_fail(wait->addr, wait->data);
-            queue_error(s, "status cannot be written");
+            queue_error(s, VTD_IQEI_NONE, "status cannot be written");
             return VTD_QUEUE_ERROR;
         }
     }
@@ -134,10 +136,10 @@ static VTDQueueStep do_wait(IntelIOMMUState *s, const VTDInvDesc *desc)
 static void do_context(IntelIOMMUState *s, const VTDInvDesc *desc)
 {
     switch (desc->context.granularity) {
-    case VTD_INV_GLOBAL:
+    case VTD_INV_G_GLOBAL:
         vtd_inv_context_global(s);
         break;
-    case VTD_INV_DOMAIN:
+    case VTD_INV_G_DOMAIN:
         vtd_inv_context_domain(s, desc->context.did);
         break;
     default:
@@ -149,10 +151,10 @@ static void do_context(IntelIOMMUState *s, const VTDInvDesc *desc)
 static void do_iotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
 {
     switch (desc->iotlb.granularity) {
-    case VTD_INV_GLOBAL:
+    case VTD_INV_G_GLOBAL:
         vtd_inv_iotlb_global(s);
         break;
-    case VTD_INV_DOMAIN:
+    case VTD_INV_G_DOMAIN:
         vtd_inv_iotlb_domain(s, desc->iotlb.did);
         break;
     default:
@@ -171,13 +173,15 @@ static VTDQueueStep take_up(IntelIOMMUState *s)
     trace_vtd_inv_qi_head(s->iq_head);
     s->iq_last_desc_type = VTD_INV_DESC_NONE;
     if (!fetch(s, &raw)) {
-        queue_error(s, "descriptor cannot be read");
+        queue_error(s, VTD_IQEI_READ, "descriptor cannot be read");
         return VTD_QUEUE_ERROR;
     }
     why = vtd_decode_inv_desc(&raw, &desc);
     trace_vtd_inv_desc(vtd_inv_desc_name(desc.type), raw.hi, raw.lo);
     if (why) {
-        queue_error(s, why);
+        queue_error(s, desc.type >= VTD_INV_DESC_CC &&
+                       desc.type <= VTD_INV_DESC_WAIT ?
+                       VTD_IQEI_RSVD : VTD_IQEI_TYPE, why);
         return VTD_QUEUE_ERROR;
     }
     s->iq_last_desc_type = desc.type;
@@ -199,7 +203,7 @@ static VTDQueueStep take_up(IntelIOMMUState *s)
     case VTD_INV_DESC_WAIT:
         return do_wait(s, &desc);
     default:
-        queue_error(s, "unknown descriptor type");
+        queue_error(s, VTD_IQEI_TYPE, "unknown descriptor type");
         return VTD_QUEUE_ERROR;
     }
 }
@@ -227,31 +231,41 @@ static void maybe_disable(IntelIOMMUState *s)
     vtd_reg32_change(s, DMAR_GSTS_REG, VTD_GSTS_QIES, 0);
 }
 
-void vtd_queue_run(IntelIOMMUState *s)
+static void run(IntelIOMMUState *s)
 {
     unsigned budget = s->iq_size;
     VTDQueueStep step = VTD_QUEUE_NEXT;
 
-    if (s->iq_running || !s->qi_enabled || queue_waits(s)) {
-        return;
-    }
-    if (queue_stopped(s)) {
-        maybe_disable(s);
+    if (s->iq_head == s->iq_tail || queue_waits(s) || queue_stopped(s)) {
         return;
     }
     trace_vtd_inv_qi_fetch();
+    if (s->iq_dw) {
+        /* 256-bit descriptors are for scalable mode (11.4.9.4). */
+        queue_error(s, VTD_IQEI_WIDTH, "IQA.DW is set");
+        return;
+    }
     if (s->iq_tail >= s->iq_size) {
-        queue_error(s, "tail is beyond the end");
+        queue_error(s, VTD_IQEI_TAIL, "tail is beyond the end");
         return;
     }
 
-    s->iq_running = true;
     while (step == VTD_QUEUE_NEXT && s->iq_head != s->iq_tail && budget--) {
         step = take_up(s);
         if (step == VTD_QUEUE_NEXT) {
             advance(s);
         }
     }
+}
+
+void vtd_queue_run(IntelIOMMUState *s)
+{
+    /* Nothing we call comes back here; if it does, the outer run goes on. */
+    if (!s->qi_enabled || s->iq_running) {
+        return;
+    }
+    s->iq_running = true;
+    run(s);
     s->iq_running = false;
     maybe_disable(s);
 }
@@ -267,8 +281,9 @@ static void queue_on(IntelIOMMUState *s)
 {
     uint64_t iqa = vtd_reg64(s, DMAR_IQA_REG);
 
-    s->iq = VTD_IQA_ADDR(iqa);
+    s->iq = VTD_IQA_ADDR(iqa) & VTD_AW_MASK(s->aw_bits);
     s->iq_size = 1u << (VTD_IQA_QS(iqa) + VTD_IQ_SIZE_SHIFT);
+    s->iq_dw = iqa & VTD_IQA_DW;
     s->qi_enabled = true;
     s->iq_last_desc_type = VTD_INV_DESC_NONE;
     set_head(s, 0);
@@ -276,10 +291,7 @@ static void queue_on(IntelIOMMUState *s)
     trace_vtd_inv_qi_setup(s->iq, s->iq_size);
     vtd_reg32_change(s, DMAR_GSTS_REG, 0, VTD_GSTS_QIES);
 
-    if (iqa & VTD_IQA_DW) {
-        /* 256-bit descriptors are for scalable mode (11.4.9.3). */
-        queue_error(s, "IQA.DW is set");
-    } else if (s->iq_tail) {
+    if (s->iq_tail) {
         /*
          * Software should have cleared IQT first.  Windows writes the tail
          * and then enables the queue.

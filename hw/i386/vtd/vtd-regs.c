@@ -19,7 +19,7 @@ typedef struct VTDRegAction {
     void (*written)(IntelIOMMUState *s);
 } VTDRegAction;
 
-/* The command bits of 64-bit registers are in the upper half, QT in the lower */
+/* A 64-bit register acts on the half that has its command bit, or QT. */
 static const VTDRegAction vtd_reg_actions[] = {
     { DMAR_GCMD_REG, DMAR_GCMD_REG + 3, vtd_gcmd_written },
     { DMAR_CCMD_REG + 4, DMAR_CCMD_REG + 7, vtd_ccmd_written },

@@ -24,10 +24,10 @@ void vtd_latch_root(IntelIOMMUState *s)
     uint64_t rtaddr = vtd_reg64(s, DMAR_RTADDR_REG);
 
     WITH_QEMU_LOCK_GUARD(&s->lock) {
-        s->root = VTD_RTADDR_RTA(rtaddr) & vtd_haw_mask(s);
+        s->root = rtaddr & VTD_PAGE_MASK & VTD_AW_MASK(s->aw_bits);
         s->root_ttm = VTD_RTADDR_TTM(rtaddr);
     }
-    trace_vtd_reg_dmar_root(s->root, s->root_ttm);
+    trace_vtd_reg_dmar_root(s->root, s->root_ttm != VTD_RTADDR_TTM_LEGACY);
 }
 
 static bool read_pair(uint64_t addr, uint64_t *lo, uint64_t *hi)
@@ -43,3 +43,151 @@ static bool read_pair(uint64_t addr, uint64_t *lo, uint64_t *hi)
     return true;
 }
 
+/* Returns: a fault reason, or VTD_FR_NONE with @context filled */
+static VTDFaultReason read_context(IntelIOMMUState *s, uint16_t sid,
+                                   VTDContext *context)
+{
+    uint64_t root, lo, hi, table;
+    VTDFaultReason reason;
+    uint8_t ttm;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        root = s->root;
+        ttm = s->root_ttm;
+    }
+    if (ttm != VTD_RTADDR_TTM_LEGACY) {
+        return VTD_FR_RTADDR_INV_TTM;
+    }
+    if (!read_pair(root + (sid >> 8) * VTD_ROOT_ENTRY_SIZE, &lo, &hi)) {
+        return VTD_FR_ROOT_TABLE_INV;
+    }
+    reason = vtd_decode_root(lo, hi, s->aw_bits, &table);
+    if (reason != VTD_FR_NONE) {
+        return reason;
+    }
+    if (!read_pair(table + (sid & 0xff) * VTD_CONTEXT_ENTRY_SIZE, &lo, &hi)) {
+        return VTD_FR_CONTEXT_TABLE_INV;
+    }
+    return vtd_decode_context(lo, hi, s->aw_bits, context);
+}
+
+static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
+                        VIOMMUConfig *config)
+{
+    IntelIOMMUState *s = vtd_of(v);
+    X86IOMMUState *x86_iommu = X86_IOMMU_DEVICE(s);
+    VTDContext context = { 0 };
+    VTDFaultReason reason;
+
+    reason = read_context(s, viommu_endpoint_sid(ep), &context);
+    /* FPD counts in an entry that is not present, too (9.3). */
+    config->quiet = context.fpd;
+    if (reason == VTD_FR_NONE) {
+        reason = vtd_check_context(&context, s->cap, s->ecap);
+    }
+    if (reason != VTD_FR_NONE) {
+        config->mode = VIOMMU_BLOCKED;
+        config->reason = reason;
+        return;
+    }
+
+    config->tag = context.did;
+    config->cacheable = true;
+    if (context.tt == VTD_CONTEXT_TT_PASS_THROUGH) {
+        config->mode = VIOMMU_BYPASS;
+        config->bypass_bits = 64;
+        return;
+    }
+    config->mode = VIOMMU_TRANSLATE;
+    vtd_ss_table(&config->table, context.sspt, context.levels, s->aw_bits,
+                 s->snoop_control, x86_iommu->dt_supported && s->stale_tm);
+}
+
+/* The reason of a fault that the walk met: VT-d 7.1.3, legacy mode */
+static VTDFaultReason walk_fault_reason(const VIOMMUConfig *config,
+                                        const VIOMMUFault *fault)
+{
+    switch (fault->kind) {
+    case IOPT_FAULT_RANGE:
+        return VTD_FR_ADDR_BEYOND_MGAW;
+    case IOPT_FAULT_READ_TABLE:
+        /* The top table is what the context entry programs. */
+        return fault->level == config->table.levels ?
+               VTD_FR_CONTEXT_ENTRY_INV : VTD_FR_PAGING_ENTRY_INV;
+    case IOPT_FAULT_RESERVED:
+        return VTD_FR_PAGING_ENTRY_RSVD;
+    default:
+        return fault->is_write ? VTD_FR_WRITE : VTD_FR_READ;
+    }
+}
+
+static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
+                      const VIOMMUConfig *config, const VIOMMUFault *fault)
+{
+    IntelIOMMUState *s = vtd_of(v);
+    VTDFaultReason reason;
+
+    if (fault->blocked) {
+        reason = config->reason;
+    } else if (fault->reserved_range) {
+        reason = VTD_FR_INTERRUPT_ADDR;
+    } else {
+        reason = walk_fault_reason(config, fault);
+    }
+    if (config->quiet && vtd_fault_is_qualified(reason)) {
+        trace_vtd_fault_disabled();
+        return;
+    }
+    vtd_record_dma_fault(s, viommu_endpoint_sid(ep), fault->iova, reason,
+                         fault->is_write);
+}
+
+/* The interrupt address range is never memory (VT-d 3.14). */
+static bool vtd_output_ok(VIOMMU *v, hwaddr addr, hwaddr last)
+{
+    return addr > VTD_INTERRUPT_ADDR_LAST || last < VTD_INTERRUPT_ADDR_FIRST;
+}
+
+static void vtd_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
+{
+    IntelIOMMUState *s = vtd_of(v);
+    MemoryRegion *window = g_new0(MemoryRegion, 1);
+
+    /* The bypass view has the window already. */
+    memory_region_init_alias(window, OBJECT(s), "vtd-ir", &s->mr_ir, 0,
+                             memory_region_size(&s->mr_ir));
+    memory_region_add_subregion_overlap(MEMORY_REGION(&ep->iommu),
+                                        VTD_INTERRUPT_ADDR_FIRST, window, 1);
+    ep->model = window;
+}
+
+static bool vtd_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
+                               IOMMUNotifierFlag flags, Error **errp)
+{
+    IntelIOMMUState *s = vtd_of(v);
+    uint16_t sid = viommu_endpoint_sid(ep);
+    const char *fix = NULL;
+
+    /* vhost and VFIO would have to honour SNP in the entries. */
+    if (s->snoop_control && flags) {
+        fix = "snoop-control=off";
+    } else if (!s->caching_mode && (flags & IOMMU_NOTIFIER_MAP)) {
+        fix = "caching-mode=on";
+    } else if (!X86_IOMMU_DEVICE(s)->dt_supported &&
+               (flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP)) {
+        fix = "device-iotlb=on";
+    }
+    if (fix) {
+        error_setg(errp, "device %02x:%02x.%x requires intel-iommu,%s",
+                   PCI_BUS_NUM(sid), PCI_SLOT(sid), PCI_FUNC(sid), fix);
+    }
+    return !fix;
+}
+
+const VIOMMUOps vtd_viommu_ops = {
+    .resolve = vtd_resolve,
+    .fault = vtd_fault,
+    .output_ok = vtd_output_ok,
+    .endpoint_init = vtd_endpoint_init,
+    .check_notifier = vtd_check_notifier,
+};

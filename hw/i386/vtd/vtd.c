@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Our model in place of the base's, with its name, properties and defaults.
- * Legacy mode; see docs/devel/vtd.rst for the files and their jobs.
+ * Legacy mode.  vtd-internal.h lists the files and their jobs.
  */
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
@@ -201,10 +201,14 @@ static void vtd_reset_state(IntelIOMMUState *s)
     s->qi_enabled = false;
     s->iq = 0;
     s->iq_size = 0;
+    s->iq_dw = false;
     s->iq_head = 0;
     s->iq_tail = 0;
     s->iq_last_desc_type = VTD_INV_DESC_NONE;
     s->intr_enabled = false;
+    s->intr_root = 0;
+    s->intr_size = 0;
+    s->intr_eime = false;
 }
 
 /*

@@ -33,6 +33,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(IntelIOMMUState, INTEL_IOMMU_DEVICE)
 #define VTD_HOST_AW_39BIT           39
 #define VTD_HOST_AW_48BIT           48
 #define VTD_HOST_ADDRESS_WIDTH      VTD_HOST_AW_48BIT
+#define VTD_MGAW_FROM_CAP(cap)      (((cap) >> 16) & 0x3fULL)
 
 /* DMAR ACPI table, Flags (VT-d 8.1): interrupt remapping is supported */
 #define DMAR_REPORT_F_INTR          1
@@ -101,6 +102,7 @@ struct IntelIOMMUState {
     bool qi_enabled;
     dma_addr_t iq;                  /* address in use (QIE) */
     uint16_t iq_size;               /* in descriptors */
+    bool iq_dw;                     /* 256-bit ones: refused */
     uint16_t iq_head;
     uint16_t iq_tail;
     uint8_t iq_last_desc_type;      /* of the last descriptor taken up */

@@ -1,0 +1,177 @@
+/*
+ * VT-d: decoders of what the guest leaves in memory
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Pure: values in, values out, no state and no QEMU type beyond fixed-width
+ * integers.  Any thread may call any of these with any value.
+ *
+ * Entries are passed as two 64-bit halves in host byte order, @lo for bits
+ * 63:0.  @aw_bits is the width of host addresses, 39 or 48 (property aw-bits).
+ */
+#ifndef HW_I386_VTD_DECODE_H
+#define HW_I386_VTD_DECODE_H
+
+#include "hw/iommu/iopt.h"
+#include "vtd-spec.h"
+
+/* Root entry */
+
+/**
+ * vtd_decode_root: decode a root entry of legacy mode.
+ *
+ * @table: set to the address of the bus's context table if that is valid
+ * Returns: VTD_FR_NONE, or the reason why DMA of the bus is blocked.
+ */
+VTDFaultReason vtd_decode_root(uint64_t lo, uint64_t hi, uint8_t aw_bits,
+                               uint64_t *table);
+
+/* Context entry */
+
+typedef struct VTDContext {
+    bool fpd;                /* Fault Processing Disable */
+    uint8_t tt;              /* Translation Type, VTD_CONTEXT_TT_* or 3 */
+    uint8_t levels;          /* that AW asks for, 2 .. 9 */
+    uint16_t did;
+    uint64_t sspt;           /* SSPTPTR, the top table's address */
+} VTDContext;
+
+/**
+ * vtd_decode_context: decode a context entry of legacy mode.
+ *
+ * @context: filled whatever is returned: FPD counts in every entry.  The rest
+ * of an entry that is refused must not be used.
+ * Returns: VTD_FR_NONE; VTD_FR_CONTEXT_ENTRY_P; VTD_FR_CONTEXT_ENTRY_RSVD.
+ * What the unit does not support is vtd_check_context()'s.
+ */
+VTDFaultReason vtd_decode_context(uint64_t lo, uint64_t hi, uint8_t aw_bits,
+                                  VTDContext *context);
+
+/**
+ * vtd_check_context: does the unit support what a present entry asks for?
+ *
+ * @cap, @ecap: the unit's CAP_REG (SAGAW) and ECAP_REG (DT, PT)
+ * Returns: VTD_FR_NONE or VTD_FR_CONTEXT_ENTRY_INV.
+ */
+VTDFaultReason vtd_check_context(const VTDContext *context,
+                                 uint64_t cap, uint64_t ecap);
+
+/* Second-stage tables */
+
+/**
+ * vtd_ss_table: describe a second-stage table tree to the core's walker.
+ *
+ * @root: SSPTPTR
+ * @levels: levels of the tree; 2 .. IOPT_MAX_LEVELS, as vtd_check_context()
+ *          makes sure
+ * @aw_bits: also the maximum guest address width (MGAW)
+ * @snoop_control: ECAP.SC: leaves have SNP
+ * @tm: leaves have TM, which is reserved since revision 3.2 (property stale-tm)
+ */
+void vtd_ss_table(IOPTTable *table, uint64_t root, unsigned levels,
+                  uint8_t aw_bits, bool snoop_control, bool tm);
+
+/* Fault reasons */
+
+/** vtd_fault_is_qualified: FPD of the entry in question suppresses it. */
+bool vtd_fault_is_qualified(VTDFaultReason reason);
+
+/* Invalidation descriptors */
+
+typedef struct VTDInvDescRaw {
+    uint64_t lo;
+    uint64_t hi;
+} VTDInvDescRaw;
+
+typedef struct VTDInvDesc {
+    uint8_t type;            /* VTD_INV_DESC_*: selects the member below */
+    union {
+        struct {
+            uint8_t granularity;     /* VTD_INV_G_*; SELECTIVE: a device */
+            uint8_t fm;              /* Function Mask, 0 .. 3 */
+            uint16_t did;
+            uint16_t sid;
+        } context;
+        struct {
+            uint8_t granularity;     /* VTD_INV_G_*; SELECTIVE: pages */
+            uint8_t am;              /* Address Mask; <= VTD_MAMV for pages */
+            uint16_t did;
+            uint64_t addr;
+        } iotlb;
+        struct {
+            uint16_t sid;
+            uint64_t first;          /* ADDR and S as a range, inclusive */
+            uint64_t last;
+        } device;
+        struct {
+            bool global;
+            uint8_t mask;            /* Index Mask: log2 of the number */
+            uint16_t index;
+        } iec;
+        struct {
+            bool sw;                 /* Status Write */
+            bool intr;               /* Interrupt Flag */
+            bool fn;                 /* Fence */
+            uint32_t data;
+            uint64_t addr;           /* 4-byte aligned, any width */
+        } wait;
+    };
+} VTDInvDesc;
+
+/**
+ * vtd_decode_inv_desc: decode a 128-bit invalidation descriptor.
+ *
+ * @desc: type is always set; the rest if NULL is returned
+ * Returns: NULL, or for the log why the descriptor is an error (IQE).
+ */
+const char *vtd_decode_inv_desc(const VTDInvDescRaw *raw, VTDInvDesc *desc);
+
+/** vtd_inv_desc_name: for traces; never NULL */
+const char *vtd_inv_desc_name(uint8_t type);
+
+/* Interrupt requests and remapping table entries */
+
+typedef struct VTDIntRequest {
+    bool remappable;         /* otherwise compatibility format: no more here */
+    bool shv;                /* an MSI with sub-handle; else from an I/O APIC */
+    uint8_t dont_care;       /* address bits 1:0 */
+    uint32_t index;          /* 0 .. 0x1fffe: may be beyond any table */
+} VTDIntRequest;
+
+/**
+ * vtd_decode_int_request: decode the message of an interrupt request.
+ *
+ * Returns: VTD_FR_NONE or VTD_FR_IR_REQ_RSVD.
+ */
+VTDFaultReason vtd_decode_int_request(uint64_t addr, uint32_t data,
+                                      VTDIntRequest *req);
+
+typedef struct VTDIRTE {
+    bool fpd;                /* Fault Processing Disable */
+    bool dm;                 /* Destination Mode: logical */
+    bool rh;                 /* Redirection Hint */
+    bool tm;                 /* Trigger Mode: level */
+    uint8_t dlm;             /* Delivery Mode */
+    uint8_t vector;
+    uint8_t sq;
+    uint8_t svt;
+    uint16_t sid;
+    uint32_t dst;            /* APIC ID: 8 bits without EIME */
+} VTDIRTE;
+
+/**
+ * vtd_decode_irte: decode an interrupt remapping table entry.
+ *
+ * @eime: extended interrupt mode is enabled (x2APIC)
+ * @irte: filled whatever is returned: FPD counts in every entry.  The rest of
+ * an entry that is refused must not be used.
+ * Returns: VTD_FR_NONE; VTD_FR_IR_ENTRY_P; VTD_FR_IR_IRTE_RSVD, also for a
+ * posted entry, since CAP.PI is clear.
+ */
+VTDFaultReason vtd_decode_irte(uint64_t lo, uint64_t hi, bool eime,
+                               VTDIRTE *irte);
+
+/** vtd_irte_sid_ok: may @sid use the entry? */
+bool vtd_irte_sid_ok(const VTDIRTE *irte, uint16_t sid);
+
+#endif

@@ -1,0 +1,268 @@
+/*
+ * VT-d: interrupt remapping
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * VT-d 5.1.  A request is a write to the interrupt window.  Two ways lead here:
+ *
+ *   - the write itself, by a device model or the I/O APIC: the memory core
+ *     takes the BQL for it, also in an iothread;
+ *   - KVM asks beforehand where a message would go and lets the kernel deliver
+ *     it (int_remap).  Nothing has been requested then, so no fault is
+ *     recorded.
+ *
+ * Remapping itself needs no BQL.  It takes s->lock for a moment, for a table
+ * address that belongs to the table size; memory is read without any lock.
+ * Entries are not cached here: those who cache what an entry led to (KVM's
+ * routes, the I/O APIC) are told through IEC notifiers.
+ */
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "hw/i386/apic_internal.h"
+#include "qemu/atomic.h"
+#include "system/dma.h"
+#include "trace.h"
+#include "vtd-decode.h"
+#include "vtd-internal.h"
+
+/* What governs one request, taken together */
+typedef struct VTDIRTable {
+    dma_addr_t root;
+    uint32_t size;
+    bool eime;
+    bool cfis;               /* compatibility format passes */
+} VTDIRTable;
+
+static VTDIRTable table_in_use(IntelIOMMUState *s)
+{
+    QEMU_LOCK_GUARD(&s->lock);
+
+    return (VTDIRTable) {
+        .root = s->intr_root,
+        .size = s->intr_size,
+        .eime = s->intr_eime,
+        .cfis = vtd_reg32(s, DMAR_GSTS_REG) & VTD_GSTS_CFIS,
+    };
+}
+
+/*
+ * The guest may write the entry meanwhile.  It is read once, as a whole, and
+ * only the copy is looked at; each half of it is consistent.
+ */
+static bool read_irte(const VTDIRTable *table, uint32_t index,
+                      uint64_t *lo, uint64_t *hi)
+{
+    uint64_t val[2];
+    dma_addr_t addr = table->root + (dma_addr_t)index * VTD_IRTE_SIZE;
+
+    if (dma_memory_read(&address_space_memory, addr, val, sizeof(val),
+                        VTD_MEM_ATTRS) != MEMTX_OK) {
+        return false;
+    }
+    *lo = le64_to_cpu(val[0]);
+    *hi = le64_to_cpu(val[1]);
+    trace_vtd_ir_irte_get(index, *lo, *hi);
+    return true;
+}
+
+/*
+ * Find the entry for a remappable request.
+ *
+ * @irte: irte->fpd is valid for the faults that it qualifies
+ */
+static VTDFaultReason find_irte(const VTDIRTable *table, uint32_t index,
+                                uint16_t sid, VTDIRTE *irte)
+{
+    VTDFaultReason reason;
+    uint64_t lo, hi;
+
+    if (index >= table->size) {
+        return VTD_FR_IR_INDEX_OVER;
+    }
+    if (!read_irte(table, index, &lo, &hi)) {
+        return VTD_FR_IR_ROOT_INVAL;
+    }
+    reason = vtd_decode_irte(lo, hi, table->eime, irte);
+    if (reason != VTD_FR_NONE) {
+        return reason;
+    }
+    /* The requester is not always known: the base's I/O APIC does not say. */
+    if (sid != X86_IOMMU_SID_INVALID && !vtd_irte_sid_ok(irte, sid)) {
+        return VTD_FR_IR_SID_ERR;
+    }
+    return VTD_FR_NONE;
+}
+
+/*
+ * An I/O APIC repeats vector and trigger mode, which must match those of the
+ * entry (5.1.5.1).  If they do not, the entry's count.
+ */
+static void check_ioapic_data(uint16_t sid, uint32_t index, uint32_t data,
+                              const VTDIRTE *irte)
+{
+    if (VTD_MSI_DATA_VECTOR(data) != irte->vector) {
+        trace_vtd_warn_ir_vector(sid, index, VTD_MSI_DATA_VECTOR(data),
+                                 irte->vector);
+    }
+    if (VTD_MSI_DATA_TM(data) != irte->tm) {
+        trace_vtd_warn_ir_trigger(sid, index, VTD_MSI_DATA_TM(data), irte->tm);
+    }
+}
+
+static void make_message(const VTDIRTE *irte, const VTDIntRequest *req,
+                         MSIMessage *dst)
+{
+    X86IOMMUIrq irq = {
+        .trigger_mode = irte->tm,
+        .vector = irte->vector,
+        .delivery_mode = irte->dlm,
+        .dest = irte->dst,
+        .dest_mode = irte->dm,
+        .redir_hint = irte->rh,
+        /* Ignored by everybody, but the base hands them on. */
+        .msi_addr_last_bits = req->dont_care,
+    };
+
+    trace_vtd_ir_remap(req->index, irq.trigger_mode, irq.vector,
+                       irq.delivery_mode, irq.dest, irq.dest_mode);
+    x86_iommu_irq_to_msi_message(&irq, dst);
+}
+
+/* Any thread.  The order of the checks is that of VT-d 5.1.4. */
+static VTDFaultReason remap(IntelIOMMUState *s, const MSIMessage *src,
+                            MSIMessage *dst, uint16_t sid,
+                            VTDIntRequest *req, VTDIRTE *irte)
+{
+    VTDIRTable table = table_in_use(s);
+    VTDFaultReason reason;
+
+    reason = vtd_decode_int_request(src->address, src->data, req);
+    if (reason != VTD_FR_NONE) {
+        return reason;
+    }
+    if (!req->remappable) {
+        if (table.eime || !table.cfis) {
+            return VTD_FR_IR_REQ_COMPAT;
+        }
+        *dst = *src;
+        return VTD_FR_NONE;
+    }
+    reason = find_irte(&table, req->index, sid, irte);
+    if (reason != VTD_FR_NONE) {
+        return reason;
+    }
+    trace_vtd_ir_remap_type(req->shv ? "MSI" : "IOAPIC");
+    if (!req->shv) {
+        check_ioapic_data(sid, req->index, src->data, irte);
+    }
+    make_message(irte, req, dst);
+    return VTD_FR_NONE;
+}
+
+/*
+ * Any thread.
+ *
+ * @record: the request is real: a fault is recorded
+ * Returns: false if the request is blocked; then @dst is not set.
+ */
+static bool remap_message(IntelIOMMUState *s, const MSIMessage *src,
+                          MSIMessage *dst, uint16_t sid, bool record)
+{
+    VTDIntRequest req = { 0 };
+    VTDIRTE irte = { 0 };
+    VTDFaultReason reason = VTD_FR_NONE;
+
+    trace_vtd_ir_remap_msi_req(src->address, src->data);
+    if (qatomic_read(&s->intr_enabled)) {
+        reason = remap(s, src, dst, sid, &req, &irte);
+    } else {
+        *dst = *src;
+    }
+    if (reason == VTD_FR_NONE) {
+        trace_vtd_ir_remap_msi(src->address, src->data,
+                               dst->address, dst->data);
+        return true;
+    }
+
+    if (irte.fpd && vtd_fault_is_qualified(reason)) {
+        record = false;
+    }
+    trace_vtd_ir_blocked(sid, reason, req.index, record);
+    if (record) {
+        vtd_record_ir_fault(s, sid, req.index, reason);
+    }
+    return false;
+}
+
+/* X86IOMMUClass.int_remap: any thread */
+int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
+                  uint16_t sid)
+{
+    return remap_message(INTEL_IOMMU_DEVICE(iommu), src, dst, sid, false) ?
+           0 : -EINVAL;
+}
+
+/* There is nothing to read in the window. */
+static MemTxResult vtd_ir_window_read(void *opaque, hwaddr addr,
+                                      uint64_t *data, unsigned size,
+                                      MemTxAttrs attrs)
+{
+    *data = 0;
+    return MEMTX_OK;
+}
+
+/* BQL: an APIC is written to. */
+static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
+                                       uint64_t value, unsigned size,
+                                       MemTxAttrs attrs)
+{
+    IntelIOMMUState *s = opaque;
+    MSIMessage src = {
+        .address = VTD_INTERRUPT_ADDR_FIRST + addr,
+        .data = value,
+    };
+    MSIMessage dst;
+    uint16_t sid = attrs.unspecified ? X86_IOMMU_SID_INVALID
+                                     : attrs.requester_id;
+
+    if (!remap_message(s, &src, &dst, sid, true)) {
+        return MEMTX_ERROR;
+    }
+    apic_get_class(NULL)->send_msi(&dst);
+    return MEMTX_OK;
+}
+
+const MemoryRegionOps vtd_ir_window_ops = {
+    .read_with_attrs = vtd_ir_window_read,
+    .write_with_attrs = vtd_ir_window_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .impl = {
+        .min_access_size = 4,
+        .max_access_size = 4,
+    },
+    .valid = {
+        .min_access_size = 4,
+        .max_access_size = 4,
+    },
+};
+
+void vtd_ir_set_table(IntelIOMMUState *s)
+{
+    uint64_t irta = vtd_reg64(s, DMAR_IRTA_REG);
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        s->intr_root = VTD_IRTA_IRTA(irta) & VTD_AW_MASK(s->aw_bits);
+        s->intr_size = VTD_IRTA_ENTRIES(irta);
+        /* Reserved without ECAP.EIM */
+        s->intr_eime = (irta & VTD_IRTA_EIME) &&
+                       s->intr_eim == ON_OFF_AUTO_ON;
+    }
+    trace_vtd_reg_ir_root(s->intr_root, s->intr_size);
+    vtd_ir_invalidate(s, true, 0, 0);
+}
+
+void vtd_ir_invalidate(IntelIOMMUState *s, bool global, uint16_t index,
+                       uint32_t mask)
+{
+    x86_iommu_iec_notify_all(X86_IOMMU_DEVICE(s), global, index, mask);
+}

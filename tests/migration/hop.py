@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+One Linux guest, doing verified I/O without a pause, that moves from one
+emulator to another.
+"""
+
+import os
+import queue
+import time
+
+import assets
+import boot
+import devices
+from devices import DISKS
+from guestjob import Report
+from machine import LIMIT, GuestError, Machine
+
+# Devices that can be migrated at all, on the main loop and on an iothread.
+MOVED = [disk for disk in DISKS
+         if disk.name in ('vblk-main', 'vblk-io', 'vscsi', 'ahci')]
+
+# Rounds of I/O each disk must finish on an emulator before the guest moves on.
+ROUNDS = 3
+
+
+class Traveller:
+    """The guest, wherever it is running now."""
+
+    def __init__(self, directory, machine_type, firmware, packed):
+        self.directory = directory
+        self.report = Report()
+        self.machines = []
+        devices.make_images(MOVED, directory)
+        words = boot.WORDS['strict'] + devices.kernel_words(MOVED, [], 'migrate')
+        # Both emulators get the same firmware: its size is part of what they
+        # must agree on.
+        self.args = assets.firmware_args(firmware) + [
+            '-machine', machine_type, '-accel', 'tcg,thread=multi',
+            '-cpu', 'qemu64,+x2apic', '-smp', '2', '-m', '512M', '-no-reboot',
+            '-device', 'intel-iommu,intremap=on,eim=on',
+        ] + boot.kernel_args(words) + \
+            devices.disk_args(MOVED, directory, packed)
+
+    @property
+    def machine(self):
+        return self.machines[-1]
+
+    def board(self, emulator, incoming=False):
+        extra = ['-incoming', 'defer'] if incoming else []
+        name = f'vm{len(self.machines)}'
+        self.machines.append(
+            Machine(emulator, self.args + extra, self.directory, name))
+
+    def begin(self, emulator):
+        self.board(emulator)
+        self.machine.start()
+        self.work()
+
+    def work(self):
+        """Waits until every disk has done some more verified rounds here."""
+        start = dict(self.report.rounds)
+        while any(self.report.rounds.get(disk.name, 0) -
+                  start.get(disk.name, 0) < ROUNDS for disk in MOVED):
+            self.report.take(self.machine.next_line())
+            self.fail_early()
+
+    def fail_early(self):
+        for name, result in self.report.results.items():
+            if not result.ok:
+                raise GuestError(f'{name}: {result.detail}')
+
+    def move(self, emulator):
+        source = self.machine
+        self.board(emulator, incoming=True)
+        target = self.machine
+        address = 'unix:' + os.path.join(self.directory,
+                                         f'{target.name}.mig')
+        target.qmp.command('migrate-incoming', uri=address)
+        # As fast as it goes: the guest dirties memory all the time.
+        source.qmp.command('migrate-set-parameters', max_bandwidth=0,
+                           downtime_limit=2000)
+        source.qmp.command('migrate', uri=address)
+        self.await_completion(source, target)
+        # The target was started stopped, and stays so until told.
+        target.qmp.command('cont')
+        self.drain_lines(source)
+        source.kill()
+
+    def await_completion(self, source, target):
+        end = time.monotonic() + LIMIT
+        while True:
+            status = source.qmp.command('query-migrate')
+            if status.get('status') == 'completed':
+                break
+            if status.get('status') in ('failed', 'cancelled'):
+                raise GuestError(f'migration {status["status"]}: '
+                                 f'{status.get("error-desc", "")}; '
+                                 f'source: {source.stderr()}; '
+                                 f'target: {target.stderr()}')
+            if time.monotonic() > end:
+                raise GuestError(f'migration does not end: {status}')
+            time.sleep(0.1)
+        # The source has sent everything; the target may still be loading it.
+        while target.qmp.command('query-status')['status'] == 'inmigrate':
+            if time.monotonic() > end:
+                raise GuestError('the target does not finish loading')
+            time.sleep(0.1)
+
+    def drain_lines(self, machine):
+        """What the guest had said before it moved."""
+        while True:
+            try:
+                line = machine.lines.get_nowait()
+            except queue.Empty:
+                return
+            if line is not None:
+                self.report.take(line)
+
+    def finish(self):
+        """Stops the I/O and collects the verdict."""
+        self.machine.send('stop')
+        while not self.report.ready:
+            self.report.take(self.machine.next_line())
+        self.machine.send('off')
+        return self.machine.wait()
+
+    def close(self):
+        for machine in self.machines:
+            machine.kill()

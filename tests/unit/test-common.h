@@ -1,0 +1,114 @@
+/*
+ * What the unit tests share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TEST_COMMON_H
+#define TEST_COMMON_H
+
+#include <pthread.h>
+#include <sched.h>
+
+/* Per-thread pseudo-random numbers (xorshift64*). */
+typedef struct Rand {
+    uint64_t state;
+} Rand;
+
+static inline uint64_t rand64(Rand *r)
+{
+    r->state ^= r->state >> 12;
+    r->state ^= r->state << 25;
+    r->state ^= r->state >> 27;
+    return r->state * 0x2545f4914f6cdd1dull;
+}
+
+/* 0 .. n - 1 */
+static inline unsigned rand_below(Rand *r, unsigned n)
+{
+    return (rand64(r) >> 32) % n;
+}
+
+/*
+ * Seeded from glib's, whose seed is printed at the start of the program and
+ * can be given with --seed.
+ */
+static inline Rand rand_new(void)
+{
+    Rand r = { (uint64_t)g_test_rand_int() << 32 | (guint32)g_test_rand_int() };
+
+    r.state |= 1;
+    g_test_message("seed %#" PRIx64, r.state);
+    return r;
+}
+
+/* More rounds with -m thorough. */
+static inline unsigned rounds(unsigned n)
+{
+    return g_test_thorough() ? n * 20 : n;
+}
+
+static inline void thread_start(pthread_t *thread, void *(*fn)(void *),
+                                void *opaque)
+{
+    if (pthread_create(thread, NULL, fn, opaque)) {
+        abort();
+    }
+}
+
+static inline void thread_join(pthread_t thread)
+{
+    if (pthread_join(thread, NULL)) {
+        abort();
+    }
+}
+
+/*
+ * A counter to sleep on.  The deadline only turns a hang into a message: it is
+ * no expectation.
+ */
+typedef struct Bell {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    uint64_t rung;
+} Bell;
+
+#define BELL_INIT { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 }
+#define BELL_HANG_SECONDS 120
+
+static inline void bell_ring(Bell *bell)
+{
+    pthread_mutex_lock(&bell->lock);
+    bell->rung++;
+    pthread_cond_broadcast(&bell->cond);
+    pthread_mutex_unlock(&bell->lock);
+}
+
+static inline uint64_t bell_count(Bell *bell)
+{
+    uint64_t n;
+
+    pthread_mutex_lock(&bell->lock);
+    n = bell->rung;
+    pthread_mutex_unlock(&bell->lock);
+    return n;
+}
+
+/* Sleep until it has been rung since bell_count() returned @seen. */
+static inline void bell_wait(Bell *bell, uint64_t seen)
+{
+    struct timespec deadline;
+    int err = 0;
+
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += BELL_HANG_SECONDS;
+    pthread_mutex_lock(&bell->lock);
+    while (bell->rung == seen && !err) {
+        err = pthread_cond_timedwait(&bell->cond, &bell->lock, &deadline);
+    }
+    pthread_mutex_unlock(&bell->lock);
+    if (err) {
+        g_error("nobody was woken: a wake-up was lost");
+    }
+}
+
+#endif

@@ -1,0 +1,291 @@
+/*
+ * The whole drain, without QEMU: translators against an invalidator
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What tests/model/dma-drain.pml has in Promela is here with the real IOTLB,
+ * epochs and map records.  Once an invalidation is complete the old page is
+ * poisoned with plain stores and checked again before its next use: a device
+ * write that comes late destroys the poison, and ThreadSanitizer sees it race.
+ */
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "hw/iommu/iotlb.h"
+#include "system/dma-epoch.h"
+#include "system/dma-maps.h"
+#include "test-common.h"
+
+#define IOVAS           8
+#define PAGES           16
+#define TRANSLATORS     3
+#define MAPS            4            /* at once, per translator */
+#define SLOT_BYTES      64
+#define PAGE_BYTES      (SLOT_BYTES * TRANSLATORS)
+#define TAG             7
+#define POISON          0xa5
+
+/* Each translator writes bytes of its own, so that only stale ones race. */
+typedef struct Page {
+    uint8_t byte[PAGE_BYTES];
+} Page;
+
+static Page pages[PAGES];
+static uint64_t table[IOVAS];        /* page number + 1; 0: not mapped */
+static IOTLB *iotlb;
+static DMAMaps *maps;
+static Bell bell = BELL_INIT;
+static unsigned stop;
+
+static void wake(void)
+{
+    bell_ring(&bell);
+}
+
+typedef struct Translator {
+    unsigned index;
+    Rand rand;
+    Page *mapped[MAPS];
+    uint64_t accesses, maps, waited, faults;
+    pthread_t thread;
+} Translator;
+
+static Page *translate(Translator *t, unsigned iova)
+{
+    uint64_t addr = (uint64_t)iova << 12;
+    IOTLBEntry e;
+    uint64_t entry, seq;
+
+    if (iotlb_lookup(iotlb, TAG, addr, &e)) {
+        return &pages[e.addr >> 12];
+    }
+    seq = iotlb_seq(iotlb);
+    entry = qatomic_load_acquire(&table[iova]);
+    if (!entry) {
+        return NULL;
+    }
+    /* Invite an invalidation between the table and the insert. */
+    if (rand_below(&t->rand, 8) == 0) {
+        sched_yield();
+    }
+    e = (IOTLBEntry) {
+        .tag = TAG,
+        .iova = addr,
+        .addr = (entry - 1) << 12,
+        .shift = 12,
+        .perm = IOTLB_READ | IOTLB_WRITE,
+    };
+    iotlb_insert(iotlb, &e, seq);
+    return &pages[entry - 1];
+}
+
+static void device_write(Translator *t, Page *page)
+{
+    uint8_t *slot = page->byte + t->index * SLOT_BYTES;
+    unsigned i;
+
+    for (i = 0; i < SLOT_BYTES; i++) {
+        slot[i] = i;
+        if (i == SLOT_BYTES / 2 && rand_below(&t->rand, 32) == 0) {
+            sched_yield();
+        }
+    }
+}
+
+static void end_map(Translator *t, unsigned i)
+{
+    unsigned waited = 0;
+
+    device_write(t, t->mapped[i]);
+    g_assert_true(dma_maps_remove(maps, t->mapped[i], PAGE_BYTES, true,
+                                  &waited));
+    t->mapped[i] = NULL;
+    if (waited) {
+        t->waited += waited;
+        bell_ring(&bell);
+    }
+}
+
+static void *translator(void *opaque)
+{
+    Translator *t = opaque;
+    unsigned i;
+
+    while (!qatomic_load_acquire(&stop)) {
+        unsigned iova = rand_below(&t->rand, IOVAS);
+        unsigned which = rand_below(&t->rand, MAPS * 2);
+        Page *page;
+
+        if (which < MAPS && t->mapped[which]) {
+            end_map(t, which);
+            continue;
+        }
+        dma_epoch_enter();
+        page = translate(t, iova);
+        if (rand_below(&t->rand, 32) == 0) {
+            sched_yield();
+        }
+        if (!page) {
+            t->faults++;
+        } else if (which < MAPS) {
+            DMAMapInfo info = {
+                .iova = (uint64_t)iova << 12,
+                .len = PAGE_BYTES,
+                .host = page,
+                .tag = TAG,
+                .is_write = true,
+            };
+
+            dma_maps_add(maps, &info);
+            t->mapped[which] = page;
+            t->maps++;
+        } else {
+            device_write(t, page);
+            t->accesses++;
+        }
+        dma_epoch_exit();
+    }
+    for (i = 0; i < MAPS; i++) {
+        if (t->mapped[i]) {
+            end_map(t, i);
+        }
+    }
+    return NULL;
+}
+
+/* The invalidator alone changes the table. */
+static bool is_stale(void *opaque, const DMAMapInfo *info)
+{
+    uint64_t entry = table[info->iova >> 12];
+
+    return !entry || &pages[entry - 1] != info->host;
+}
+
+static void remove_translation(Rand *r, unsigned iova)
+{
+    uint64_t first = (uint64_t)iova << 12;
+
+    switch (rand_below(r, 8)) {
+    case 0:
+        iotlb_invalidate_all(iotlb);
+        break;
+    case 1:
+        iotlb_invalidate_tag(iotlb, TAG);
+        break;
+    default:
+        iotlb_invalidate_range(iotlb, TAG, first, first + 0xfff);
+        break;
+    }
+}
+
+/* All that the drain does, with the waiting in place. */
+static void drain(unsigned iova, uint64_t seq, uint64_t *stamped)
+{
+    uint64_t first = (uint64_t)iova << 12;
+    uint64_t epoch = dma_epoch_next();
+    GArray *revoke = g_array_new(false, false, sizeof(DMAMapInfo));
+    uint64_t seen;
+
+    for (;;) {
+        seen = bell_count(&bell);
+        if (dma_epoch_passed(epoch)) {
+            break;
+        }
+        bell_wait(&bell, seen);
+    }
+    *stamped += dma_maps_scan(maps, first, first + 0xfff, is_stale, NULL, seq,
+                              revoke);
+    g_assert_cmpuint(revoke->len, ==, 0);
+    g_array_free(revoke, true);
+    for (;;) {
+        seen = bell_count(&bell);
+        if (dma_maps_oldest_wait(maps, NULL) > seq) {
+            break;
+        }
+        bell_wait(&bell, seen);
+    }
+}
+
+static void poison(Page *page)
+{
+    memset(page->byte, POISON, PAGE_BYTES);
+}
+
+static void check_poison(const Page *page)
+{
+    unsigned i;
+
+    for (i = 0; i < PAGE_BYTES; i++) {
+        g_assert_cmphex(page->byte[i], ==, POISON);
+    }
+}
+
+static void test_drain(void)
+{
+    Rand r = rand_new();
+    Translator t[TRANSLATORS];
+    unsigned users[PAGES] = { 0 };
+    uint64_t stamped = 0, accesses = 0, mapped = 0, waited = 0;
+    unsigned i, steps = rounds(3000);
+    uint64_t seq;
+
+    iotlb = iotlb_new(64);
+    maps = dma_maps_new();
+    dma_epoch_set_wake(wake);
+    for (i = 0; i < PAGES; i++) {
+        poison(&pages[i]);
+    }
+    for (i = 0; i < TRANSLATORS; i++) {
+        t[i] = (Translator) { .index = i, .rand = { rand64(&r) | 1 } };
+        thread_start(&t[i].thread, translator, &t[i]);
+    }
+
+    for (seq = 1; seq <= steps; seq++) {
+        unsigned iova = rand_below(&r, IOVAS);
+        uint64_t old = table[iova];
+        uint64_t new = 0;
+
+        /* Often a page that another IOVA leads to already; sometimes none. */
+        if (rand_below(&r, 8)) {
+            new = 1 + rand_below(&r, PAGES);
+            if (!users[new - 1]++) {
+                check_poison(&pages[new - 1]);
+            }
+        }
+        qatomic_store_release(&table[iova], new);
+        remove_translation(&r, iova);
+        drain(iova, seq, &stamped);
+        if (old && --users[old - 1] == 0) {
+            poison(&pages[old - 1]);
+        }
+        /* Late writers get their chance, on any page that is not mapped. */
+        if (rand_below(&r, 4) == 0) {
+            sched_yield();
+        }
+        for (i = 0; i < PAGES; i++) {
+            if (!users[i]) {
+                check_poison(&pages[i]);
+            }
+        }
+    }
+
+    qatomic_store_release(&stop, 1);
+    for (i = 0; i < TRANSLATORS; i++) {
+        thread_join(t[i].thread);
+        accesses += t[i].accesses;
+        mapped += t[i].maps;
+        waited += t[i].waited;
+    }
+    g_assert_cmpuint(dma_maps_count(maps), ==, 0);
+    g_assert_cmpuint(stamped, ==, waited);
+    g_test_message("%" PRIu64 " accesses, %" PRIu64 " maps, %" PRIu64
+                   " waited for", accesses, mapped, waited);
+    dma_maps_free(maps);
+    iotlb_free(iotlb);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/dma-drain/stress", test_drain);
+    return g_test_run();
+}
