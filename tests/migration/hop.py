@@ -36,7 +36,7 @@ class Traveller:
         # must agree on.
         self.args = assets.firmware_args(firmware) + [
             '-machine', machine_type, '-accel', 'tcg,thread=multi',
-            '-cpu', 'qemu64,+x2apic', '-smp', '2', '-m', '512M', '-no-reboot',
+            '-cpu', 'qemu64,+x2apic,+arat', '-smp', '2', '-m', '512M', '-no-reboot',
             '-device', 'intel-iommu,intremap=on,eim=on',
         ] + boot.kernel_args(words) + \
             devices.disk_args(MOVED, directory, packed)

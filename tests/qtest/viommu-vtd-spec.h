@@ -153,4 +153,22 @@
 #define VTD_D_WAIT_FN       (1ULL << 6)
 #define VTD_D_WAIT_DATA(d)  ((uint64_t)(d) << 32)
 
+/* Interrupt remapping: IRTA, IRTE (low and high half), remappable requests */
+#define VTD_IRTA_EIME       (1ULL << 11)
+#define VTD_IRTA_SIZE(log2) ((uint64_t)((log2) - 1))
+#define VTD_IRTE_P          (1ULL << 0)
+#define VTD_IRTE_FPD        (1ULL << 1)
+#define VTD_IRTE_VECTOR(v)  ((uint64_t)(v) << 16)
+#define VTD_IRTE_XAPIC(id)  ((uint64_t)(id) << 40)
+#define VTD_IRTE_X2APIC(id) ((uint64_t)(id) << 32)
+#define VTD_IRTE_SID(s)     ((uint64_t)(s))
+#define VTD_IRTE_SQ(q)      ((uint64_t)(q) << 16)
+#define VTD_IRTE_SVT(t)     ((uint64_t)(t) << 18)
+#define VTD_MSI_SHV         (1U << 3)
+#define VTD_MSI_REMAP(i)    (0xfee00010U | ((i) & 0x7fffU) << 5 | \
+                             ((i) >> 15) << 2)
+/* An IOAPIC redirection entry in remappable format */
+#define VTD_RTE_REMAP(i)    (1ULL << 48 | ((i) & 0x7fffULL) << 49 | \
+                             ((i) >> 15) << 11)
+
 #endif

@@ -400,7 +400,7 @@
 #define VTD_INV_DESC_IEC_RSVD_LO    0xffff000007fff1e0ULL
 #define VTD_INV_DESC_IEC_RSVD_HI    (~0ULL)
 
-/* 6.5.2.8: wait */
+/* 6.5.2.9: wait */
 #define VTD_INV_DESC_WAIT_IF        (1ULL << 4)
 #define VTD_INV_DESC_WAIT_SW        (1ULL << 5)
 #define VTD_INV_DESC_WAIT_FN        (1ULL << 6)

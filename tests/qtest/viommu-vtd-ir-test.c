@@ -1,0 +1,427 @@
+/*
+ * VT-d interrupt remapping: MSI and IOAPIC, source verification, faults
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Whether an interrupt arrived, and where, is read off the local APICs' request
+ * registers: no CPU runs here that would take it.
+ */
+#include "qemu/osdep.h"
+#include "viommu-edu.h"
+
+#define TABLE_LOG2      8
+#define TABLE_SIZE      (1 << TABLE_LOG2)
+#define VECTOR          0x61               /* and the following ones */
+#define BEYOND_RAM      0x7f0000000000ULL
+#define PLAIN_VECTOR    0x31
+#define EDU_BUS         0x00
+#define IOAPIC          0xfec00000ULL
+#define IOAPIC_PIN      20                 /* INTA of slot 4 on q35 */
+#define IOAPIC_MASKED   (1 << 16)
+#define INDEX_INFO(i)   ((uint64_t)(i) << 48)
+
+typedef struct Remap {
+    VTD *vtd;
+    Edu *edu;
+    uint64_t table;
+} Remap;
+
+static void put_irte(Remap *r, unsigned index, uint64_t lo, uint64_t hi)
+{
+    qtest_writeq(r->vtd->qts, r->table + index * 16 + 8, hi);
+    qtest_writeq(r->vtd->qts, r->table + index * 16, lo);
+}
+
+static void flush_irte(Remap *r, unsigned index)
+{
+    vtd_queue_put(r->vtd, VTD_D_IEC | VTD_D_IEC_INDEX | (uint64_t)index << 32,
+                  0);
+    vtd_queue_wait_put(r->vtd);
+    vtd_queue_kick(r->vtd);
+    vtd_inv_wait(r->vtd, VTD_QUEUED);
+}
+
+static void flush_all(Remap *r)
+{
+    vtd_queue_put(r->vtd, VTD_D_IEC, 0);
+    vtd_queue_wait_put(r->vtd);
+    vtd_queue_kick(r->vtd);
+    vtd_inv_wait(r->vtd, VTD_QUEUED);
+}
+
+static void set_table(Remap *r, uint64_t irta)
+{
+    vtd_write64(r->vtd, VTD_IRTA, irta);
+    vtd_gcmd(r->vtd, VTD_G_SIRTP, 0);
+    viommu_until(r->vtd, vtd_read32(r->vtd, VTD_GSTS) & VTD_G_SIRTP);
+    flush_all(r);
+}
+
+static Remap *remap_new(const char *unit, uint64_t irta_bits)
+{
+    Remap *r = g_new0(Remap, 1);
+    VTD *vtd = vtd_start(unit, "%s", EDU_DEVICE "-smp 2");
+
+    r->vtd = vtd;
+    r->table = vtd_alloc(vtd, 1);
+    r->edu = edu_new(vtd, EDU_SID);
+    vtd_enable_queue(vtd);
+    set_table(r, r->table | VTD_IRTA_SIZE(TABLE_LOG2) | irta_bits);
+    vtd_gcmd(vtd, VTD_G_IRE, 0);
+    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_IRE);
+    return r;
+}
+
+static void remap_free(Remap *r)
+{
+    edu_free(r->edu);
+    vtd_stop(r->vtd);
+    g_free(r);
+}
+
+static void send_msi(Remap *r, unsigned index)
+{
+    edu_msi(r->edu, VTD_MSI_REMAP(index), 0);
+    edu_raise(r->edu);
+}
+
+static bool arrived(Remap *r, int cpu, uint8_t vector)
+{
+    return viommu_irq_arrived(r->vtd, cpu, vector);
+}
+
+/* The request is refused: nothing arrives, and the record says why. */
+static void see_refused(Remap *r, unsigned index, uint8_t reason)
+{
+    VTDFault fault;
+
+    g_assert_false(arrived(r, 0, VECTOR));
+    g_assert_false(arrived(r, 0, PLAIN_VECTOR));
+    g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
+    g_assert_cmphex(fault.reason, ==, reason);
+    g_assert_cmphex(fault.sid, ==, EDU_SID);
+    g_assert_cmphex(fault.info, ==, INDEX_INFO(index));
+    vtd_assert_no_fault(r->vtd);
+}
+
+static void test_msi(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+
+    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    put_irte(r, 6, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1) |
+             VTD_IRTE_XAPIC(1), 0);
+    send_msi(r, 5);
+    g_assert_true(arrived(r, 0, VECTOR));
+    g_assert_false(arrived(r, 1, VECTOR));
+    send_msi(r, 6);
+    g_assert_true(arrived(r, 1, VECTOR + 1));
+    g_assert_false(arrived(r, 0, VECTOR + 1));
+
+    /* SHV: the data is added to the handle. */
+    put_irte(r, 9, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 2), 0);
+    edu_msi(r->edu, VTD_MSI_REMAP(5) | VTD_MSI_SHV, 4);
+    edu_raise(r->edu);
+    g_assert_true(arrived(r, 0, VECTOR + 2));
+    vtd_assert_no_fault(r->vtd);
+    remap_free(r);
+}
+
+/* A changed entry applies once the interrupt entry cache was invalidated. */
+static void test_change(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+
+    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    send_msi(r, 5);
+    g_assert_true(arrived(r, 0, VECTOR));
+    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1), 0);
+    flush_irte(r, 5);
+    send_msi(r, 5);
+    g_assert_true(arrived(r, 0, VECTOR + 1));
+    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 2), 0);
+    flush_all(r);
+    send_msi(r, 5);
+    g_assert_true(arrived(r, 0, VECTOR + 2));
+    vtd_assert_no_fault(r->vtd);
+    remap_free(r);
+}
+
+/* IRTA.EIME: a destination has 32 bits. */
+static void test_extended(void)
+{
+    Remap *r = remap_new("intremap=on,eim=on", VTD_IRTA_EIME);
+
+    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR) |
+             VTD_IRTE_X2APIC(1), 0);
+    send_msi(r, 5);
+    g_assert_true(arrived(r, 1, VECTOR));
+    g_assert_false(arrived(r, 0, VECTOR));
+    vtd_assert_no_fault(r->vtd);
+    remap_free(r);
+}
+
+typedef struct Source {
+    uint64_t hi;             /* of the IRTE */
+    bool allowed;
+} Source;
+
+static void test_source(void)
+{
+    static const Source sources[] = {
+        { VTD_IRTE_SVT(0) | VTD_IRTE_SID(0xffff), true },
+        { VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID), true },
+        { VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID + 1), false },
+        { VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID + 8), false },
+        /* SQ: bits of the function number that do not matter */
+        { VTD_IRTE_SVT(1) | VTD_IRTE_SQ(1) | VTD_IRTE_SID(EDU_SID + 4), true },
+        { VTD_IRTE_SVT(1) | VTD_IRTE_SQ(1) | VTD_IRTE_SID(EDU_SID + 2),
+          false },
+        { VTD_IRTE_SVT(1) | VTD_IRTE_SQ(2) | VTD_IRTE_SID(EDU_SID + 6), true },
+        { VTD_IRTE_SVT(1) | VTD_IRTE_SQ(2) | VTD_IRTE_SID(EDU_SID + 1),
+          false },
+        { VTD_IRTE_SVT(1) | VTD_IRTE_SQ(3) | VTD_IRTE_SID(EDU_SID + 7), true },
+        { VTD_IRTE_SVT(1) | VTD_IRTE_SQ(3) | VTD_IRTE_SID(EDU_SID + 8),
+          false },
+        /* SVT 2: a range of buses */
+        { VTD_IRTE_SVT(2) | VTD_IRTE_SID(EDU_BUS << 8 | 0x10), true },
+        { VTD_IRTE_SVT(2) | VTD_IRTE_SID(0x0110), false },
+    };
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+    VTDFault fault;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(sources); i++) {
+        put_irte(r, i, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + i),
+                 sources[i].hi);
+        flush_irte(r, i);
+        send_msi(r, i);
+        g_assert_cmpint(arrived(r, 0, VECTOR + i), ==, sources[i].allowed);
+        if (sources[i].allowed) {
+            vtd_assert_no_fault(r->vtd);
+        } else {
+            g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
+            g_assert_cmphex(fault.reason, ==, VTD_FR_IR_SID);
+            g_assert_cmphex(fault.sid, ==, EDU_SID);
+            g_assert_cmphex(fault.info, ==, INDEX_INFO(i));
+        }
+    }
+    remap_free(r);
+}
+
+/* forge: an interrupt request that is a DMA write of the driver's choice */
+static void forge(Remap *r, uint64_t addr, uint32_t data)
+{
+    uint64_t at = vtd_alloc(r->vtd, 1);
+
+    qtest_writel(r->vtd->qts, at, data);
+    edu_load(r->edu, at, 4);
+    edu_store(r->edu, addr, 4);
+}
+
+static void test_fault_request(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+    VTDFault fault;
+
+    /* Above the subhandle the data is reserved. */
+    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    forge(r, VTD_MSI_REMAP(5) | VTD_MSI_SHV, 0x10000);
+    g_assert_false(arrived(r, 0, VECTOR));
+    g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
+    g_assert_cmphex(fault.reason, ==, VTD_FR_IR_REQ_RSVD);
+    vtd_assert_no_fault(r->vtd);
+    remap_free(r);
+}
+
+/* A DMA write to the window is held to the same source verification. */
+static void test_forged(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+
+    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR),
+             VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID + 8));
+    forge(r, VTD_MSI_REMAP(5), 0);
+    if (arrived(r, 0, VECTOR)) {
+        g_test_skip("a DMA write's requester ID does not reach the remapper");
+    } else {
+        see_refused(r, 5, VTD_FR_IR_SID);
+    }
+    remap_free(r);
+}
+
+static void test_fault_index(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+
+    send_msi(r, TABLE_SIZE);
+    see_refused(r, TABLE_SIZE, VTD_FR_IR_INDEX);
+    send_msi(r, 0xffff);
+    see_refused(r, 0xffff, VTD_FR_IR_INDEX);
+    remap_free(r);
+}
+
+static void test_fault_entry(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+
+    put_irte(r, 5, VTD_IRTE_VECTOR(VECTOR), 0);
+    send_msi(r, 5);
+    see_refused(r, 5, VTD_FR_IR_P);
+    /* Reserved bits of a present entry */
+    put_irte(r, 6, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 1ULL << 40);
+    send_msi(r, 6);
+    see_refused(r, 6, VTD_FR_IR_RSVD);
+    put_irte(r, 7, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR) | 1 << 24, 0);
+    send_msi(r, 7);
+    see_refused(r, 7, VTD_FR_IR_RSVD);
+    remap_free(r);
+}
+
+/* FPD: refused in silence. */
+static void test_fault_disable(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+
+    put_irte(r, 5, VTD_IRTE_FPD | VTD_IRTE_VECTOR(VECTOR), 0);
+    send_msi(r, 5);
+    g_assert_false(arrived(r, 0, VECTOR));
+    vtd_assert_no_fault(r->vtd);
+    put_irte(r, 6, VTD_IRTE_P | VTD_IRTE_FPD | VTD_IRTE_VECTOR(VECTOR),
+             VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID + 1));
+    send_msi(r, 6);
+    g_assert_false(arrived(r, 0, VECTOR));
+    vtd_assert_no_fault(r->vtd);
+    remap_free(r);
+}
+
+static void test_fault_table(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+
+    set_table(r, BEYOND_RAM | VTD_IRTA_SIZE(TABLE_LOG2));
+    send_msi(r, 5);
+    see_refused(r, 5, VTD_FR_IR_ACCESS);
+    remap_free(r);
+}
+
+/* 5.1.4: compatibility format passes only where CFI lets it. */
+static void test_compatibility(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+
+    edu_msi(r->edu, VIOMMU_MSI_ADDR, PLAIN_VECTOR);
+    edu_raise(r->edu);
+    see_refused(r, 0, VTD_FR_IR_COMPAT);
+    vtd_gcmd(r->vtd, VTD_G_CFI, 0);
+    viommu_until(r->vtd, vtd_read32(r->vtd, VTD_GSTS) & VTD_G_CFI);
+    edu_raise(r->edu);
+    g_assert_true(arrived(r, 0, PLAIN_VECTOR));
+    vtd_assert_no_fault(r->vtd);
+
+    /* With remapping off, always. */
+    vtd_gcmd(r->vtd, 0, VTD_G_IRE | VTD_G_CFI);
+    viommu_until(r->vtd, !(vtd_read32(r->vtd, VTD_GSTS) & VTD_G_IRE));
+    edu_msi(r->edu, VIOMMU_MSI_ADDR, PLAIN_VECTOR + 1);
+    edu_raise(r->edu);
+    g_assert_true(arrived(r, 0, PLAIN_VECTOR + 1));
+    vtd_assert_no_fault(r->vtd);
+    remap_free(r);
+}
+
+/* With EIME it is refused whatever CFI says. */
+static void test_compatibility_extended(void)
+{
+    Remap *r = remap_new("intremap=on,eim=on", VTD_IRTA_EIME);
+
+    vtd_gcmd(r->vtd, VTD_G_CFI, 0);
+    edu_msi(r->edu, VIOMMU_MSI_ADDR, PLAIN_VECTOR);
+    edu_raise(r->edu);
+    see_refused(r, 0, VTD_FR_IR_COMPAT);
+    remap_free(r);
+}
+
+/* DMA translation does not get in the way of remapping, nor help it. */
+static void test_translated(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+    VTDDomain dom;
+
+    vtd_domain_init(r->vtd, &dom, 1, 4);
+    vtd_attach(r->vtd, EDU_SID, &dom, VTD_TT_UNTRANSLATED);
+    vtd_set_root(r->vtd, r->vtd->root);
+    vtd_gcmd(r->vtd, VTD_G_TE, 0);
+    viommu_until(r->vtd, vtd_read32(r->vtd, VTD_GSTS) & VTD_G_TE);
+    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1), 0);
+    send_msi(r, 5);
+    g_assert_true(arrived(r, 0, VECTOR + 1));
+    vtd_assert_no_fault(r->vtd);
+    send_msi(r, 6);
+    see_refused(r, 6, VTD_FR_IR_P);
+    remap_free(r);
+}
+
+static void put_redirection(Remap *r, uint64_t rte)
+{
+    qtest_writel(r->vtd->qts, IOAPIC, 0x11 + IOAPIC_PIN * 2);
+    qtest_writel(r->vtd->qts, IOAPIC + 0x10, rte >> 32);
+    qtest_writel(r->vtd->qts, IOAPIC, 0x10 + IOAPIC_PIN * 2);
+    qtest_writel(r->vtd->qts, IOAPIC + 0x10, rte);
+}
+
+static void test_ioapic(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+    VTDFault fault;
+
+    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    put_redirection(r, VTD_RTE_REMAP(3) | VECTOR);
+    edu_raise(r->edu);
+    g_assert_true(arrived(r, 0, VECTOR));
+    vtd_assert_no_fault(r->vtd);
+
+    /* The entry moves to another vector and CPU. */
+    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1) |
+             VTD_IRTE_XAPIC(1), 0);
+    flush_irte(r, 3);
+    edu_raise(r->edu);
+    g_assert_true(arrived(r, 1, VECTOR + 1));
+
+    put_irte(r, 3, 0, 0);
+    flush_irte(r, 3);
+    edu_raise(r->edu);
+    g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
+    g_assert_cmphex(fault.reason, ==, VTD_FR_IR_P);
+    g_assert_cmphex(fault.info, ==, INDEX_INFO(3));
+    put_redirection(r, IOAPIC_MASKED);
+
+    /* Compatibility format is refused here as well. */
+    put_redirection(r, PLAIN_VECTOR);
+    edu_raise(r->edu);
+    g_assert_false(arrived(r, 0, PLAIN_VECTOR));
+    g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
+    g_assert_cmphex(fault.reason, ==, VTD_FR_IR_COMPAT);
+    remap_free(r);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+#define ADD(name, fn) qtest_add_func("/viommu/vtd/ir/" name, fn)
+    ADD("msi", test_msi);
+    ADD("change", test_change);
+    ADD("extended", test_extended);
+    ADD("source", test_source);
+    ADD("forged", test_forged);
+    ADD("compatibility", test_compatibility);
+    ADD("compatibility-extended", test_compatibility_extended);
+    ADD("translated", test_translated);
+    ADD("ioapic", test_ioapic);
+    ADD("fault/request", test_fault_request);
+    ADD("fault/index", test_fault_index);
+    ADD("fault/entry", test_fault_entry);
+    ADD("fault/table", test_fault_table);
+    ADD("fault/disable", test_fault_disable);
+#undef ADD
+    return g_test_run();
+}
