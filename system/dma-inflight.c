@@ -165,12 +165,17 @@ void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
 }
 
 void dma_inflight_unmapped(AddressSpace *as, void *host, hwaddr len,
-                           bool is_write)
+                           bool is_write, DMARevoke *revoke, void *opaque)
 {
     DMAInflight *inflight = as->inflight;
     unsigned waited = 0;
 
-    dma_maps_remove(inflight->maps, host, len, is_write, &waited);
+    if (revoke) {
+        dma_maps_remove_standing(inflight->maps, host, len, is_write, revoke,
+                                 opaque);
+    } else {
+        dma_maps_remove(inflight->maps, host, len, is_write, &waited);
+    }
     trace_dma_inflight_unmapped(inflight, host, len, is_write, waited);
     if (waited) {
         qatomic_sub(&inflight->drain->waited, waited);

@@ -14,28 +14,34 @@
 #include "system/dma.h"
 #include "system/dma-inflight.h"
 
-static void virtio_gpu_drop_backing(VirtIOGPU *g,
-                                    struct virtio_gpu_simple_resource *res)
+static void virtio_gpu_revoke_backing(void *opaque);
+
+static void virtio_gpu_unmap_piece(struct virtio_gpu_simple_resource *res,
+                                   struct iovec *iov, hwaddr len)
+{
+    address_space_unmap_standing(VIRTIO_DEVICE(res->backing_owner)->dma_as,
+                                 iov->iov_base, len, false, 0,
+                                 virtio_gpu_revoke_backing, res);
+    iov->iov_base = NULL;
+}
+
+void virtio_gpu_release_backing(struct virtio_gpu_simple_resource *res)
 {
     unsigned i;
 
-    for (i = 0; i < res->iov_cnt; i++) {
+    for (i = 0; res->backing_owner && i < res->iov_cnt; i++) {
         struct iovec *iov = &res->iov[i];
 
         if (iov->iov_base) {
-            dma_memory_unmap(VIRTIO_DEVICE(g)->dma_as, iov->iov_base,
-                             iov->iov_len, DMA_DIRECTION_TO_DEVICE, 0);
-            iov->iov_base = NULL;
+            virtio_gpu_unmap_piece(res, iov, iov->iov_len);
         }
     }
 }
 
 static void virtio_gpu_revoke_backing(void *opaque)
 {
-    struct virtio_gpu_simple_resource *res = opaque;
-
     /* One call for each piece; the first one drops them all. */
-    virtio_gpu_drop_backing(res->backing_owner, res);
+    virtio_gpu_release_backing(opaque);
 }
 
 void *virtio_gpu_map_backing(VirtIOGPU *g, uint64_t **addrs, hwaddr addr,
@@ -74,9 +80,7 @@ bool virtio_gpu_backing_ready(VirtIOGPU *g,
         }
         if (len != iov->iov_len) {
             /* It was contiguous when it was attached, and is not now. */
-            dma_memory_unmap(VIRTIO_DEVICE(g)->dma_as, iov->iov_base, len,
-                             DMA_DIRECTION_TO_DEVICE, 0);
-            iov->iov_base = NULL;
+            virtio_gpu_unmap_piece(res, iov, len);
             return false;
         }
     }

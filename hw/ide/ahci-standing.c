@@ -13,9 +13,18 @@
 #include "system/dma.h"
 #include "system/dma-inflight.h"
 
-static void ahci_unmap(AHCIDevice *ad, uint8_t **ptr, uint32_t len)
+static void ahci_revoke_lst(void *opaque);
+static void ahci_revoke_res_fis(void *opaque);
+
+static DMARevoke *ahci_revoke_of(AHCIDevice *ad, uint8_t **ptr)
 {
-    dma_memory_unmap(ad->hba->as, *ptr, len, DMA_DIRECTION_FROM_DEVICE, len);
+    return ptr == &ad->lst ? ahci_revoke_lst : ahci_revoke_res_fis;
+}
+
+void ahci_unmap_standing(AHCIDevice *ad, uint8_t **ptr, uint32_t len)
+{
+    address_space_unmap_standing(ad->hba->as, *ptr, len, true, len,
+                                 ahci_revoke_of(ad, ptr), ad);
     *ptr = NULL;
 }
 
@@ -47,7 +56,7 @@ static void ahci_revoke_lst(void *opaque)
     for (i = 0; i < AHCI_MAX_CMDS; i++) {
         ad->ncq_tfs[i].cmdh = ahci_header_in_copy(ad, ad->ncq_tfs[i].cmdh);
     }
-    ahci_unmap(ad, &ad->lst, sizeof(ad->lst_copy));
+    ahci_unmap_standing(ad, &ad->lst, sizeof(ad->lst_copy));
 }
 
 static void ahci_revoke_res_fis(void *opaque)
@@ -55,30 +64,24 @@ static void ahci_revoke_res_fis(void *opaque)
     AHCIDevice *ad = opaque;
 
     if (ad->res_fis) {
-        ahci_unmap(ad, &ad->res_fis, 256);
+        ahci_unmap_standing(ad, &ad->res_fis, 256);
     }
 }
 
 void ahci_map_standing(AHCIDevice *ad, uint8_t **ptr, uint64_t addr,
                        uint32_t wanted)
 {
-    AddressSpace *as = ad->hba->as;
     hwaddr len = wanted;
-    void *host;
 
     if (*ptr) {
-        ahci_unmap(ad, ptr, wanted);
+        ahci_unmap_standing(ad, ptr, wanted);
     }
-    host = address_space_map_standing(as, addr, &len, true,
+    *ptr = address_space_map_standing(ad->hba->as, addr, &len, true,
                                       MEMTXATTRS_UNSPECIFIED,
-                                      ptr == &ad->lst ? ahci_revoke_lst :
-                                                        ahci_revoke_res_fis,
-                                      ad);
-    if (host && len < wanted) {
-        dma_memory_unmap(as, host, len, DMA_DIRECTION_FROM_DEVICE, len);
-        host = NULL;
+                                      ahci_revoke_of(ad, ptr), ad);
+    if (*ptr && len < wanted) {
+        ahci_unmap_standing(ad, ptr, len);
     }
-    *ptr = host;
 }
 
 uint8_t *ahci_lst(AHCIDevice *ad)

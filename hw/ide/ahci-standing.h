@@ -17,6 +17,9 @@
 void ahci_map_standing(AHCIDevice *ad, uint8_t **ptr, uint64_t addr,
                        uint32_t wanted);
 
+/* ahci_unmap_standing: end such a map; @ptr becomes NULL.  BQL. */
+void ahci_unmap_standing(AHCIDevice *ad, uint8_t **ptr, uint32_t len);
+
 /*
  * ahci_lst, ahci_res_fis: the area for one use now, mapped again if it was
  * revoked; NULL if the engine is off or the address does not translate.  BQL.

@@ -151,11 +151,19 @@ unsigned dma_inflight_count(DMAInflight *inflight);
  * The drain never waits for it.  When its translation changes, @revoke is
  * called: the owner unmaps at once and maps again on its next use.  The owner
  * uses the memory under the BQL only.  Behind no vIOMMU it is a plain map.
- * A revoked map and an unmapped one are both ended with address_space_unmap().
+ * It is ended with address_space_unmap_standing(), from @revoke too.
  */
 void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
                                  bool is_write, MemTxAttrs attrs,
                                  DMARevoke *revoke, void *opaque);
+
+/**
+ * address_space_unmap_standing: end a standing map.  @revoke and @opaque are
+ * what it was mapped with: the same memory may be mapped for several owners.
+ */
+void address_space_unmap_standing(AddressSpace *as, void *buffer, hwaddr len,
+                                  bool is_write, hwaddr access_len,
+                                  DMARevoke *revoke, void *opaque);
 
 /*
  * For the memory core alone.
@@ -194,6 +202,6 @@ void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
                          void *opaque);
 /* It has ended, and its effects are visible.  Any thread. */
 void dma_inflight_unmapped(AddressSpace *as, void *host, hwaddr len,
-                           bool is_write);
+                           bool is_write, DMARevoke *revoke, void *opaque);
 
 #endif

@@ -42,8 +42,8 @@ def emulator():
 def firmware_args(directories=None):
     if directories is None:
         # The 10.0 series' own firmware if the migration tests have fetched
-        # it: the release before it takes 35 s longer over the 1024-entry
-        # rings of this base.
+        # it: with this base, the release before it takes half a minute
+        # longer to reach the kernel.
         directories = _script('guest-distro-qemu', '--data-cached').split() + \
             FIRMWARE
     args = []

@@ -119,8 +119,10 @@ def run_guest(machine, outcome, progress):
             progress(f'Linux {report.release} is up')
         elif kind == 'RESULT':
             name, result = list(report.results.items())[-1]
+            # Without the checksums, which are for judge().
+            words = [w for w in result.detail.split() if len(w) < 64]
             progress(f'{name}: {"ok" if result.ok else "FAILED"}, '
-                     f'{result.detail}')
+                     f'{" ".join(words)}')
     outcome.statistics = query_statistics(machine)
     machine.send('off')
     outcome.status = machine.wait()
@@ -229,9 +231,12 @@ def judge_statistics(outcome):
     outcome.check('the vIOMMU has statistics', stats, 'x-query-viommu: none')
     if not stats:
         return
-    outcome.check('the vIOMMU counted translations and invalidations',
-                  total(stats, 'translations') > 0 and
+    outcome.check('the vIOMMU counted invalidations',
                   total(stats, *INVALIDATIONS) > 0, str(stats))
+    # What passes through is not translated.
+    if outcome.config.mode != 'pt':
+        outcome.check('the vIOMMU counted translations',
+                      total(stats, 'translations') > 0, str(stats))
     outcome.check('the vIOMMU counted no fault', total(stats, 'faults') == 0,
                   str(stats))
 

@@ -21,6 +21,7 @@
 #define HW_I386_VTD_INTERNAL_H
 
 #include "hw/i386/intel_iommu.h"
+#include "hw/pci-host/q35.h"
 #include "qemu/bswap.h"
 #include "qemu/lockable.h"
 #include "vtd-spec.h"
@@ -169,9 +170,14 @@ void vtd_latch_root(IntelIOMMUState *s);
 extern const VMStateDescription vtd_vmstate;
 void vtd_migration_init(IntelIOMMUState *s);
 
-/* vtd-ir.c: BQL */
+/* vtd-ir.c: BQL, but for vtd_int_remap(): any thread */
+
+/* The I/O APIC as a requester: the scope that the DMAR table gives it */
+#define VTD_IOAPIC_SID \
+    PCI_BUILD_BDF(Q35_PSEUDO_BUS_PLATFORM, Q35_PSEUDO_DEVFN_IOAPIC)
 
 extern const MemoryRegionOps vtd_ir_window_ops;
+extern const MemoryRegionOps vtd_ir_ioapic_ops;
 int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
                   uint16_t sid);
 /** vtd_ir_set_table: IRTA into use (SIRTP); tells users of the old one. */

@@ -46,8 +46,8 @@ static VTDIRTable table_in_use(IntelIOMMUState *s)
 }
 
 /*
- * The guest may write the entry meanwhile.  It is read once, as a whole, and
- * only the copy is looked at; each half of it is consistent.
+ * The guest may write the entry meanwhile, so it is read once, as a whole
+ * (5.1.4), and only the copy is looked at.
  */
 static bool read_irte(const VTDIRTable *table, uint32_t index,
                       uint64_t *lo, uint64_t *hi)
@@ -86,7 +86,7 @@ static VTDFaultReason find_irte(const VTDIRTable *table, uint32_t index,
     if (reason != VTD_FR_NONE) {
         return reason;
     }
-    /* The requester is not always known: the base's I/O APIC does not say. */
+    /* KVM asks for a route of the I/O APIC without saying whose it is. */
     if (sid != X86_IOMMU_SID_INVALID && !vtd_irte_sid_ok(irte, sid)) {
         return VTD_FR_IR_SID_ERR;
     }
@@ -128,7 +128,10 @@ static void make_message(const VTDIRTE *irte, const VTDIntRequest *req,
     x86_iommu_irq_to_msi_message(&irq, dst);
 }
 
-/* Any thread.  The order of the checks is that of VT-d 5.1.4. */
+/*
+ * Any thread.  The order of the checks is that of VT-d 5.1.4, except that the
+ * entry's reserved fields come before the source-id, as in the base.
+ */
 static VTDFaultReason remap(IntelIOMMUState *s, const MSIMessage *src,
                             MSIMessage *dst, uint16_t sid,
                             VTDIntRequest *req, VTDIRTE *irte)
@@ -212,18 +215,14 @@ static MemTxResult vtd_ir_window_read(void *opaque, hwaddr addr,
 }
 
 /* BQL: an APIC is written to. */
-static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
-                                       uint64_t value, unsigned size,
-                                       MemTxAttrs attrs)
+static MemTxResult request(IntelIOMMUState *s, hwaddr addr, uint64_t value,
+                           uint16_t sid)
 {
-    IntelIOMMUState *s = opaque;
     MSIMessage src = {
         .address = VTD_INTERRUPT_ADDR_FIRST + addr,
         .data = value,
     };
     MSIMessage dst;
-    uint16_t sid = attrs.unspecified ? X86_IOMMU_SID_INVALID
-                                     : attrs.requester_id;
 
     if (!remap_message(s, &src, &dst, sid, true)) {
         return MEMTX_ERROR;
@@ -232,9 +231,40 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
     return MEMTX_OK;
 }
 
+static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
+                                       uint64_t value, unsigned size,
+                                       MemTxAttrs attrs)
+{
+    return request(opaque, addr, value,
+                   attrs.unspecified ? X86_IOMMU_SID_INVALID
+                                     : attrs.requester_id);
+}
+
+/* The base's I/O APIC does not say who it is, but only it has this window. */
+static MemTxResult vtd_ir_ioapic_write(void *opaque, hwaddr addr,
+                                       uint64_t value, unsigned size,
+                                       MemTxAttrs attrs)
+{
+    return request(opaque, addr, value, VTD_IOAPIC_SID);
+}
+
 const MemoryRegionOps vtd_ir_window_ops = {
     .read_with_attrs = vtd_ir_window_read,
     .write_with_attrs = vtd_ir_window_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .impl = {
+        .min_access_size = 4,
+        .max_access_size = 4,
+    },
+    .valid = {
+        .min_access_size = 4,
+        .max_access_size = 4,
+    },
+};
+
+const MemoryRegionOps vtd_ir_ioapic_ops = {
+    .read_with_attrs = vtd_ir_window_read,
+    .write_with_attrs = vtd_ir_ioapic_write,
     .endianness = DEVICE_LITTLE_ENDIAN,
     .impl = {
         .min_access_size = 4,

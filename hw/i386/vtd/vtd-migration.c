@@ -21,9 +21,6 @@
 #include "trace.h"
 #include "vtd-internal.h"
 
-/* The largest interrupt remapping table, VT-d 11.4.10 */
-#define VTD_IRTA_ENTRIES_MAX 65536
-
 static bool pending(const DMAFence *fence)
 {
     return dma_drain_fence_pending(fence);
@@ -73,19 +70,28 @@ static int vtd_pre_load(void *opaque)
     return 0;
 }
 
+/*
+ * The guest has read the source's CAP and ECAP, and keeps to them: they may
+ * promise less than ours, but nothing that is not there.
+ */
 static bool vtd_stream_caps_ok(IntelIOMMUState *s)
 {
+    const uint64_t cap_numbers = VTD_CAP_ND_MASK | VTD_CAP_MGAW_MASK |
+                                 VTD_CAP_FRO_MASK | VTD_CAP_NFR_MASK |
+                                 VTD_CAP_MAMV_MASK;
+    const uint64_t ecap_numbers = VTD_ECAP_IRO_MASK;
     uint64_t cap = ldq_le_p(s->csr_stream + DMAR_CAP_REG);
     uint64_t ecap = ldq_le_p(s->csr_stream + DMAR_ECAP_REG);
 
-    if (cap == s->cap && ecap == s->ecap) {
-        return true;
+    if (((cap ^ s->cap) & cap_numbers) || ((ecap ^ s->ecap) & ecap_numbers) ||
+        (cap & ~s->cap) || (ecap & ~s->ecap)) {
+        error_report("intel-iommu: the source has CAP_REG 0x%" PRIx64
+                     " and ECAP_REG 0x%" PRIx64 ", the destination 0x%" PRIx64
+                     " and 0x%" PRIx64 ": give intel-iommu the same "
+                     "properties on both sides", cap, ecap, s->cap, s->ecap);
+        return false;
     }
-    error_report("intel-iommu: the source has CAP_REG 0x%" PRIx64
-                 " and ECAP_REG 0x%" PRIx64 ", the destination 0x%" PRIx64
-                 " and 0x%" PRIx64 ": give intel-iommu the same properties "
-                 "on both sides", cap, ecap, s->cap, s->ecap);
-    return false;
+    return true;
 }
 
 /* The stream is input like any other: what indexes or shifts is checked. */

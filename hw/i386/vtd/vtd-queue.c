@@ -66,7 +66,7 @@ static bool fetch(IntelIOMMUState *s, VTDInvDescRaw *raw)
     return true;
 }
 
-/* IWC and the completion event, VT-d 6.5.2.9 and 11.4.9.7 */
+/* IWC and the completion event, VT-d 6.5.2.9 and 11.4.9.4 */
 static void raise_completion_event(IntelIOMMUState *s)
 {
     if (vtd_reg32(s, DMAR_ICS_REG) & VTD_ICS_IWC) {
@@ -124,7 +124,8 @@ static VTDQueueStep do_wait(IntelIOMMUState *s, const VTDInvDesc *desc)
         .sw = desc->wait.sw,
         .intr = desc->wait.intr,
         .data = desc->wait.data,
-        .addr = desc->wait.addr,
+        /* Bits above the host address width are ignored (6.5.2.9). */
+        .addr = desc->wait.addr & VTD_AW_MASK(s->aw_bits),
     };
     if (!viommu_fence(&s->viommu, &s->wait_fence, wait_drained, s)) {
         trace_vtd_inv_wait_pending(s->iq_head);
@@ -194,6 +195,10 @@ static VTDQueueStep take_up(IntelIOMMUState *s)
         do_iotlb(s, &desc);
         return VTD_QUEUE_NEXT;
     case VTD_INV_DESC_DEVICE:
+        if (!(s->ecap & VTD_ECAP_DT)) {
+            queue_error(s, VTD_IQEI_TYPE, "device-TLBs are not supported");
+            return VTD_QUEUE_ERROR;
+        }
         viommu_invalidate_device_tlb(&s->viommu, desc.device.sid,
                                      desc.device.first, desc.device.last);
         return VTD_QUEUE_NEXT;

@@ -34,7 +34,7 @@ static const VTDRegAction vtd_reg_actions[] = {
 
 /*
  * A command register belongs to the unit from the command until its bit
- * clears; software must not write it then (VT-d 11.4.7), and cannot.
+ * clears; software must not write it then (VT-d 11.4.6), and cannot.
  */
 static bool vtd_reg_busy(const IntelIOMMUState *s, hwaddr addr)
 {

@@ -33,7 +33,7 @@
 #define VTD_INTERRUPT_ADDR_SIZE \
     (VTD_INTERRUPT_ADDR_LAST - VTD_INTERRUPT_ADDR_FIRST + 1)
 
-/* 11.3, 11.4: register offsets */
+/* 11.4: register offsets */
 
 #define DMAR_VER_REG                0x00    /* Version */
 #define DMAR_CAP_REG                0x08    /* Capability */
@@ -93,6 +93,7 @@
 /* 11.4.2: CAP_REG; the macros with an argument put it in */
 
 #define VTD_CAP_ND                  ((VTD_DOMAIN_ID_BITS - 4ULL) / 2)
+#define VTD_CAP_ND_MASK             7ULL
 #define VTD_CAP_AFL                 (1ULL << 3)
 #define VTD_CAP_RWBF                (1ULL << 4)
 #define VTD_CAP_PLMR                (1ULL << 5)
@@ -104,16 +105,20 @@
 #define VTD_CAP_SAGAW_57            VTD_CAP_SAGAW(5)
 #define VTD_CAP_SAGAW_MASK          (0x1fULL << 8)
 #define VTD_CAP_MGAW(aw)            ((((aw) - 1) & 0x3fULL) << 16)
+#define VTD_CAP_MGAW_MASK           (0x3fULL << 16)
 #define VTD_CAP_ZLR                 (1ULL << 22)
 #define VTD_CAP_FRO                 ((DMAR_FRCD_REG_OFFSET / 16ULL) << 24)
+#define VTD_CAP_FRO_MASK            (0x3ffULL << 24)
 #define VTD_CAP_SSLPS_2M            (1ULL << 34)
 #define VTD_CAP_SSLPS_1G            (1ULL << 35)
 #define VTD_CAP_SSLPS               (VTD_CAP_SSLPS_2M | VTD_CAP_SSLPS_1G)
 #define VTD_CAP_PSI                 (1ULL << 39)
 #define VTD_CAP_NFR(records)        ((((records) - 1) & 0xffULL) << 40)
+#define VTD_CAP_NFR_MASK            (0xffULL << 40)
 /* Largest address mask of a page-selective invalidation: 1 GiB */
 #define VTD_MAMV                    18
 #define VTD_CAP_MAMV                ((uint64_t)VTD_MAMV << 48)
+#define VTD_CAP_MAMV_MASK           (0x3fULL << 48)
 #define VTD_CAP_DWD                 (1ULL << 54)
 #define VTD_CAP_DRD                 (1ULL << 55)
 #define VTD_CAP_FS1GP               (1ULL << 56)
@@ -132,6 +137,7 @@
 #define VTD_ECAP_PT                 (1ULL << 6)
 #define VTD_ECAP_SC                 (1ULL << 7)
 #define VTD_ECAP_IRO                ((DMAR_IOTLB_REG_OFFSET / 16ULL) << 8)
+#define VTD_ECAP_IRO_MASK           (0x3ffULL << 8)
 /* Largest index mask of an interrupt entry cache invalidation */
 #define VTD_MHMV                    15
 #define VTD_ECAP_MHMV               ((uint64_t)VTD_MHMV << 20)
@@ -197,7 +203,7 @@
 #define VTD_CCMD_WMASK              0xe0000003ffffffffULL
 #define VTD_CCMD_WOMASK             0x00000003ffff0000ULL   /* FM, SID */
 
-/* 11.4.6.2: IOTLB_REG */
+/* 11.4.6.3: IOTLB_REG */
 
 #define VTD_IOTLB_IVT               (1ULL << 63)
 #define VTD_IOTLB_IIRG_MASK         (3ULL << 60)
@@ -213,7 +219,7 @@
 #define VTD_IOTLB_DID(val)          (((val) >> 32) & VTD_DOMAIN_ID_MASK)
 #define VTD_IOTLB_WMASK             0xb003ffff00000000ULL
 
-/* 11.4.6.3: IVA_REG */
+/* 11.4.6.4: IVA_REG */
 
 #define VTD_IVA_ADDR(val)           ((val) & VTD_PAGE_MASK)
 #define VTD_IVA_IH                  (1ULL << 6)
@@ -393,7 +399,7 @@
 #define VTD_INV_DESC_DEVICE_RSVD_LO     0xffff0000ffe0f1f0ULL
 #define VTD_INV_DESC_DEVICE_RSVD_HI     0x0000000000000ffeULL
 
-/* 6.5.2.7: interrupt entry cache; bits 127:64 are reserved */
+/* 6.5.2.8: interrupt entry cache; bits 127:64 are reserved */
 #define VTD_INV_DESC_IEC_G          (1ULL << 4)     /* index-selective */
 #define VTD_INV_DESC_IEC_IM(lo)     (((lo) >> 27) & 0x1f)
 #define VTD_INV_DESC_IEC_IIDX(lo)   (((lo) >> 32) & 0xffff)
@@ -468,7 +474,7 @@
 #define VTD_IRTE_POSTED_RSVD_LO     0x0000003fff0030fcULL
 #define VTD_IRTE_POSTED_RSVD_HI     0x00000000fff00000ULL
 
-/* 7.1.3 (DMA, legacy mode) and 7.1.1 (interrupt remapping): fault reasons */
+/* 7.1.3 (DMA, legacy mode) and 5.1.4.1 (interrupt remapping): fault reasons */
 
 typedef enum VTDFaultReason {
     VTD_FR_NONE = 0x0,

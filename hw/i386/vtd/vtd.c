@@ -232,6 +232,7 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(dev);
     PCMachineState *pcms = PC_MACHINE(qdev_get_machine());
     X86MachineState *x86ms = X86_MACHINE(pcms);
+    VIOMMUEndpoint *ioapic;
     VIOMMUParams params = {
         .name = "vtd",
         .iotlb_entries = s->iotlb_size,
@@ -264,9 +265,14 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     vtd_migration_init(s);
 
     pci_setup_iommu(pcms->pcibus, &vtd_pci_ops, s);
-    /* The IOAPIC is a requester like any other, on the root bus. */
-    x86ms->ioapic_as = vtd_get_address_space(pcms->pcibus, s,
-                                             Q35_PSEUDO_DEVFN_IOAPIC);
+    ioapic = viommu_endpoint(&s->viommu, pcms->pcibus,
+                             Q35_PSEUDO_DEVFN_IOAPIC);
+    memory_region_init_io(&s->mr_ir_ioapic, OBJECT(s), &vtd_ir_ioapic_ops, s,
+                          "vtd-ir-ioapic", VTD_INTERRUPT_ADDR_SIZE);
+    memory_region_add_subregion_overlap(&ioapic->root,
+                                        VTD_INTERRUPT_ADDR_FIRST,
+                                        &s->mr_ir_ioapic, 2);
+    x86ms->ioapic_as = &ioapic->as;
     s->machine_done.notify = vtd_machine_done;
     qemu_add_machine_init_done_notifier(&s->machine_done);
 }

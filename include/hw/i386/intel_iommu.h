@@ -56,6 +56,7 @@ struct IntelIOMMUState {
     VIOMMU viommu;                  /* translation, invalidation, drain */
     MemoryRegion csrmem;            /* the registers */
     MemoryRegion mr_ir;             /* interrupt window, 0xfeexxxxx */
+    MemoryRegion mr_ir_ioapic;      /* the same, the I/O APIC's own */
     Notifier machine_done;
 
     /* Properties */

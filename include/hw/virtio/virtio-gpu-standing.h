@@ -17,6 +17,12 @@ void *virtio_gpu_map_backing(VirtIOGPU *g, uint64_t **addrs, hwaddr addr,
                              hwaddr *len);
 
 /*
+ * virtio_gpu_release_backing: unmap what virtio_gpu_map_backing() mapped as
+ * standing; the pointers in res->iov become NULL.  BQL.
+ */
+void virtio_gpu_release_backing(struct virtio_gpu_simple_resource *res);
+
+/*
  * virtio_gpu_backing_ready: map the backing again if a vIOMMU has revoked it.
  * Returns: false if it does not translate (any more).  BQL.
  */
