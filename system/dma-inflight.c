@@ -43,11 +43,13 @@ struct DMAInflight {
     const DMAInflightOps *ops;
     void *opaque;
     DMAMaps *maps;
+    DMABounce *bounce;       /* NULL: maps lead to guest memory */
     QLIST_ENTRY(DMAInflight) next;
 };
 
 struct DMADrain {
     QLIST_HEAD(, DMAInflight) inflights;
+    bool bounce;
     QTAILQ_HEAD(, DrainScan) scans;      /* in order of seq */
     unsigned nr_scans;
     QTAILQ_HEAD(, DMAFence) fences;      /* in order of seq */
@@ -86,7 +88,7 @@ static void dma_drain_bh(void *opaque)
 
 static void dma_drain_timer(void *opaque);
 
-DMADrain *dma_drain_new(uint32_t stall_ms, uint32_t timeout_ms)
+DMADrain *dma_drain_new(bool bounce, uint32_t stall_ms, uint32_t timeout_ms)
 {
     DMADrain *drain = g_new0(DMADrain, 1);
 
@@ -97,6 +99,7 @@ DMADrain *dma_drain_new(uint32_t stall_ms, uint32_t timeout_ms)
     QLIST_INIT(&drain->inflights);
     QTAILQ_INIT(&drain->scans);
     QTAILQ_INIT(&drain->fences);
+    drain->bounce = bounce;
     drain->stall_ms = stall_ms;
     drain->timeout_ms = timeout_ms;
     drain->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, dma_drain_timer, drain);
@@ -113,6 +116,7 @@ void dma_drain_free(DMADrain *drain)
     QLIST_FOREACH_SAFE(inflight, &drain->inflights, next, tmp) {
         QLIST_REMOVE(inflight, next);
         dma_maps_free(inflight->maps);
+        dma_bounce_free(inflight->bounce);
         g_free(inflight);
     }
     timer_free(drain->timer);
@@ -129,6 +133,7 @@ DMAInflight *dma_inflight_new(DMADrain *drain, const DMAInflightOps *ops,
     inflight->ops = ops;
     inflight->opaque = opaque;
     inflight->maps = dma_maps_new();
+    inflight->bounce = drain->bounce ? dma_bounce_new() : NULL;
     QLIST_INSERT_HEAD(&drain->inflights, inflight, next);
     return inflight;
 }
@@ -140,7 +145,13 @@ void address_space_set_inflight(AddressSpace *as, DMAInflight *inflight)
 
 unsigned dma_inflight_count(DMAInflight *inflight)
 {
-    return dma_maps_count(inflight->maps);
+    return dma_maps_count(inflight->maps) +
+           (inflight->bounce ? dma_bounce_count(inflight->bounce) : 0);
+}
+
+DMABounce *dma_inflight_bounce(AddressSpace *as)
+{
+    return as->inflight->bounce;
 }
 
 void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,

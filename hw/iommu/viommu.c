@@ -675,7 +675,8 @@ void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
     v->name = params->name;
     v->memory = &address_space_memory;
     v->iotlb = iotlb_new(params->iotlb_entries);
-    v->drain = dma_drain_new(params->stall_ms, params->timeout_ms);
+    v->drain = dma_drain_new(params->bounce, params->stall_ms,
+                             params->timeout_ms);
     qemu_mutex_init(&v->lock);
     v->by_key = g_hash_table_new(endpoint_hash, endpoint_equal);
     QLIST_INIT(&v->endpoints);

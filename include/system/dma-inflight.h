@@ -21,6 +21,7 @@
 #include "exec/memory.h"
 #include "qemu/main-loop.h"
 #include "qemu/queue.h"
+#include "system/dma-bounce.h"
 #include "system/dma-epoch.h"
 #include "system/dma-maps.h"
 
@@ -83,11 +84,12 @@ typedef struct DMADrainStats {
 /**
  * dma_drain_new: a drain, one per vIOMMU.  BQL.
  *
+ * @bounce: maps are bounced (dma-bounce.h), so that nothing is waited for
  * @stall_ms: a map that keeps a drain waiting longer is reported; 0: never
  * @timeout_ms: a map that keeps it waiting longer is given up; 0: never
  * Both in QEMU_CLOCK_VIRTUAL milliseconds.
  */
-DMADrain *dma_drain_new(uint32_t stall_ms, uint32_t timeout_ms);
+DMADrain *dma_drain_new(bool bounce, uint32_t stall_ms, uint32_t timeout_ms);
 void dma_drain_free(DMADrain *drain);
 
 /**
@@ -195,6 +197,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
 #define DMA_SHORT_ACCESS_GUARD(tracked)                                 \
     g_autoptr(DMAShortAccess) dma_short_access_ G_GNUC_UNUSED =         \
         dma_short_access_begin(tracked)
+
+/* dma_inflight_bounce: how @as bounces its maps; NULL: it does not. */
+DMABounce *dma_inflight_bounce(AddressSpace *as);
 
 /* A map has been handed out; in the slot in which it was translated. */
 void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,

@@ -97,7 +97,7 @@ static Nvme *nvme_new(VTDForm form)
     int i;
 
     n->image = rig_make_image();
-    backend = rig_backend(n->image);
+    backend = rig_backend(n->image, false);
     n->vtd = vtd = vtd_start("", "%s -device nvme,id=disk,addr=07.0,"
                              "serial=x,drive=slow", backend);
     rig_throttle(vtd->qts);

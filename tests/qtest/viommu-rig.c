@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
-#include "standard-headers/linux/pci_regs.h"
 #include "viommu-rig.h"
 
 #define IMAGE_SIZE  (64 * 1024)
@@ -31,19 +30,19 @@ char *rig_make_image(void)
     return name;
 }
 
-char *rig_backend(const char *image)
+char *rig_backend(const char *image, bool fast)
 {
     return g_strdup_printf(
-        "-object throttle-group,id=early "
+        "-object throttle-group,id=early%s "
         "-blockdev driver=file,node-name=file,locking=off,filename=%s "
         "-blockdev driver=raw,node-name=raw,file=file "
         "-blockdev driver=throttle,node-name=slow,file=raw,"
-        "throttle-group=early", image);
+        "throttle-group=early", fast ? ",x-iops-total=400" : "", image);
 }
 
 char *rig_args(const RigOptions *opt, const char *image)
 {
-    g_autofree char *backend = rig_backend(image);
+    g_autofree char *backend = rig_backend(image, opt->fast);
 
     return g_strdup_printf(
         "%s %s%s "
@@ -72,28 +71,12 @@ void rig_throttle(QTestState *qts)
         "  'throttle-group': 'late'}]}}");
 }
 
-/* open_port: number the bus behind the port and let memory cycles through. */
-static void open_port(Rig *rig)
-{
-    QPCIBus *bus = rig->vtd->bus;
-    uint32_t base = ROUND_UP(bus->mmio_alloc_ptr, 1 << 20);
-
-    rig->port = qpci_device_find(bus, PORT_DEVFN);
-    g_assert_nonnull(rig->port);
-    qpci_device_enable(rig->port);
-    qpci_config_writeb(rig->port, PCI_SECONDARY_BUS, BEHIND >> 8);
-    qpci_config_writeb(rig->port, PCI_SUBORDINATE_BUS, BEHIND >> 8);
-    qpci_config_writew(rig->port, PCI_MEMORY_BASE, base >> 16);
-    qpci_config_writew(rig->port, PCI_MEMORY_LIMIT, base >> 16);
-    bus->mmio_alloc_ptr = base;
-}
-
 static void start(Rig *rig)
 {
     VTD *vtd = rig->vtd;
 
     if (rig->opt.behind_port) {
-        open_port(rig);
+        rig->port = vtd_open_bridge(vtd, PORT_DEVFN, BEHIND >> 8);
     }
     vtd_attach(vtd, rig->sid, &rig->dom, VTD_TT_UNTRANSLATED);
     if (!rig->opt.untranslated) {
@@ -123,7 +106,9 @@ Rig *rig_new(const RigOptions *opt)
     rig->image = rig_make_image();
     args = rig_args(opt, rig->image);
     rig->vtd = vtd_start(opt->unit ?: "", "%s", args);
-    rig_throttle(rig->vtd->qts);
+    if (!opt->fast) {
+        rig_throttle(rig->vtd->qts);
+    }
     rig->sid = opt->behind_port ? BEHIND : DEVFN;
     rig->ring = vtd_alloc(rig->vtd, 1);
     rig->spare = vtd_alloc(rig->vtd, 1);

@@ -31,6 +31,7 @@ typedef struct RigOptions {
     bool iothread;
     bool untranslated;       /* leave translation off; IOVAs are GPAs */
     bool behind_port;        /* hot-pluggable, on bus 1 */
+    bool fast;               /* hold nothing up for long */
     const char *unit;        /* properties of the vIOMMU; NULL: none */
     const char *args;        /* more arguments; NULL: none */
 } RigOptions;
@@ -47,8 +48,11 @@ typedef struct Rig {
     QPCIDevice *port;
 } Rig;
 
-/* rig_backend: arguments for the node "slow" in front of @image. */
-char *rig_backend(const char *image);
+/*
+ * rig_backend: arguments for the node "slow" in front of @image.  @fast: it is
+ * slow enough, by the host's clock, for races to happen.
+ */
+char *rig_backend(const char *image, bool fast);
 /* rig_throttle: make it slow.  Before the first request. */
 void rig_throttle(QTestState *qts);
 /* rig_make_image: a temporary file full of RIG_ON_DISK. */

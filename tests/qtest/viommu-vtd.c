@@ -7,6 +7,7 @@
 #include "libqos/pci-pc.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
+#include "standard-headers/linux/pci_regs.h"
 #include "viommu-vtd.h"
 
 /* Below it: what firmware would use. */
@@ -116,6 +117,21 @@ void vtd_reset(VTD *vtd)
 {
     qtest_system_reset(vtd->qts);
     vtd->iq_tail = 0;
+}
+
+QPCIDevice *vtd_open_bridge(VTD *vtd, int devfn, uint8_t bus)
+{
+    uint32_t base = ROUND_UP(vtd->bus->mmio_alloc_ptr, 1 << 20);
+    QPCIDevice *bridge = qpci_device_find(vtd->bus, devfn);
+
+    g_assert_nonnull(bridge);
+    qpci_device_enable(bridge);
+    qpci_config_writeb(bridge, PCI_SECONDARY_BUS, bus);
+    qpci_config_writeb(bridge, PCI_SUBORDINATE_BUS, bus);
+    qpci_config_writew(bridge, PCI_MEMORY_BASE, base >> 16);
+    qpci_config_writew(bridge, PCI_MEMORY_LIMIT, base >> 16);
+    vtd->bus->mmio_alloc_ptr = base;
+    return bridge;
 }
 
 uint64_t vtd_root_entry(VTD *vtd, uint16_t sid)

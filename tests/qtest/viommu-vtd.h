@@ -83,6 +83,12 @@ void vtd_enable(VTD *vtd, VTDForm form);
 /* vtd_reset: system_reset; the tables in memory stay. */
 void vtd_reset(VTD *vtd);
 
+/*
+ * vtd_open_bridge: number the bus behind the bridge at @devfn of bus 0, and let
+ * memory cycles through to what is mapped next.
+ */
+QPCIDevice *vtd_open_bridge(VTD *vtd, int devfn, uint8_t bus);
+
 /* Configuration tables */
 uint64_t vtd_root_entry(VTD *vtd, uint16_t sid);
 /* vtd_context_entry: its address; the context table is made on demand. */

@@ -52,6 +52,13 @@ static bool check_config(IntelIOMMUState *s, Error **errp)
                    "%d, %d", VTD_HOST_AW_39BIT, VTD_HOST_AW_48BIT);
         return false;
     }
+    if (s->dma_mode && strcmp(s->dma_mode, "drain") &&
+        strcmp(s->dma_mode, "bounce")) {
+        error_setg(errp, "intel-iommu: dma-mode is '%s', but must be "
+                   "'drain' (an invalidation waits for stale DMA) or "
+                   "'bounce' (no DMA is ever stale)", s->dma_mode);
+        return false;
+    }
     if (!s->fault_records || s->fault_records > VTD_FAULT_RECORDS_MAX) {
         error_setg(errp, "intel-iommu: fault-records is %u, but must be "
                    "1 to %u", s->fault_records, VTD_FAULT_RECORDS_MAX);
@@ -236,6 +243,7 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     VIOMMUParams params = {
         .name = "vtd",
         .iotlb_entries = s->iotlb_size,
+        .bounce = s->dma_mode && !strcmp(s->dma_mode, "bounce"),
         .stall_ms = s->drain_stall_time,
         .timeout_ms = s->drain_timeout,
     };
@@ -297,6 +305,7 @@ static const Property vtd_properties[] = {
     /* Ours */
     DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 1),
     DEFINE_PROP_UINT32("iotlb-size", IntelIOMMUState, iotlb_size, 4096),
+    DEFINE_PROP_STRING("dma-mode", IntelIOMMUState, dma_mode),
     DEFINE_PROP_UINT32("drain-timeout", IntelIOMMUState, drain_timeout, 0),
     DEFINE_PROP_UINT32("drain-stall-time", IntelIOMMUState, drain_stall_time,
                        1000),

@@ -160,7 +160,8 @@ struct VIOMMU {
 typedef struct VIOMMUParams {
     const char *name;        /* "vtd" */
     unsigned iotlb_entries;
-    uint32_t stall_ms;       /* dma_drain_new() */
+    bool bounce;             /* dma_drain_new() */
+    uint32_t stall_ms;
     uint32_t timeout_ms;
 } VIOMMUParams;
 

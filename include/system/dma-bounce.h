@@ -1,0 +1,41 @@
+/*
+ * Bounced DMA maps: race-free without waiting
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef SYSTEM_DMA_BOUNCE_H
+#define SYSTEM_DMA_BOUNCE_H
+
+#include "exec/memory.h"
+
+typedef struct DMABounce DMABounce;
+
+/** dma_bounce_new: the bounced maps of one endpoint. */
+DMABounce *dma_bounce_new(void);
+void dma_bounce_free(DMABounce *bounce);
+
+/**
+ * dma_bounce_map: a private buffer in place of guest memory.
+ *
+ * @plen: bytes wanted; set to the bytes handed out, 0 on failure
+ * @valid: bytes from @addr that are known to be accessible, at least 1
+ * Returns: the buffer; what the device reads is in it already.  NULL if too
+ * much is in flight: try again when some of it has ended.  Any thread.
+ */
+void *dma_bounce_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
+                     hwaddr *plen, hwaddr valid, bool is_write,
+                     MemTxAttrs attrs);
+
+/**
+ * dma_bounce_unmap: end it; what the device wrote, @access_len bytes, is
+ * stored through the translation that holds now.
+ *
+ * Returns: false if @buffer is not one of ours.  Any thread.
+ */
+bool dma_bounce_unmap(DMABounce *bounce, AddressSpace *as, void *buffer,
+                      bool is_write, hwaddr access_len);
+
+/** dma_bounce_count: maps in flight.  Any thread. */
+unsigned dma_bounce_count(DMABounce *bounce);
+
+#endif
