@@ -5,7 +5,7 @@ Boots Linux once behind the vIOMMU, has it do verified I/O on every device,
 and says what held.
 
   boot.py [--mode strict|lazy|pt] [--intremap on|off] [--eim on|off]
-          [--packed] [--rounds N] [--base]
+          [--packed] [--bounce] [--rounds N] [--base]
 
 QEMU names the emulator (default: the one of this tree's build). --base says
 that it is not ours: it has no statistics to show, and gets packed rings only,
@@ -45,6 +45,7 @@ class Config:
     intremap: bool = True
     eim: bool = False
     packed: bool = False    # the rings of the virtio devices
+    bounce: bool = False    # dma-mode=bounce
     rounds: int = 6
     base: bool = False
 
@@ -54,6 +55,8 @@ class Config:
             words.append('eim')
         if self.packed:
             words.append('packed')
+        if self.bounce:
+            words.append('bounce')
         return '+'.join(words)
 
 
@@ -85,7 +88,8 @@ def machine_args(config):
         # processor the detour of its timer over another one's.
         '-cpu', 'qemu64,+x2apic,+arat', '-smp', '2', '-m', '1G', '-no-reboot',
         '-device', f'intel-iommu,intremap={on_off(config.intremap)},'
-                   f'eim={on_off(config.eim)}',
+                   f'eim={on_off(config.eim)}' +
+                   (',dma-mode=bounce' if config.bounce else ''),
     ]
 
 
@@ -247,11 +251,12 @@ def main():
     parser.add_argument('--intremap', choices=['on', 'off'], default='on')
     parser.add_argument('--eim', choices=['on', 'off'], default='off')
     parser.add_argument('--packed', action='store_true')
+    parser.add_argument('--bounce', action='store_true')
     parser.add_argument('--rounds', type=int, default=Config.rounds)
     parser.add_argument('--base', action='store_true')
     args = parser.parse_args()
     config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
-                    args.packed, args.rounds, args.base)
+                    args.packed, args.bounce, args.rounds, args.base)
     tap = Tap()
     try:
         outcome = boot(config, tap.note)
