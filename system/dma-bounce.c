@@ -18,6 +18,7 @@
 #include "qemu/atomic.h"
 #include "qemu/lockable.h"
 #include "qemu/memalign.h"
+#include "qemu/queue.h"
 #include "qemu/thread.h"
 #include "qemu/units.h"
 #include "system/dma-bounce.h"
@@ -34,50 +35,114 @@
 
 #define BOUNCE_ALIGN     4096
 
+/*
+ * One buffer.  Device models use memory twice for one request: virtio-scsi
+ * takes the request off its queue, which maps the data, and then has the data
+ * transferred by address, which maps it again, or writes it directly.  All of
+ * them must see one buffer, or the last one to end would store what it never
+ * saw.
+ */
 typedef struct BouncedMap {
     hwaddr addr;
     hwaddr len;
+    uint8_t *buffer;
+    bool is_write;
     MemTxAttrs attrs;
+    unsigned refs;           /* maps that have not ended */
+    QLIST_ENTRY(BouncedMap) next;
 } BouncedMap;
 
 struct DMABounce {
-    QemuMutex lock;
-    GHashTable *maps;        /* buffer -> BouncedMap; under lock */
-    size_t bytes;            /* under lock */
+    QemuMutex lock;          /* of everything here */
+    GTree *by_buffer;        /* BouncedMap, in order of buffer addresses */
+    QLIST_HEAD(, BouncedMap) writes;
+    size_t bytes;
+    unsigned count;          /* maps that have not ended */
 };
+
+static gint by_buffer_order(gconstpointer a, gconstpointer b, gpointer unused)
+{
+    const BouncedMap *x = a, *y = b;
+
+    return x->buffer < y->buffer ? -1 : x->buffer > y->buffer;
+}
+
+/* For g_tree_search(): is @opaque, a pointer, in this map's buffer? */
+static gint by_buffer_search(gconstpointer key, gconstpointer opaque)
+{
+    const BouncedMap *map = key;
+    const uint8_t *at = opaque;
+
+    return at < map->buffer ? -1 : at - map->buffer >= map->len;
+}
 
 DMABounce *dma_bounce_new(void)
 {
     DMABounce *bounce = g_new0(DMABounce, 1);
 
     qemu_mutex_init(&bounce->lock);
-    bounce->maps = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    bounce->by_buffer = g_tree_new_full(by_buffer_order, NULL, NULL, NULL);
+    QLIST_INIT(&bounce->writes);
     return bounce;
 }
 
 void dma_bounce_free(DMABounce *bounce)
 {
     if (bounce) {
-        g_hash_table_unref(bounce->maps);
+        g_tree_unref(bounce->by_buffer);
         qemu_mutex_destroy(&bounce->lock);
         g_free(bounce);
     }
 }
 
-static bool bounce_reserve(DMABounce *bounce, hwaddr len)
+/* Under the lock: a write in flight whose buffer has all of the range. */
+static BouncedMap *find_write(DMABounce *bounce, hwaddr addr, hwaddr len)
 {
-    QEMU_LOCK_GUARD(&bounce->lock);
-    if (len > BOUNCE_BYTES_MAX - bounce->bytes) {
-        return false;
+    BouncedMap *map;
+
+    QLIST_FOREACH(map, &bounce->writes, next) {
+        if (addr >= map->addr && addr - map->addr < map->len &&
+            len <= map->len - (addr - map->addr)) {
+            return map;
+        }
     }
-    bounce->bytes += len;
-    return true;
+    return NULL;
 }
 
-static void bounce_release(DMABounce *bounce, hwaddr len)
+/* Under the lock.  Returns: NULL if too much is in flight. */
+static BouncedMap *new_map(DMABounce *bounce, hwaddr addr, hwaddr len,
+                           bool is_write, MemTxAttrs attrs)
 {
-    QEMU_LOCK_GUARD(&bounce->lock);
-    bounce->bytes -= len;
+    BouncedMap *map;
+
+    if (len > BOUNCE_BYTES_MAX - bounce->bytes) {
+        return NULL;
+    }
+    bounce->bytes += len;
+    map = g_new0(BouncedMap, 1);
+    map->addr = addr;
+    map->len = len;
+    map->is_write = is_write;
+    map->attrs = attrs;
+    map->buffer = qemu_memalign(BOUNCE_ALIGN, len);
+    memset(map->buffer, 0, len);
+    g_tree_insert(bounce->by_buffer, map, map);
+    if (is_write) {
+        QLIST_INSERT_HEAD(&bounce->writes, map, next);
+    }
+    return map;
+}
+
+/* Under the lock: nobody maps it any more. */
+static void free_map(DMABounce *bounce, BouncedMap *map)
+{
+    g_tree_remove(bounce->by_buffer, map);
+    if (map->is_write) {
+        QLIST_REMOVE(map, next);
+    }
+    bounce->bytes -= map->len;
+    qemu_vfree(map->buffer);
+    g_free(map);
 }
 
 void *dma_bounce_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
@@ -85,63 +150,92 @@ void *dma_bounce_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
                      MemTxAttrs attrs)
 {
     hwaddr len = MIN(*plen, BOUNCE_MAP_MAX);
-    BouncedMap *map;
-    void *buffer;
+    BouncedMap *map = NULL;
+    void *host;
 
     *plen = 0;
     if (len > valid &&
         !address_space_access_valid(as, addr, len, is_write, attrs)) {
         len = valid;
     }
-    if (!bounce_reserve(bounce, len)) {
+    WITH_QEMU_LOCK_GUARD(&bounce->lock) {
+        if (is_write) {
+            map = find_write(bounce, addr, len);
+        }
+        if (!map) {
+            map = new_map(bounce, addr, len, is_write, attrs);
+        }
+        if (map) {
+            map->refs++;
+            bounce->count++;
+        }
+    }
+    if (!map) {
         return NULL;
     }
-    buffer = qemu_memalign(BOUNCE_ALIGN, len);
-    memset(buffer, 0, len);
+    host = map->buffer + (addr - map->addr);
     if (!is_write) {
         /*
          * What cannot be read any more reads as zeroes, as it does when a
          * whole map leads nowhere; the fault is recorded.
          */
-        address_space_read_full(as, addr, attrs, buffer, len);
-    }
-
-    map = g_new(BouncedMap, 1);
-    *map = (BouncedMap) { .addr = addr, .len = len, .attrs = attrs };
-    WITH_QEMU_LOCK_GUARD(&bounce->lock) {
-        g_hash_table_insert(bounce->maps, buffer, map);
+        address_space_read_full(as, addr, attrs, host, len);
     }
     *plen = len;
-    return buffer;
+    return host;
+}
+
+void dma_bounce_written(DMABounce *bounce, hwaddr addr, const void *data,
+                        hwaddr len)
+{
+    BouncedMap *map;
+
+    QEMU_LOCK_GUARD(&bounce->lock);
+    QLIST_FOREACH(map, &bounce->writes, next) {
+        hwaddr first = MAX(addr, map->addr);
+        hwaddr end = MIN(addr + len, map->addr + map->len);
+
+        if (first < end) {
+            memmove(map->buffer + (first - map->addr),
+                    (const uint8_t *)data + (first - addr), end - first);
+        }
+    }
 }
 
 bool dma_bounce_unmap(DMABounce *bounce, AddressSpace *as, void *buffer,
                       bool is_write, hwaddr access_len)
 {
-    g_autofree BouncedMap *map = NULL;
+    uint8_t *at = buffer;
+    BouncedMap *map;
 
     WITH_QEMU_LOCK_GUARD(&bounce->lock) {
-        map = g_hash_table_lookup(bounce->maps, buffer);
-        g_hash_table_steal(bounce->maps, buffer);
+        map = g_tree_search(bounce->by_buffer, by_buffer_search, buffer);
     }
+    /* It stays: this map of it has not ended. */
     if (!map) {
         return false;
     }
     if (is_write) {
+        hwaddr offset = at - map->buffer;
+
         /*
          * It may fault now: the guest took the page away, and the data goes
          * nowhere.  The request itself has succeeded.
          */
-        address_space_write(as, map->addr, map->attrs, buffer,
-                            MIN(access_len, map->len));
+        address_space_write(as, map->addr + offset, map->attrs, at,
+                            MIN(access_len, map->len - offset));
     }
-    bounce_release(bounce, map->len);
-    qemu_vfree(buffer);
+    WITH_QEMU_LOCK_GUARD(&bounce->lock) {
+        bounce->count--;
+        if (--map->refs == 0) {
+            free_map(bounce, map);
+        }
+    }
     return true;
 }
 
 unsigned dma_bounce_count(DMABounce *bounce)
 {
     QEMU_LOCK_GUARD(&bounce->lock);
-    return g_hash_table_size(bounce->maps);
+    return bounce->count;
 }

@@ -23,7 +23,8 @@
 /*
  * A scan that waits for slots to close.  A guest that sends invalidations
  * faster than they close must not make this list grow: beyond the limit they
- * are merged into one that covers everything.
+ * are merged into one that covers everything.  It keeps its number, the lowest
+ * of theirs, because a fence may be waiting for that one.
  */
 #define MAX_PENDING_SCANS 64
 
@@ -152,6 +153,12 @@ unsigned dma_inflight_count(DMAInflight *inflight)
 DMABounce *dma_inflight_bounce(AddressSpace *as)
 {
     return as->inflight->bounce;
+}
+
+void dma_inflight_device_gone(DMAInflight *inflight)
+{
+    qatomic_sub(&inflight->drain->waited, dma_maps_clear(inflight->maps));
+    dma_drain_wake();
 }
 
 void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
@@ -332,11 +339,11 @@ void dma_drain_start(DMADrain *drain, const DMADrainScope *scope)
             scan->grace = true;
             call_rcu1(&scan->rcu, dma_drain_grace);
         }
+        scan->seq = seq;
         QTAILQ_INSERT_TAIL(&drain->scans, scan, next);
         drain->nr_scans++;
     }
     scan->epoch = epoch;
-    scan->seq = seq;
 }
 
 static bool dma_fence_done(DMADrain *drain, uint64_t seq)

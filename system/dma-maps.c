@@ -621,6 +621,11 @@ static void scan_record(Scan *s, Record *r, bool always)
         if (record_is_vague(r)) {
             r->group->last_stamp = MAX(r->group->last_stamp, s->seq);
         }
+        /* A scan that was put off comes after younger ones. */
+        if (r->stamp > s->seq && (always || s->stale(s->opaque, &r->info))) {
+            r->stamp = s->seq;
+            record_set_state(s->maps, r, RECORD_WAITED);
+        }
         return;
     }
     if (!always && !s->stale(s->opaque, &r->info)) {
@@ -757,6 +762,21 @@ unsigned dma_maps_abandon(DMAMaps *maps, uint64_t seq)
     return n;
 }
 
+unsigned dma_maps_clear(DMAMaps *maps)
+{
+    unsigned i, waited = 0;
+
+    qemu_mutex_lock(&maps->lock);
+    for (i = 0; i < BUCKETS; i++) {
+        while (maps->by_host[i]) {
+            waited += group_drop(maps, maps->by_host[i]);
+        }
+    }
+    qatomic_store_release(&maps->count, 0);
+    qemu_mutex_unlock(&maps->lock);
+    return waited;
+}
+
 void dma_maps_foreach(DMAMaps *maps,
                       void (*fn)(void *opaque, const DMAMapInfo *info),
                       void *opaque)
@@ -787,17 +807,12 @@ DMAMaps *dma_maps_new(void)
 
 void dma_maps_free(DMAMaps *maps)
 {
-    unsigned i;
     Group *g;
 
     if (!maps) {
         return;
     }
-    for (i = 0; i < BUCKETS; i++) {
-        while (maps->by_host[i]) {
-            group_drop(maps, maps->by_host[i]);
-        }
-    }
+    dma_maps_clear(maps);
     while (maps->spare_records) {
         g_free(record_new(maps));
     }

@@ -23,7 +23,7 @@
  */
 static PCIDevice *viommu_endpoint_device(VIOMMUEndpoint *ep)
 {
-    return ep->bus->devices[ep->devfn];
+    return ep->bus ? ep->bus->devices[ep->devfn] : NULL;
 }
 
 static VirtIODevice *pci_virtio_device(PCIDevice *dev)

@@ -238,6 +238,10 @@ int viommu_notify_flag_changed(IOMMUMemoryRegion *iommu,
         return -ENOTSUP;
     }
     ep->notifier_flags = new_flags;
+    if (!notifies_map(ep)) {
+        /* It is kept for nobody now: the next one must be told everything. */
+        iova_tree_remove(ep->shadow, (DMAMap) { .size = HWADDR_MAX });
+    }
     return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "hw/pci/pci.h"
+#include "hw/pci/pci_bridge.h"
 #include "hw/pci/pci_bus.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
@@ -36,6 +37,17 @@
 #define STAT_INC(v, field) \
     qatomic_set(&(v)->stats.field, qatomic_read(&(v)->stats.field) + 1)
 
+/*
+ * This thread's last translation.  Its tag is what a map made of it is recorded
+ * with: ep->last_tag may be another thread's, who still uses a configuration
+ * that is no more.  In the bypass view nothing is translated and this is an
+ * old one, which does no harm: what ends bypass covers every tag.
+ */
+static __thread struct {
+    VIOMMUEndpoint *ep;
+    uint64_t tag;
+} last_translation;
+
 /* Tables are memory: an entry that would have to come from a device fails. */
 static const MemTxAttrs table_attrs = { .memory = 1 };
 
@@ -54,7 +66,9 @@ bool viommu_read_entry(void *opaque, uint64_t addr, uint64_t *entry)
 
 uint16_t viommu_endpoint_sid(VIOMMUEndpoint *ep)
 {
-    return PCI_BUILD_BDF(pci_bus_num(ep->bus), ep->devfn);
+    PCIBus *bus = qatomic_read(&ep->bus);
+
+    return PCI_BUILD_BDF(bus ? pci_bus_num(bus) : 0, ep->devfn);
 }
 
 void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
@@ -63,6 +77,12 @@ void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
     VIOMMU *v = ep->viommu;
 
     memset(config, 0, sizeof(*config));
+    if (!qatomic_read(&ep->bus)) {
+        /* Its bus was unplugged: no configuration entry is its own. */
+        config->mode = VIOMMU_BLOCKED;
+        config->quiet = true;
+        return;
+    }
     if (!qatomic_read(&v->enabled)) {
         config->mode = VIOMMU_BYPASS;
         config->tag = DMA_TAG_UNTRANSLATED;
@@ -192,6 +212,8 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
     if (qatomic_read(&ep->last_tag) != config->tag) {
         qatomic_set(&ep->last_tag, config->tag);
     }
+    last_translation.ep = ep;
+    last_translation.tag = config->tag;
 
     switch (config->mode) {
     case VIOMMU_BYPASS:
@@ -237,8 +259,11 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
 fault:
     trace_viommu_fault(viommu_endpoint_sid(ep), iova, fault.is_write,
                        fault.kind, fault.level);
-    /* A look that asks for nothing (IOMMU_NONE) is no access. */
-    if (need) {
+    /*
+     * A look that asks for nothing (IOMMU_NONE) is no access, and a device that
+     * was unplugged has no name to be reported under.
+     */
+    if (need && qatomic_read(&ep->bus)) {
         STAT_INC(v, faults);
         v->ops->fault(v, ep, config, &fault);
     }
@@ -288,7 +313,8 @@ static uint64_t viommu_tag(void *opaque)
 {
     VIOMMUEndpoint *ep = opaque;
 
-    return qatomic_read(&ep->last_tag);
+    return last_translation.ep == ep ? last_translation.tag :
+                                       qatomic_read(&ep->last_tag);
 }
 
 static const DMAInflightOps viommu_inflight_ops = {
@@ -346,8 +372,18 @@ static void viommu_refresh_bh(void *opaque)
     VIOMMUEndpoint *ep;
 
     QLIST_FOREACH(ep, &v->endpoints, next) {
-        if (qatomic_read(&ep->refresh)) {
-            viommu_refresh(ep);
+        DMADrainScope scope = {
+            .last = HWADDR_MAX, .any_tag = true, .topology = true,
+            .only = ep->inflight,
+        };
+
+        /*
+         * The tables may say something else again by now, and the guest's
+         * invalidation, still to come, will find nothing left to switch: the
+         * drain that has to cover the switch begins here.
+         */
+        if (qatomic_read(&ep->refresh) && viommu_refresh(ep)) {
+            dma_drain_start(v->drain, &scope);
         }
     }
 }
@@ -418,6 +454,54 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     viommu_refresh(ep);
     memory_region_transaction_commit();
     return ep;
+}
+
+/*
+ * A bridge has been unplugged and its bus will be freed.  Its endpoints stay,
+ * but are nobody's any more: a bus that is plugged in later may have the same
+ * address in our memory.
+ */
+static void viommu_bus_gone(VIOMMU *v, PCIBus *bus)
+{
+    VIOMMUEndpoint *ep;
+
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (ep->bus == bus) {
+            g_hash_table_remove(v->by_key, ep);
+            qatomic_set(&ep->bus, NULL);
+            WITH_QEMU_LOCK_GUARD(&v->lock) {
+                config_drop(ep);
+            }
+            dma_inflight_device_gone(ep->inflight);
+        }
+    }
+}
+
+/*
+ * A device that was unplugged may leave maps behind, above all if its driver
+ * did not reset it: nobody will ever end them, and the owner of a standing one
+ * is about to be freed.  On a conventional bus the endpoint is the bridge's,
+ * and others may be using it.  BQL.
+ */
+static void viommu_device_unrealized(DeviceListener *listener,
+                                     DeviceState *dev)
+{
+    VIOMMU *v = container_of(listener, VIOMMU, device_listener);
+    VIOMMUEndpoint key = { 0 };
+    VIOMMUEndpoint *ep;
+
+    if (!object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
+        return;
+    }
+    key.bus = pci_get_bus(PCI_DEVICE(dev));
+    key.devfn = PCI_DEVICE(dev)->devfn;
+    ep = g_hash_table_lookup(v->by_key, &key);
+    if (ep && (pci_bus_is_express(key.bus) || pci_bus_is_root(key.bus))) {
+        dma_inflight_device_gone(ep->inflight);
+    }
+    if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_BRIDGE)) {
+        viommu_bus_gone(v, pci_bridge_get_sec_bus(PCI_BRIDGE(dev)));
+    }
 }
 
 /* Invalidation */
@@ -682,6 +766,8 @@ void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
     QLIST_INIT(&v->endpoints);
     v->refresh_bh = qemu_bh_new(viommu_refresh_bh, v);
     v->vmstate = qemu_add_vm_change_state_handler(viommu_vm_state_change, v);
+    v->device_listener.unrealize = viommu_device_unrealized;
+    device_listener_register(&v->device_listener);
 
     memory_region_init(&v->bypass, owner, "viommu-bypass", UINT64_MAX);
     memory_region_init_alias(&v->sysmem, owner, "viommu-sysmem", sysmem, 0,

@@ -27,6 +27,13 @@ void *dma_bounce_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
                      MemTxAttrs attrs);
 
 /**
+ * dma_bounce_written: the device has written @len bytes at @addr by a short
+ * access.  Any thread.
+ */
+void dma_bounce_written(DMABounce *bounce, hwaddr addr, const void *data,
+                        hwaddr len);
+
+/**
  * dma_bounce_unmap: end it; what the device wrote, @access_len bytes, is
  * stored through the translation that holds now.
  *

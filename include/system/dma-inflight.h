@@ -143,6 +143,13 @@ void dma_drain_reset(DMADrain *drain);
 
 void dma_drain_get_stats(DMADrain *drain, DMADrainStats *stats);
 
+/**
+ * dma_inflight_device_gone: no device does DMA as @inflight any more, and what
+ * it left mapped is not waited for, nor revoked: its owner has been freed.
+ * BQL.
+ */
+void dma_inflight_device_gone(DMAInflight *inflight);
+
 /** dma_inflight_count: maps in flight on this endpoint.  Any thread. */
 unsigned dma_inflight_count(DMAInflight *inflight);
 

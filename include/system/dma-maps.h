@@ -89,8 +89,8 @@ typedef bool DMAMapStale(void *opaque, const DMAMapInfo *info);
 /**
  * dma_maps_scan: find stale records that overlap @first .. @last (inclusive).
  *
- * A stale request's record is stamped with @seq (unless an earlier scan
- * stamped it already) and is waited for from now on.  A stale standing map is
+ * A stale request's record is stamped with @seq (unless it has a lower stamp
+ * already) and is waited for from now on.  A stale standing map is
  * appended to @revoke, an array of DMAMapInfo, for the caller to revoke after
  * this returns; no later scan appends it again.
  *
@@ -114,6 +114,13 @@ uint64_t dma_maps_oldest_wait(DMAMaps *maps, DMAMapInfo *info);
  * Any thread.
  */
 unsigned dma_maps_abandon(DMAMaps *maps, uint64_t seq);
+
+/**
+ * dma_maps_clear: forget all records; whoever made them is gone.  An unmap that
+ * comes nevertheless finds nothing.  Returns: how many were waited for.
+ * Any thread.
+ */
+unsigned dma_maps_clear(DMAMaps *maps);
 
 /**
  * dma_maps_foreach: call @fn for each record, with the lock held.  A record may

@@ -11,7 +11,8 @@
 #include "viommu-vtd.h"
 
 #define TABLES_FILE "etc/acpi/tables"
-#define TABLES_MAX  (256 * 1024)
+/* The beginning of the file is enough, and it comes byte by byte. */
+#define TABLES_MAX  (20 * 1024)
 
 typedef struct Table {
     const char *unit, *args;

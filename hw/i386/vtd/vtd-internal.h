@@ -176,8 +176,16 @@ void vtd_migration_init(IntelIOMMUState *s);
 #define VTD_IOAPIC_SID \
     PCI_BUILD_BDF(Q35_PSEUDO_BUS_PLATFORM, Q35_PSEUDO_DEVFN_IOAPIC)
 
+/* An endpoint's interrupt window: VIOMMUEndpoint.model */
+typedef struct VTDInterruptWindow {
+    MemoryRegion mr;
+    IntelIOMMUState *s;
+    VIOMMUEndpoint *ep;
+    bool ioapic;             /* what comes without a source-id is the IOAPIC's */
+} VTDInterruptWindow;
+
+/* The opaque is a VTDInterruptWindow. */
 extern const MemoryRegionOps vtd_ir_window_ops;
-extern const MemoryRegionOps vtd_ir_ioapic_ops;
 int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
                   uint16_t sid);
 /** vtd_ir_set_table: IRTA into use (SIRTP); tells users of the old one. */

@@ -235,36 +235,24 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
                                        uint64_t value, unsigned size,
                                        MemTxAttrs attrs)
 {
-    return request(opaque, addr, value,
-                   attrs.unspecified ? X86_IOMMU_SID_INVALID
-                                     : attrs.requester_id);
-}
+    VTDInterruptWindow *window = opaque;
+    uint16_t sid = attrs.requester_id;
 
-/* The base's I/O APIC does not say who it is, but only it has this window. */
-static MemTxResult vtd_ir_ioapic_write(void *opaque, hwaddr addr,
-                                       uint64_t value, unsigned size,
-                                       MemTxAttrs attrs)
-{
-    return request(opaque, addr, value, VTD_IOAPIC_SID);
+    /*
+     * Only an MSI says who sends it.  Any other write here is a request all
+     * the same, of the endpoint whose window this is: a device must not get
+     * round the source-id check by plain DMA.
+     */
+    if (attrs.unspecified) {
+        sid = window->ioapic ? VTD_IOAPIC_SID
+                             : viommu_endpoint_sid(window->ep);
+    }
+    return request(window->s, addr, value, sid);
 }
 
 const MemoryRegionOps vtd_ir_window_ops = {
     .read_with_attrs = vtd_ir_window_read,
     .write_with_attrs = vtd_ir_window_write,
-    .endianness = DEVICE_LITTLE_ENDIAN,
-    .impl = {
-        .min_access_size = 4,
-        .max_access_size = 4,
-    },
-    .valid = {
-        .min_access_size = 4,
-        .max_access_size = 4,
-    },
-};
-
-const MemoryRegionOps vtd_ir_ioapic_ops = {
-    .read_with_attrs = vtd_ir_window_read,
-    .write_with_attrs = vtd_ir_ioapic_write,
     .endianness = DEVICE_LITTLE_ENDIAN,
     .impl = {
         .min_access_size = 4,

@@ -151,13 +151,15 @@ static bool vtd_output_ok(VIOMMU *v, hwaddr addr, hwaddr last)
 static void vtd_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
 {
     IntelIOMMUState *s = vtd_of(v);
-    MemoryRegion *window = g_new0(MemoryRegion, 1);
+    VTDInterruptWindow *window = g_new0(VTDInterruptWindow, 1);
 
-    /* The bypass view has the window already. */
-    memory_region_init_alias(window, OBJECT(s), "vtd-ir", &s->mr_ir, 0,
-                             memory_region_size(&s->mr_ir));
-    memory_region_add_subregion_overlap(MEMORY_REGION(&ep->iommu),
-                                        VTD_INTERRUPT_ADDR_FIRST, window, 1);
+    /* Over both views: whose it is, is known in pass-through, too. */
+    window->s = s;
+    window->ep = ep;
+    memory_region_init_io(&window->mr, OBJECT(s), &vtd_ir_window_ops, window,
+                          "vtd-ir", VTD_INTERRUPT_ADDR_SIZE);
+    memory_region_add_subregion_overlap(&ep->root, VTD_INTERRUPT_ADDR_FIRST,
+                                        &window->mr, 2);
     ep->model = window;
 }
 

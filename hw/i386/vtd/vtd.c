@@ -262,24 +262,15 @@ static void vtd_realize(DeviceState *dev, Error **errp)
                           "intel_iommu", s->reg_size);
     memory_region_add_subregion(get_system_memory(),
                                 Q35_HOST_BRIDGE_IOMMU_ADDR, &s->csrmem);
-    memory_region_init_io(&s->mr_ir, OBJECT(s), &vtd_ir_window_ops, s,
-                          "vtd-ir", VTD_INTERRUPT_ADDR_SIZE);
 
     viommu_init(&s->viommu, &vtd_viommu_ops, OBJECT(s), &params);
-    memory_region_add_subregion_overlap(&s->viommu.bypass,
-                                        VTD_INTERRUPT_ADDR_FIRST, &s->mr_ir,
-                                        1);
     vtd_reset_state(s);
     vtd_migration_init(s);
 
     pci_setup_iommu(pcms->pcibus, &vtd_pci_ops, s);
     ioapic = viommu_endpoint(&s->viommu, pcms->pcibus,
                              Q35_PSEUDO_DEVFN_IOAPIC);
-    memory_region_init_io(&s->mr_ir_ioapic, OBJECT(s), &vtd_ir_ioapic_ops, s,
-                          "vtd-ir-ioapic", VTD_INTERRUPT_ADDR_SIZE);
-    memory_region_add_subregion_overlap(&ioapic->root,
-                                        VTD_INTERRUPT_ADDR_FIRST,
-                                        &s->mr_ir_ioapic, 2);
+    ((VTDInterruptWindow *)ioapic->model)->ioapic = true;
     x86ms->ioapic_as = &ioapic->as;
     s->machine_done.notify = vtd_machine_done;
     qemu_add_machine_init_done_notifier(&s->machine_done);

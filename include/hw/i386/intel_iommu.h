@@ -55,8 +55,6 @@ struct IntelIOMMUState {
     X86IOMMUState x86_iommu;
     VIOMMU viommu;                  /* translation, invalidation, drain */
     MemoryRegion csrmem;            /* the registers */
-    MemoryRegion mr_ir;             /* interrupt window, 0xfeexxxxx */
-    MemoryRegion mr_ir_ioapic;      /* the same, the I/O APIC's own */
     Notifier machine_done;
 
     /* Properties */

@@ -105,7 +105,8 @@ typedef struct VIOMMUOps {
  */
 struct VIOMMUEndpoint {
     VIOMMU *viommu;
-    PCIBus *bus;             /* its number may change: ask pci_bus_num() */
+    PCIBus *bus;             /* its number may change: ask pci_bus_num();
+                              * NULL: unplugged, atomic */
     uint8_t devfn;
     AddressSpace as;
     MemoryRegion root;       /* container of the two views */
@@ -152,6 +153,7 @@ struct VIOMMU {
     QLIST_HEAD(, VIOMMUEndpoint) endpoints;
     QEMUBH *refresh_bh;
     VMChangeStateEntry *vmstate;
+    DeviceListener device_listener;
     bool enabled;            /* translation is on; atomic */
     VIOMMUStats stats;
     VIOMMURegistration registration;

@@ -1,0 +1,629 @@
+/*
+ * x-dma-bench: a PCI device that issues DMA in a loop and times it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Registers and commands: x-dma-bench.h.
+ *
+ * A run is one call from the register write.  Its threads work on a copy of
+ * the parameters and on references of their own.  The BQL is dropped while
+ * they are joined, so a reset may pass meanwhile; the memory core's
+ * re-entrancy guard, which is held through the write, keeps everybody else off
+ * the registers.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bitops.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
+#include "qemu/rcu.h"
+#include "qemu/thread.h"
+#include "qemu/timer.h"
+#include "exec/address-spaces.h"
+#include "hw/pci/pci_device.h"
+#include "migration/vmstate.h"
+#include "system/dma.h"
+#include "x-dma-bench.h"
+
+OBJECT_DECLARE_SIMPLE_TYPE(XDMABench, X_DMA_BENCH)
+
+#define ATTRS MEMTXATTRS_UNSPECIFIED
+
+/* The smallest piece that a map comes in is a page. */
+#define MAX_PIECES (XDB_MAX_LENGTH / 4096 + 2)
+
+enum { VRING_DESC, VRING_AVAIL, VRING_USED, VRING_PARTS };
+
+struct XDMABench {
+    PCIDevice pci;
+    MemoryRegion mmio;
+    bool running;
+    uint32_t status;
+    uint32_t threads;
+    uint32_t peer;
+    uint64_t addr, length, stride, window, count;
+    uint64_t ns, cpu_ns, ops, errors;
+    uint64_t aux[XDB_AUX_REGS];
+};
+
+typedef struct XDBPiece {
+    void *host;
+    dma_addr_t len;
+} XDBPiece;
+
+typedef struct XDBJob XDBJob;
+typedef struct XDBWorker XDBWorker;
+/* One operation at @addr, the @i-th; false if it failed. */
+typedef bool XDBOperation(XDBWorker *w, dma_addr_t addr, uint64_t i);
+
+struct XDBJob {
+    XDBCommand command;
+    XDBOperation *operation;
+    uint64_t addr, length, stride, window, count;
+    uint64_t aux[XDB_AUX_REGS];
+    /* Lets the workers go at once. */
+    QemuMutex lock;
+    QemuCond cond;
+    bool go;
+};
+
+struct XDBWorker {
+    XDBJob *job;
+    AddressSpace *as;
+    QemuThread thread;
+    uint64_t first;          /* offset of the first operation */
+    uint8_t *buf;
+    XDBPiece *pieces;
+    MemoryRegionCache ring[VRING_PARTS];
+    uint64_t tail;
+    int64_t start, end, cpu;
+    uint64_t ops, errors;
+};
+
+static int64_t cpu_clock(void)
+{
+#ifdef CLOCK_THREAD_CPUTIME_ID
+    struct timespec ts;
+
+    if (!clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts)) {
+        return ts.tv_sec * NANOSECONDS_PER_SECOND + ts.tv_nsec;
+    }
+#endif
+    return 0;
+}
+
+static bool op_read(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    return dma_memory_read(w->as, addr, w->buf, w->job->length, ATTRS) ==
+           MEMTX_OK;
+}
+
+static bool op_write(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    return dma_memory_write(w->as, addr, w->buf, w->job->length, ATTRS) ==
+           MEMTX_OK;
+}
+
+static bool op_load(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    uint32_t value;
+
+    return ldl_le_dma(w->as, addr, &value, ATTRS) == MEMTX_OK;
+}
+
+static bool map_unmap(XDBWorker *w, dma_addr_t addr, DMADirection dir)
+{
+    dma_addr_t left = w->job->length;
+    unsigned n = 0;
+
+    while (left && n < MAX_PIECES) {
+        XDBPiece *piece = &w->pieces[n];
+
+        piece->len = left;
+        piece->host = dma_memory_map(w->as, addr, &piece->len, dir, ATTRS);
+        if (!piece->host) {
+            break;
+        }
+        addr += piece->len;
+        left -= piece->len;
+        n++;
+    }
+    while (n--) {
+        dma_memory_unmap(w->as, w->pieces[n].host, w->pieces[n].len, dir,
+                         w->pieces[n].len);
+    }
+    return !left;
+}
+
+static bool op_map_read(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    return map_unmap(w, addr, DMA_DIRECTION_TO_DEVICE);
+}
+
+static bool op_map_write(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    return map_unmap(w, addr, DMA_DIRECTION_FROM_DEVICE);
+}
+
+/* Take a descriptor and return it, the way a virtio device does. */
+static bool op_vring(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    MemoryRegionCache *desc = &w->ring[VRING_DESC];
+    MemoryRegionCache *avail = &w->ring[VRING_AVAIL];
+    MemoryRegionCache *used = &w->ring[VRING_USED];
+    unsigned slot = i % XDB_VRING_SLOTS;
+    uint64_t elem;
+
+    RCU_READ_LOCK_GUARD();
+    lduw_le_phys_cached(avail, 2);
+    lduw_le_phys_cached(avail, 4 + slot * 2);
+    if (address_space_read_cached(desc, slot * 16, w->buf, 16) != MEMTX_OK) {
+        return false;
+    }
+    elem = cpu_to_le64(slot);
+    if (address_space_write_cached(used, 4 + slot * 8, &elem, sizeof(elem)) !=
+        MEMTX_OK) {
+        return false;
+    }
+    address_space_cache_invalidate(used, 4 + slot * 8, sizeof(elem));
+    stw_le_phys_cached(used, 2, i + 1);
+    address_space_cache_invalidate(used, 2, 2);
+    return true;
+}
+
+static bool store(hwaddr addr, uint64_t value)
+{
+    MemTxResult result;
+
+    address_space_stq_le(&address_space_memory, addr, value, ATTRS, &result);
+    return result == MEMTX_OK;
+}
+
+static bool op_store(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    return store(w->job->aux[0], w->job->aux[1]);
+}
+
+static bool queue_put(XDBWorker *w, uint64_t lo, uint64_t hi)
+{
+    hwaddr slot = w->job->aux[2] + w->tail * 16;
+
+    w->tail = (w->tail + 1) % w->job->aux[7];
+    return store(slot, lo) && store(slot + 8, hi);
+}
+
+static bool op_cycle(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    const uint64_t *aux = w->job->aux;
+    hwaddr entry = aux[0] + (addr - w->job->addr) / w->job->stride * 8;
+    uint32_t answer = ~i;
+    MemTxResult result;
+    bool ok;
+
+    ok = store(entry, addr | aux[1]);
+    ok &= op_write(w, addr, i);
+    ok &= store(entry, 0);
+    ok &= queue_put(w, aux[3], addr);
+    ok &= queue_put(w, aux[4] | i << 32, aux[5]);
+    ok &= store(aux[6], w->tail * 16);
+    answer = address_space_ldl_le(&address_space_memory, aux[5], ATTRS,
+                                  &result);
+    return ok && result == MEMTX_OK && answer == (uint32_t)i;
+}
+
+static XDBOperation *const operations[] = {
+    [XDB_READ] = op_read,
+    [XDB_WRITE] = op_write,
+    [XDB_LOAD] = op_load,
+    [XDB_MAP_READ] = op_map_read,
+    [XDB_MAP_WRITE] = op_map_write,
+    [XDB_VRING] = op_vring,
+    [XDB_STORE] = op_store,
+    [XDB_CYCLE] = op_cycle,
+};
+
+/*
+ * What is timed.  Not inlined: a profiler counts what is below it.  With the
+ * BQL in the main thread, without it in any other.
+ */
+static void __attribute__((noinline)) x_dma_bench_loop(XDBWorker *w)
+{
+    const XDBJob *job = w->job;
+    XDBOperation *operation = job->operation;
+    uint64_t offset = w->first;
+    uint64_t i;
+
+    for (i = 0; i < job->count; i++) {
+        w->errors += !operation(w, job->addr + offset, i);
+        offset += job->stride;
+        if (offset >= job->window || job->window - offset < job->length) {
+            offset = 0;
+        }
+    }
+    w->ops = job->count;
+}
+
+static void work(XDBWorker *w)
+{
+    int64_t cpu = cpu_clock();
+
+    w->start = get_clock();
+    x_dma_bench_loop(w);
+    w->end = get_clock();
+    w->cpu = cpu_clock() - cpu;
+}
+
+static void *thread_main(void *opaque)
+{
+    XDBWorker *w = opaque;
+    XDBJob *job = w->job;
+
+    rcu_register_thread();
+    qemu_mutex_lock(&job->lock);
+    while (!job->go) {
+        qemu_cond_wait(&job->cond, &job->lock);
+    }
+    qemu_mutex_unlock(&job->lock);
+    work(w);
+    rcu_unregister_thread();
+    return NULL;
+}
+
+static void run_threads(XDBJob *job, XDBWorker *workers, unsigned n)
+{
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        qemu_thread_create(&workers[i].thread, "x-dma-bench", thread_main,
+                           &workers[i], QEMU_THREAD_JOINABLE);
+    }
+    /* A thread may want the BQL: for MMIO, or to report a fault. */
+    bql_unlock();
+    qemu_mutex_lock(&job->lock);
+    job->go = true;
+    qemu_cond_broadcast(&job->cond);
+    qemu_mutex_unlock(&job->lock);
+    for (i = 0; i < n; i++) {
+        qemu_thread_join(&workers[i].thread);
+    }
+    bql_lock();
+}
+
+/* BQL.  False if there is no memory to cache. */
+static bool worker_open_rings(XDBWorker *w)
+{
+    static const struct {
+        hwaddr offset, len;
+    } parts[VRING_PARTS] = {
+        [VRING_DESC] = { 0, 16 * XDB_VRING_SLOTS },
+        [VRING_AVAIL] = { XDB_VRING_AVAIL, 4 + 2 * XDB_VRING_SLOTS },
+        [VRING_USED] = { XDB_VRING_USED, 4 + 8 * XDB_VRING_SLOTS },
+    };
+    bool ok = true;
+    int i;
+
+    RCU_READ_LOCK_GUARD();
+    for (i = 0; i < VRING_PARTS; i++) {
+        ok &= address_space_cache_init(&w->ring[i], w->as,
+                                       w->job->addr + parts[i].offset,
+                                       parts[i].len, i == VRING_USED) >=
+              (int64_t)parts[i].len;
+    }
+    return ok;
+}
+
+/* BQL */
+static bool worker_init(XDBWorker *w, XDBJob *job, AddressSpace *as)
+{
+    int i;
+
+    w->job = job;
+    w->as = as;
+    w->buf = g_malloc0(MAX(job->length, 16));
+    for (i = 0; i < VRING_PARTS; i++) {
+        address_space_cache_init_empty(&w->ring[i]);
+    }
+    if (job->command == XDB_MAP_READ || job->command == XDB_MAP_WRITE) {
+        w->pieces = g_new(XDBPiece, MAX_PIECES);
+    }
+    return job->command != XDB_VRING || worker_open_rings(w);
+}
+
+/* BQL */
+static void worker_cleanup(XDBWorker *w)
+{
+    int i;
+
+    for (i = 0; i < VRING_PARTS; i++) {
+        address_space_cache_destroy(&w->ring[i]);
+    }
+    g_free(w->pieces);
+    g_free(w->buf);
+}
+
+/* Threads begin at different places of the window. */
+static void spread(const XDBJob *job, XDBWorker *workers, unsigned n)
+{
+    uint64_t steps = job->stride ? job->window / job->stride : 0;
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        uint64_t first = steps / n * i * job->stride;
+
+        if (first < job->window && job->window - first >= job->length) {
+            workers[i].first = first;
+        }
+    }
+}
+
+static uint64_t clamp(XDMABench *s, uint64_t value, uint64_t max, uint32_t flag)
+{
+    if (value > max) {
+        s->status |= flag;
+        return max;
+    }
+    return value;
+}
+
+/* False if nothing can be done. */
+static bool job_init(XDMABench *s, XDBJob *job, uint32_t command)
+{
+    uint64_t max_count = XDB_MAX_COUNT;
+
+    if (command >= ARRAY_SIZE(operations) || !operations[command]) {
+        s->status |= XDB_S_COMMAND;
+        return false;
+    }
+    job->command = command;
+    job->operation = operations[command];
+    job->addr = s->addr;
+    job->stride = s->stride;
+    job->window = s->window;
+    memcpy(job->aux, s->aux, sizeof(job->aux));
+    job->length = command == XDB_LOAD ? 4 :
+                  clamp(s, s->length, XDB_MAX_LENGTH, XDB_S_LENGTH);
+    if (job->length) {
+        max_count = MIN(max_count, XDB_MAX_BYTES / job->length);
+    }
+    job->count = clamp(s, s->count, max_count, XDB_S_COUNT);
+    if (command == XDB_CYCLE) {
+        /* Two descriptors and the gap that tells full from empty */
+        if (job->aux[7] < 4 || job->aux[7] > INT32_MAX || !job->stride) {
+            s->status |= XDB_S_QUEUE;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The endpoint that odd threads run as, with a reference; NULL if none */
+static XDMABench *find_peer(XDMABench *s)
+{
+    PCIDevice *pci;
+    Object *obj;
+
+    if (!(s->peer & XDB_PEER_VALID)) {
+        return X_DMA_BENCH(object_ref(OBJECT(s)));
+    }
+    pci = pci_find_device(pci_get_bus(&s->pci), pci_dev_bus_num(&s->pci),
+                          s->peer & 0xff);
+    obj = pci ? object_dynamic_cast(OBJECT(pci), TYPE_X_DMA_BENCH) : NULL;
+    return obj ? X_DMA_BENCH(object_ref(obj)) : NULL;
+}
+
+static void collect(XDMABench *s, const XDBWorker *workers, unsigned n)
+{
+    int64_t start = INT64_MAX, end = 0;
+    unsigned i;
+
+    s->cpu_ns = s->ops = s->errors = 0;
+    for (i = 0; i < n; i++) {
+        start = MIN(start, workers[i].start);
+        end = MAX(end, workers[i].end);
+        s->cpu_ns += workers[i].cpu;
+        s->ops += workers[i].ops;
+        s->errors += workers[i].errors;
+    }
+    s->ns = end - start;
+}
+
+/* BQL; drops it if there are threads. */
+static void run(XDMABench *s, uint32_t command)
+{
+    g_autofree XDBWorker *workers = NULL;
+    unsigned threads, n, i;
+    XDMABench *peer;
+    XDBJob job = { 0 };
+    bool ok = true;
+
+    s->status = 0;
+    s->ns = s->cpu_ns = s->ops = s->errors = 0;
+    if (!job_init(s, &job, command)) {
+        return;
+    }
+    peer = find_peer(s);
+    if (!peer) {
+        s->status |= XDB_S_PEER;
+        return;
+    }
+    threads = clamp(s, s->threads, XDB_MAX_THREADS, XDB_S_THREADS);
+    if (command == XDB_STORE || command == XDB_CYCLE) {
+        threads = clamp(s, threads, 0, XDB_S_THREADS);
+    }
+    n = MAX(threads, 1);
+
+    s->running = true;
+    object_ref(OBJECT(s));
+    qemu_mutex_init(&job.lock);
+    qemu_cond_init(&job.cond);
+    workers = g_new0(XDBWorker, n);
+    for (i = 0; i < n; i++) {
+        XDMABench *who = i % 2 ? peer : s;
+
+        ok &= worker_init(&workers[i], &job, pci_get_address_space(&who->pci));
+    }
+    spread(&job, workers, n);
+    if (!ok) {
+        s->status |= XDB_S_VRING;
+    } else if (threads) {
+        run_threads(&job, workers, n);
+        collect(s, workers, n);
+    } else {
+        work(&workers[0]);
+        collect(s, workers, n);
+    }
+    for (i = 0; i < n; i++) {
+        worker_cleanup(&workers[i]);
+    }
+    qemu_cond_destroy(&job.cond);
+    qemu_mutex_destroy(&job.lock);
+    s->running = false;
+    object_unref(OBJECT(peer));
+    object_unref(OBJECT(s));
+}
+
+/* The 64-bit register that @offset lies in, NULL if none */
+static uint64_t *reg64(XDMABench *s, hwaddr offset, bool write)
+{
+    hwaddr at = offset & ~7ULL;
+
+    if (at >= XDB_AUX && at < XDB_AUX + 8 * XDB_AUX_REGS) {
+        return &s->aux[(at - XDB_AUX) / 8];
+    }
+    switch (at) {
+    case XDB_ADDR:
+        return &s->addr;
+    case XDB_LENGTH:
+        return &s->length;
+    case XDB_STRIDE:
+        return &s->stride;
+    case XDB_WINDOW:
+        return &s->window;
+    case XDB_COUNT:
+        return &s->count;
+    case XDB_NS:
+        return write ? NULL : &s->ns;
+    case XDB_CPU_NS:
+        return write ? NULL : &s->cpu_ns;
+    case XDB_OPS:
+        return write ? NULL : &s->ops;
+    case XDB_ERRORS:
+        return write ? NULL : &s->errors;
+    default:
+        return NULL;
+    }
+}
+
+static uint64_t mmio_read(void *opaque, hwaddr offset, unsigned size)
+{
+    XDMABench *s = opaque;
+    uint64_t *reg = reg64(s, offset, false);
+
+    if (reg) {
+        return extract64(*reg, (offset & 7) * 8, size * 8);
+    }
+    switch (offset) {
+    case XDB_MAGIC:
+        return X_DMA_BENCH_MAGIC;
+    case XDB_STATUS:
+        return s->status;
+    case XDB_THREADS:
+        return s->threads;
+    case XDB_PEER:
+        return s->peer;
+    default:
+        return 0;
+    }
+}
+
+static void mmio_write(void *opaque, hwaddr offset, uint64_t value,
+                       unsigned size)
+{
+    XDMABench *s = opaque;
+    uint64_t *reg = reg64(s, offset, true);
+
+    if (s->running) {
+        return;
+    }
+    if (reg) {
+        *reg = deposit64(*reg, (offset & 7) * 8, size * 8, value);
+        return;
+    }
+    switch (offset) {
+    case XDB_CMD:
+        run(s, value);
+        break;
+    case XDB_THREADS:
+        s->threads = value;
+        break;
+    case XDB_PEER:
+        s->peer = value;
+        break;
+    }
+}
+
+static const MemoryRegionOps mmio_ops = {
+    .read = mmio_read,
+    .write = mmio_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid.min_access_size = 4,
+    .valid.max_access_size = 8,
+    .impl.min_access_size = 4,
+    .impl.max_access_size = 8,
+};
+
+static void x_dma_bench_realize(PCIDevice *pci, Error **errp)
+{
+    XDMABench *s = X_DMA_BENCH(pci);
+
+    memory_region_init_io(&s->mmio, OBJECT(s), &mmio_ops, s, TYPE_X_DMA_BENCH,
+                          XDB_SIZE);
+    pci_register_bar(pci, 0, PCI_BASE_ADDRESS_SPACE_MEMORY, &s->mmio);
+}
+
+static void x_dma_bench_reset(DeviceState *dev)
+{
+    XDMABench *s = X_DMA_BENCH(dev);
+
+    s->status = s->threads = s->peer = 0;
+    s->addr = s->length = s->stride = s->window = s->count = 0;
+    s->ns = s->cpu_ns = s->ops = s->errors = 0;
+    memset(s->aux, 0, sizeof(s->aux));
+}
+
+static const VMStateDescription vmstate_x_dma_bench = {
+    .name = TYPE_X_DMA_BENCH,
+    .unmigratable = 1,
+};
+
+static void x_dma_bench_class_init(ObjectClass *oc, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    PCIDeviceClass *k = PCI_DEVICE_CLASS(oc);
+
+    k->realize = x_dma_bench_realize;
+    k->vendor_id = PCI_VENDOR_ID_QEMU;
+    k->device_id = X_DMA_BENCH_DEVICE_ID;
+    k->class_id = PCI_CLASS_OTHERS;
+    dc->desc = "DMA benchmark";
+    dc->vmsd = &vmstate_x_dma_bench;
+    device_class_set_legacy_reset(dc, x_dma_bench_reset);
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+}
+
+static const TypeInfo x_dma_bench_info = {
+    .name = TYPE_X_DMA_BENCH,
+    .parent = TYPE_PCI_DEVICE,
+    .instance_size = sizeof(XDMABench),
+    .class_init = x_dma_bench_class_init,
+    .interfaces = (InterfaceInfo[]) {
+        { INTERFACE_CONVENTIONAL_PCI_DEVICE },
+        { },
+    },
+};
+
+static void x_dma_bench_register(void)
+{
+    type_register_static(&x_dma_bench_info);
+}
+
+type_init(x_dma_bench_register)

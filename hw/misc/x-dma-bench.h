@@ -1,0 +1,93 @@
+/*
+ * x-dma-bench: a PCI device that issues DMA in a loop and times it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * For test builds only (CONFIG_VIOMMU_BENCH).  A write to CMD runs the loop
+ * before it returns; then STATUS and the results can be read.  The same file is
+ * compiled into the untouched base, so it uses nothing but the base's API.
+ *
+ * BAR 0: little endian; 32-bit accesses, and 64-bit ones where aligned.  While
+ * a run is under way, accesses to the device from elsewhere are refused.
+ */
+#ifndef HW_MISC_X_DMA_BENCH_H
+#define HW_MISC_X_DMA_BENCH_H
+
+#define TYPE_X_DMA_BENCH "x-dma-bench"
+
+#define X_DMA_BENCH_DEVICE_ID   0x11e9
+#define X_DMA_BENCH_MAGIC       0x31424d44u
+
+enum {
+    XDB_MAGIC   = 0x00,  /* 32, RO: X_DMA_BENCH_MAGIC */
+    XDB_CMD     = 0x04,  /* 32, WO: XDBCommand; runs it */
+    XDB_STATUS  = 0x08,  /* 32, RO: XDB_S_* of the last run */
+    XDB_THREADS = 0x0c,  /* 32: 0 main thread under the BQL; N threads without */
+    XDB_ADDR    = 0x10,  /* 64: first IOVA */
+    XDB_LENGTH  = 0x18,  /* 64: bytes of each operation */
+    XDB_STRIDE  = 0x20,  /* 64: from one operation's IOVA to the next */
+    XDB_WINDOW  = 0x28,  /* 64: what goes beyond ADDR + WINDOW is at ADDR again */
+    XDB_COUNT   = 0x30,  /* 64: operations of each thread */
+    XDB_PEER    = 0x38,  /* 32: XDB_PEER_VALID | devfn of an x-dma-bench on the
+                          * same bus: odd threads run as that endpoint */
+    XDB_NS      = 0x40,  /* 64, RO: first start to last end, wall clock */
+    XDB_CPU_NS  = 0x48,  /* 64, RO: CPU time, sum of the threads */
+    XDB_OPS     = 0x50,  /* 64, RO: operations, sum of the threads */
+    XDB_ERRORS  = 0x58,  /* 64, RO: of those, how many failed */
+    XDB_AUX     = 0x80,  /* 64, eight of them: see XDBCommand */
+    XDB_SIZE    = 0x1000,
+};
+
+#define XDB_AUX_REGS    8
+#define XDB_PEER_VALID  (1u << 31)
+
+typedef enum XDBCommand {
+    XDB_READ = 1,        /* dma_memory_read() */
+    XDB_WRITE = 2,       /* dma_memory_write() */
+    XDB_LOAD = 3,        /* ldl_le_dma(); LENGTH is 4 */
+    XDB_MAP_READ = 4,    /* map all of LENGTH, unmap it: a disk's write */
+    XDB_MAP_WRITE = 5,   /* the same for a disk's read; marks it dirty */
+    /*
+     * What a virtqueue of XDB_VRING_SLOTS entries costs: each operation takes
+     * one descriptor and returns it, through a MemoryRegionCache for each part.
+     * Split layout at ADDR: descriptors, available ring at XDB_VRING_AVAIL,
+     * used ring at XDB_VRING_USED.  LENGTH, STRIDE and WINDOW do not matter.
+     */
+    XDB_VRING = 6,
+    /*
+     * Time COUNT stores to the physical address space, AUX[1] to AUX[0], as a
+     * CPU would: for a doorbell.  In the main thread.
+     */
+    XDB_STORE = 7,
+    /*
+     * A strict driver and its device.  Operation i takes page i modulo
+     * WINDOW / STRIDE at iova = ADDR + page * STRIDE and does this:
+     * store (iova | AUX[1]) to AUX[0] + 8 * page, the page table; DMA write of
+     * LENGTH; clear the entry; put {AUX[3], iova} and {AUX[4] | i << 32,
+     * AUX[5]} into the queue of AUX[7] 16-byte slots at AUX[2]; store 16 *
+     * tail to AUX[6]; look whether i was written to AUX[5], else it counts as
+     * an error.  In the main thread; the tail begins and ends at slot 0.
+     */
+    XDB_CYCLE = 8,
+} XDBCommand;
+
+#define XDB_VRING_SLOTS 256
+#define XDB_VRING_AVAIL 0x1000
+#define XDB_VRING_USED  0x2000
+
+/* STATUS: what was asked for could not be done, or only less of it. */
+#define XDB_S_COMMAND   (1u << 0)   /* no such command: nothing done */
+#define XDB_S_LENGTH    (1u << 1)   /* LENGTH was clamped */
+#define XDB_S_COUNT     (1u << 2)   /* COUNT was clamped */
+#define XDB_S_THREADS   (1u << 3)   /* THREADS was clamped */
+#define XDB_S_PEER      (1u << 4)   /* no such peer: nothing done */
+#define XDB_S_VRING     (1u << 5)   /* no memory at ADDR: nothing done */
+#define XDB_S_QUEUE     (1u << 6)   /* AUX[7] is too small: nothing done */
+
+#define XDB_MAX_THREADS 16
+#define XDB_MAX_LENGTH  (16ULL << 20)
+#define XDB_MAX_COUNT   (1ULL << 26)
+/* A run of a thread moves no more than this, so that it comes to an end. */
+#define XDB_MAX_BYTES   (1ULL << 36)
+
+#endif

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Instructions per function, counted by callgrind: needs no quiet machine."""
+
+import re
+
+from rows import ARENA, Machine
+
+LOOP = 'x_dma_bench_loop'
+WARM, COUNT = 256, 1024
+SHOWN = 16
+ARENA_TOUCHED = 1 << 20
+NAME = re.compile(r'fn=\((\d+)\)(?: (.*))?')
+
+
+def self_costs(path):
+    """{function: instructions of its own} of a callgrind dump."""
+    names, costs, current, called = {}, {}, None, False
+    for text in path.read_text(errors='replace').splitlines():
+        found = NAME.match(text)
+        if found:
+            if found[2]:
+                names[found[1]] = found[2]
+            current = found[1]
+        elif re.match(r'cfni?=\((\d+)\) ', text):
+            found = re.match(r'cfni?=\((\d+)\) (.*)', text)
+            names[found[1]] = found[2]
+        elif text.startswith('calls='):
+            called = True
+        elif text[:1] in '0123456789+-*' and text and current:
+            # After calls= comes what the callee cost in all.
+            if not called:
+                costs[current] = costs.get(current, 0) + int(text.split()[1])
+            called = False
+    return {re.sub(r"'\d+$", '', names[i]): n for i, n in costs.items()}
+
+
+def one(column, row, binary, unit, out):
+    prefix = out / f'callgrind.{column.replace(", ", "-")}'
+    for old in out.glob(f'{prefix.name}*'):
+        old.unlink()
+    wrapper = ('valgrind', '--tool=callgrind', '-q', f'--dump-after={LOOP}',
+               f'--toggle-collect={LOOP}', f'--callgrind-out-file={prefix}')
+    target = Machine(binary, unit, wrapper, ARENA_TOUCHED)
+    entries = []
+    try:
+        for r in row:
+            for count in (WARM, COUNT):
+                target.emulator.run(r.device, r.command, addr=ARENA,
+                                    length=r.length, stride=r.stride,
+                                    window=r.window, count=count)
+            dumps = sorted(out.glob(f'{prefix.name}.*'),
+                           key=lambda p: int(p.suffix[1:]))
+            costs = {f: n / COUNT for f, n in self_costs(dumps[-1]).items()}
+            top = sorted(costs.items(), key=lambda c: -c[1])[:SHOWN]
+            entries.append({'name': r.name, 'column': column,
+                            'total': sum(costs.values()),
+                            'functions': dict(top)})
+    finally:
+        target.close()
+    return entries
+
+
+def measure(columns, rows, out):
+    entries = []
+    for column, (binary, unit) in columns.items():
+        entries += one(column, rows, binary, unit, out)
+    # By operation, so that the columns can be compared
+    order = [r.name for r in rows]
+    return sorted(entries, key=lambda e: order.index(e['name']))

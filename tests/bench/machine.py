@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An emulator that only a qtest socket drives, with x-dma-bench devices."""
+
+import base64
+import socket
+import subprocess
+
+# What the harness knows of the device: hw/misc/x-dma-bench.h
+MAGIC_VALUE = 0x31424d44
+MAGIC, CMD, STATUS, THREADS = 0x00, 0x04, 0x08, 0x0c
+ADDR, LENGTH, STRIDE, WINDOW, COUNT = 0x10, 0x18, 0x20, 0x28, 0x30
+PEER, NS, CPU_NS, OPS, ERRORS, AUX = 0x38, 0x40, 0x48, 0x50, 0x58, 0x80
+PEER_VALID = 1 << 31
+READ, WRITE, LOAD, MAP_READ, MAP_WRITE, VRING, STORE, CYCLE = range(1, 9)
+
+PCI_ADDRESS, PCI_DATA = 0xcf8, 0xcfc
+PCI_COMMAND, PCI_BAR0 = 0x04, 0x10
+PCI_COMMAND_MEMORY_MASTER = 0x6
+BAR_BASE, BAR_SIZE = 0xe0000000, 0x1000
+FIRST_SLOT = 4
+CHUNK = 1 << 20
+TIMEOUT = 600
+
+
+class Result:
+    def __init__(self, ns, cpu_ns, ops):
+        self.ns, self.cpu_ns, self.ops = ns, cpu_ns, ops
+
+
+class BenchError(Exception):
+    pass
+
+
+class Emulator:
+    """@devices x-dma-bench; @wrapper: a command to run the emulator under."""
+
+    def __init__(self, binary, iommu=None, devices=5, wrapper=()):
+        ours, theirs = socket.socketpair()
+        args = [*wrapper, str(binary), '-machine', 'q35', '-accel', 'qtest',
+                '-m', '1G', '-nodefaults', '-display', 'none',
+                '-chardev', f'socket,id=qtest,fd={theirs.fileno()}',
+                '-qtest', 'chardev:qtest', '-qtest-log', '/dev/null']
+        if iommu is not None:
+            args += ['-device', iommu]
+        for i in range(devices):
+            args += ['-device', f'x-dma-bench,addr={FIRST_SLOT + i}']
+        with theirs:
+            self.process = subprocess.Popen(
+                args, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        ours.settimeout(TIMEOUT)
+        self.socket = ours
+        self.stream = ours.makefile('rb')
+        for i in range(devices):
+            self._place(i)
+
+    def _place(self, i):
+        devfn = (FIRST_SLOT + i) << 3
+        self._config(devfn, PCI_BAR0, BAR_BASE + i * BAR_SIZE)
+        self._config(devfn, PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER)
+        if self.read32(BAR_BASE + i * BAR_SIZE + MAGIC) != MAGIC_VALUE:
+            raise BenchError('x-dma-bench does not answer')
+
+    def _config(self, devfn, offset, value):
+        self._ask(f'outl {PCI_ADDRESS:#x} {1 << 31 | devfn << 8 | offset:#x}')
+        self._ask(f'outl {PCI_DATA:#x} {value:#x}')
+
+    def _ask(self, line):
+        try:
+            self.socket.sendall(line.encode() + b'\n')
+            answer = self.stream.readline().decode().split()
+        except OSError as error:
+            answer = [str(error)]
+        if not answer or answer[0] != 'OK':
+            self.process.kill()
+            said = self.process.stderr.read().strip().splitlines()
+            raise BenchError(f'{line.split()[0]}: {" ".join(answer)} '
+                             f'{said[-1] if said else "the emulator died"}')
+        return answer[1:]
+
+    def read32(self, addr):
+        return int(self._ask(f'readl {addr:#x}')[0], 16)
+
+    def read64(self, addr):
+        return int(self._ask(f'readq {addr:#x}')[0], 16)
+
+    def write32(self, addr, value):
+        self._ask(f'writel {addr:#x} {value:#x}')
+
+    def write64(self, addr, value):
+        self._ask(f'writeq {addr:#x} {value:#x}')
+
+    def fill(self, addr, size, byte=0):
+        self._ask(f'memset {addr:#x} {size:#x} {byte:#x}')
+
+    def store(self, addr, data):
+        for at in range(0, len(data), CHUNK):
+            part = data[at:at + CHUNK]
+            text = base64.b64encode(part).decode()
+            self._ask(f'b64write {addr + at:#x} {len(part):#x} {text}')
+
+    def run(self, device, command, *, addr=0, length=4, stride=4096,
+            window=4096, count=1, threads=0, peer=None, aux=()):
+        """One run of a device's loop."""
+        bar = BAR_BASE + device * BAR_SIZE
+        for reg, value in ((ADDR, addr), (LENGTH, length), (STRIDE, stride),
+                           (WINDOW, window), (COUNT, count)):
+            self.write64(bar + reg, value)
+        for i, value in enumerate(aux):
+            self.write64(bar + AUX + 8 * i, value)
+        devfn = (FIRST_SLOT + (peer or 0)) << 3
+        self.write32(bar + PEER, PEER_VALID | devfn if peer is not None else 0)
+        self.write32(bar + THREADS, threads)
+        self.write32(bar + CMD, command)
+        status = self.read32(bar + STATUS)
+        errors = self.read64(bar + ERRORS)
+        if status or errors:
+            raise BenchError(f'command {command}: status {status:#x}, '
+                             f'{errors} of {count} operations failed')
+        return Result(self.read64(bar + NS), self.read64(bar + CPU_NS),
+                      self.read64(bar + OPS))
+
+    def close(self):
+        self.stream.close()
+        self.socket.close()
+        self.process.terminate()
+        self.process.communicate()

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is measured: rows, each a loop on one of the machines."""
+
+import struct
+
+import vtd
+from machine import (CYCLE, LOAD, MAP_READ, MAP_WRITE, READ, VRING, WRITE,
+                     Emulator)
+
+KIB, MIB = 1 << 10, 1 << 20
+PAGE = 4 * KIB
+TABLES = 16 * MIB
+# An empty place for invalidations that hit nothing
+ELSEWHERE = 64 * MIB
+ARENA = 256 * MIB
+ARENA_SIZE = 400 * MIB
+MAPPED = ARENA + ARENA_SIZE
+VRING_AT = ARENA
+
+# The devices, by what they are attached to
+PAGES_4K, PAGES_4K_TOO, PAGES_2M, PAGES_1G, STRICT = range(5)
+DID_4K, DID_2M, DID_1G, DID_STRICT, DID_NOBODY = 1, 2, 3, 4, 7
+VRING_SLOTS = 256
+BATCH = 1000
+# The device clamps what is longer.
+MAX_COUNT, MAX_BYTES = 1 << 24, 1 << 36
+
+
+class Machine:
+    """An emulator whose memory is touched, and its unit if there is one."""
+
+    def __init__(self, binary, iommu=None, wrapper=(), arena=ARENA_SIZE):
+        self.emulator = Emulator(binary, iommu, wrapper=wrapper)
+        self.unit = None
+        self.emulator.fill(ARENA, arena, 0x5a)
+        ring = struct.pack(f'<HH{VRING_SLOTS}H', 0, 0, *range(VRING_SLOTS))
+        self.emulator.store(VRING_AT + 0x1000, ring)
+        if iommu is not None:
+            self._translate()
+
+    def _translate(self):
+        unit = self.unit = vtd.Unit(self.emulator, TABLES)
+        small = unit.identity(MAPPED, 1)
+        unit.attach(PAGES_4K, DID_4K, small[3])
+        unit.attach(PAGES_4K_TOO, DID_4K, small[3])
+        unit.attach(PAGES_2M, DID_2M, unit.identity(1 << 30, 2)[3])
+        unit.attach(PAGES_1G, DID_1G, unit.identity(1 << 30, 3)[3])
+        strict = unit.identity(MAPPED, 1)
+        unit.attach(STRICT, DID_STRICT, strict[3])
+        self.strict_leaf = strict[1] + (ARENA >> 12) * 8
+        unit.enable()
+
+    def close(self):
+        self.emulator.close()
+
+
+class Row:
+    """A row of the table. measure() gives nanoseconds per operation."""
+
+    unit = 'ns'
+    needs_unit = False       # there is no such thing without a vIOMMU
+    big = False              # needs an IOTLB that holds everything
+
+    def __init__(self, group, name):
+        self.group, self.name = group, name
+
+    def key(self):
+        return f'{self.group}: {self.name}'
+
+
+class Loop(Row):
+    """A device's loop over @pages pages, one operation after the other."""
+
+    def __init__(self, group, name, command, length, pages, *, device=PAGES_4K,
+                 threads=0, peer=None, stride=None, cold=False):
+        super().__init__(group, name)
+        self.command, self.length, self.device = command, length, device
+        self.stride = stride or max(length, PAGE)
+        self.window = max(pages * PAGE, self.stride)
+        self.threads, self.peer, self.cold = threads, peer, cold
+        self.steps = self.window // self.stride
+        self.max_count = min(MAX_COUNT, MAX_BYTES // length)
+        self.counts = {}
+
+    def _run(self, target, count):
+        result = target.emulator.run(
+            self.device, self.command, addr=ARENA, length=self.length,
+            stride=self.stride, window=self.window, count=count,
+            threads=self.threads, peer=self.peer)
+        # One thread never waits, so its CPU time is the cost, whatever else
+        # the machine does. What threads cost each other is waiting, too.
+        if self.threads > 1:
+            return result.ns * self.threads / result.ops
+        return result.cpu_ns / result.ops
+
+    def _calibrate(self, target, milliseconds):
+        """Warm up, and find how many operations take that long."""
+        wanted, count = milliseconds * 1e6, max(64, self.steps)
+        while True:
+            cost = self._run(target, count)
+            if count * cost >= wanted / 4 or count * 4 > self.max_count:
+                break
+            count *= 4
+        count = max(self.steps, int(wanted / max(cost, 0.1)))
+        return min(count, self.max_count)
+
+    def measure(self, target, milliseconds):
+        if self.cold:
+            if target.unit:
+                target.unit.invalidate(vtd.iotlb(vtd.GLOBAL))
+            return self._run(target, self.steps)
+        if target not in self.counts:
+            self.counts[target] = self._calibrate(target, milliseconds)
+        return self._run(target, self.counts[target])
+
+
+class Invalidation(Row):
+    """Queued descriptors against @cached entries."""
+
+    needs_unit = True
+
+    def __init__(self, scope, name, cached, descriptors):
+        super().__init__('invalidate', f'{name}, {cached:,} cached')
+        self.cached, self.scope = cached, scope
+        self.descriptors = descriptors
+        self.big = cached > 1000
+
+    def measure(self, target, milliseconds):
+        target.unit.invalidate(vtd.iotlb(vtd.GLOBAL))
+        if self.cached:
+            target.emulator.run(PAGES_4K, LOAD, addr=ARENA, count=self.cached,
+                                window=self.cached * PAGE)
+        return target.unit.timed(self.descriptors) / len(self.descriptors)
+
+
+class Strict(Row):
+    """Map, use, unmap, invalidate, wait; without a unit only the use."""
+
+    LENGTH, PAGES = PAGE, 64
+
+    def __init__(self):
+        super().__init__('strict', 'map, 4 KiB write, unmap, invalidate')
+
+    def measure(self, target, milliseconds):
+        where = dict(addr=ARENA, length=self.LENGTH, stride=PAGE,
+                     window=self.PAGES * PAGE)
+        if not target.unit:
+            result = target.emulator.run(STRICT, WRITE, count=8 * vtd.SLOTS,
+                                         **where)
+            return result.cpu_ns / result.ops
+        unit = target.unit
+        lo, _ = vtd.iotlb(vtd.PAGE, DID_STRICT)
+        unit.emulator.write32(unit.status, 0)
+        result = target.emulator.run(
+            STRICT, CYCLE, count=2 * vtd.SLOTS, **where,
+            aux=(target.strict_leaf, vtd.RW, unit.queue, lo,
+                 unit.wait_descriptor(), unit.status, vtd.BASE + vtd.IQT,
+                 vtd.SLOTS))
+        # The loop left head and tail at slot 0.
+        return result.cpu_ns / result.ops
+
+
+def size(length):
+    for unit, name in ((MIB, 'MiB'), (KIB, 'KiB')):
+        if length >= unit:
+            return f'{length // unit} {name}'
+    return f'{length} B'
+
+
+def accesses():
+    kinds = [('load 32 bit', LOAD, 4)]
+    for length in (64, 4 * KIB, 64 * KIB):
+        kinds += [(f'read {size(length)}', READ, length),
+                  (f'write {size(length)}', WRITE, length)]
+    for group, command, length in kinds:
+        for pages in (1, 64, 900, 4096, 65536):
+            if pages * PAGE >= length:
+                yield Loop(group, f'{pages:,} page{"s"[:pages > 1]}', command,
+                           length, pages)
+
+
+def maps():
+    for length, pages in ((4 * KIB, 64), (64 * KIB, 4096), (MIB, 4096)):
+        yield Loop('map + unmap', f'{size(length)}, over {pages} pages',
+                   MAP_READ, length, pages)
+    yield Loop('map + unmap', '64 KiB, over 4096 pages, for writing',
+               MAP_WRITE, 64 * KIB, 4096)
+
+
+def threads():
+    for name, command, length in (('read 64 B', READ, 64),
+                                  ('map + unmap 4 KiB', MAP_READ, 4 * KIB)):
+        for n, peer, who in ((1, None, '1 thread'),
+                             (2, None, '2 threads, 1 endpoint'),
+                             (2, PAGES_4K_TOO, '2 threads, 2 endpoints')):
+            yield Loop('threads', f'{name}, {who}', command, length, 64,
+                       threads=n, peer=peer)
+
+
+def large_pages():
+    for device, name in ((PAGES_2M, '2 MiB'), (PAGES_1G, '1 GiB')):
+        for pages in (64, 65536):
+            yield Loop('large pages', f'read 64 B, {name}, over {pages:,}',
+                       READ, 64, pages, device=device)
+        yield Loop('large pages', f'map + unmap 64 KiB, {name}', MAP_READ,
+                   64 * KIB, 4096, device=device)
+
+
+def invalidations():
+    elsewhere = [vtd.iotlb(vtd.PAGE, DID_4K, ELSEWHERE + i * PAGE)
+                 for i in range(BATCH)]
+    for name, scope, descriptors in (
+            ('page', vtd.PAGE, elsewhere),
+            ('other domain', vtd.DOMAIN,
+             [vtd.iotlb(vtd.DOMAIN, DID_NOBODY)] * BATCH),
+            ('its domain, one', vtd.DOMAIN, [vtd.iotlb(vtd.DOMAIN, DID_4K)]),
+            ('global, one', vtd.GLOBAL, [vtd.iotlb(vtd.GLOBAL)])):
+        for cached in (0, 100, 1000, 100000):
+            yield Invalidation(scope, name, cached, descriptors)
+
+
+def all_rows():
+    return [*accesses(), *maps(), *threads(), *large_pages(),
+            Loop('misses only', 'read 64 B, each of 65,536 pages once', READ,
+                 64, 65536, cold=True),
+            Loop('vring', 'one descriptor in and out', VRING, 16, 1),
+            *invalidations(), Strict()]
+
+
+# Of the loops, those whose instructions are counted
+def budget_rows():
+    return [Loop('instructions', 'read 64 B', READ, 64, 64),
+            Loop('instructions', 'write 64 B', WRITE, 64, 64),
+            Loop('instructions', 'map + unmap 4 KiB', MAP_READ, 4 * KIB, 64),
+            Loop('instructions', 'vring', VRING, 16, 1)]
