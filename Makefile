@@ -4,7 +4,8 @@ CHECKS := unit model qtest guest base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all run check $(CHECKS:%=check-%) install upstream clean distclean help
+.PHONY: all run check $(CHECKS:%=check-%) bench install upstream
+.PHONY: clean distclean help
 
 # Ninja decides by itself how much it does at once.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
@@ -22,6 +23,7 @@ help:
 	@echo 'make check-guest    Linux guests doing verified I/O'
 	@echo "make check-base     the base's own qtests on our binary"
 	@echo 'make check-migration  migration with a stock QEMU'
+	@echo 'make bench          measure DMA, invalidation (BENCH=--full: longer)'
 	@echo 'make install        install to the prefix (DESTDIR=)'
 	@echo 'make upstream       the untouched base, in build/upstream'
 	@echo 'make clean          remove what was compiled (not the peer)'
@@ -41,6 +43,10 @@ check-unit check-model:
 check-qtest check-guest check-base check-migration: all
 	@scripts/check $(@:check-%=%)
 
+bench: all
+	@scripts/install-deps --bench || true
+	@tests/bench/run $(BENCH)
+
 install:
 	@DESTDIR='$(DESTDIR)' scripts/build install
 
@@ -48,7 +54,7 @@ upstream:
 	@scripts/build upstream
 
 clean:
-	rm -rf build/obj build/core build/check
+	rm -rf build/obj build/core build/check build/bench
 
 distclean:
 	rm -rf build

@@ -21,7 +21,7 @@
 #include "qemu/queue.h"
 #include "qemu/thread.h"
 #include "qemu/units.h"
-#include "system/dma-bounce.h"
+#include "system/dma-inflight.h"
 
 /*
  * How much one endpoint may have in flight.  More than any queue of a sane
@@ -109,16 +109,24 @@ static BouncedMap *find_write(DMABounce *bounce, hwaddr addr, hwaddr len)
     return NULL;
 }
 
-/* Under the lock.  Returns: NULL if too much is in flight. */
-static BouncedMap *new_map(DMABounce *bounce, hwaddr addr, hwaddr len,
-                           bool is_write, MemTxAttrs attrs)
+/*
+ * A buffer with what the memory holds: a device that says it wrote more than
+ * it did (a short transfer) must not store anything else there.  What the
+ * device cannot read reads as zeroes.
+ *
+ * Returns: NULL if too much is in flight.
+ */
+static BouncedMap *new_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
+                           hwaddr len, bool is_write, MemTxAttrs attrs)
 {
     BouncedMap *map;
 
-    if (len > BOUNCE_BYTES_MAX - bounce->bytes) {
-        return NULL;
+    WITH_QEMU_LOCK_GUARD(&bounce->lock) {
+        if (len > BOUNCE_BYTES_MAX - bounce->bytes) {
+            return NULL;
+        }
+        bounce->bytes += len;
     }
-    bounce->bytes += len;
     map = g_new0(BouncedMap, 1);
     map->addr = addr;
     map->len = len;
@@ -126,10 +134,18 @@ static BouncedMap *new_map(DMABounce *bounce, hwaddr addr, hwaddr len,
     map->attrs = attrs;
     map->buffer = qemu_memalign(BOUNCE_ALIGN, len);
     memset(map->buffer, 0, len);
+    /* A write's page may be write-only: then this is no fault of the guest. */
+    if (!is_write || dma_inflight_readable(as, addr, len)) {
+        address_space_read_full(as, addr, attrs, map->buffer, len);
+    }
+
+    QEMU_LOCK_GUARD(&bounce->lock);
     g_tree_insert(bounce->by_buffer, map, map);
     if (is_write) {
         QLIST_INSERT_HEAD(&bounce->writes, map, next);
     }
+    map->refs = 1;
+    bounce->count++;
     return map;
 }
 
@@ -151,38 +167,28 @@ void *dma_bounce_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
 {
     hwaddr len = MIN(*plen, BOUNCE_MAP_MAX);
     BouncedMap *map = NULL;
-    void *host;
 
     *plen = 0;
     if (len > valid &&
         !address_space_access_valid(as, addr, len, is_write, attrs)) {
         len = valid;
     }
-    WITH_QEMU_LOCK_GUARD(&bounce->lock) {
-        if (is_write) {
-            map = find_write(bounce, addr, len);
-        }
-        if (!map) {
-            map = new_map(bounce, addr, len, is_write, attrs);
-        }
+    if (is_write) {
+        QEMU_LOCK_GUARD(&bounce->lock);
+        map = find_write(bounce, addr, len);
         if (map) {
             map->refs++;
             bounce->count++;
         }
     }
     if (!map) {
+        map = new_map(bounce, as, addr, len, is_write, attrs);
+    }
+    if (!map) {
         return NULL;
     }
-    host = map->buffer + (addr - map->addr);
-    if (!is_write) {
-        /*
-         * What cannot be read any more reads as zeroes, as it does when a
-         * whole map leads nowhere; the fault is recorded.
-         */
-        address_space_read_full(as, addr, attrs, host, len);
-    }
     *plen = len;
-    return host;
+    return map->buffer + (addr - map->addr);
 }
 
 void dma_bounce_written(DMABounce *bounce, hwaddr addr, const void *data,

@@ -100,6 +100,7 @@ __attribute__((noinline)) void dma_epoch_enter(void)
      * it, has what the slot's earlier uses did, too.
      */
     qatomic_store_release(&slot->epoch, qatomic_read(&current_epoch));
+    /* The slot is seen open, or the removal is seen by us. */
     smp_mb();
 }
 
@@ -112,6 +113,7 @@ __attribute__((noinline)) void dma_epoch_exit(void)
         return;
     }
     qatomic_store_release(&my_slot->epoch, 0);
+    /* The slot is seen closed, or the waiter is seen by us. */
     smp_mb();
     if (unlikely(qatomic_read(&waiting)) && qatomic_xchg(&waiting, false)) {
         wake = qatomic_load_acquire(&wake_fn);
@@ -156,8 +158,8 @@ bool dma_epoch_passed(uint64_t epoch)
         return true;
     }
     qatomic_set(&waiting, true);
+    /* What closed before it could see the flag is seen closed here. */
     smp_mb();
-    /* What closed before it could see the flag is seen here. */
     return slots_passed(epoch);
 }
 

@@ -150,6 +150,22 @@ unsigned dma_inflight_count(DMAInflight *inflight)
            (inflight->bounce ? dma_bounce_count(inflight->bounce) : 0);
 }
 
+bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len)
+{
+    DMAInflight *inflight = as->inflight;
+    hwaddr gpa, page;
+
+    RCU_READ_LOCK_GUARD();
+    while (inflight->ops->probe(inflight->opaque, addr, false, &gpa, &page)) {
+        if (len <= page) {
+            return true;
+        }
+        addr += page;
+        len -= page;
+    }
+    return false;
+}
+
 DMABounce *dma_inflight_bounce(AddressSpace *as)
 {
     return as->inflight->bounce;

@@ -509,10 +509,6 @@ static void viommu_device_unrealized(DeviceListener *listener,
 static bool config_in_scope(VIOMMUEndpoint *ep, const VIOMMUInv *inv)
 {
     switch (inv->kind) {
-    case VIOMMU_INV_CONFIG_TAG:
-        /* Nothing cached: its tag is the one last used. */
-        return qatomic_read(&ep->last_tag) == inv->tag ||
-               (ep->config && ep->config->tag == inv->tag);
     case VIOMMU_INV_CONFIG_ENDPOINT:
         return ((viommu_endpoint_sid(ep) ^ inv->sid) & ~inv->sid_mask) == 0;
     default:
@@ -533,6 +529,7 @@ static void invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
             }
         }
     }
+    /* Removed, before the slots of those who might still use it are read. */
     smp_mb();
     QLIST_FOREACH(ep, &v->endpoints, next) {
         DMADrainScope scope = {
@@ -597,7 +594,6 @@ void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv)
                             inv->last);
     switch (inv->kind) {
     case VIOMMU_INV_CONFIG_ALL:
-    case VIOMMU_INV_CONFIG_TAG:
     case VIOMMU_INV_CONFIG_ENDPOINT:
         invalidate_config(v, inv);
         break;
@@ -643,6 +639,7 @@ static void viommu_start_over(VIOMMU *v, bool drain)
         }
     }
     iotlb_invalidate_all(v->iotlb);
+    /* Removed, before the slots of those who might still use it are read. */
     smp_mb();
 
     memory_region_transaction_begin();
@@ -764,7 +761,9 @@ void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
     qemu_mutex_init(&v->lock);
     v->by_key = g_hash_table_new(endpoint_hash, endpoint_equal);
     QLIST_INIT(&v->endpoints);
-    v->refresh_bh = qemu_bh_new(viommu_refresh_bh, v);
+    /* Like the drain's: not in the middle of somebody's register write. */
+    v->refresh_bh = aio_bh_new(iohandler_get_aio_context(), viommu_refresh_bh,
+                               v);
     v->vmstate = qemu_add_vm_change_state_handler(viommu_vm_state_change, v);
     v->device_listener.unrealize = viommu_device_unrealized;
     device_listener_register(&v->device_listener);

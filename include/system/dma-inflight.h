@@ -38,7 +38,7 @@ typedef struct DMAInflightOps {
      * probe: translate @iova with the tables as they are now: no cache, no
      * fault recorded.  On success set @gpa and @len (bytes from @iova to the
      * end of its page; at least 1).  Returns: false if the access would fault.
-     * BQL.
+     * Any thread, inside an RCU read section.
      */
     bool (*probe)(void *opaque, hwaddr iova, bool is_write,
                   hwaddr *gpa, hwaddr *len);
@@ -207,6 +207,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
 
 /* dma_inflight_bounce: how @as bounces its maps; NULL: it does not. */
 DMABounce *dma_inflight_bounce(AddressSpace *as);
+
+/* dma_inflight_readable: may the endpoint read all of it?  Any thread. */
+bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len);
 
 /* A map has been handed out; in the slot in which it was translated. */
 void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,

@@ -3,7 +3,7 @@
 
 import re
 
-from rows import ARENA, Machine
+from rows import Machine
 
 LOOP = 'x_dma_bench_loop'
 WARM, COUNT = 256, 1024
@@ -31,32 +31,43 @@ def self_costs(path):
             if not called:
                 costs[current] = costs.get(current, 0) + int(text.split()[1])
             called = False
-    return {re.sub(r"'\d+$", '', names[i]): n for i, n in costs.items()}
+    total = {}
+    for i, n in costs.items():
+        # A recursive function has a number for each depth.
+        name = re.sub(r"'\d+$", '', names[i])
+        total[name] = total.get(name, 0) + n
+    return total
 
 
-def one(column, row, binary, unit, out):
+def clean(prefix):
+    for dump in [prefix, *prefix.parent.glob(f'{prefix.name}.*')]:
+        dump.unlink(missing_ok=True)
+
+
+def one(column, rows, binary, unit, out):
     prefix = out / f'callgrind.{column.replace(", ", "-")}'
-    for old in out.glob(f'{prefix.name}*'):
-        old.unlink()
+    clean(prefix)
     wrapper = ('valgrind', '--tool=callgrind', '-q', f'--dump-after={LOOP}',
                f'--toggle-collect={LOOP}', f'--callgrind-out-file={prefix}')
     target = Machine(binary, unit, wrapper, ARENA_TOUCHED)
     entries = []
     try:
-        for r in row:
+        for row in rows:
             for count in (WARM, COUNT):
-                target.emulator.run(r.device, r.command, addr=ARENA,
-                                    length=r.length, stride=r.stride,
-                                    window=r.window, count=count)
+                target.emulator.run(row.device, row.command, addr=row.addr,
+                                    length=row.length, stride=row.stride,
+                                    window=row.window, count=count)
+            # One dump for each run; the last one is of the warm cache.
             dumps = sorted(out.glob(f'{prefix.name}.*'),
                            key=lambda p: int(p.suffix[1:]))
             costs = {f: n / COUNT for f, n in self_costs(dumps[-1]).items()}
             top = sorted(costs.items(), key=lambda c: -c[1])[:SHOWN]
-            entries.append({'name': r.name, 'column': column,
+            entries.append({'name': row.name, 'column': column,
                             'total': sum(costs.values()),
                             'functions': dict(top)})
     finally:
         target.close()
+        clean(prefix)
     return entries
 
 

@@ -41,20 +41,44 @@ def line(table, columns):
     return f'{before}  {row["name"]:{NAME_WIDTH - 2}}{cells}{last:>13}'
 
 
+def halves(values):
+    """How far apart two halves of the same rounds are: A against A."""
+    odd = statistics.median(values[1::2])
+    return abs(statistics.median(values[::2]) / odd - 1) if odd else 0.0
+
+
 def noise(table):
-    """How much equal rounds of a cell differ: median and worst tenth."""
-    spreads = sorted(c['spread'] for r in table for c in r['cells'].values())
-    if not spreads:
+    """How much what should be equal differs."""
+    cells = [c for r in table for c in r['cells'].values()
+             if len(c['rounds']) > 2]
+    spreads = sorted(c['spread'] for c in cells)
+    again = sorted(halves(c['rounds']) for c in cells)
+    if not cells:
         return {}
     return {'median': statistics.median(spreads),
-            'p90': spreads[int(len(spreads) * 0.9)]}
+            'p90': spreads[int(len(spreads) * 0.9)],
+            'a_a_median': statistics.median(again),
+            'a_a_p90': again[int(len(again) * 0.9)]}
 
 
-def budget_lines(instructions):
-    lines = []
+def budget_table(instructions, columns):
+    """Instructions of an operation, and where ours spends them."""
+    if not instructions:
+        return []
+    names = list(dict.fromkeys(e['name'] for e in instructions))
+    total = {(e['name'], e['column']): e['total'] for e in instructions}
+    lines = ['', 'Instructions of one operation that hits, by callgrind:',
+             f'{"":{NAME_WIDTH}}' + ''.join(f'{TITLE[c]:>23}'
+                                            for c in columns)]
+    for name in names:
+        cells = [total.get((name, c)) for c in columns]
+        lines.append(f'  {name:{NAME_WIDTH - 2}}' + ''.join(
+            f'{"n/a" if n is None else format(n, ",.0f"):>23}'
+            for n in cells))
     for entry in instructions:
-        lines.append(f'\n{entry["name"]}, {TITLE[entry["column"]]}: '
-                     f'{entry["total"]:.0f} instructions per operation')
+        if entry['column'] != 'ours':
+            continue
+        lines.append(f'\n{entry["name"]}, {TITLE["ours"]}:')
         for function, count in entry['functions'].items():
             lines.append(f'{count:10.1f}  {function}')
     return lines
@@ -65,19 +89,19 @@ def footer(result):
     lines = ['']
     if got:
         lines.append(
-            f'Noise: half the distance between the quartiles is '
-            f'{got["median"]:.1%} of the median in the median cell, '
-            f'{got["p90"]:.1%} in the worst tenth.')
+            f'Noise: the quartiles of a cell are {got["median"]:.1%} of its '
+            f'median away from it (worst tenth: {got["p90"]:.1%}); two halves '
+            f'of the same rounds differ by {got["a_a_median"]:.1%} '
+            f'({got["a_a_p90"]:.1%}).')
     lines.append(
         f'Medians of {result["rounds"]} interleaved rounds; ratios are to '
         f'"{TITLE[result["reference"]]}".')
-    return '\n'.join(lines + budget_lines(result['instructions']))
+    return '\n'.join(lines + budget_table(result['instructions'],
+                                          result['columns']))
 
 
 def write(result, out):
-    table, lines = [], []
-    for row in result['rows']:
-        table.append(row)
-        lines.append(line(table, result['columns']))
+    lines = [line(result['rows'][:n + 1], result['columns'])
+             for n in range(len(result['rows']))]
     (out / 'table.txt').write_text('\n'.join([*lines, footer(result)]) + '\n')
     (out / 'bench.json').write_text(json.dumps(result, indent=1) + '\n')

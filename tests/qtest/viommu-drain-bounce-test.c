@@ -41,7 +41,8 @@ static void test_unmapped(const void *opaque)
         vtd_assert_no_fault(rig->vtd);
     } else {
         /* The data came too late: there is no such page any more. */
-        vtd_assert_fault(rig->vtd, VTD_FR_WRITE, rig->sid, false, rig->data_iova);
+        vtd_assert_fault(rig->vtd, VTD_FR_WRITE, rig->sid, false,
+                         rig->data_iova);
     }
     rig_free(rig);
 }

@@ -181,7 +181,7 @@ typedef struct VTDInterruptWindow {
     MemoryRegion mr;
     IntelIOMMUState *s;
     VIOMMUEndpoint *ep;
-    bool ioapic;             /* what comes without a source-id is the IOAPIC's */
+    bool ioapic;             /* no source-id: it is the I/O APIC's */
 } VTDInterruptWindow;
 
 /* The opaque is a VTDInterruptWindow. */

@@ -39,11 +39,9 @@ typedef enum VIOMMUMode {
 typedef struct VIOMMUConfig {
     struct rcu_head rcu;     /* the core's; has to be first */
     VIOMMUMode mode;
-    uint64_t tag;            /* domain tag; not DMA_TAG_UNTRANSLATED unless
-                              * no table was consulted */
+    uint64_t tag;            /* DMA_TAG_UNTRANSLATED: no table was consulted */
     IOPTTable table;         /* mode TRANSLATE */
-    uint8_t bypass_bits;     /* mode BYPASS: addresses at or above
-                              * 1 << this fault; 64: none */
+    uint8_t bypass_bits;     /* mode BYPASS: beyond it faults; 64: nothing */
     bool quiet;              /* faults are not recorded (VT-d FPD) */
     bool cacheable;          /* may be kept until a config invalidation */
     int reason;              /* mode BLOCKED: the model's own code */
@@ -57,8 +55,7 @@ typedef struct VIOMMUFault {
     bool blocked;            /* true: @config->mode is BLOCKED */
     IOPTFault kind;          /* otherwise: what the walk met */
     uint8_t level;           /* and at which level */
-    bool reserved_range;     /* @kind IOPT_OK, but the output address is
-                              * refused by VIOMMUOps.output_ok */
+    bool reserved_range;     /* @kind IOPT_OK, but refused by .output_ok */
 } VIOMMUFault;
 
 typedef struct VIOMMUOps {
@@ -105,8 +102,7 @@ typedef struct VIOMMUOps {
  */
 struct VIOMMUEndpoint {
     VIOMMU *viommu;
-    PCIBus *bus;             /* its number may change: ask pci_bus_num();
-                              * NULL: unplugged, atomic */
+    PCIBus *bus;             /* atomic; NULL: the bus was unplugged */
     uint8_t devfn;
     AddressSpace as;
     MemoryRegion root;       /* container of the two views */
@@ -147,8 +143,7 @@ struct VIOMMU {
     IOTLB *iotlb;
     DMADrain *drain;
     QemuMutex lock;          /* config installs against invalidations */
-    uint64_t config_seq;     /* bumped, under lock, by each config
-                              * invalidation */
+    uint64_t config_seq;     /* config invalidations so far; under lock */
     GHashTable *by_key;      /* (bus, devfn) -> VIOMMUEndpoint */
     QLIST_HEAD(, VIOMMUEndpoint) endpoints;
     QEMUBH *refresh_bh;
@@ -192,9 +187,7 @@ void viommu_set_enabled(VIOMMU *v, bool enabled);
 
 typedef enum VIOMMUInvKind {
     VIOMMU_INV_CONFIG_ALL,       /* configuration of every endpoint */
-    VIOMMU_INV_CONFIG_TAG,       /* of those cached with @tag */
-    VIOMMU_INV_CONFIG_ENDPOINT,  /* of those whose requester ID, with the bits
-                                  * of @sid_mask ignored, is @sid */
+    VIOMMU_INV_CONFIG_ENDPOINT,  /* of @sid, ignoring the bits of @sid_mask */
     VIOMMU_INV_ALL,              /* translations: all */
     VIOMMU_INV_TAG,              /* of domain @tag */
     VIOMMU_INV_RANGE,            /* of @tag, overlapping @first .. @last */
