@@ -49,6 +49,7 @@ typedef struct BouncedMap {
     bool is_write;
     MemTxAttrs attrs;
     unsigned refs;           /* maps that have not ended */
+    bool forgotten;          /* its device has gone: not counted any more */
     QLIST_ENTRY(BouncedMap) next;
 } BouncedMap;
 
@@ -101,7 +102,8 @@ static BouncedMap *find_write(DMABounce *bounce, hwaddr addr, hwaddr len)
     BouncedMap *map;
 
     QLIST_FOREACH(map, &bounce->writes, next) {
-        if (addr >= map->addr && addr - map->addr < map->len &&
+        if (!map->forgotten &&
+            addr >= map->addr && addr - map->addr < map->len &&
             len <= map->len - (addr - map->addr)) {
             return map;
         }
@@ -156,7 +158,9 @@ static void free_map(DMABounce *bounce, BouncedMap *map)
     if (map->is_write) {
         QLIST_REMOVE(map, next);
     }
-    bounce->bytes -= map->len;
+    if (!map->forgotten) {
+        bounce->bytes -= map->len;
+    }
     qemu_vfree(map->buffer);
     g_free(map);
 }
@@ -232,12 +236,31 @@ bool dma_bounce_unmap(DMABounce *bounce, AddressSpace *as, void *buffer,
                             MIN(access_len, map->len - offset));
     }
     WITH_QEMU_LOCK_GUARD(&bounce->lock) {
-        bounce->count--;
+        bounce->count -= !map->forgotten;
         if (--map->refs == 0) {
             free_map(bounce, map);
         }
     }
     return true;
+}
+
+static gboolean forget_map(gpointer key, gpointer unused, gpointer opaque)
+{
+    DMABounce *bounce = opaque;
+    BouncedMap *map = key;
+
+    if (!map->forgotten) {
+        map->forgotten = true;
+        bounce->bytes -= map->len;
+        bounce->count -= map->refs;
+    }
+    return FALSE;
+}
+
+void dma_bounce_forget(DMABounce *bounce)
+{
+    QEMU_LOCK_GUARD(&bounce->lock);
+    g_tree_foreach(bounce->by_buffer, forget_map, bounce);
 }
 
 unsigned dma_bounce_count(DMABounce *bounce)

@@ -174,6 +174,9 @@ DMABounce *dma_inflight_bounce(AddressSpace *as)
 void dma_inflight_device_gone(DMAInflight *inflight)
 {
     qatomic_sub(&inflight->drain->waited, dma_maps_clear(inflight->maps));
+    if (inflight->bounce) {
+        dma_bounce_forget(inflight->bounce);
+    }
     dma_drain_wake();
 }
 

@@ -14,10 +14,12 @@
 #include "qemu/osdep.h"
 #include "qemu/bitops.h"
 #include "qemu/main-loop.h"
+#include "qemu/memalign.h"
 #include "qemu/module.h"
 #include "qemu/rcu.h"
 #include "qemu/thread.h"
 #include "qemu/timer.h"
+#include "qemu/units.h"
 #include "exec/address-spaces.h"
 #include "hw/pci/pci_device.h"
 #include "migration/vmstate.h"
@@ -66,6 +68,9 @@ struct XDBJob {
     bool go;
 };
 
+/* Aligned, so that workers share no cache line. */
+#define WORKER_ALIGN 128
+
 struct XDBWorker {
     XDBJob *job;
     AddressSpace *as;
@@ -77,7 +82,7 @@ struct XDBWorker {
     uint64_t tail;
     int64_t start, end, cpu;
     uint64_t ops, errors;
-};
+} QEMU_ALIGNED(WORKER_ALIGN);
 
 static int64_t cpu_clock(void)
 {
@@ -221,6 +226,12 @@ static XDBOperation *const operations[] = {
     [XDB_CYCLE] = op_cycle,
 };
 
+/* Operations from one look at the clock to the next: seldom, but in time */
+static uint64_t batch_size(uint64_t length)
+{
+    return MAX(MIN(MiB / MAX(length, 1), 1024), 1);
+}
+
 /*
  * What is timed.  Not inlined: a profiler counts what is below it.  With the
  * BQL in the main thread, without it in any other.
@@ -229,17 +240,22 @@ static void __attribute__((noinline)) x_dma_bench_loop(XDBWorker *w)
 {
     const XDBJob *job = w->job;
     XDBOperation *operation = job->operation;
+    uint64_t batch = batch_size(job->length);
     uint64_t offset = w->first;
-    uint64_t i;
+    uint64_t errors = 0;
+    uint64_t i = 0, end;
 
-    for (i = 0; i < job->count; i++) {
-        w->errors += !operation(w, job->addr + offset, i);
-        offset += job->stride;
-        if (offset >= job->window || job->window - offset < job->length) {
-            offset = 0;
+    while (i < job->count && get_clock() - w->start < XDB_MAX_NS) {
+        for (end = MIN(i + batch, job->count); i < end; i++) {
+            errors += !operation(w, job->addr + offset, i);
+            offset += job->stride;
+            if (offset >= job->window || job->window - offset < job->length) {
+                offset = 0;
+            }
         }
     }
-    w->ops = job->count;
+    w->ops = i;
+    w->errors = errors;
 }
 
 static void work(XDBWorker *w)
@@ -318,7 +334,8 @@ static bool worker_init(XDBWorker *w, XDBJob *job, AddressSpace *as)
 
     w->job = job;
     w->as = as;
-    w->buf = g_malloc0(MAX(job->length, 16));
+    w->buf = qemu_memalign(WORKER_ALIGN, ROUND_UP(job->length + 16, 4096));
+    memset(w->buf, 0, job->length + 16);
     for (i = 0; i < VRING_PARTS; i++) {
         address_space_cache_init_empty(&w->ring[i]);
     }
@@ -337,7 +354,7 @@ static void worker_cleanup(XDBWorker *w)
         address_space_cache_destroy(&w->ring[i]);
     }
     g_free(w->pieces);
-    g_free(w->buf);
+    qemu_vfree(w->buf);
 }
 
 /* Threads begin at different places of the window. */
@@ -367,8 +384,6 @@ static uint64_t clamp(XDMABench *s, uint64_t value, uint64_t max, uint32_t flag)
 /* False if nothing can be done. */
 static bool job_init(XDMABench *s, XDBJob *job, uint32_t command)
 {
-    uint64_t max_count = XDB_MAX_COUNT;
-
     if (command >= ARRAY_SIZE(operations) || !operations[command]) {
         s->status |= XDB_S_COMMAND;
         return false;
@@ -381,10 +396,7 @@ static bool job_init(XDMABench *s, XDBJob *job, uint32_t command)
     memcpy(job->aux, s->aux, sizeof(job->aux));
     job->length = command == XDB_LOAD ? 4 :
                   clamp(s, s->length, XDB_MAX_LENGTH, XDB_S_LENGTH);
-    if (job->length) {
-        max_count = MIN(max_count, XDB_MAX_BYTES / job->length);
-    }
-    job->count = clamp(s, s->count, max_count, XDB_S_COUNT);
+    job->count = clamp(s, s->count, XDB_MAX_COUNT, XDB_S_COUNT);
     if (command == XDB_CYCLE) {
         /* Two descriptors and the gap that tells full from empty */
         if (job->aux[7] < 4 || job->aux[7] > INT32_MAX || !job->stride) {
@@ -422,6 +434,9 @@ static void collect(XDMABench *s, const XDBWorker *workers, unsigned n)
         s->cpu_ns += workers[i].cpu;
         s->ops += workers[i].ops;
         s->errors += workers[i].errors;
+        if (workers[i].ops < workers[i].job->count) {
+            s->status |= XDB_S_TIME;
+        }
     }
     s->ns = end - start;
 }
@@ -429,7 +444,7 @@ static void collect(XDMABench *s, const XDBWorker *workers, unsigned n)
 /* BQL; drops it if there are threads. */
 static void run(XDMABench *s, uint32_t command)
 {
-    g_autofree XDBWorker *workers = NULL;
+    XDBWorker *workers;
     unsigned threads, n, i;
     XDMABench *peer;
     XDBJob job = { 0 };
@@ -455,7 +470,8 @@ static void run(XDMABench *s, uint32_t command)
     object_ref(OBJECT(s));
     qemu_mutex_init(&job.lock);
     qemu_cond_init(&job.cond);
-    workers = g_new0(XDBWorker, n);
+    workers = qemu_memalign(WORKER_ALIGN, n * sizeof(*workers));
+    memset(workers, 0, n * sizeof(*workers));
     for (i = 0; i < n; i++) {
         XDMABench *who = i % 2 ? peer : s;
 
@@ -474,6 +490,7 @@ static void run(XDMABench *s, uint32_t command)
     for (i = 0; i < n; i++) {
         worker_cleanup(&workers[i]);
     }
+    qemu_vfree(workers);
     qemu_cond_destroy(&job.cond);
     qemu_mutex_destroy(&job.lock);
     s->running = false;

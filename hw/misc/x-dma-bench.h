@@ -22,11 +22,11 @@ enum {
     XDB_MAGIC   = 0x00,  /* 32, RO: X_DMA_BENCH_MAGIC */
     XDB_CMD     = 0x04,  /* 32, WO: XDBCommand; runs it */
     XDB_STATUS  = 0x08,  /* 32, RO: XDB_S_* of the last run */
-    XDB_THREADS = 0x0c,  /* 32: 0 main thread under the BQL; N threads without */
+    XDB_THREADS = 0x0c,  /* 32: 0: main thread, BQL held; N: threads without */
     XDB_ADDR    = 0x10,  /* 64: first IOVA */
     XDB_LENGTH  = 0x18,  /* 64: bytes of each operation */
     XDB_STRIDE  = 0x20,  /* 64: from one operation's IOVA to the next */
-    XDB_WINDOW  = 0x28,  /* 64: what goes beyond ADDR + WINDOW is at ADDR again */
+    XDB_WINDOW  = 0x28,  /* 64: beyond ADDR + WINDOW it begins at ADDR again */
     XDB_COUNT   = 0x30,  /* 64: operations of each thread */
     XDB_PEER    = 0x38,  /* 32: XDB_PEER_VALID | devfn of an x-dma-bench on the
                           * same bus: odd threads run as that endpoint */
@@ -83,11 +83,11 @@ typedef enum XDBCommand {
 #define XDB_S_PEER      (1u << 4)   /* no such peer: nothing done */
 #define XDB_S_VRING     (1u << 5)   /* no memory at ADDR: nothing done */
 #define XDB_S_QUEUE     (1u << 6)   /* AUX[7] is too small: nothing done */
+#define XDB_S_TIME      (1u << 7)   /* OPS are less: it took too long */
 
 #define XDB_MAX_THREADS 16
 #define XDB_MAX_LENGTH  (16ULL << 20)
 #define XDB_MAX_COUNT   (1ULL << 26)
-/* A run of a thread moves no more than this, so that it comes to an end. */
-#define XDB_MAX_BYTES   (1ULL << 36)
+#define XDB_MAX_NS      10000000000LL
 
 #endif

@@ -42,6 +42,12 @@ void dma_bounce_written(DMABounce *bounce, hwaddr addr, const void *data,
 bool dma_bounce_unmap(DMABounce *bounce, AddressSpace *as, void *buffer,
                       bool is_write, hwaddr access_len);
 
+/**
+ * dma_bounce_forget: the device has gone; what it still maps counts no more.
+ * The buffers stay, in case somebody ends them after all.  Any thread.
+ */
+void dma_bounce_forget(DMABounce *bounce);
+
 /** dma_bounce_count: maps in flight.  Any thread. */
 unsigned dma_bounce_count(DMABounce *bounce);
 

@@ -8,6 +8,18 @@ COLOUR = {'base': '#b0413e', 'ours, off': '#8a9ba8', 'ours': '#2f6f4f'}
 LEFT, RIGHT, BAR, GAP, HEAD = 390, 560, 7, 7, 70
 
 
+def bar_ratio(cell):
+    """To direct; where there is no such thing, to the base."""
+    return cell.get('ratio') or cell.get('to_base') or 0
+
+
+def label(row):
+    words = f'{row["group"]}: {row["name"]}'
+    if any('ratio' in c for c in row['cells'].values()):
+        return words
+    return words + ' (to the base)'
+
+
 def position(ratio, low, high):
     share = (math.log10(ratio) - low) / (high - low)
     return LEFT + RIGHT * min(max(share, 0), 1)
@@ -19,8 +31,8 @@ def text(x, y, words, anchor='start', weight='normal'):
 
 
 def bounds(rows):
-    ratios = [c['ratio'] for r in rows for c in r['cells'].values()
-              if c.get('ratio', 0) > 0]
+    ratios = [bar_ratio(c) for r in rows for c in r['cells'].values()
+              if bar_ratio(c) > 0]
     low = math.floor(math.log10(min(ratios + [0.5])))
     return low, max(math.ceil(math.log10(max(ratios + [2]))), low + 1)
 
@@ -37,7 +49,7 @@ def grid(low, high, bottom):
 
 def draw(result):
     rows = [r for r in result['rows']
-            if any('ratio' in c for c in r['cells'].values())]
+            if any(map(bar_ratio, r['cells'].values()))]
     columns = [c for c in COLOUR if any(c in r['cells'] for r in rows)]
     low, high = bounds(rows)
     step = BAR * len(columns) + GAP
@@ -55,9 +67,9 @@ def draw(result):
     for i, row in enumerate(rows):
         y = HEAD + i * step
         parts.append(text(LEFT - 8, y + step / 2 + 1,
-                          f'{row["group"]}: {row["name"]}', 'end'))
+                          label(row), 'end'))
         for j, column in enumerate(columns):
-            ratio = row['cells'].get(column, {}).get('ratio')
+            ratio = bar_ratio(row['cells'].get(column, {}))
             if not ratio:
                 continue
             at = position(ratio, low, high)

@@ -89,6 +89,45 @@ static void test_unchanged(const void *opaque)
     rig_free(rig);
 }
 
+/* A page that the device may only write: that is enough for a disk read. */
+static void test_write_only(void)
+{
+    static const Case c = { .form = VTD_QUEUED };
+    Rig *rig = bouncing_rig(&c);
+
+    vtd_map(rig->vtd, &rig->dom, rig->data_iova, rig->page, 1, VTD_PTE_W);
+    vtd_inv_iotlb(rig->vtd, c.form, VTD_GLOBAL, 0, 0, 0);
+    rig_hold(rig, false, rig->data_iova);
+    vtd_assert_no_fault(rig->vtd);
+    rig_release(rig);
+    g_assert_true(viommu_is_filled(rig->vtd, rig->page, RIG_ON_DISK, RIG_LEN));
+    vtd_assert_no_fault(rig->vtd);
+    rig_free(rig);
+}
+
+/* A device that writes less than it says leaves the rest as it was. */
+static void test_short(void)
+{
+    static const char serial[] = "VIOMMU-SERIAL";
+    RigOptions opt = {
+        .form = VTD_QUEUED, .unit = "dma-mode=bounce",
+        .args = "-global virtio-blk-device.serial=VIOMMU-SERIAL",
+    };
+    Rig *rig = rig_new(&opt);
+    VTD *vtd = rig->vtd;
+    char got[sizeof(serial)];
+
+    g_assert_cmpint(vblk_submit_id(rig->blk, rig->data_iova, RIG_LEN), ==, 1);
+    viommu_until(vtd, vblk_completed(rig->blk) == 2);
+    g_assert_cmpint(vblk_result(rig->blk, 1), ==, 0);
+    qtest_memread(vtd->qts, rig->page, got, sizeof(got));
+    g_assert_cmpmem(got, sizeof(got), serial, sizeof(serial));
+    g_assert_true(viommu_is_filled(vtd, rig->page + sizeof(serial), RIG_BEFORE,
+                                   RIG_LEN - sizeof(serial)));
+    vtd_assert_no_fault(vtd);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const forms[] = { "register", "queued" };
@@ -103,6 +142,8 @@ int main(int argc, char **argv)
     unsigned i, t;
 
     g_test_init(&argc, &argv, NULL);
+    qtest_add_func("/viommu/bounce/write-only", test_write_only);
+    qtest_add_func("/viommu/bounce/short", test_short);
     for (t = 0; t < G_N_ELEMENTS(tests); t++) {
         for (i = 0; i < 8; i++) {
             Case *c = g_new0(Case, 1);

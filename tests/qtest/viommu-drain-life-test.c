@@ -8,13 +8,12 @@
  */
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
-#include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
+#include "viommu-plug.h"
 #include "viommu-rig.h"
 
 #define STALL_EVENT     "VIOMMU_DRAIN_STALLED"
 #define ABANDON_EVENT   "VIOMMU_DRAIN_ABANDONED"
-#define SLTCTL_OFF      (PCI_EXP_SLTCTL_PWR_OFF | PCI_EXP_SLTCTL_PWR_IND_OFF)
 
 static void command(VTD *vtd, const char *name)
 {
@@ -149,14 +148,10 @@ static void test_unplug(const void *opaque)
 {
     RigOptions opt = *(const RigOptions *)opaque;
     Rig *rig;
-    uint8_t cap;
 
     opt.behind_port = true;
     rig = make_pending(&opt);
-    cap = qpci_find_capability(rig->port, PCI_CAP_ID_EXP, 0);
-    qtest_qmp_device_del_send(rig->vtd->qts, "disk");
-    qpci_config_writew(rig->port, cap + PCI_EXP_SLTCTL, SLTCTL_OFF);
-    qtest_qmp_eventwait(rig->vtd->qts, "DEVICE_DELETED");
+    plug_pull(rig->vtd, rig->port, "disk");
     vtd_inv_wait(rig->vtd, rig->opt.form);
     viommu_fill(rig->vtd, rig->page, RIG_REUSED, RIG_LEN);
     rig_step(rig, 2 * RIG_RELEASE_NS);

@@ -4,11 +4,11 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "viommu-plug.h"
 #include "viommu-rig.h"
 
 #define IMAGE_SIZE  (64 * 1024)
 #define DEVFN       (5 << 3)
-#define PORT_DEVFN  (6 << 3)
 #define BEHIND      (1 << 8)           /* bus 1, device 0 */
 #define DID         7
 
@@ -49,9 +49,7 @@ char *rig_args(const RigOptions *opt, const char *image)
         "-device virtio-blk-pci,id=disk,%s,drive=slow,disable-legacy=on,"
         "iommu_platform=on%s %s",
         backend, opt->iothread ? "-object iothread,id=io " : "",
-        opt->behind_port ?
-        "-device pcie-root-port,id=rp,addr=06.0,chassis=1 "
-        "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off" : "",
+        opt->behind_port ? PLUG_PORT_ARGS : "",
         opt->behind_port ? "bus=rp" : "addr=05.0",
         opt->iothread ? ",iothread=io" : "", opt->args ?: "");
 }
@@ -76,7 +74,7 @@ static void start(Rig *rig)
     VTD *vtd = rig->vtd;
 
     if (rig->opt.behind_port) {
-        rig->port = vtd_open_bridge(vtd, PORT_DEVFN, BEHIND >> 8);
+        rig->port = vtd_open_bridge(vtd, PLUG_PORT, BEHIND >> 8);
     }
     vtd_attach(vtd, rig->sid, &rig->dom, VTD_TT_UNTRANSLATED);
     if (!rig->opt.untranslated) {

@@ -31,7 +31,7 @@ static void ring_address(VBlk *blk, uint64_t reg, uint64_t iova)
     qpci_io_writel(blk->pci->pdev, blk->pci->bar, reg + 4, iova >> 32);
 }
 
-static void start_queue(VBlk *blk)
+static void start_queue(VBlk *blk, uint64_t used_iova)
 {
     QPCIDevice *dev = blk->pci->pdev;
     QPCIBar bar = blk->pci->bar;
@@ -40,7 +40,7 @@ static void start_queue(VBlk *blk)
     qpci_io_writew(dev, bar, COMMON(queue_size), RING_SIZE);
     ring_address(blk, COMMON(queue_desc_lo), blk->iova + DESC_OFF);
     ring_address(blk, COMMON(queue_avail_lo), blk->iova + AVAIL_OFF);
-    ring_address(blk, COMMON(queue_used_lo), blk->iova + USED_OFF);
+    ring_address(blk, COMMON(queue_used_lo), used_iova);
     blk->notify = blk->pci->notify_cfg_offset +
                   qpci_io_readw(dev, bar, COMMON(queue_notify_off)) *
                   blk->pci->notify_off_multiplier;
@@ -50,6 +50,13 @@ static void start_queue(VBlk *blk)
 VBlk *vblk_new(VTD *vtd, int devfn, const char *id, uint64_t gpa,
                uint64_t iova)
 {
+    return vblk_new_used(vtd, devfn, id, gpa, iova, gpa + USED_OFF,
+                         iova + USED_OFF);
+}
+
+VBlk *vblk_new_used(VTD *vtd, int devfn, const char *id, uint64_t gpa,
+                    uint64_t iova, uint64_t used_gpa, uint64_t used_iova)
+{
     QPCIAddress addr = { .devfn = devfn };
     VBlk *blk = g_new0(VBlk, 1);
     QVirtioDevice *vdev;
@@ -57,6 +64,7 @@ VBlk *vblk_new(VTD *vtd, int devfn, const char *id, uint64_t gpa,
     blk->vtd = vtd;
     blk->gpa = gpa;
     blk->iova = iova;
+    blk->used_gpa = used_gpa;
     blk->backend = g_strdup_printf("/machine/peripheral/%s/virtio-backend",
                                    id);
     blk->pci = virtio_pci_new(vtd->bus, &addr);
@@ -71,7 +79,7 @@ VBlk *vblk_new(VTD *vtd, int devfn, const char *id, uint64_t gpa,
                   (1ULL << VIRTIO_F_ACCESS_PLATFORM));
     qvirtio_set_features(vdev, 1ULL << VIRTIO_F_VERSION_1 |
                                1ULL << VIRTIO_F_ACCESS_PLATFORM);
-    start_queue(blk);
+    start_queue(blk, used_iova);
     qvirtio_set_driver_ok(vdev);
     return blk;
 }
@@ -95,9 +103,23 @@ static void put_desc(VBlk *blk, unsigned index, uint64_t iova, uint32_t len,
     qtest_writew(blk->vtd->qts, at + 14, index + 1);
 }
 
-unsigned vblk_submit(VBlk *blk, bool is_write, uint64_t sector, uint64_t iova,
-                     uint32_t len)
+/* The descriptors of request 0, whose links fit, move to the table. */
+static void make_indirect(VBlk *blk, unsigned head)
 {
+    uint8_t table[REQUEST_DESCS * sizeof(struct vring_desc)];
+    size_t half = sizeof(table) / 2;
+
+    g_assert_cmpuint(head, ==, 0);
+    qtest_memread(blk->vtd->qts, blk->gpa + DESC_OFF, table, sizeof(table));
+    qtest_memwrite(blk->vtd->qts, blk->table_gpa[0], table, half);
+    qtest_memwrite(blk->vtd->qts, blk->table_gpa[1], table + half, half);
+    put_desc(blk, head, blk->table_iova, sizeof(table), VRING_DESC_F_INDIRECT);
+}
+
+static unsigned submit(VBlk *blk, uint32_t type, uint64_t sector,
+                       uint64_t iova, uint32_t len)
+{
+    bool is_write = type == VIRTIO_BLK_T_OUT;
     QTestState *qts = blk->vtd->qts;
     unsigned request = blk->submitted;
     unsigned slot = request % VBLK_SLOTS;
@@ -105,8 +127,7 @@ unsigned vblk_submit(VBlk *blk, bool is_write, uint64_t sector, uint64_t iova,
     uint64_t header = HEADER_OFF + slot * 16;
     uint64_t avail = blk->gpa + AVAIL_OFF;
 
-    qtest_writel(qts, blk->gpa + header,
-                 is_write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN);
+    qtest_writel(qts, blk->gpa + header, type);
     qtest_writel(qts, blk->gpa + header + 4, 0);
     qtest_writeq(qts, blk->gpa + header + 8, sector);
     qtest_writeb(qts, blk->gpa + RESULT_OFF + slot, 0xff);
@@ -116,6 +137,9 @@ unsigned vblk_submit(VBlk *blk, bool is_write, uint64_t sector, uint64_t iova,
              VRING_DESC_F_NEXT | (is_write ? 0 : VRING_DESC_F_WRITE));
     put_desc(blk, head + 2, blk->iova + RESULT_OFF + slot, 1,
              VRING_DESC_F_WRITE);
+    if (blk->table_iova) {
+        make_indirect(blk, head);
+    }
 
     qtest_writew(qts, avail + 4 + request % RING_SIZE * 2, head);
     blk->submitted++;
@@ -124,9 +148,21 @@ unsigned vblk_submit(VBlk *blk, bool is_write, uint64_t sector, uint64_t iova,
     return request;
 }
 
+unsigned vblk_submit(VBlk *blk, bool is_write, uint64_t sector, uint64_t iova,
+                     uint32_t len)
+{
+    return submit(blk, is_write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN, sector,
+                  iova, len);
+}
+
+unsigned vblk_submit_id(VBlk *blk, uint64_t iova, uint32_t len)
+{
+    return submit(blk, VIRTIO_BLK_T_GET_ID, 0, iova, len);
+}
+
 unsigned vblk_completed(VBlk *blk)
 {
-    return qtest_readw(blk->vtd->qts, blk->gpa + USED_OFF + 2);
+    return qtest_readw(blk->vtd->qts, blk->used_gpa + 2);
 }
 
 uint8_t vblk_result(VBlk *blk, unsigned request)

@@ -20,6 +20,10 @@ typedef struct VBlk {
     QVirtioPCIDevice *pci;
     char *backend;           /* QOM path of the virtio device */
     uint64_t gpa, iova;      /* of the ring page */
+    uint64_t used_gpa;       /* of the used ring's beginning */
+    /* Unless 0: the first request's table is here, and not in the ring. */
+    uint64_t table_iova;
+    uint64_t table_gpa[2];   /* of its first half and of its second */
     uint64_t notify;
     uint16_t submitted;
 } VBlk;
@@ -27,6 +31,9 @@ typedef struct VBlk {
 /* vblk_new: start the device "@id" at @devfn with the ring page @gpa. */
 VBlk *vblk_new(VTD *vtd, int devfn, const char *id, uint64_t gpa,
                uint64_t iova);
+/* vblk_new_used: with the used ring at @used_iova, beginning at @used_gpa. */
+VBlk *vblk_new_used(VTD *vtd, int devfn, const char *id, uint64_t gpa,
+                    uint64_t iova, uint64_t used_gpa, uint64_t used_iova);
 void vblk_free(VBlk *blk);
 
 /*
@@ -35,6 +42,8 @@ void vblk_free(VBlk *blk);
  */
 unsigned vblk_submit(VBlk *blk, bool is_write, uint64_t sector, uint64_t iova,
                      uint32_t len);
+/* vblk_submit_id: have the serial number (20 bytes at most) put at @iova. */
+unsigned vblk_submit_id(VBlk *blk, uint64_t iova, uint32_t len);
 /* vblk_completed: how many requests the device has returned. */
 unsigned vblk_completed(VBlk *blk);
 uint8_t vblk_result(VBlk *blk, unsigned request);

@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-edu.h"
+#include "viommu-plug.h"
 
 #define BRIDGE      (7 << 3)
 #define BUS         3
@@ -122,12 +123,96 @@ static void test_bypass_bus(void)
     vtd_stop(vtd);
 }
 
+/* A bridge in the slot and a device behind it, numbered and at work */
+static QPCIDevice *plug_branch(Branch *br, uint16_t sid)
+{
+    QTestState *qts = br->vtd->qts;
+    QPCIDevice *port;
+
+    qtest_qmp_device_add(qts, "pcie-pci-bridge", "br", "{'bus': 'rp'}");
+    qtest_qmp_device_add(qts, "edu", "dev", "{'bus': 'br', 'addr': '5.0',"
+                         " 'dma_mask': %" PRIu64 "}", UINT64_MAX);
+    port = vtd_open_bridge(br->vtd, PLUG_PORT, BUS);
+    qpci_config_writeb(port, PCI_SUBORDINATE_BUS, sid >> 8);
+    plug_power(port);
+    br->bridge = vtd_open_bridge(br->vtd, BUS << 8, sid >> 8);
+    br->edu = edu_new(br->vtd, sid);
+    return port;
+}
+
+/*
+ * The bridge comes and goes, and its bus is freed.  Its endpoints are nobody's,
+ * least of all those of whatever is on bus 0 or comes into the slot next.
+ */
+static void come_and_go(Branch *br, Edu *other)
+{
+    uint16_t alias = (BUS + 1) << 8, sid = alias | 5 << 3;
+    VTD *vtd = br->vtd;
+    QPCIDevice *port;
+
+    vtd_attach(vtd, alias, &br->dom, VTD_TT_UNTRANSLATED);
+    port = plug_branch(br, sid);
+    see_it_work(br);
+    edu_store(br->edu, IOVA + 2 * VTD_PAGE_SIZE, 8);
+    vtd_assert_fault(vtd, VTD_FR_WRITE, alias, false,
+                     IOVA + 2 * VTD_PAGE_SIZE);
+    edu_free(br->edu);
+    g_free(br->bridge);
+    plug_pull(vtd, port, "br");
+    g_free(port);
+
+    vtd_inv_context(vtd, VTD_QUEUED, VTD_PAGE, br->dom.did, sid);
+    vtd_inv_context(vtd, VTD_QUEUED, VTD_PAGE, br->dom.did, alias);
+    vtd_inv_context(vtd, VTD_QUEUED, VTD_PAGE, br->dom.did, sid & 0xff);
+    vtd_inv_context(vtd, VTD_QUEUED, VTD_PAGE, br->dom.did, BUS << 8);
+    vtd_inv_context(vtd, VTD_QUEUED, VTD_DOMAIN, br->dom.did, 0);
+    vtd_inv_context(vtd, VTD_QUEUED, VTD_GLOBAL, 0, 0);
+    vtd_inv_iotlb(vtd, VTD_QUEUED, VTD_DOMAIN, br->dom.did, 0, 0);
+    vtd_inv_iotlb(vtd, VTD_QUEUED, VTD_GLOBAL, 0, 0, 0);
+    vtd_assert_no_fault(vtd);
+    /* A fault, of somebody who is there */
+    edu_store(other, IOVA, 8);
+    vtd_assert_fault(vtd, VTD_FR_CTX_P, EDU_SID, false, IOVA);
+}
+
+static void test_unplug(void)
+{
+    Branch *br = g_new0(Branch, 1);
+    VTD *vtd = vtd_start("", PLUG_PORT_ARGS EDU_DEVICE);
+    Edu *other = edu_new(vtd, EDU_SID);
+    uint64_t source = vtd_alloc(vtd, 1);
+
+    br->vtd = vtd;
+    br->page = vtd_alloc(vtd, 1);
+    vtd_domain_init(vtd, &br->dom, 2, 4);
+    viommu_fill(vtd, source, MARK, VTD_PAGE_SIZE);
+    vtd_map(vtd, &br->dom, SOURCE, source, 1, VTD_PTE_RW);
+    vtd_map(vtd, &br->dom, IOVA, br->page, 1, VTD_PTE_RW);
+    vtd_set_context(vtd, EDU_SID, 0, 0);
+
+    vtd_enable(vtd, VTD_QUEUED);
+    come_and_go(br, other);
+    come_and_go(br, other);
+    vtd_reset(vtd);
+    viommu_turns(vtd);
+    edu_free(other);
+    other = edu_new(vtd, EDU_SID);
+    vtd_enable(vtd, VTD_QUEUED);
+    come_and_go(br, other);
+    edu_free(other);
+    vtd_stop(vtd);
+    g_free(br);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    /* What is freed is overwritten, so that its use does not go unnoticed. */
+    g_setenv("MALLOC_PERTURB_", "170", true);
     qtest_add_func("/viommu/vtd/topology/root-port", test_root_port);
     qtest_add_func("/viommu/vtd/topology/alias", test_alias);
     qtest_add_func("/viommu/vtd/topology/renumber", test_renumber);
     qtest_add_func("/viommu/vtd/topology/bypass-bus", test_bypass_bus);
+    qtest_add_func("/viommu/vtd/topology/unplug", test_unplug);
     return g_test_run();
 }

@@ -362,6 +362,128 @@ static void test_abandon(void)
     finish(maps);
 }
 
+/* A scan that was put off, so that a younger one has stamped before it */
+static void test_restamp(void)
+{
+    DMAMaps *maps = start();
+    DMAMapInfo out;
+    unsigned i;
+
+    add(maps, 0x1000, 512, memory, true);
+    add(maps, 0x2000, 512, memory + 512, true);
+    g_assert_cmpuint(scan(maps, 0x1000, 0x1000, 5), ==, 1);
+    g_assert_cmpuint(scan(maps, 0x2000, 0x2000, 6), ==, 1);
+    /* Not of what was stamped; not stale then; younger still */
+    g_assert_cmpuint(scan(maps, 0x3000, NOBODY, 2), ==, 0);
+    g_assert_cmpuint(dma_maps_scan(maps, 0, NOBODY, never, NULL, 2, revoked),
+                     ==, 0);
+    g_assert_cmpuint(scan(maps, 0, NOBODY, 7), ==, 0);
+    g_assert_cmphex(dma_maps_oldest_wait(maps, &out), ==, 5);
+    g_assert_cmphex(out.iova, ==, 0x1000);
+    /* Waited for already, but sooner from now on */
+    g_assert_cmpuint(scan(maps, 0x2000, 0x2000, 3), ==, 0);
+    g_assert_cmphex(dma_maps_oldest_wait(maps, &out), ==, 3);
+    g_assert_cmphex(out.iova, ==, 0x2000);
+    /* Given up as what it is now, and for good */
+    g_assert_cmpuint(dma_maps_abandon(maps, 2), ==, 0);
+    g_assert_cmpuint(dma_maps_abandon(maps, 3), ==, 1);
+    g_assert_cmphex(dma_maps_oldest_wait(maps, NULL), ==, 5);
+    g_assert_cmpuint(scan(maps, 0, NOBODY, 4), ==, 0);
+    g_assert_cmphex(dma_maps_oldest_wait(maps, &out), ==, 4);
+    g_assert_cmphex(out.iova, ==, 0x1000);
+    g_assert_cmpint(end(maps, memory + 512, 512, true), ==, 0);
+    g_assert_cmpint(end(maps, memory, 512, true), ==, 1);
+    g_assert_cmphex(dma_maps_oldest_wait(maps, NULL), ==, NOBODY);
+
+    /* What is left may be the one that the younger scan meant. */
+    add(maps, 0x1000, 512, memory, true);
+    add(maps, 0x1000, 512, memory, true);
+    g_assert_cmpuint(scan(maps, 0, NOBODY, 10), ==, 2);
+    g_assert_cmpint(end(maps, memory, 512, true), ==, 1);
+    g_assert_cmpuint(scan(maps, 0, NOBODY, 8), ==, 0);
+    g_assert_cmphex(dma_maps_oldest_wait(maps, NULL), ==, 8);
+    g_assert_cmpuint(dma_maps_abandon(maps, 8), ==, 0);
+    g_assert_cmphex(dma_maps_oldest_wait(maps, NULL), ==, 9);
+    g_assert_cmpuint(dma_maps_abandon(maps, 10), ==, 1);
+    g_assert_cmphex(dma_maps_oldest_wait(maps, NULL), ==, NOBODY);
+    g_assert_cmpint(end(maps, memory, 512, true), ==, 0);
+
+    /* A shared record is stale whatever the tables say. */
+    add(maps, 0, 4096, memory, true);
+    for (i = 1; i < 1000; i++) {
+        add(maps, (uint64_t)i << 12, 4096, memory, true);
+        g_assert_cmpint(end(maps, memory, 4096, true), ==, 0);
+    }
+    g_assert_cmpuint(dma_maps_scan(maps, 0, 0, never, NULL, 20, revoked), ==,
+                     1);
+    g_assert_cmpuint(dma_maps_scan(maps, 0, 0, never, NULL, 18, revoked), ==,
+                     0);
+    g_assert_cmphex(dma_maps_oldest_wait(maps, NULL), ==, 18);
+    g_assert_cmpint(end(maps, memory, 4096, true), ==, 1);
+    g_assert_cmpuint(dma_maps_count(maps), ==, 0);
+    finish(maps);
+}
+
+/* The device is gone, and with it whatever it had. */
+static void test_clear(void)
+{
+    DMAMaps *maps = start();
+    unsigned round, i;
+    int owner;
+
+    g_assert_cmpuint(dma_maps_clear(maps), ==, 0);
+    for (round = 0; round < 3; round++) {
+        g_array_set_size(revoked, 0);
+        /* Given up, waited for, and one that nobody asked about */
+        add(maps, 0x1000, 512, memory, true);
+        g_assert_cmpuint(scan(maps, 0, NOBODY, 1), ==, 1);
+        g_assert_cmpuint(dma_maps_abandon(maps, 1), ==, 1);
+        add(maps, 0x2000, 512, memory + 512, true);
+        g_assert_cmpuint(scan(maps, 0, NOBODY, 2), ==, 1);
+        add(maps, 0x3000, 512, memory + 1024, false);
+        /* Mixed, one of it ended, one waited for */
+        add(maps, 0x4000, 512, memory + 8192, true);
+        add(maps, 0x5000, 512, memory + 8192, true);
+        g_assert_cmpint(end(maps, memory + 8192, 512, true), ==, 0);
+        g_assert_cmpuint(scan(maps, 0x5000, 0x5000, 3), ==, 1);
+        /* Standing, revoked and not */
+        add_standing(maps, 0x6000, 512, memory, revoke_a, &owner);
+        scan(maps, 0x6000, 0x6000, 4);
+        g_assert_cmpuint(revoked->len, ==, 1);
+        add_standing(maps, 0x7000, 512, memory, revoke_b, &owner);
+        /* So many that they share a record */
+        add(maps, 0, 4096, memory + 4096, true);
+        for (i = 1; i < 1000; i++) {
+            add(maps, (uint64_t)i << 20, 4096, memory + 4096, true);
+            g_assert_cmpint(end(maps, memory + 4096, 4096, true), ==, 0);
+        }
+        g_assert_cmpuint(dma_maps_scan(maps, NOBODY, NOBODY, never, NULL, 5,
+                                       revoked), ==, 1);
+        g_assert_cmpuint(dma_maps_count(maps), ==, 7);
+
+        g_assert_cmpuint(dma_maps_clear(maps), ==, 3);
+        g_assert_cmpuint(dma_maps_count(maps), ==, 0);
+        g_assert_cmpuint(records(maps), ==, 0);
+        g_assert_cmphex(dma_maps_oldest_wait(maps, NULL), ==, NOBODY);
+        g_assert_cmpuint(dma_maps_abandon(maps, NOBODY), ==, 0);
+        g_assert_cmpuint(dma_maps_clear(maps), ==, 0);
+
+        /* Another device's map is found, what is gone is not. */
+        add(maps, 0x9000, 512, memory + 65536, true);
+        g_assert_cmpint(end(maps, memory, 512, true), ==, -1);
+        g_assert_cmpint(end(maps, memory + 512, 512, true), ==, -1);
+        g_assert_cmpint(end(maps, memory + 8192, 512, true), ==, -1);
+        g_assert_cmpint(end(maps, memory + 4096, 4096, true), ==, -1);
+        g_assert_false(dma_maps_remove_standing(maps, memory, 512, true,
+                                                revoke_b, &owner));
+        g_assert_cmpuint(scan(maps, 0, NOBODY, 6), ==, 1);
+        g_assert_cmpuint(revoked->len, ==, 1);
+        g_assert_cmpint(end(maps, memory + 65536, 512, true), ==, 1);
+        g_assert_cmpuint(dma_maps_count(maps), ==, 0);
+    }
+    finish(maps);
+}
+
 /* A mixed group that is never empty does not grow without end. */
 static void test_endless(void)
 {
@@ -786,6 +908,8 @@ int main(int argc, char **argv)
     g_test_add_func("/dma-maps/changed-unmap", test_changed_unmap);
     g_test_add_func("/dma-maps/standing", test_standing);
     g_test_add_func("/dma-maps/abandon", test_abandon);
+    g_test_add_func("/dma-maps/restamp", test_restamp);
+    g_test_add_func("/dma-maps/clear", test_clear);
     g_test_add_func("/dma-maps/endless", test_endless);
     g_test_add_func("/dma-maps/exact", test_exact);
     g_test_add_func("/dma-maps/ambiguous", test_ambiguous);

@@ -1,0 +1,61 @@
+/*
+ * A slot for devices that come and go while the machine runs
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "standard-headers/linux/pci_regs.h"
+#include "viommu-plug.h"
+
+static void slot_control(QPCIDevice *port, uint16_t value)
+{
+    uint8_t cap = qpci_find_capability(port, PCI_CAP_ID_EXP, 0);
+
+    qpci_config_writew(port, cap + PCI_EXP_SLTCTL, value);
+}
+
+void plug_power(QPCIDevice *port)
+{
+    slot_control(port, PCI_EXP_SLTCTL_PWR_ON | PCI_EXP_SLTCTL_PWR_IND_ON);
+}
+
+/* What is behind the device, or part of it, may be reported first. */
+static bool deleted(VTD *vtd, const char *id)
+{
+    bool gone = false;
+    QDict *event;
+
+    /* Its answer brings along the events that came before it. */
+    qtest_qmp_assert_success(vtd->qts, "{'execute': 'query-status'}");
+    while (!gone && (event = qtest_qmp_event_ref(vtd->qts,
+                                                 "DEVICE_DELETED"))) {
+        QDict *data = qdict_get_qdict(event, "data");
+
+        gone = g_strcmp0(qdict_get_try_str(data, "device"), id) == 0;
+        qobject_unref(event);
+    }
+    return gone;
+}
+
+void plug_pull(VTD *vtd, QPCIDevice *port, const char *id)
+{
+    qtest_qmp_device_del_send(vtd->qts, id);
+    slot_control(port, PCI_EXP_SLTCTL_PWR_OFF | PCI_EXP_SLTCTL_PWR_IND_OFF);
+    viommu_until(vtd, deleted(vtd, id));
+}
+
+unsigned plug_maps(VTD *vtd)
+{
+    QDict *answer = qtest_qmp(vtd->qts, "{'execute': 'x-query-viommu'}");
+    QListEntry *entry;
+    unsigned n = 0;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "return"), entry) {
+        n += qdict_get_int(qobject_to(QDict, qlist_entry_obj(entry)),
+                           "maps-in-flight");
+    }
+    qobject_unref(answer);
+    return n;
+}
