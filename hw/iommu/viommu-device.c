@@ -38,34 +38,29 @@ static VirtIODevice *pci_virtio_device(PCIDevice *dev)
     return NULL;
 }
 
-typedef struct DeviceName {
-    char *id;
-    char *path;
-} DeviceName;
+/* The two events say the same of a map; QAPI made both functions. */
+typedef void DrainEvent(const char *viommu, const char *device,
+                        const char *qom_path, uint64_t iova, uint64_t length,
+                        bool write, uint64_t age_ms);
 
-static void device_name(VIOMMUEndpoint *ep, DeviceName *name)
+static void send_event(VIOMMUEndpoint *ep, DrainEvent *send,
+                       const DMAMapInfo *map, int64_t age)
 {
     PCIDevice *dev = viommu_endpoint_device(ep);
+    g_autofree char *viommu = object_get_canonical_path(ep->viommu->owner);
+    g_autofree char *path = dev ? object_get_canonical_path(OBJECT(dev)) : NULL;
 
-    name->id = dev ? g_strdup(DEVICE(dev)->id) : NULL;
-    name->path = dev ? object_get_canonical_path(OBJECT(dev)) : NULL;
+    send(viommu, dev ? DEVICE(dev)->id : NULL, path, map->iova, map->len,
+         map->is_write, age / SCALE_MS);
 }
 
 void viommu_device_stalled(void *opaque, const DMAMapInfo *map, int64_t age)
 {
     VIOMMUEndpoint *ep = opaque;
-    g_autofree char *viommu = object_get_canonical_path(ep->viommu->owner);
-    g_autofree char *id = NULL;
-    g_autofree char *path = NULL;
-    DeviceName name;
 
-    device_name(ep, &name);
-    id = name.id;
-    path = name.path;
     trace_viommu_drain_stalled(viommu_endpoint_sid(ep), map->iova, map->len,
                                age);
-    qapi_event_send_viommu_drain_stalled(viommu, id, path, map->iova, map->len,
-                                         map->is_write, age / SCALE_MS);
+    send_event(ep, qapi_event_send_viommu_drain_stalled, map, age);
 }
 
 /*
@@ -77,31 +72,24 @@ void viommu_device_abandon(void *opaque, const DMAMapInfo *map, int64_t age)
 {
     VIOMMUEndpoint *ep = opaque;
     PCIDevice *dev = viommu_endpoint_device(ep);
-    g_autofree char *viommu = object_get_canonical_path(ep->viommu->owner);
-    g_autofree char *id = NULL;
     g_autofree char *path = NULL;
     VirtIODevice *vdev;
-    DeviceName name;
 
-    device_name(ep, &name);
-    id = name.id;
-    path = name.path;
     trace_viommu_drain_abandoned(viommu_endpoint_sid(ep), map->iova, map->len,
                                  age);
-    qapi_event_send_viommu_drain_abandoned(viommu, id, path, map->iova,
-                                           map->len, map->is_write,
-                                           age / SCALE_MS);
+    send_event(ep, qapi_event_send_viommu_drain_abandoned, map, age);
     if (!dev) {
         return;
     }
     vdev = pci_virtio_device(dev);
     if (vdev) {
-        virtio_error(vdev, "DMA at IOVA 0x%" PRIx64 " did not end within "
-                     "drain-timeout of %s", map->iova, viommu);
+        virtio_error(vdev, "DMA at IOVA 0x%" PRIx64 " did not end within the "
+                     "vIOMMU's drain-timeout", map->iova);
     } else {
-        warn_report("%s: DMA at IOVA 0x%" PRIx64 " did not end within "
-                    "drain-timeout of %s; bus mastering is off until the "
-                    "driver enables it again", path, map->iova, viommu);
+        path = object_get_canonical_path(OBJECT(dev));
+        warn_report("%s: DMA at IOVA 0x%" PRIx64 " did not end within the "
+                    "vIOMMU's drain-timeout; bus mastering is off until the "
+                    "driver enables it again", path, map->iova);
         memory_region_set_enabled(&dev->bus_master_enable_region, false);
     }
 }

@@ -12,6 +12,9 @@
  * the registers.
  */
 #include "qemu/osdep.h"
+#ifdef CONFIG_LINUX
+#include <sched.h>
+#endif
 #include "qemu/bitops.h"
 #include "qemu/main-loop.h"
 #include "qemu/memalign.h"
@@ -75,6 +78,7 @@ struct XDBWorker {
     XDBJob *job;
     AddressSpace *as;
     QemuThread thread;
+    unsigned index;
     uint64_t first;          /* offset of the first operation */
     uint8_t *buf;
     XDBPiece *pieces;
@@ -268,12 +272,33 @@ static void work(XDBWorker *w)
     w->cpu = cpu_clock() - cpu;
 }
 
+/* A processor each, or the host may let threads take turns on one. */
+static void pin(unsigned index)
+{
+#ifdef CONFIG_LINUX
+    cpu_set_t all, one;
+    int cpu;
+
+    if (sched_getaffinity(0, sizeof(all), &all)) {
+        return;
+    }
+    index %= CPU_COUNT(&all);
+    for (cpu = 0; !CPU_ISSET(cpu, &all) || index--; cpu++) {
+        /* the index-th of those that we may use */
+    }
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof(one), &one);
+#endif
+}
+
 static void *thread_main(void *opaque)
 {
     XDBWorker *w = opaque;
     XDBJob *job = w->job;
 
     rcu_register_thread();
+    pin(w->index);
     qemu_mutex_lock(&job->lock);
     while (!job->go) {
         qemu_cond_wait(&job->cond, &job->lock);
@@ -475,6 +500,7 @@ static void run(XDMABench *s, uint32_t command)
     for (i = 0; i < n; i++) {
         XDMABench *who = i % 2 ? peer : s;
 
+        workers[i].index = i;
         ok &= worker_init(&workers[i], &job, pci_get_address_space(&who->pci));
     }
     spread(&job, workers, n);
