@@ -28,8 +28,8 @@ enum {
     XDB_STRIDE  = 0x20,  /* 64: from one operation's IOVA to the next */
     XDB_WINDOW  = 0x28,  /* 64: beyond ADDR + WINDOW it begins at ADDR again */
     XDB_COUNT   = 0x30,  /* 64: operations of each thread */
-    XDB_PEER    = 0x38,  /* 32: XDB_PEER_VALID | devfn of an x-dma-bench on the
-                          * same bus: odd threads run as that endpoint */
+    /* XDB_PEER_VALID | devfn of another one on the bus, for odd threads */
+    XDB_PEER    = 0x38,  /* 32 */
     XDB_NS      = 0x40,  /* 64, RO: first start to last end, wall clock */
     XDB_CPU_NS  = 0x48,  /* 64, RO: CPU time, sum of the threads */
     XDB_OPS     = 0x50,  /* 64, RO: operations, sum of the threads */

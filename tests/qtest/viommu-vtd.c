@@ -367,7 +367,7 @@ bool viommu_irq_arrived(VTD *vtd, int apic_id, uint8_t vector)
     g_assert_nonnull(word);
     *strpbrk(word, "\r\n") = 0;
     word = strtok_r(word + 4, " ", &save);
-    while (word && strtoul(word, NULL, 10) != vector) {
+    while (word && g_ascii_strtoull(word, NULL, 10) != vector) {
         word = strtok_r(NULL, " ", &save);
     }
     return word != NULL;

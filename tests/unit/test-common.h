@@ -37,7 +37,7 @@ static inline Rand rand_new(void)
     Rand r = { (uint64_t)g_test_rand_int() << 32 | (guint32)g_test_rand_int() };
 
     r.state |= 1;
-    g_test_message("seed %#" PRIx64, r.state);
+    g_test_message("seed 0x%" PRIx64, r.state);
     return r;
 }
 

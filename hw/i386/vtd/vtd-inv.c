@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * CCMD_REG (VT-d 11.4.6.1), IOTLB_REG and IVA_REG (11.4.6.3, 11.4.6.4).  The
- * command bit clears when the drain says so, whatever DR and DW are: always draining is
- * allowed, and what version 2 of the architecture does (6.5.4).
+ * command bit clears when the drain says so, whatever DR and DW are: always
+ * draining is allowed, and what version 2 of the architecture does (6.5.4).
  */
 #include "qemu/osdep.h"
 #include "qemu/log.h"
