@@ -14,10 +14,24 @@
 
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
+#include "hw/boards.h"
 #include "qapi/error.h"
 #include "system/dma.h"
 #include "trace.h"
 #include "viommu-internal.h"
+
+/*
+ * How many entries of the tables a walk for MAP notifiers reads: enough for a
+ * guest that maps all of its memory several times over in the smallest pages.
+ * Tables that lead back to themselves map far more than that, and each piece
+ * would become a node of the shadow.
+ */
+static uint64_t walk_limit(void)
+{
+    uint64_t pages = current_machine->ram_size >> 12;
+
+    return MAX(4 * pages, 1ULL << 20);
+}
 
 /* dma_aligned_pow2_mask() takes any width; the notifiers bound the range. */
 #define ADDR_BITS 64
@@ -184,6 +198,7 @@ static void shadow_sync(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
         shadow_drop(ep, first, last);
         return;
     }
+    config.table.max_reads = walk_limit();
     iopt_walk_range(&config.table, first, last, viommu_read_entry, v,
                     shadow_visit, ep);
     if (config.table.input_bits < 64 && last >> config.table.input_bits) {
@@ -293,6 +308,7 @@ void viommu_notify_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *n)
     RCU_READ_LOCK_GUARD();
     viommu_resolve_now(ctx.ep, VIOMMU_NO_PASID, &config);
     if (config.mode == VIOMMU_TRANSLATE) {
+        config.table.max_reads = walk_limit();
         iopt_walk_range(&config.table, n->start, n->end, viommu_read_entry,
                         ctx.ep->viommu, replay_visit, &ctx);
     }
