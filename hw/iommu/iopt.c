@@ -234,3 +234,18 @@ bool iopt_walk_range(const IOPTTable *table, uint64_t first, uint64_t last,
     }
     return all;
 }
+
+IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
+                          unsigned access, const IOPTMem *mem,
+                          IOPTResult *out)
+{
+    return iopt_walk(&space->table, iova, access, mem->read, mem->opaque, out);
+}
+
+bool iopt_space_walk_range(const IOPTSpace *space, uint64_t first,
+                           uint64_t last, const IOPTMem *mem,
+                           IOPTVisit *visit, void *visit_opaque)
+{
+    return iopt_walk_range(&space->table, first, last, mem->read, mem->opaque,
+                           visit, visit_opaque);
+}

@@ -254,6 +254,11 @@ void iotlb_invalidate_tag(IOTLB *tlb, uint64_t tag)
     qemu_mutex_unlock(&tlb->lock);
 }
 
+void iotlb_invalidate_group(IOTLB *tlb, uint64_t tag)
+{
+    iotlb_invalidate_all(tlb);
+}
+
 static void drop_page(IOTLB *tlb, uint64_t tag, uint64_t iova, unsigned shift)
 {
     IOTLBSet *set = find_set(tlb, tag, iova, shift);

@@ -198,11 +198,11 @@ static void shadow_sync(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
         shadow_drop(ep, first, last);
         return;
     }
-    config.table.max_reads = walk_limit();
-    iopt_walk_range(&config.table, first, last, viommu_read_entry, v,
-                    shadow_visit, ep);
-    if (config.table.input_bits < 64 && last >> config.table.input_bits) {
-        hwaddr limit = 1ULL << config.table.input_bits;
+    config.space.table.max_reads = walk_limit();
+    iopt_space_walk_range(&config.space, first, last, &v->mem, shadow_visit,
+                          ep);
+    if (config.space.table.input_bits < 64 && last >> config.space.table.input_bits) {
+        hwaddr limit = 1ULL << config.space.table.input_bits;
 
         shadow_drop(ep, MAX(first, limit), last);
     }
@@ -308,8 +308,8 @@ void viommu_notify_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *n)
     RCU_READ_LOCK_GUARD();
     viommu_resolve_now(ctx.ep, VIOMMU_NO_PASID, &config);
     if (config.mode == VIOMMU_TRANSLATE) {
-        config.table.max_reads = walk_limit();
-        iopt_walk_range(&config.table, n->start, n->end, viommu_read_entry,
-                        ctx.ep->viommu, replay_visit, &ctx);
+        config.space.table.max_reads = walk_limit();
+        iopt_space_walk_range(&config.space, n->start, n->end,
+                              &ctx.ep->viommu->mem, replay_visit, &ctx);
     }
 }

@@ -64,6 +64,28 @@ bool viommu_read_entry(void *opaque, uint64_t addr, uint64_t *entry)
     return true;
 }
 
+static bool viommu_update_entry(void *opaque, uint64_t addr,
+                                uint64_t *expected, uint64_t value)
+{
+    VIOMMU *v = opaque;
+    hwaddr xlat, len = sizeof(value);
+    MemoryRegion *mr;
+    uint64_t *entry, old;
+
+    RCU_READ_LOCK_GUARD();
+    mr = address_space_translate(v->memory, addr, &xlat, &len, true,
+                                 table_attrs);
+    if (len < sizeof(value) || addr % sizeof(value) ||
+        !memory_access_is_direct(mr, true, table_attrs)) {
+        return false;
+    }
+    entry = qemu_map_ram_ptr(mr->ram_block, xlat);
+    old = qatomic_cmpxchg(entry, cpu_to_le64(*expected), cpu_to_le64(value));
+    memory_region_set_dirty(mr, xlat, sizeof(value));
+    *expected = le64_to_cpu(old);
+    return true;
+}
+
 uint16_t viommu_endpoint_sid(VIOMMUEndpoint *ep)
 {
     PCIBus *bus = qatomic_read(&ep->bus);
@@ -152,14 +174,14 @@ static IOPTFault walk(VIOMMU *v, const VIOMMUConfig *config, hwaddr iova,
 
     *refused = false;
     memset(res, 0, sizeof(*res));
-    fault = iopt_walk(&config->table, iova, need, viommu_read_entry, v, res);
+    fault = iopt_space_walk(&config->space, iova, need, &v->mem, res);
     if (fault != IOPT_OK) {
         return fault;
     }
     mask = (1ULL << res->shift) - 1;
     addr = res->addr | (iova & mask);
     if (!output_ok(v, addr, mask)) {
-        res->shift = config->table.format->page_shift;
+        res->shift = config->space.table.format->page_shift;
         mask = (1ULL << res->shift) - 1;
         *refused = !output_ok(v, addr, mask);
     }
@@ -185,7 +207,6 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
         .iova = iova,
         .is_write = flag & IOMMU_WO,
     };
-    IOPTResult res;
     IOTLBEntry entry;
     uint64_t seq;
     hwaddr mask;
@@ -239,9 +260,8 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
          */
         STAT_INC(v, iotlb_misses);
         STAT_INC(v, walks);
-        fault.kind = walk(v, config, iova, need, &entry, &res,
+        fault.kind = walk(v, config, iova, need, &entry, &fault.res,
                           &fault.reserved_range);
-        fault.level = res.level;
         if (fault.kind != IOPT_OK || fault.reserved_range) {
             goto fault;
         }
@@ -258,7 +278,7 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
 
 fault:
     trace_viommu_fault(viommu_endpoint_sid(ep), iova, fault.is_write,
-                       fault.kind, fault.level);
+                       fault.kind, fault.res.level);
     /*
      * A look that asks for nothing (IOMMU_NONE) is no access, and a device that
      * was unplugged has no name to be reported under.
@@ -275,7 +295,8 @@ static IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
 {
     VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);
 
-    return viommu_translate(ep, addr, flag, VIOMMU_NO_PASID);
+    return viommu_translate(ep, addr, flag,
+                            iommu_idx ? iommu_idx : VIOMMU_NO_PASID);
 }
 
 /* DMAInflightOps */
@@ -556,6 +577,11 @@ static void invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
         iotlb_invalidate_all(v->iotlb);
         scope.any_tag = true;
         break;
+    case VIOMMU_INV_GROUP:
+        STAT_INC(v, inv_domain);
+        iotlb_invalidate_group(v->iotlb, inv->tag);
+        scope.any_tag = true;
+        break;
     case VIOMMU_INV_TAG:
         STAT_INC(v, inv_domain);
         iotlb_invalidate_tag(v->iotlb, inv->tag);
@@ -755,6 +781,12 @@ void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
     v->owner = owner;
     v->name = params->name;
     v->memory = &address_space_memory;
+    v->mem = (IOPTMem) {
+        .read = viommu_read_entry,
+        .update = viommu_update_entry,
+        .opaque = v,
+    };
+    v->pasid_bits = params->pasid_bits;
     v->iotlb = iotlb_new(params->iotlb_entries);
     v->drain = dma_drain_new(params->bounce, params->stall_ms,
                              params->timeout_ms);
@@ -777,11 +809,28 @@ void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
     viommu_register(&v->registration);
 }
 
+/* An IOMMU index is a PASID; 0 is none. */
+static int viommu_attrs_to_index(IOMMUMemoryRegion *iommu, MemTxAttrs attrs)
+{
+    VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);
+
+    return attrs.pid & ((1u << ep->viommu->pasid_bits) - 1);
+}
+
+static int viommu_num_indexes(IOMMUMemoryRegion *iommu)
+{
+    VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);
+
+    return 1 << ep->viommu->pasid_bits;
+}
+
 static void viommu_memory_region_class_init(ObjectClass *klass, void *data)
 {
     IOMMUMemoryRegionClass *imrc = IOMMU_MEMORY_REGION_CLASS(klass);
 
     imrc->translate = viommu_mr_translate;
+    imrc->attrs_to_index = viommu_attrs_to_index;
+    imrc->num_indexes = viommu_num_indexes;
     imrc->notify_flag_changed = viommu_notify_flag_changed;
     imrc->replay = viommu_notify_replay;
 }

@@ -55,7 +55,7 @@ void vtd_inv_iotlb_global(IntelIOMMUState *s)
 
 void vtd_inv_iotlb_domain(IntelIOMMUState *s, uint16_t did)
 {
-    VIOMMUInv inv = { .kind = VIOMMU_INV_TAG, .tag = did };
+    VIOMMUInv inv = { .kind = VIOMMU_INV_TAG, .tag = IOTLB_TAG(0, did, 0) };
 
     trace_vtd_inv_desc_iotlb_domain(did);
     viommu_invalidate(&s->viommu, &inv);
@@ -68,7 +68,7 @@ void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
     hwaddr first = addr & ~(size - 1);
     VIOMMUInv inv = {
         .kind = VIOMMU_INV_RANGE,
-        .tag = did,
+        .tag = IOTLB_TAG(0, did, 0),
         .first = first,
         .last = first + size - 1,
     };

@@ -91,7 +91,7 @@ static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
         return;
     }
 
-    config->tag = context.did;
+    config->tag = IOTLB_TAG(0, context.did, 0);
     config->cacheable = true;
     if (context.tt == VTD_CONTEXT_TT_PASS_THROUGH) {
         config->mode = VIOMMU_BYPASS;
@@ -99,8 +99,8 @@ static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
         return;
     }
     config->mode = VIOMMU_TRANSLATE;
-    vtd_ss_table(&config->table, context.sspt, context.levels, s->aw_bits,
-                 s->snoop_control, x86_iommu->dt_supported && s->stale_tm);
+    vtd_ss_table(&config->space.table, context.sspt, context.levels,
+                 s->aw_bits, s->snoop_control, x86_iommu->dt_supported && s->stale_tm);
 }
 
 /* The reason of a fault that the walk met: VT-d 7.1.3, legacy mode */
@@ -112,7 +112,7 @@ static VTDFaultReason walk_fault_reason(const VIOMMUConfig *config,
         return VTD_FR_ADDR_BEYOND_MGAW;
     case IOPT_FAULT_READ_TABLE:
         /* The top table is what the context entry programs. */
-        return fault->level == config->table.levels ?
+        return fault->res.level == config->space.table.levels ?
                VTD_FR_CONTEXT_ENTRY_INV : VTD_FR_PAGING_ENTRY_INV;
     case IOPT_FAULT_RESERVED:
         return VTD_FR_PAGING_ENTRY_RSVD;

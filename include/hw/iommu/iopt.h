@@ -10,8 +10,12 @@
 #ifndef HW_IOMMU_IOPT_H
 #define HW_IOMMU_IOPT_H
 
+/* What an access asks for, and what a translation allows. */
 #define IOPT_READ   (1u << 0)
 #define IOPT_WRITE  (1u << 1)
+/* How an access is made, beside IOPT_READ; never part of a permission. */
+#define IOPT_EXEC   (1u << 2)   /* an instruction fetch */
+#define IOPT_PRIV   (1u << 3)   /* privileged */
 
 #define IOPT_MAX_LEVELS 5
 
@@ -66,6 +70,8 @@ typedef enum IOPTFault {
     IOPT_FAULT_NOT_PRESENT,  /* no permission at all at some level */
     IOPT_FAULT_RESERVED,     /* a reserved bit is set in a present entry */
     IOPT_FAULT_PERMISSION,   /* present, but not for this access */
+    IOPT_FAULT_ACCESS_FLAG,  /* never accessed, and software wants to know */
+    IOPT_FAULT_ADDR_SIZE,    /* an entry leads beyond output_bits */
 } IOPTFault;
 
 typedef struct IOPTResult {
@@ -74,6 +80,11 @@ typedef struct IOPTResult {
     uint8_t perm;            /* IOPT_READ | IOPT_WRITE, all levels ANDed */
     uint8_t level;           /* level at which the walk ended or faulted */
     uint64_t entry;          /* the last entry read */
+    bool global;             /* the page is the same in all of its group */
+    /* Of a fault in a space with two stages: */
+    bool second;             /* it is the second stage's */
+    bool on_table;           /* met when a first-stage entry was read */
+    uint64_t ipa;            /* @second: the second stage's input address */
 } IOPTResult;
 
 /**
@@ -126,5 +137,43 @@ typedef bool IOPTVisit(void *opaque, uint64_t first, uint64_t last,
 bool iopt_walk_range(const IOPTTable *table, uint64_t first, uint64_t last,
                      IOPTRead *read, void *opaque,
                      IOPTVisit *visit, void *visit_opaque);
+
+/* What a walk needs of memory. */
+typedef struct IOPTMem {
+    IOPTRead *read;
+    /*
+     * update: make the entry at @addr @value if it is still @expected (64-bit
+     * little-endian, as read() gives it), atomically.  On a mismatch @expected
+     * becomes what it is.  NULL: tables are never written.
+     * Returns: false if the memory cannot be written.
+     */
+    bool (*update)(void *opaque, uint64_t addr, uint64_t *expected,
+                   uint64_t value);
+    void *opaque;
+} IOPTMem;
+
+/* All that translates one IOVA space. */
+typedef struct IOPTSpace {
+    IOPTTable table;         /* the only or the first stage (lower half) */
+    IOPTTable upper;         /* first stage, upper half; no format: none */
+    IOPTTable second;        /* what the first stage's tables and outputs go
+                                through; no format: nothing */
+    uint8_t attrs;           /* IOPT_EXEC | IOPT_PRIV: of every access */
+} IOPTSpace;
+
+/**
+ * iopt_space_walk: translate one IOVA through all stages, as iopt_walk().
+ *
+ * @out->addr, shift, perm: of the whole way; the page is the smaller one of
+ * the stages'.  What @out->perm allows needs no update of a table any more.
+ */
+IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
+                          unsigned access, const IOPTMem *mem,
+                          IOPTResult *out);
+
+/** iopt_space_walk_range: iopt_walk_range() through all stages. */
+bool iopt_space_walk_range(const IOPTSpace *space, uint64_t first,
+                           uint64_t last, const IOPTMem *mem,
+                           IOPTVisit *visit, void *visit_opaque);
 
 #endif

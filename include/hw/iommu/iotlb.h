@@ -18,6 +18,16 @@
 #define IOTLB_READ   (1u << 0)
 #define IOTLB_WRITE  (1u << 1)
 
+/*
+ * A domain tag: the group (VMID and the like), the domain in it (DID, ASID),
+ * and the variant: what else sets translations apart (privileged accesses,
+ * say) but is no matter to an invalidation.
+ */
+#define IOTLB_TAG(group, domain, variant) \
+    ((uint64_t)(group) << 32 | (uint64_t)(domain) << 8 | (variant))
+#define IOTLB_TAG_GROUP_MASK   0xffffffff00000000ull
+#define IOTLB_TAG_DOMAIN_MASK  0xffffffffffffff00ull
+
 typedef struct IOTLB IOTLB;
 
 typedef struct IOTLBEntry {
@@ -77,6 +87,9 @@ void iotlb_invalidate_all(IOTLB *tlb);
 
 /** iotlb_invalidate_tag: drop a domain's entries (others may go too).  O(1). */
 void iotlb_invalidate_tag(IOTLB *tlb, uint64_t tag);
+
+/** iotlb_invalidate_group: drop those of @tag's group; others may go too. */
+void iotlb_invalidate_group(IOTLB *tlb, uint64_t tag);
 
 /**
  * iotlb_invalidate_range: drop every entry of @tag whose page overlaps

@@ -39,12 +39,14 @@ typedef enum VIOMMUMode {
 typedef struct VIOMMUConfig {
     struct rcu_head rcu;     /* the core's; has to be first */
     VIOMMUMode mode;
-    uint64_t tag;            /* DMA_TAG_UNTRANSLATED: no table was consulted */
-    IOPTTable table;         /* mode TRANSLATE */
+    /* IOTLB_TAG(); DMA_TAG_UNTRANSLATED: no table was consulted */
+    uint64_t tag;
+    IOPTSpace space;         /* mode TRANSLATE */
     uint8_t bypass_bits;     /* mode BYPASS: beyond it faults; 64: nothing */
     bool quiet;              /* faults are not recorded (VT-d FPD) */
     bool cacheable;          /* may be kept until a config invalidation */
     int reason;              /* mode BLOCKED: the model's own code */
+    uint64_t model;          /* the model's own, for .fault and .output_ok */
 } VIOMMUConfig;
 
 /* Why an access failed, for VIOMMUOps.fault. */
@@ -54,7 +56,7 @@ typedef struct VIOMMUFault {
     bool is_write;
     bool blocked;            /* true: @config->mode is BLOCKED */
     IOPTFault kind;          /* otherwise: what the walk met */
-    uint8_t level;           /* and at which level */
+    IOPTResult res;          /* and where: level, stage, IPA */
     bool reserved_range;     /* @kind IOPT_OK, but refused by .output_ok */
 } VIOMMUFault;
 
@@ -137,6 +139,7 @@ struct VIOMMU {
     Object *owner;           /* the model's device */
     const char *name;        /* of the model, for region names and traces */
     AddressSpace *memory;    /* where tables and translations lead */
+    IOPTMem mem;             /* the same, for walks */
     MemoryRegion bypass;     /* container: system memory + model's windows */
     MemoryRegion sysmem;     /* alias of system memory inside it */
     /* The core's own from here on */
@@ -150,6 +153,8 @@ struct VIOMMU {
     VMChangeStateEntry *vmstate;
     DeviceListener device_listener;
     bool enabled;            /* translation is on; atomic */
+    bool global_seen;        /* a page was global: see IOPTResult; atomic */
+    uint8_t pasid_bits;
     VIOMMUStats stats;
     VIOMMURegistration registration;
 };
@@ -160,6 +165,11 @@ typedef struct VIOMMUParams {
     bool bounce;             /* dma_drain_new() */
     uint32_t stall_ms;
     uint32_t timeout_ms;
+    /*
+     * PASIDs that emulated devices may use: MemTxAttrs.pid, at most 8 bits,
+     * is an access's PASID unless it is 0.  0: accesses have none.
+     */
+    uint8_t pasid_bits;
 } VIOMMUParams;
 
 /**
@@ -189,7 +199,8 @@ typedef enum VIOMMUInvKind {
     VIOMMU_INV_CONFIG_ALL,       /* configuration of every endpoint */
     VIOMMU_INV_CONFIG_ENDPOINT,  /* of @sid, ignoring the bits of @sid_mask */
     VIOMMU_INV_ALL,              /* translations: all */
-    VIOMMU_INV_TAG,              /* of domain @tag */
+    VIOMMU_INV_GROUP,            /* of the group of @tag */
+    VIOMMU_INV_TAG,              /* of domain @tag, whatever variant */
     VIOMMU_INV_RANGE,            /* of @tag, overlapping @first .. @last */
 } VIOMMUInvKind;
 
