@@ -3,19 +3,22 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Locking.  Writers (insert, invalidate) hold tlb->lock.  Lookups hold
- * nothing: a set is guarded by a sequence count which is odd while the set
- * changes; a lookup that meets a change reports a miss, it never spins.
+ * Locking.  Inserts hold tlb->lock.  Lookups hold nothing: a set is guarded by
+ * a sequence count which is odd while the set changes; a lookup that meets a
+ * change reports a miss, it never spins.  Invalidations hold nothing unless
+ * they meet an insert in the very set; they only ever zero a stamp.
  *
  * Generations.  tlb->seq counts invalidations.  An entry is stamped with the
  * count at its insertion.  Dropping everything, or a domain, writes the new
  * count to a floor; an entry stamped below one of its two floors is dead.
  * The count starts at 1 so that the zeroes of a fresh table are dead too.
  *
- * Why nothing removed comes back: an insert compares the count that its caller
- * read before the tables with the present one, under the lock.  Tables read
- * before the invalidation come with an old count and are refused; tables read
- * after it are the new ones.  An insert that got the lock first is removed.
+ * Why nothing removed comes back: an insert makes the set's count odd (1) and
+ * then compares the count of invalidations that its caller read before the
+ * tables with the present one (2).  An invalidation counts itself (a) and then
+ * looks at the set (b).  Either (2) sees (a), and tables that were read before
+ * the invalidation are refused; or (b) sees the set odd, and waits for the
+ * lock, or filled, and removes the entry.
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
@@ -92,13 +95,14 @@ static inline IOTLBSet *find_set(IOTLB *tlb, uint64_t tag, uint64_t iova,
     uint64_t index;
 
     index = page ^ (page >> bits) ^ (page >> 2 * bits) ^ (page >> 3 * bits);
-    index ^= mix64(tag ^ (uint64_t)shift << 56) >> 40;
+    index ^= mix64((tag & IOTLB_TAG_DOMAIN_MASK) ^ shift) >> 40;
     return &tlb->sets[index & ((1u << bits) - 1)];
 }
 
 static inline uint64_t *find_tag_floor(IOTLB *tlb, uint64_t tag)
 {
-    return &tlb->tag_floor[mix64(tag) >> (64 - IOTLB_TAG_BITS)];
+    return &tlb->tag_floor[mix64(tag & IOTLB_TAG_DOMAIN_MASK) >>
+                           (64 - IOTLB_TAG_BITS)];
 }
 
 static inline bool is_live(IOTLB *tlb, uint64_t tag, uint64_t stamp)
@@ -162,12 +166,15 @@ uint64_t iotlb_seq(IOTLB *tlb)
     return qatomic_load_acquire(&tlb->seq);
 }
 
-/* Under the lock: the bracket around every change of a set. */
+/* Under the lock: the bracket around an insert. */
 static void set_change_begin(IOTLBSet *set)
 {
     qatomic_set(&set->seq, set->seq + 1);
-    /* Whoever sees a field change sees the odd count. */
-    smp_wmb();
+    /*
+     * Whoever sees a field change sees the odd count, and what is read from
+     * here on is read after that: (1) and (2) above.
+     */
+    smp_mb();
 }
 
 static void set_change_end(IOTLBSet *set)
@@ -186,11 +193,12 @@ static unsigned choose_way(IOTLB *tlb, IOTLBSet *set, uint64_t tag,
 
     for (i = 0; i < IOTLB_WAYS; i++) {
         IOTLBWay *way = &set->way[i];
+        uint64_t stamp = qatomic_read(&way->stamp);
 
-        if (set->key[i] == key && way->tag == tag && way->stamp) {
+        if (set->key[i] == key && way->tag == tag && stamp) {
             return i;
         }
-        if (dead == IOTLB_WAYS && !is_live(tlb, way->tag, way->stamp)) {
+        if (dead == IOTLB_WAYS && !is_live(tlb, way->tag, stamp)) {
             dead = i;
         }
     }
@@ -202,6 +210,7 @@ bool iotlb_insert(IOTLB *tlb, const IOTLBEntry *entry, uint64_t seq)
     unsigned shift = entry->shift;
     uint64_t page_mask, key;
     IOTLBSet *set;
+    bool current;
     unsigned i;
 
     if (shift < IOTLB_MIN_SHIFT || shift > IOTLB_MAX_SHIFT) {
@@ -212,29 +221,31 @@ bool iotlb_insert(IOTLB *tlb, const IOTLBEntry *entry, uint64_t seq)
     set = find_set(tlb, entry->tag, entry->iova, shift);
 
     qemu_mutex_lock(&tlb->lock);
-    if (seq != tlb->seq) {
-        qemu_mutex_unlock(&tlb->lock);
-        return false;
+    /* Before the entry, so that an invalidation knows what to look for. */
+    if (!(qatomic_read(&tlb->shifts) >> shift & 1)) {
+        qatomic_set(&tlb->shifts, tlb->shifts | (uint64_t)1 << shift);
     }
-    i = choose_way(tlb, set, entry->tag, key);
     set_change_begin(set);
-    qatomic_set(&set->key[i], key);
-    qatomic_set(&set->way[i].tag, entry->tag);
-    qatomic_set(&set->way[i].value, (entry->addr & page_mask) |
-                                    (entry->perm & VALUE_PERM_MASK));
-    qatomic_set(&set->way[i].stamp, seq);
+    current = qatomic_load_acquire(&tlb->seq) == seq;
+    if (current) {
+        i = choose_way(tlb, set, entry->tag, key);
+        qatomic_set(&set->key[i], key);
+        qatomic_set(&set->way[i].tag, entry->tag);
+        qatomic_set(&set->way[i].value, (entry->addr & page_mask) |
+                                        (entry->perm & VALUE_PERM_MASK));
+        qatomic_set(&set->way[i].stamp, seq);
+    }
     set_change_end(set);
-    qatomic_set(&tlb->shifts, tlb->shifts | (uint64_t)1 << shift);
     qemu_mutex_unlock(&tlb->lock);
-    return true;
+    return current;
 }
 
-/* Under the lock: count an invalidation, before what it removes goes. */
+/* Count an invalidation, before what it removes goes: (a) above. */
 static uint64_t count_invalidation(IOTLB *tlb)
 {
-    uint64_t seq = tlb->seq + 1;
+    uint64_t seq = qatomic_fetch_inc(&tlb->seq) + 1;
 
-    qatomic_store_release(&tlb->seq, seq);
+    smp_mb__after_rmw();
     return seq;
 }
 
@@ -249,13 +260,12 @@ void iotlb_invalidate_all(IOTLB *tlb)
 
 void iotlb_invalidate_tag(IOTLB *tlb, uint64_t tag)
 {
-    qemu_mutex_lock(&tlb->lock);
     qatomic_store_release(find_tag_floor(tlb, tag), count_invalidation(tlb));
-    qemu_mutex_unlock(&tlb->lock);
 }
 
 void iotlb_invalidate_group(IOTLB *tlb, uint64_t tag)
 {
+    /* A floor of groups would be one more thing for each lookup to read. */
     iotlb_invalidate_all(tlb);
 }
 
@@ -265,13 +275,21 @@ static void drop_page(IOTLB *tlb, uint64_t tag, uint64_t iova, unsigned shift)
     uint64_t key = make_key(iova, shift);
     unsigned i;
 
+    if (qatomic_load_acquire(&set->seq) & 1) {
+        /* Let the insert finish. */
+        qemu_mutex_lock(&tlb->lock);
+        qemu_mutex_unlock(&tlb->lock);
+    }
+    /*
+     * A later insert reads the count that was made before this, so it may do
+     * what it likes; if a stamp of it is zeroed, it was an insert in vain.
+     */
     for (i = 0; i < IOTLB_WAYS; i++) {
         IOTLBWay *way = &set->way[i];
 
-        if (set->key[i] == key && way->tag == tag && way->stamp) {
-            set_change_begin(set);
+        if (qatomic_read(&set->key[i]) == key &&
+            !((qatomic_read(&way->tag) ^ tag) & IOTLB_TAG_DOMAIN_MASK)) {
             qatomic_set(&way->stamp, 0);
-            set_change_end(set);
         }
     }
 }
@@ -279,11 +297,9 @@ static void drop_page(IOTLB *tlb, uint64_t tag, uint64_t iova, unsigned shift)
 void iotlb_invalidate_range(IOTLB *tlb, uint64_t tag, uint64_t iova,
                             uint64_t last)
 {
-    uint64_t seq, shifts;
+    uint64_t seq = count_invalidation(tlb);
+    uint64_t shifts = qatomic_read(&tlb->shifts);
 
-    qemu_mutex_lock(&tlb->lock);
-    seq = count_invalidation(tlb);
-    shifts = tlb->shifts;
     if (shifts) {
         unsigned smallest = __builtin_ctzll(shifts);
 
@@ -303,7 +319,6 @@ void iotlb_invalidate_range(IOTLB *tlb, uint64_t tag, uint64_t iova,
             drop_page(tlb, tag, page << shift, shift);
         }
     }
-    qemu_mutex_unlock(&tlb->lock);
 }
 
 IOTLB *iotlb_new(unsigned entries)

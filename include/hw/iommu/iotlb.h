@@ -82,10 +82,17 @@ uint64_t iotlb_seq(IOTLB *tlb);
  */
 bool iotlb_insert(IOTLB *tlb, const IOTLBEntry *entry, uint64_t seq);
 
-/** iotlb_invalidate_all: drop every entry.  Any thread, O(1). */
+/*
+ * Invalidations: callers take turns (BQL); beside lookups and inserts.
+ *
+ * iotlb_invalidate_all: drop every entry.  O(1).
+ */
 void iotlb_invalidate_all(IOTLB *tlb);
 
-/** iotlb_invalidate_tag: drop a domain's entries (others may go too).  O(1). */
+/**
+ * iotlb_invalidate_tag: drop a domain's entries, of every variant (others may
+ * go too).  O(1).
+ */
 void iotlb_invalidate_tag(IOTLB *tlb, uint64_t tag);
 
 /** iotlb_invalidate_group: drop those of @tag's group; others may go too. */

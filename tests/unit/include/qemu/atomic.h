@@ -47,6 +47,8 @@ __attribute__((weak)) unsigned qemu_shim_fence_word;
 
 #endif
 
+#define smp_mb__after_rmw()         smp_mb()
+
 #define qatomic_read(p)             __atomic_load_n(p, __ATOMIC_RELAXED)
 #define qatomic_set(p, v)           __atomic_store_n(p, v, __ATOMIC_RELAXED)
 #define qatomic_load_acquire(p)     __atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -54,6 +56,8 @@ __attribute__((weak)) unsigned qemu_shim_fence_word;
 
 #define qatomic_xchg(p, v)          __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define qatomic_fetch_inc(p)        __atomic_fetch_add(p, 1, __ATOMIC_SEQ_CST)
+#define qatomic_or(p, n) \
+    ((void)__atomic_fetch_or(p, n, __ATOMIC_SEQ_CST))
 #define qatomic_fetch_add(p, n)     __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST)
 
 /* Returns what was there. */

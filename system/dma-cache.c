@@ -1,0 +1,355 @@
+/*
+ * DMA translation cache: IOVA to host memory
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A slot's word is its lock: odd while somebody changes it.  Who wants to
+ * change it and finds it odd gives up.
+ *
+ * Why nothing removed comes back.  An insert takes the slot (1) and then looks
+ * whether anything was invalidated since its caller read the tables (2).  An
+ * invalidation counts itself (a) and then looks at the slot (b).  Either (2)
+ * sees (a), and the insert leaves nothing; or (b) sees the slot taken, or
+ * already filled.  Filled, it is emptied if it is in the range.  Taken, the
+ * word is changed under the owner's hands, who finds that out when he lets the
+ * slot go, and leaves nothing.
+ *
+ * Dropping everything is a new generation; an insert stamps its entry with the
+ * one that it saw before (2), so that it is dead if a newer one began later.
+ */
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "qemu/thread.h"
+#include "system/dma-cache.h"
+
+#define MIN_PAGES       64u
+#define MAX_PAGES       (1u << 20)
+#define MAX_CHUNKS      1024u
+#define ALIGN           64
+
+/* A range of more pages than this drops everything. */
+#define PROBE_PAGES     512
+
+#define GEN_ONE         ((uint64_t)1 << DMA_CACHE_GEN_SHIFT)
+/* Nothing is inserted in it: it is used while slots are wiped. */
+#define GEN_LAST        ((uint64_t)UINT32_MAX << DMA_CACHE_GEN_SHIFT)
+
+/* The next count, of no generation */
+static uint64_t next_count(uint64_t word, unsigned n)
+{
+    return (word + n) & UINT32_MAX;
+}
+
+static unsigned round_pages(unsigned pages)
+{
+    unsigned n = MIN_PAGES;
+
+    while (n < pages && n < MAX_PAGES) {
+        n <<= 1;
+    }
+    return n;
+}
+
+static unsigned chunks_for(unsigned pages)
+{
+    return MIN(pages / 8, MAX_CHUNKS);
+}
+
+size_t dma_cache_bytes(unsigned pages)
+{
+    unsigned n = round_pages(pages);
+
+    return sizeof(DMACache) + ALIGN +
+           ((size_t)n + chunks_for(n)) * sizeof(DMACacheSlot);
+}
+
+DMACache *dma_cache_new(unsigned pages)
+{
+    DMACache *c = g_new0(DMACache, 1);
+    unsigned n = round_pages(pages);
+    uintptr_t at;
+
+    /* Zeroes: memory that is never used is never taken. */
+    c->bytes = dma_cache_bytes(pages);
+    c->mem = g_malloc0(c->bytes - sizeof(DMACache));
+    at = ((uintptr_t)c->mem + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1);
+    c->pages = (DMACacheSlot *)at;
+    c->chunks = c->pages + n;
+    c->page_bits = __builtin_ctz(n);
+    c->chunk_bits = __builtin_ctz(chunks_for(n));
+    c->gen = GEN_ONE;
+    qemu_mutex_init(&c->lock);
+    return c;
+}
+
+void dma_cache_free(DMACache *c)
+{
+    if (c) {
+        qemu_mutex_destroy(&c->lock);
+        g_free(c->mem);
+        g_free(c);
+    }
+}
+
+/*
+ * Take @slot to change it.  @word: what it was; it is valid still if its
+ * generation is the current one.  Returns: false if somebody else has it.
+ */
+static bool slot_take(DMACacheSlot *slot, uint64_t *word)
+{
+    *word = qatomic_load_acquire(&slot->word);
+    return !(*word & 1) &&
+           qatomic_cmpxchg(&slot->word, *word, next_count(*word, 1)) == *word;
+}
+
+/*
+ * Let it go.  @gen: of the new entry; 0: there is none.  @word: what
+ * slot_take() said.
+ */
+static void slot_release(DMACacheSlot *slot, uint64_t word, uint64_t gen)
+{
+    uint64_t taken = next_count(word, 1);
+    uint64_t now = qatomic_cmpxchg(&slot->word, taken,
+                                   gen | next_count(word, 2));
+
+    while (now != taken) {
+        /* An invalidation was here. */
+        taken = now;
+        now = qatomic_cmpxchg(&slot->word, taken, next_count(taken, 1));
+    }
+}
+
+/*
+ * May an entry be made of what was read at @seq?  The slot is taken.
+ * Returns: the generation, or 0.
+ */
+static uint64_t insert_gen(DMACache *c, uint64_t seq)
+{
+    uint64_t gen;
+
+    /* The slot is taken before the count is read: (1) and (2) above. */
+    smp_mb();
+    gen = qatomic_load_acquire(&c->gen);
+    if (gen == GEN_LAST || qatomic_load_acquire(&c->seq) != seq) {
+        return 0;
+    }
+    return gen;
+}
+
+static void slot_fill(DMACacheSlot *slot, uint64_t key, uint8_t *host,
+                      void *owner)
+{
+    qatomic_set(&slot->key, key);
+    qatomic_set(&slot->host, host);
+    qatomic_set(&slot->owner, owner);
+}
+
+/* Part of a leaf only: an invalidation of the rest of it has to find it. */
+static void note_leaf(DMACache *c, unsigned leaf_shift)
+{
+    uint64_t bit = (uint64_t)1 << leaf_shift;
+
+    if (!(qatomic_read(&c->leaf_shifts) & bit)) {
+        qatomic_or(&c->leaf_shifts, bit);
+    }
+}
+
+static void insert_page(DMACache *c, const DMACacheRun *run, uint64_t iova,
+                        uint64_t seq)
+{
+    uint64_t page = iova >> DMA_CACHE_PAGE_SHIFT;
+    DMACacheSlot *slot = dma_cache_page_slot(c, page);
+    uint64_t word, gen;
+
+    if (run->leaf_shift > DMA_CACHE_PAGE_SHIFT) {
+        note_leaf(c, run->leaf_shift);
+    }
+    if (!slot_take(slot, &word)) {
+        return;
+    }
+    gen = insert_gen(c, seq);
+    if (gen) {
+        slot_fill(slot, page << DMA_CACHE_PAGE_KEY | run->perm,
+                  run->host + ((page << DMA_CACHE_PAGE_SHIFT) - run->first),
+                  run->owner);
+    }
+    slot_release(slot, word, gen);
+}
+
+static void insert_chunk(DMACache *c, const DMACacheRun *run, uint64_t iova,
+                         uint64_t seq)
+{
+    uint64_t chunk = iova >> DMA_CACHE_CHUNK_SHIFT;
+    uint64_t base = chunk << DMA_CACHE_CHUNK_SHIFT;
+    uint64_t last = base + (DMA_CACHE_CHUNK_SIZE - 1);
+    DMACacheSlot *slot = dma_cache_chunk_slot(c, chunk);
+    uint64_t lo = (MAX(run->first, base) - base) >> DMA_CACHE_PAGE_SHIFT;
+    uint64_t hi = (MIN(run->last, last) - base) >> DMA_CACHE_PAGE_SHIFT;
+    uint64_t bounds = DMA_CACHE_INDEX_MASK << DMA_CACHE_LO_SHIFT |
+                      DMA_CACHE_INDEX_MASK << DMA_CACHE_HI_SHIFT;
+    uint64_t key = chunk << DMA_CACHE_CHUNK_KEY | run->perm;
+    uint8_t *host = run->host + (base - run->first);
+    uint64_t word, gen;
+
+    if (run->leaf_shift > DMA_CACHE_CHUNK_SHIFT ||
+        (run->leaf_shift > DMA_CACHE_PAGE_SHIFT &&
+         (run->first > base || run->last < last))) {
+        note_leaf(c, run->leaf_shift);
+    }
+    if (!slot_take(slot, &word)) {
+        return;
+    }
+    gen = insert_gen(c, seq);
+    if (gen) {
+        if (dma_cache_word_ok(word, gen) && (slot->key & ~bounds) == key &&
+            slot->host == host && slot->owner == run->owner) {
+            uint64_t old_lo = slot->key >> DMA_CACHE_LO_SHIFT &
+                              DMA_CACHE_INDEX_MASK;
+            uint64_t old_hi = slot->key >> DMA_CACHE_HI_SHIFT &
+                              DMA_CACHE_INDEX_MASK;
+
+            /* One run if no page lies between them. */
+            if (lo <= old_hi + 1 && old_lo <= hi + 1) {
+                lo = MIN(lo, old_lo);
+                hi = MAX(hi, old_hi);
+            }
+        }
+        slot_fill(slot, key | lo << DMA_CACHE_LO_SHIFT |
+                        hi << DMA_CACHE_HI_SHIFT, host, run->owner);
+    }
+    slot_release(slot, word, gen);
+}
+
+void dma_cache_insert(DMACache *c, const DMACacheRun *run, uint64_t iova,
+                      uint64_t seq)
+{
+    if (run->last - run->first < DMA_CACHE_PAGE_SIZE) {
+        insert_page(c, run, iova, seq);
+    } else {
+        insert_chunk(c, run, iova, seq);
+    }
+}
+
+/* Make what is in @slot, or is about to be, no entry. */
+static void slot_empty(DMACacheSlot *slot, uint64_t word)
+{
+    uint64_t now;
+
+    /* Odd stays odd: its owner lets it go. */
+    while ((now = qatomic_cmpxchg(&slot->word, word,
+                                  next_count(word, 2))) != word) {
+        word = now;
+    }
+}
+
+/*
+ * Empty @slot if it is taken, or is of @number and, in a chunk, has a page from
+ * @lo to @hi.  Whoever takes it after its word was read here has yet to look
+ * whether there were invalidations: what he makes of it is no matter.
+ */
+static void drop_page(DMACacheSlot *slot, uint64_t number)
+{
+    uint64_t word = qatomic_load_acquire(&slot->word);
+
+    if ((word & 1) ||
+        qatomic_read(&slot->key) >> DMA_CACHE_PAGE_KEY == number) {
+        slot_empty(slot, word);
+    }
+}
+
+static void drop_chunk(DMACacheSlot *slot, uint64_t number, uint64_t lo,
+                       uint64_t hi)
+{
+    uint64_t word = qatomic_load_acquire(&slot->word);
+    uint64_t key = qatomic_read(&slot->key);
+
+    if ((word & 1) ||
+        (key >> DMA_CACHE_CHUNK_KEY == number &&
+         lo <= (key >> DMA_CACHE_HI_SHIFT & DMA_CACHE_INDEX_MASK) &&
+         hi >= (key >> DMA_CACHE_LO_SHIFT & DMA_CACHE_INDEX_MASK))) {
+        slot_empty(slot, word);
+    }
+}
+
+/* Lock held.  In the very last generation every slot is emptied by hand. */
+static void new_generation(DMACache *c)
+{
+    uint64_t gen = c->gen + GEN_ONE;
+    size_t i, n = ((size_t)1 << c->page_bits) + ((size_t)1 << c->chunk_bits);
+
+    /*
+     * In this order: who reads the new count has its leaf noted after the
+     * reset, and who is stamped with the new generation has read the new count.
+     */
+    qatomic_set(&c->leaf_shifts, 0);
+    qatomic_fetch_inc(&c->seq);
+    qatomic_store_release(&c->gen, gen);
+    if (gen != GEN_LAST) {
+        return;
+    }
+    smp_mb();
+    for (i = 0; i < n; i++) {
+        slot_empty(&c->pages[i], qatomic_read(&c->pages[i].word));
+    }
+    qatomic_fetch_inc(&c->seq);
+    qatomic_store_release(&c->gen, GEN_ONE);
+}
+
+void dma_cache_invalidate_all(DMACache *c)
+{
+    qemu_mutex_lock(&c->lock);
+    new_generation(c);
+    qemu_mutex_unlock(&c->lock);
+}
+
+bool dma_cache_set_tag(DMACache *c, uint64_t tag)
+{
+    bool same;
+
+    if (likely(qatomic_load_acquire(&c->tag) == tag)) {
+        return true;
+    }
+    qemu_mutex_lock(&c->lock);
+    same = c->tag == tag;
+    if (!same) {
+        new_generation(c);
+        qatomic_store_release(&c->tag, tag);
+    }
+    qemu_mutex_unlock(&c->lock);
+    /* The tag is set before anything is translated again. */
+    smp_mb();
+    return same;
+}
+
+void dma_cache_invalidate_range(DMACache *c, uint64_t first, uint64_t last)
+{
+    uint64_t shifts, page, last_page, chunk;
+
+    qatomic_fetch_inc(&c->seq);
+    smp_mb__after_rmw();
+    shifts = qatomic_read(&c->leaf_shifts);
+    if (shifts) {
+        uint64_t mask = ((uint64_t)1 << (63 - __builtin_clzll(shifts))) - 1;
+
+        first &= ~mask;
+        last |= mask;
+    }
+    page = first >> DMA_CACHE_PAGE_SHIFT;
+    last_page = last >> DMA_CACHE_PAGE_SHIFT;
+    if (last < first || last_page - page >= PROBE_PAGES) {
+        dma_cache_invalidate_all(c);
+        return;
+    }
+    for (; page <= last_page; page++) {
+        drop_page(dma_cache_page_slot(c, page), page);
+    }
+    for (chunk = first >> DMA_CACHE_CHUNK_SHIFT;
+         chunk <= last >> DMA_CACHE_CHUNK_SHIFT; chunk++) {
+        uint64_t base = chunk << DMA_CACHE_CHUNK_SHIFT;
+        uint64_t end = base + (DMA_CACHE_CHUNK_SIZE - 1);
+
+        drop_chunk(dma_cache_chunk_slot(c, chunk), chunk,
+                   (MAX(first, base) - base) >> DMA_CACHE_PAGE_SHIFT,
+                   (MIN(last, end) - base) >> DMA_CACHE_PAGE_SHIFT);
+    }
+}
