@@ -253,6 +253,11 @@ int viommu_notify_flag_changed(IOMMUMemoryRegion *iommu,
         return -ENOTSUP;
     }
     ep->notifier_flags = new_flags;
+    if (!ep->notified) {
+        ep->notified = true;
+        ep->next_notified = v->notified;
+        v->notified = ep;
+    }
     if (!notifies_map(ep)) {
         /* It is kept for nobody now: the next one must be told everything. */
         iova_tree_remove(ep->shadow, (DMAMap) { .size = HWADDR_MAX });
