@@ -292,6 +292,7 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
         .reads_left = UINT64_MAX,
         .update = mem->update != NULL,
     };
+    IOPTResult first;
     IOPTFault fault;
 
     if (!nested && !space->upper.format && !table->format->decode) {
@@ -308,6 +309,6 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     if (fault != IOPT_OK || !nested) {
         return fault;
     }
-    return walk_second(&w, iova, access, space->attrs, &(IOPTResult) { *out },
-                       out);
+    first = *out;
+    return walk_second(&w, iova, access, space->attrs, &first, out);
 }
