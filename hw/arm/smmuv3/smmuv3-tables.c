@@ -200,6 +200,11 @@ static bool find_cd(Resolve *r)
     return true;
 }
 
+/*
+ * An address beyond the OAS is F_ADDR_SIZE (3.4).  But an endpoint that has
+ * switched to the bypass view is not translated any more: there it aborts
+ * without an event, as with SMMUEN == 0.
+ */
 static void resolved_bypass(Resolve *r)
 {
     r->config->mode = VIOMMU_BYPASS;
