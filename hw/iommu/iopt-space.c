@@ -45,10 +45,9 @@ static IOPTFault second_fault(IOPTFault fault, const IOPTResult *res,
     return fault;
 }
 
-/* Where in memory the first stage's entry at @addr is. */
-static IOPTFault locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
-                              IOPTTablePage *page, uint64_t *memory,
-                              IOPTResult *out)
+IOPTFault iopt_locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
+                            IOPTTablePage *page, uint64_t *memory,
+                            IOPTResult *out)
 {
     IOPTResult res;
     IOPTFault fault;
@@ -73,30 +72,6 @@ static IOPTFault locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
     return IOPT_OK;
 }
 
-IOPTFault iopt_read_entry(IOPTWalk *w, bool nested, uint64_t addr,
-                          IOPTTablePage *page, uint64_t *entry,
-                          IOPTResult *out)
-{
-    IOPTFault fault;
-
-    if (nested) {
-        fault = locate_entry(w, addr, IOPT_READ, page, &addr, out);
-        if (fault != IOPT_OK) {
-            return fault;
-        }
-    }
-    if (w->reads_left == 0) {
-        w->exhausted = true;
-        return IOPT_FAULT_READ_TABLE;
-    }
-    w->reads_left--;
-    if (!w->mem->read(w->mem->opaque, addr, entry)) {
-        out->fetch = addr;
-        return IOPT_FAULT_READ_TABLE;
-    }
-    return IOPT_OK;
-}
-
 /*
  * Would the second stage let the first update the entry at @addr, and @access
  * the page that leads to @output?
@@ -110,7 +85,7 @@ static IOPTFault probe_second(IOPTWalk *w, uint64_t addr, uint64_t output,
     uint64_t memory;
 
     probe.update = false;
-    fault = locate_entry(&probe, addr, IOPT_WRITE, NULL, &memory, out);
+    fault = iopt_locate_entry(&probe, addr, IOPT_WRITE, NULL, &memory, out);
     if (fault != IOPT_OK) {
         return fault;
     }
@@ -131,7 +106,7 @@ static IOPTFault update_entry(IOPTWalk *w, bool nested, uint64_t addr,
     IOPTFault fault;
 
     if (nested) {
-        fault = locate_entry(w, addr, IOPT_WRITE, NULL, &addr, out);
+        fault = iopt_locate_entry(w, addr, IOPT_WRITE, NULL, &addr, out);
         if (fault != IOPT_OK) {
             return fault;
         }
@@ -227,7 +202,7 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
 
         out->shift = iopt_level_shift(table->format, out->level);
         out->entry = 0;
-        fault = iopt_read_entry(w, nested, addr, NULL, &out->entry, out);
+        fault = iopt_read_entry(w, nested, addr, NULL, out);
         if (fault == IOPT_OK) {
             fault = settle_entry(w, table, nested, addr, iova, access, attrs,
                                  inherited, &e, out);
