@@ -1201,7 +1201,7 @@ static void test_stage1_params(void)
         IOPTArmv8Status status;
         unsigned levels;
         uint64_t root;
-    } cases[] = {
+    } rows[] = {
         { { 12, 16, 0, 0x12345678, 48 }, IOPT_ARMV8_OK, 4, 0x12345000 },
         { { 12, 25, 0, 0x12345678, 48 }, IOPT_ARMV8_OK, 3, 0x12345000 },
         { { 12, 24, 0, 0x12345678, 48 }, IOPT_ARMV8_OK, 4, 0x12345670 },
@@ -1227,7 +1227,7 @@ static void test_stage1_params(void)
     };
     unsigned i;
 
-    for (i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (i = 0; i < ARRAY_SIZE(rows); i++) {
         IOPTSpace space = { 0 };
         IOPTResult res;
         IOPTFault fault;
@@ -1235,18 +1235,18 @@ static void test_stage1_params(void)
 
         hand_world(&w);
         g_test_message("case %u", i);
-        g_assert_cmpint(iopt_armv8_stage1(&space.table, &cases[i].p), ==,
-                        cases[i].status);
+        g_assert_cmpint(iopt_armv8_stage1(&space.table, &rows[i].p), ==,
+                        rows[i].status);
         fault = walk_at(&w, &space, 0, IOPT_READ, &res);
-        if (cases[i].levels && !(cases[i].p.flags & IOPT_ARMV8_EPD)) {
-            g_assert_cmpuint(space.table.levels, ==, cases[i].levels);
-            g_assert_cmphex(space.table.root, ==, cases[i].root);
+        if (rows[i].levels && !(rows[i].p.flags & IOPT_ARMV8_EPD)) {
+            g_assert_cmpuint(space.table.levels, ==, rows[i].levels);
+            g_assert_cmphex(space.table.root, ==, rows[i].root);
             g_assert_cmpuint(fault, ==,
-                             cases[i].status == IOPT_ARMV8_BAD_TTB ?
+                             rows[i].status == IOPT_ARMV8_BAD_TTB ?
                              IOPT_FAULT_ADDR_SIZE : IOPT_FAULT_READ_TABLE);
-            g_assert_cmpuint(res.level, ==, cases[i].levels);
+            g_assert_cmpuint(res.level, ==, rows[i].levels);
             g_assert_cmphex(res.fetch, ==, fault == IOPT_FAULT_READ_TABLE ?
-                            cases[i].root : 0);
+                            rows[i].root : 0);
         } else {
             g_assert_cmpuint(fault, ==, IOPT_FAULT_RANGE);
         }
@@ -1567,7 +1567,7 @@ static void test_halves(void)
         uint64_t iova;
         unsigned half;                   /* 0: out of range */
         unsigned tbi;                    /* with TBI */
-    } cases[] = {
+    } rows[] = {
         { 0, 1, 1 },
         { BIT(39) - 1, 1, 1 },
         { BIT(39), 0, 0 },
@@ -1599,9 +1599,9 @@ static void test_halves(void)
         low.flags = high.flags = tbi ? IOPT_ARMV8_TBI : 0;
         g_assert_cmpint(iopt_armv8_stage1(&space.table, &low), ==, 0);
         g_assert_cmpint(iopt_armv8_stage1(&space.upper, &high), ==, 0);
-        for (i = 0; i < ARRAY_SIZE(cases); i++) {
-            unsigned half = tbi ? cases[i].tbi : cases[i].half;
-            uint64_t iova = cases[i].iova, same;
+        for (i = 0; i < ARRAY_SIZE(rows); i++) {
+            unsigned half = tbi ? rows[i].tbi : rows[i].half;
+            uint64_t iova = rows[i].iova, same;
             IOPTResult res;
 
             g_assert_cmpuint(walk_at(&w, &space, iova, 1, &res), ==,
