@@ -157,9 +157,7 @@ static IOPTFault stage1_decode(const IOPTTable *table, unsigned level,
     out->global = !(entry & S1_NG);
     set_permissions(table, entry,
                     stage1_permissions(table, entry, attrs, inherited),
-                    !(entry & S1_AP2),
-                    hardware_dirty(table, entry) ? entry & ~S1_AP2 : entry,
-                    out);
+                    !(entry & S1_AP2), entry & ~S1_AP2, out);
     return IOPT_OK;
 }
 
@@ -197,9 +195,7 @@ static IOPTFault stage2_decode(const IOPTTable *table, unsigned level,
         return IOPT_OK;
     }
     set_permissions(table, entry, stage2_permissions(table, entry, attrs),
-                    entry & S2_S2AP1,
-                    hardware_dirty(table, entry) ? entry | S2_S2AP1 : entry,
-                    out);
+                    entry & S2_S2AP1, entry | S2_S2AP1, out);
     return IOPT_OK;
 }
 

@@ -60,6 +60,7 @@ IOPTFault iopt_locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
     fault = iopt_stage_walk(w, w->second, false, addr, access, IOPT_TABLE,
                             &res);
     if (fault != IOPT_OK) {
+        res.table_write = access & IOPT_WRITE;
         return second_fault(fault, &res, addr, true, out);
     }
     in_page = addr & iopt_block_last(0, res.shift);

@@ -191,7 +191,7 @@ typedef struct RefLeaf {
 typedef struct RefFault {
     IOPTFault kind;
     int level;
-    bool second, on_table;
+    bool second, on_table, table_write;
     uint64_t ipa, fetch;
 } RefFault;
 
@@ -475,7 +475,8 @@ static bool ref_translate(RefWalk *rw, uint64_t iova, unsigned access,
         if (ref_refuses(t, &rw->table, IOPT_WRITE, IOPT_TABLE)) {
             rw->fault = (RefFault) {
                 .kind = IOPT_FAULT_PERMISSION, .level = rw->table.level,
-                .second = true, .on_table = true, .ipa = f->at,
+                .second = true, .on_table = true, .table_write = true,
+                .ipa = f->at,
             };
             return false;
         }
@@ -617,6 +618,7 @@ static void check_point(World *w, const IOPTSpace *space,
         } else {
             g_assert_true(got.second == rw.fault.second);
             g_assert_true(got.on_table == rw.fault.on_table);
+            g_assert_true(got.table_write == rw.fault.table_write);
             if (got.second) {
                 g_assert_cmphex(got.ipa, ==, rw.fault.ipa);
             }

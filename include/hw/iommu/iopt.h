@@ -118,8 +118,8 @@ typedef struct IOPTResult {
     bool global;             /* the page is the same in all of its group */
     /* Of a fault in a space with two stages: */
     bool second;             /* it is IOPTSpace.second's */
-    /* Met when a first-stage entry was read, or had to be updated: written. */
-    bool on_table;
+    bool on_table;           /* met when a first-stage entry was read */
+    bool table_write;        /* or had to be updated (@on_table too) */
     uint64_t ipa;            /* @second: the second stage's input address */
     /* Of IOPT_FAULT_READ_TABLE: */
     uint64_t fetch;          /* address of the entry in memory */
