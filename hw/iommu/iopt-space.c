@@ -19,6 +19,8 @@
  */
 #define MAX_UPDATES 64
 
+#define ACCESS_MASK (IOPT_READ | IOPT_WRITE)
+
 IOPTFault iopt_stage_start(const IOPTTable *table, IOPTResult *out)
 {
     if (!table->format->decode) {
@@ -267,6 +269,7 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
 {
     const IOPTTable *table = &space->table;
     bool nested = space->second.format != NULL;
+    unsigned attrs = space->attrs | (access & ~ACCESS_MASK);
     IOPTWalk w = {
         .second = nested ? &space->second : NULL,
         .mem = mem,
@@ -276,6 +279,7 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     IOPTResult first;
     IOPTFault fault;
 
+    access &= ACCESS_MASK;
     if (!nested && !space->upper.format && !table->format->decode) {
         return iopt_walk(table, iova, access, mem->read, mem->opaque, out);
     }
@@ -285,11 +289,10 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     } else {
         iova = lower_iova(table, iova);
     }
-    fault = iopt_stage_walk(&w, table, nested, iova, access, space->attrs,
-                            out);
+    fault = iopt_stage_walk(&w, table, nested, iova, access, attrs, out);
     if (fault != IOPT_OK || !nested) {
         return fault;
     }
     first = *out;
-    return walk_second(&w, iova, access, space->attrs, &first, out);
+    return walk_second(&w, iova, access, attrs, &first, out);
 }

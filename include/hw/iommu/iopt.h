@@ -212,6 +212,8 @@ typedef struct IOPTSpace {
 /**
  * iopt_space_walk: translate one IOVA through all stages, as iopt_walk().
  *
+ * @access: also IOPT_EXEC and the like, beside @space->attrs
+ *
  * @out->addr, shift, perm: of the whole way; the page is the smaller one of
  * the stages'.  Unless it is a probe (IOPTMem.update) what @out->perm allows
  * needs no update of a table any more; the walk has made the update that
