@@ -480,6 +480,16 @@ static void test_contended(void)
     world_free(&h.w);
 }
 
+/* Stops at the visit that makes *@opaque nothing. */
+static bool count_down(void *opaque, uint64_t first, uint64_t last,
+                       const IOPTResult *res)
+{
+    unsigned *left = opaque;
+
+    g_assert_cmpuint(*left, >, 0);
+    return --*left > 0;
+}
+
 /* Both halves, their limits, and addresses whose top byte is ignored */
 static void test_halves(void)
 {
@@ -547,6 +557,15 @@ static void test_halves(void)
         g_assert_cmpuint(v->res.perm, ==, 0);
         g_assert_cmphex((v + 4)->last, ==, UINT64_MAX);
         g_array_free(visits, true);
+        /* One that stops is asked no more, in whichever half it is. */
+        for (i = 1; i <= 518; i++) {
+            unsigned left = i;
+
+            g_assert_true(iopt_space_walk_range(&space, 0, UINT64_MAX,
+                                                probe_mem(&w), count_down,
+                                                &left) == (i == 518));
+            g_assert_cmpuint(left, ==, i == 518);
+        }
     }
 
     /* Each half can be closed, and the other one does not mind. */
