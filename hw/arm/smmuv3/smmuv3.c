@@ -206,7 +206,7 @@ static const Property smmuv3_properties[] = {
     /* Stages of translation: "1" (default), "2", "nested" (both) */
     DEFINE_PROP_STRING("stage", SMMUv3State, stage),
 
-    /* Ours */
+    /* Ours.  An OAS of 52 would need the tables of FEAT_LPA and LPA2. */
     DEFINE_PROP_UINT8("oas", SMMUv3State, oas, 44),
     DEFINE_PROP_UINT8("ssidsize", SMMUv3State, ssidsize, 0),
     DEFINE_PROP_STRING("httu", SMMUv3State, httu),
