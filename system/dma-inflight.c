@@ -183,13 +183,15 @@ void dma_inflight_device_gone(DMAInflight *inflight)
 
 void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
                          bool is_write, MemTxAttrs attrs, void *host,
-                         DMARevoke *revoke, void *opaque)
+                         MemoryRegion *owner, DMARevoke *revoke,
+                         void *opaque)
 {
     DMAInflight *inflight = as->inflight;
     DMAMapInfo info = {
         .iova = inflight->ops->canonical(inflight->opaque, attrs.pid, addr),
         .len = len,
         .host = host,
+        .owner = owner,
         .tag = inflight->ops->tag(inflight->opaque),
         .pasid = attrs.pid,
         .is_write = is_write,
@@ -395,20 +397,26 @@ void dma_inflight_activate_slow(DMAInflight *inflight)
     qatomic_store_release(&inflight->active, true);
 }
 
+void dma_drain_forget(DMADrain *drain)
+{
+    DMAInflight *inflight;
+
+    for (inflight = qatomic_load_acquire(&drain->active); inflight;
+         inflight = inflight->next_active) {
+        DMACache *c = qatomic_load_acquire(&inflight->cache);
+
+        if (c) {
+            dma_cache_invalidate_all(c);
+        }
+    }
+}
+
 void dma_drain_drop_caches(void)
 {
     DMADrain *drain;
-    DMAInflight *inflight;
 
     QLIST_FOREACH(drain, &drains, next) {
-        for (inflight = qatomic_load_acquire(&drain->active); inflight;
-             inflight = inflight->next_active) {
-            DMACache *c = qatomic_load_acquire(&inflight->cache);
-
-            if (c) {
-                dma_cache_invalidate_all(c);
-            }
-        }
+        dma_drain_forget(drain);
     }
 }
 

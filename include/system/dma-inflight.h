@@ -161,6 +161,12 @@ void dma_drain_poll(DMADrain *drain);
 /** dma_drain_busy: is a fence pending?  BQL. */
 bool dma_drain_busy(DMADrain *drain);
 
+/**
+ * dma_drain_forget: drop what the endpoints have cached, as if everything had
+ * been invalidated, but nobody waits.  BQL.
+ */
+void dma_drain_forget(DMADrain *drain);
+
 /** dma_drain_reset: forget what was begun; no fence may be pending.  BQL. */
 void dma_drain_reset(DMADrain *drain);
 
@@ -287,13 +293,18 @@ DMABounce *dma_inflight_bounce(AddressSpace *as);
 /* dma_inflight_readable: may the endpoint read all of it?  Any thread. */
 bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len);
 
-/* A map has been handed out; in the slot in which it was translated. */
-void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
-                         bool is_write, MemTxAttrs attrs, void *host,
-                         DMARevoke *revoke, void *opaque);
-/* It has ended, and its effects are visible.  Any thread. */
-void dma_inflight_unmapped(AddressSpace *as, void *host, hwaddr len,
-                           bool is_write, DMARevoke *revoke, void *opaque);
+/*
+ * address_space_map() and _unmap() of an address space behind a vIOMMU.
+ * dma_unmap(): @revoke, @opaque: of a standing map.  Returns: false if @buffer
+ * is a bounce buffer of the memory core.
+ * address_space_map_untracked: the memory core's own, which records nothing.
+ */
+void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
+              MemTxAttrs attrs);
+bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
+               hwaddr access_len, DMARevoke *revoke, void *opaque);
+void *address_space_map_untracked(AddressSpace *as, hwaddr addr, hwaddr *plen,
+                                  bool is_write, MemTxAttrs attrs);
 
 /* dma_unpin: @cache is being destroyed.  Any thread. */
 void dma_unpin(MemoryRegionCache *cache);
