@@ -11,6 +11,7 @@ import time
 import assets
 import boot
 import devices
+import q35
 from devices import DISKS
 from guestjob import Report
 from machine import LIMIT, GuestError, Machine
@@ -31,7 +32,7 @@ class Traveller:
         self.report = Report()
         self.machines = []
         devices.make_images(MOVED, directory)
-        words = boot.WORDS['strict'] + devices.kernel_words(MOVED, [], 'migrate')
+        words = q35.WORDS['strict'] + devices.kernel_words(MOVED, [], 'migrate')
         # Both emulators get the same firmware: its size is part of what they
         # must agree on.
         self.args = assets.firmware_args(firmware) + [
