@@ -6,6 +6,7 @@ and says what held.
 
   boot.py [--mode strict|lazy|pt] [--packed] [--bounce] [--rounds N] [--base]
           [--intremap on|off] [--eim on|off]
+          [--prop NAME=VALUE]...
   boot.py --arch aarch64 [--stage 1|2|nested] [--acpi] ...
 
 QEMU names the emulator (default: the one of this tree's build). --base says
@@ -49,6 +50,7 @@ class Config:
     arch: str = 'x86_64'
     stage: str = ''         # of an SMMUv3; '': the machine's own choice
     acpi: bool = False      # on arm64: UEFI and ACPI, not a device tree
+    props: tuple = ()       # more properties of the vIOMMU, 'name=value'
 
     @property
     def platform(self):
@@ -64,6 +66,7 @@ class Config:
             words.append('packed')
         if self.bounce:
             words.append('bounce')
+        words += self.props
         return '+'.join(words)
 
 
@@ -244,10 +247,11 @@ def main():
     parser.add_argument('--arch', choices=PLATFORMS, default='x86_64')
     parser.add_argument('--stage', choices=['1', '2', 'nested'], default='')
     parser.add_argument('--acpi', action='store_true')
+    parser.add_argument('--prop', action='append', default=[])
     args = parser.parse_args()
     config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
                     args.packed, args.bounce, args.rounds, args.base,
-                    args.arch, args.stage, args.acpi)
+                    args.arch, args.stage, args.acpi, tuple(args.prop))
     tap = Tap()
     try:
         outcome = boot(config, tap.note)

@@ -35,9 +35,10 @@ def machine_args(config):
         # x2APIC is what extended interrupt mode is for; ARAT spares an idle
         # processor the detour of its timer over another one's.
         '-cpu', 'qemu64,+x2apic,+arat', '-smp', '2', '-m', '1G', '-no-reboot',
-        '-device', f'intel-iommu,intremap={on_off(config.intremap)},'
-                   f'eim={on_off(config.eim)}' +
-                   (',dma-mode=bounce' if config.bounce else ''),
+        '-device', ','.join(['intel-iommu',
+                             f'intremap={on_off(config.intremap)}',
+                             f'eim={on_off(config.eim)}', *config.props] +
+                            ['dma-mode=bounce'] * config.bounce),
     ]
 
 

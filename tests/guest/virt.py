@@ -52,8 +52,8 @@ def machine_args(config):
     # The machine makes the unit itself, so its properties are set from afar.
     if old:
         args += ['-global', f'arm-smmuv3.stage={config.stage}']
-    if config.bounce:
-        args += ['-global', 'arm-smmuv3.dma-mode=bounce']
+    for prop in config.props + (('dma-mode=bounce',) if config.bounce else ()):
+        args += ['-global', f'arm-smmuv3.{prop}']
     return args
 
 
