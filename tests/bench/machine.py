@@ -108,8 +108,9 @@ class Emulator:
             window=4096, count=1, threads=0, peer=None, aux=()):
         """One run of a device's loop."""
         bar = self.BAR_BASE + device * BAR_SIZE
-        for reg, value in ((ADDR, self.RAM + addr), (LENGTH, length), (STRIDE, stride),
-                           (WINDOW, window), (COUNT, count)):
+        for reg, value in ((ADDR, self.RAM + addr), (LENGTH, length),
+                           (STRIDE, stride), (WINDOW, window),
+                           (COUNT, count)):
             self.write64(bar + reg, value)
         for i, value in enumerate(aux):
             self.write64(bar + AUX + 8 * i, value)

@@ -12,8 +12,8 @@ and says what held.
 QEMU names the emulator (default: the one of this tree's build). --base says
 that it is not ours: it has no statistics to show, and gets packed rings only,
 because the base writes past a page's end where an entry of a split ring lies
-across two of them (which entries of a packed one never do). VIOMMU_KEEP=1 keeps the
-directory with the console and the images.
+across two of them (which entries of a packed one never do). VIOMMU_KEEP=1 keeps
+the directory with the console and the images.
 """
 
 import argparse
@@ -231,6 +231,10 @@ def judge_statistics(outcome):
     if outcome.config.mode != 'pt':
         outcome.check('the vIOMMU counted translations',
                       total(stats, 'translations') > 0, str(stats))
+        outcome.check('the vIOMMU drained, and nothing stalled',
+                      total(stats, 'drains') > 0 and
+                      total(stats, 'drain-stalls', 'maps-abandoned') == 0,
+                      str(stats))
     outcome.check('the vIOMMU counted no fault', total(stats, 'faults') == 0,
                   str(stats))
 
