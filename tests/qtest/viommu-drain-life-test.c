@@ -50,6 +50,7 @@ static void test_reset(const void *opaque)
     /* What was cancelled must not complete into the new life. */
     rig_step(rig, RIG_RELEASE_NS);
     unit->ops->assert_reset(unit);
+    unit->ops->assert_cancelled(unit, rig->opt.form);
 
     rig_restart(rig);
     see_another_drain(rig);

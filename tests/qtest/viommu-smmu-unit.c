@@ -82,7 +82,12 @@ static void assert_reset(Unit *unit)
     g_assert_cmphex(smmu_read32(smmu, SMMU_CR0ACK), ==, 0);
     g_assert_cmphex(smmu_read32(smmu, SMMU_GERROR), ==, 0);
     g_assert_cmphex(smmu_read32(smmu, SMMU_CMDQ_CONS), ==, 0);
-    /* What was cancelled does not complete into the new life. */
+}
+
+static void assert_cancelled(Unit *unit, unsigned form)
+{
+    SMMU *smmu = smmu_of(unit);
+
     g_assert_false(smmu_irq_arrived(smmu, SMMU_IRQ_CMD_SYNC));
     if (smmu->ticket) {
         g_assert_false(smmu_sync_msi_arrived(smmu));
@@ -323,6 +328,7 @@ const UnitOps smmu_unit_ops = {
     .stop = stop,
     .reset = reset,
     .assert_reset = assert_reset,
+    .assert_cancelled = assert_cancelled,
     .space = space,
     .attach = attach,
     .map = map,

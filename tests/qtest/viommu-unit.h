@@ -53,6 +53,8 @@ typedef struct UnitOps {
     void (*reset)(Unit *unit);
     /* assert_reset: the registers that an invalidation touches are cleared. */
     void (*assert_reset)(Unit *unit);
+    /* assert_cancelled: what inv_start started has not been signalled. */
+    void (*assert_cancelled)(Unit *unit, unsigned form);
 
     UnitSpace *(*space)(Unit *unit, unsigned form, uint16_t id);
     /* attach: in the tables; nothing is invalidated. */

@@ -59,8 +59,13 @@ static void assert_reset(Unit *unit)
     g_assert_cmphex(vtd_read32(vtd, VTD_GSTS), ==, 0);
     g_assert_cmphex(vtd_read64(vtd, VTD_IQH), ==, 0);
     g_assert_cmphex(vtd_read64(vtd, VTD_IQT), ==, 0);
-    /* What was cancelled does not complete into the new life. */
-    if (vtd->iq_ticket) {
+}
+
+static void assert_cancelled(Unit *unit, unsigned form)
+{
+    VTD *vtd = vtd_of(unit);
+
+    if (form == VTD_QUEUED) {
         g_assert_cmpuint(qtest_readl(vtd->qts, vtd->iq_status), <,
                          vtd->iq_ticket);
     }
@@ -183,6 +188,7 @@ const UnitOps vtd_unit_ops = {
     .stop = stop,
     .reset = reset,
     .assert_reset = assert_reset,
+    .assert_cancelled = assert_cancelled,
     .space = space,
     .attach = attach,
     .map = map,
