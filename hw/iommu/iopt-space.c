@@ -136,8 +136,8 @@ static IOPTFault update_entry(IOPTWalk *w, bool nested, uint64_t addr,
             return fault;
         }
     }
+    out->fetch = addr;
     if (!w->mem->update(w->mem->opaque, addr, &found, value)) {
-        out->fetch = addr;
         return IOPT_FAULT_READ_TABLE;
     }
     *entry = found == *entry ? value : found;
@@ -146,7 +146,8 @@ static IOPTFault update_entry(IOPTWalk *w, bool nested, uint64_t addr,
 
 /*
  * Decode the entry at @addr and check it for @access; if it is a leaf make it
- * such that it needs no update for @access any more.
+ * such that it needs no update for @access any more, or, in a probe, see
+ * whether that could be done.
  */
 static IOPTFault settle_entry(IOPTWalk *w, const IOPTTable *table,
                               bool nested, uint64_t addr, uint64_t iova,
@@ -170,19 +171,15 @@ static IOPTFault settle_entry(IOPTWalk *w, const IOPTTable *table,
         if (!e->leaf) {
             return IOPT_OK;
         }
-        if (!w->update) {
-            e->now = e->can;
-            return IOPT_OK;
-        }
         if (e->now && !(access & ~e->now)) {
-            return IOPT_OK;
+            break;
         }
         value = access & IOPT_WRITE ? e->dirty : e->accessed;
-        if (value == out->entry) {
+        if (w->update && value == out->entry) {
             /* To be written only, and this is no write. */
             return IOPT_FAULT_PERMISSION;
         }
-        if (nested) {
+        if (nested && (access || w->update)) {
             fault = probe_second(w, addr, e->addr |
                                  (iova & iopt_block_last(0, out->shift)),
                                  access, attrs, out);
@@ -190,13 +187,21 @@ static IOPTFault settle_entry(IOPTWalk *w, const IOPTTable *table,
                 return fault;
             }
         }
+        if (!w->update) {
+            break;
+        }
         fault = update_entry(w, nested, addr, &out->entry, value, out);
         if (fault != IOPT_OK) {
             return fault;
         }
     }
-    out->fetch = addr;
-    return IOPT_FAULT_READ_TABLE;
+    if (tries == MAX_UPDATES) {
+        return IOPT_FAULT_READ_TABLE;
+    }
+    if (!w->update) {
+        e->now = e->can;
+    }
+    return IOPT_OK;
 }
 
 IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,

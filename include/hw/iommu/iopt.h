@@ -210,9 +210,9 @@ typedef struct IOPTSpace {
  * @out->addr, shift, perm: of the whole way; the page is the smaller one of
  * the stages'.  Unless it is a probe (IOPTMem.update) what @out->perm allows
  * needs no update of a table any more; the walk has made the update that
- * @access needs.  None is made for an access that faults, but that tables on
- * the way may be marked accessed.  @access 0 marks a page accessed, never
- * dirty.
+ * @access needs.  For an access that faults none is made, but the second stage
+ * remembers that tables were read.  @access 0 marks a page accessed (maybe even
+ * if it faults), never dirty.
  *
  * An entry that goes on changing while it is to be updated is
  * IOPT_FAULT_READ_TABLE.
