@@ -18,11 +18,10 @@ DISTRIBUTION = {'x86_64': 'amd64', 'aarch64': 'arm64'}
 # The qtest that holds a throttled read in flight while its page is unmapped,
 # and the case of it `make run` shows.
 # (The disk's read is the device's write into the page.)
-DRAIN = {
-    'x86_64': ('viommu-drain-test',
-               '/x86_64/viommu/drain/queued/page/disk-read/iothread'),
-    'aarch64': ('viommu-smmu-drain-test',
-                '/aarch64/viommu/smmu-drain/page/disk-read/iothread'),
+DRAIN_TEST = os.path.join(BUILD, 'tests', 'qtest', 'viommu-drain-test')
+DRAIN_CASES = {
+    'x86_64': '/x86_64/viommu/drain/queued/page/disk-read/iothread',
+    'aarch64': '/aarch64/viommu/drain/sync/page/disk-read/iothread',
 }
 
 
@@ -61,12 +60,6 @@ def emulator(arch='x86_64'):
     if not os.path.exists(command[0]):
         raise AssetError(f'no emulator at {command[0]}: run make, or set QEMU')
     return command
-
-
-def drain_test(arch='x86_64'):
-    """(program, case)"""
-    name, case = DRAIN[arch]
-    return os.path.join(BUILD, 'tests', 'qtest', name), case
 
 
 def firmware_args(directories=None):
