@@ -10,7 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SCRIPTS = os.path.join(ROOT, 'scripts')
 BUILD = os.path.join(ROOT, 'build', 'obj')
-UPSTREAM = os.path.join(ROOT, 'build', 'upstream', 'obj', 'qemu-system-x86_64')
+UPSTREAM = os.path.join(ROOT, 'build', 'upstream', 'obj')
 
 # What the distribution calls the architectures.
 DISTRIBUTION = {'x86_64': 'amd64', 'aarch64': 'arm64'}
