@@ -38,6 +38,8 @@ typedef struct UnitOps {
     const char *type;        /* of the device, for its properties */
     const char *const *forms;    /* their names; NULL ends them */
     unsigned queue_form;     /* the form that the model's driver prefers */
+    /* Forms (bits) that cannot say how large what they invalidate is */
+    unsigned coarse_forms;
     unsigned write_only_form;    /* one with pages that are only written */
     /*
      * start: the machine for @form, with properties @props ("" for none) of
