@@ -6,7 +6,7 @@ and says what held.
 
   boot.py [--mode strict|lazy|pt] [--packed] [--bounce] [--rounds N] [--base]
           [--intremap on|off] [--eim on|off]
-          [--prop NAME=VALUE]...
+          [--switch] [--prop NAME=VALUE]...
   boot.py --arch aarch64 [--stage 1|2|nested] [--acpi] ...
 
 QEMU names the emulator (default: the one of this tree's build). --base says
@@ -50,6 +50,7 @@ class Config:
     arch: str = 'x86_64'
     stage: str = ''         # of an SMMUv3; '': the machine's own choice
     acpi: bool = False      # on arm64: UEFI and ACPI, not a device tree
+    switch: bool = False    # to untranslated and back while Linux runs
     props: tuple = ()       # more properties of the vIOMMU, 'name=value'
 
     @property
@@ -66,6 +67,8 @@ class Config:
             words.append('packed')
         if self.bounce:
             words.append('bounce')
+        if self.switch:
+            words.append('switch')
         words += self.props
         return '+'.join(words)
 
@@ -133,7 +136,8 @@ def boot(config, progress=lambda text: None):
     try:
         patterns = devices.make_images(platform.DISKS, directory)
         words = platform.WORDS[config.mode] + devices.kernel_words(
-            platform.DISKS, platform.CARDS, 'io', server.port, config.rounds)
+            platform.DISKS, platform.CARDS, 'io', server.port, config.rounds,
+            config.switch)
         args = platform.machine_args(config) + \
             kernel_args(words, platform) + \
             devices.disk_args(platform.DISKS, directory, packed) + \
@@ -163,6 +167,9 @@ def judge(outcome, directory, patterns, server):
     for disk in config.platform.DISKS:
         held, detail = judge_disk(disk, report, directory, patterns)
         outcome.check(f'{disk.what}: verified I/O', held, detail)
+    if config.switch:
+        held, detail = judge_switch(config, report)
+        outcome.check('I/O untranslated, and translated again', held, detail)
     for card in config.platform.CARDS:
         held, detail = judge_card(card, report, server)
         outcome.check(f'{card.what}: verified transfers', held, detail)
@@ -183,6 +190,17 @@ def judge_disk(disk, report, directory, patterns):
     if result.value('wrote') != stored:
         return False, 'the image holds something else than the guest wrote'
     return True, ''
+
+
+def judge_switch(config, report):
+    failed = []
+    for disk in config.platform.DISKS:
+        for way in ('identity', 'again'):
+            result = report.results.get(f'{disk.name}-{way}')
+            if result is None or not result.ok:
+                failed.append(f'{disk.name}-{way}: ' +
+                              (result.detail if result else 'no result'))
+    return not failed, '\n'.join(failed)
 
 
 def judge_card(card, report, server):
@@ -251,11 +269,13 @@ def main():
     parser.add_argument('--arch', choices=PLATFORMS, default='x86_64')
     parser.add_argument('--stage', choices=['1', '2', 'nested'], default='')
     parser.add_argument('--acpi', action='store_true')
+    parser.add_argument('--switch', action='store_true')
     parser.add_argument('--prop', action='append', default=[])
     args = parser.parse_args()
     config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
                     args.packed, args.bounce, args.rounds, args.base,
-                    args.arch, args.stage, args.acpi, tuple(args.prop))
+                    args.arch, args.stage, args.acpi, args.switch,
+                    tuple(args.prop))
     tap = Tap()
     try:
         outcome = boot(config, tap.note)
