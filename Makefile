@@ -16,6 +16,7 @@ all:
 help:
 	@echo 'make                build both emulators and the standalone core'
 	@echo 'make run            build, then boot Linux and show the drain'
+	@echo '                    (ARCH=aarch64: behind an SMMUv3)'
 	@echo 'make check          every test below; the last line is the sum'
 	@echo 'make check-unit     the core alone, also under ThreadSanitizer'
 	@echo 'make check-model    the drain protocol, exhaustively'
@@ -31,7 +32,7 @@ help:
 	@echo 'Options of the build: ./configure --help'
 
 run: all
-	@scripts/run
+	@scripts/run $(ARCH)
 
 check: all
 	@scripts/check $(CHECKS)

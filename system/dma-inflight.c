@@ -13,11 +13,13 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
+#include "hw/core/cpu.h"
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
 #include "qemu/processor.h"
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
+#include "system/tcg.h"
 #include "dma-inflight-internal.h"
 #include "trace.h"
 
@@ -278,6 +280,48 @@ static bool dma_map_is_stale(void *opaque, const DMAMapInfo *info)
     return false;
 }
 
+/*
+ * A vCPU of TCG is an RCU reader for as long as it executes, and the one that
+ * waits for the invalidation may do so in a tight loop with interrupts off:
+ * nothing makes it leave, and the grace period would last until the guest gives
+ * up.  So they are kicked while a grace period is pending; more than once,
+ * because it begins some time after it was asked for.  BQL.
+ */
+#define GRACE_KICK_MS 5
+
+static unsigned graces;
+static QEMUTimer *grace_timer;
+
+static void dma_grace_kick(void *opaque)
+{
+    CPUState *cpu;
+
+    CPU_FOREACH(cpu) {
+        qemu_cpu_kick(cpu);
+    }
+    timer_mod(grace_timer,
+              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GRACE_KICK_MS);
+}
+
+static void dma_grace_begin(void)
+{
+    if (!graces++ && tcg_enabled()) {
+        if (!grace_timer) {
+            grace_timer = timer_new_ms(QEMU_CLOCK_REALTIME, dma_grace_kick,
+                                       NULL);
+        }
+        timer_mod(grace_timer,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GRACE_KICK_MS);
+    }
+}
+
+static void dma_grace_end(void)
+{
+    if (!--graces && grace_timer) {
+        timer_del(grace_timer);
+    }
+}
+
 static void dma_drain_grace(struct rcu_head *rcu);
 
 /* Pointers were cleared: who has read one is in an RCU read section. */
@@ -290,6 +334,7 @@ static void dma_drain_wait_readers(DMADrain *drain, uint64_t seq)
     scan->seq = seq;
     scan->grace = true;
     scan->nothing = true;
+    dma_grace_begin();
     call_rcu1(&scan->rcu, dma_drain_grace);
     QTAILQ_FOREACH(next, &drain->scans, next) {
         if (next->seq > seq) {
@@ -354,6 +399,7 @@ static void dma_drain_grace(struct rcu_head *rcu)
 {
     DrainScan *scan = container_of(rcu, DrainScan, rcu);
 
+    dma_grace_end();
     scan->grace = false;
     if (!scan->drain) {
         g_free(scan);
@@ -470,6 +516,7 @@ void dma_drain_start(DMADrain *drain, const DMADrainScope *scope)
         scan->scope = *scope;
         if (scope->topology) {
             scan->grace = true;
+            dma_grace_begin();
             call_rcu1(&scan->rcu, dma_drain_grace);
         }
         scan->seq = seq;

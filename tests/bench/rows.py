@@ -3,9 +3,7 @@
 
 import struct
 
-import vtd
-from machine import (CYCLE, LOAD, MAP_READ, MAP_WRITE, READ, VRING, WRITE,
-                     Emulator)
+from machine import LOAD, MAP_READ, MAP_WRITE, READ, VRING, WRITE
 
 KIB, MIB = 1 << 10, 1 << 20
 PAGE = 4 * KIB
@@ -34,8 +32,10 @@ THREADS_MILLISECONDS = 80
 class Machine:
     """An emulator whose memory is touched, and its unit if there is one."""
 
-    def __init__(self, binary, iommu=None, wrapper=(), arena=ARENA_SIZE):
-        self.emulator = Emulator(binary, iommu, wrapper=wrapper)
+    def __init__(self, model, binary, iommu=None, wrapper=(),
+                 arena=ARENA_SIZE):
+        self.model = model
+        self.emulator = model.Emulator(binary, iommu, wrapper=wrapper)
         self.unit = None
         self.emulator.fill(ARENA, arena, 0x5a)
         ring = struct.pack(f'<HH{VRING_SLOTS}H', 0, 0, *range(VRING_SLOTS))
@@ -44,7 +44,7 @@ class Machine:
             self._translate()
 
     def _translate(self):
-        unit = self.unit = vtd.Unit(self.emulator, TABLES)
+        unit = self.unit = self.model.Unit(self.emulator, TABLES)
         small = unit.identity(MAPPED, 1)
         unit.attach(PAGES_4K, DID_4K, small[3])
         unit.attach(PAGES_4K_TOO, DID_4K, small[3])
@@ -112,7 +112,8 @@ class Loop(Row):
     def measure(self, target, milliseconds):
         if self.cold:
             if target.unit:
-                target.unit.invalidate(vtd.iotlb(vtd.GLOBAL))
+                model = target.model
+                target.unit.invalidate(model.iotlb(model.GLOBAL))
             return self._run(target, self.steps)
         tries = TRIES if self.threads > 1 else 1
         if self.threads > 1:
@@ -135,12 +136,13 @@ class Invalidation(Row):
         self.big = cached > 1000
 
     def measure(self, target, milliseconds):
-        target.unit.invalidate(vtd.iotlb(vtd.GLOBAL))
+        model = target.model
+        target.unit.invalidate(model.iotlb(model.GLOBAL))
         if self.cached:
             target.emulator.run(PAGES_4K, LOAD, addr=ARENA, count=self.cached,
                                 window=self.cached * PAGE)
         # The loop left the host's caches cold; that is not what is measured.
-        target.unit.timed([vtd.iotlb(vtd.PAGE, DID_NOBODY, ELSEWHERE)])
+        target.unit.timed([model.iotlb(model.PAGE, DID_NOBODY, ELSEWHERE)])
         return target.unit.timed(self.descriptors) / len(self.descriptors)
 
 
@@ -156,17 +158,11 @@ class Strict(Row):
         where = dict(addr=ARENA, length=self.LENGTH, stride=PAGE,
                      window=self.PAGES * PAGE)
         if not target.unit:
-            result = target.emulator.run(STRICT, WRITE, count=8 * vtd.SLOTS,
-                                         **where)
+            result = target.emulator.run(STRICT, WRITE,
+                                         count=8 * target.model.SLOTS, **where)
             return result.cpu_ns / result.ops
-        unit = target.unit
-        lo, _ = vtd.iotlb(vtd.PAGE, DID_STRICT)
-        unit.emulator.write32(unit.status, 0)
-        result = target.emulator.run(
-            STRICT, CYCLE, count=2 * vtd.SLOTS, **where,
-            aux=(target.strict_leaf, vtd.RW, unit.queue, lo,
-                 unit.wait_descriptor(), unit.status, vtd.BASE + vtd.IQT,
-                 vtd.SLOTS))
+        result = target.unit.cycle(STRICT, target.strict_leaf, DID_STRICT,
+                                   **where)
         # The loop left head and tail at slot 0.
         return result.cpu_ns / result.ops
 
@@ -217,26 +213,27 @@ def large_pages():
                    64 * KIB, 4096, device=device)
 
 
-def invalidations():
-    elsewhere = [vtd.iotlb(vtd.PAGE, DID_4K, ELSEWHERE + i * PAGE)
+def invalidations(model):
+    elsewhere = [model.iotlb(model.PAGE, DID_4K, ELSEWHERE + i * PAGE)
                  for i in range(BATCH)]
     for name, scope, descriptors in (
-            ('page', vtd.PAGE, elsewhere),
-            ('other domain', vtd.DOMAIN,
-             [vtd.iotlb(vtd.DOMAIN, DID_NOBODY)] * BATCH),
-            ('its domain, one', vtd.DOMAIN, [vtd.iotlb(vtd.DOMAIN, DID_4K)]),
-            ('global, one', vtd.GLOBAL, [vtd.iotlb(vtd.GLOBAL)])):
+            ('page', model.PAGE, elsewhere),
+            ('other domain', model.DOMAIN,
+             [model.iotlb(model.DOMAIN, DID_NOBODY)] * BATCH),
+            ('its domain, one', model.DOMAIN,
+             [model.iotlb(model.DOMAIN, DID_4K)]),
+            ('global, one', model.GLOBAL, [model.iotlb(model.GLOBAL)])):
         for cached in (0, 100, 1000, 100000):
             yield Invalidation(scope, name, cached, descriptors)
 
 
-def all_rows():
+def all_rows(model):
     return [*accesses(), *maps(), *threads(), *large_pages(),
             Loop('misses only', 'read 64 B, each of 65,536 pages once', READ,
                  64, 65536, cold=True),
             Loop('vring', 'one descriptor in and out', VRING, 16, 1,
                  addr=VRING_AT),
-            *invalidations(), Strict()]
+            *invalidations(model), Strict()]
 
 
 # Of the loops, those whose instructions are counted

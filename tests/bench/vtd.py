@@ -4,7 +4,12 @@
 import struct
 import time
 
-from machine import FIRST_SLOT, STORE
+from machine import CYCLE, FIRST_SLOT, STORE, Q35
+
+Emulator = Q35
+NAME = 'vtd'
+UNIT = 'intel-iommu'
+BIG_UNIT = 'intel-iommu,iotlb-size=131072'
 
 # VT-d 11.4
 BASE = 0xfed90000
@@ -138,3 +143,12 @@ class Unit:
             raise RuntimeError('the invalidation was not complete at once')
         self.restart_queue()
         return result.cpu_ns
+
+    def cycle(self, device, leaf, did, **where):
+        """Map, use, unmap, invalidate, wait: see XDB_CYCLE."""
+        lo, _ = iotlb(PAGE, did)
+        self.emulator.write32(self.status, 0)
+        return self.emulator.run(
+            device, CYCLE, count=2 * SLOTS, **where,
+            aux=(leaf, RW, self.queue, lo, self.wait_descriptor(),
+                 self.status, BASE + IQT, SLOTS))
