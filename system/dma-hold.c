@@ -46,6 +46,28 @@ DMAHold *dma_holds_oldest_of(const DMAHolds *holds, const void *endpoint)
     return NULL;
 }
 
+void dma_holds_flush(DMAHolds *holds, uint64_t seq)
+{
+    GList *link = holds->list.head;
+
+    while (link) {
+        DMAHold *hold = link->data;
+
+        if (hold->seq > seq) {
+            break;
+        }
+        link = link->next;
+        if (!hold->flushed) {
+            hold->flushed = true;
+            if (hold->ops && hold->ops->flush) {
+                hold->ops->flush(hold->opaque);
+                /* The list is not what it was. */
+                link = holds->list.head;
+            }
+        }
+    }
+}
+
 void dma_hold_abandon(DMAHold *hold)
 {
     if (hold->holds) {

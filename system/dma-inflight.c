@@ -372,7 +372,7 @@ void dma_drain_start(DMADrain *drain, const DMADrainScope *scope)
 }
 
 DMAHold *dma_drain_hold(AddressSpace *as, hwaddr iova, hwaddr len,
-                        void (*abandon)(void *opaque), void *opaque)
+                        const DMAHoldOps *ops, void *opaque)
 {
     DMAInflight *inflight = as->inflight;
     DMAHold *hold;
@@ -384,7 +384,7 @@ DMAHold *dma_drain_hold(AddressSpace *as, hwaddr iova, hwaddr len,
     hold->iova = iova;
     hold->len = len;
     hold->endpoint = inflight;
-    hold->abandon = abandon;
+    hold->ops = ops;
     hold->opaque = opaque;
     trace_dma_drain_hold(inflight->drain, hold, hold->seq, iova, len);
     return hold;
@@ -482,7 +482,7 @@ static void dma_drain_late_holds(DMADrain *drain, uint64_t seq, bool stalled,
             dma_hold_abandon(hold);
             drain->stats.abandoned++;
             inflight->ops->abandon(inflight->opaque, &info, age);
-            hold->abandon(hold->opaque);
+            hold->ops->abandon(hold->opaque);
         }
     }
 }
@@ -557,6 +557,7 @@ bool dma_drain_fence(DMADrain *drain, DMAFence *fence,
     if (QTAILQ_FIRST(&drain->fences) == fence) {
         dma_drain_oldest_changed(drain);
     }
+    dma_holds_flush(&drain->holds, drain->seq);
     /* A map may have ended between the check and the insertion. */
     dma_drain_wake();
     return false;

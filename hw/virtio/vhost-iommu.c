@@ -77,6 +77,10 @@ static void vhost_iommu_abandoned(void *opaque)
     vhost_iommu_stopped(dev);
 }
 
+static const DMAHoldOps vhost_iommu_hold_ops = {
+    .abandon = vhost_iommu_abandoned,
+};
+
 void vhost_iommu_unmap(struct vhost_dev *dev, hwaddr iova, hwaddr len)
 {
     int r = vhost_backend_invalidate_device_iotlb(dev, iova, len);
@@ -89,7 +93,7 @@ void vhost_iommu_unmap(struct vhost_dev *dev, hwaddr iova, hwaddr len)
                  dev->vdev->name, iova, len, strerror(-r));
     if (!dev->iommu_hold) {
         dev->iommu_hold = dma_drain_hold(dev->vdev->dma_as, iova, len,
-                                         vhost_iommu_abandoned, dev);
+                                         &vhost_iommu_hold_ops, dev);
     }
     virtio_error(dev->vdev, "a translation could not be taken back");
 }

@@ -117,9 +117,16 @@ static void iotlb_abandoned(void *opaque)
     }
 }
 
+static void iotlb_flush(void *opaque);
+
+static const DMAHoldOps iotlb_hold_ops = {
+    .flush = iotlb_flush,
+    .abandon = iotlb_abandoned,
+};
+
 static void iotlb_take_hold(VhostUserIOTLB *t, Request *r)
 {
-    r->hold = dma_drain_hold(t->as, r->msg.iova, r->msg.size, iotlb_abandoned,
+    r->hold = dma_drain_hold(t->as, r->msg.iova, r->msg.size, &iotlb_hold_ops,
                              t);
 }
 
@@ -155,6 +162,7 @@ static void iotlb_linger(VhostUserIOTLB *t)
     *t->slot = NULL;
     t->slot = NULL;
     t->chr = NULL;
+    t->ack_len = 0;
     shutdown(t->fd, SHUT_WR);
 }
 
@@ -208,7 +216,8 @@ static void iotlb_send_waiting(VhostUserIOTLB *t)
     }
 }
 
-static void iotlb_bh(void *opaque)
+/* Also the bottom half. */
+static void iotlb_flush(void *opaque)
 {
     VhostUserIOTLB *t = opaque;
 
@@ -337,7 +346,7 @@ static VhostUserIOTLB *iotlb_new(VhostUserIOTLB **slot, CharBackend *chr,
     t->sioc = QIO_CHANNEL_SOCKET(object_ref(OBJECT(sioc)));
     t->fd = fd;
     /* Like the drain's: not in the middle of somebody's register write. */
-    t->bh = aio_bh_new(iohandler_get_aio_context(), iotlb_bh, t);
+    t->bh = aio_bh_new(iohandler_get_aio_context(), iotlb_flush, t);
     g_queue_init(&t->sent);
     g_queue_init(&t->waiting);
     qemu_set_fd_handler(fd, iotlb_readable, NULL, t);
@@ -412,11 +421,14 @@ int vhost_user_iotlb_send(VhostUserIOTLB **slot, CharBackend *chr,
     }
     r = g_new0(Request, 1);
     r->msg = *imsg;
-    if (imsg->type == VHOST_IOTLB_INVALIDATE) {
-        iotlb_take_hold(t, r);
-    }
     g_queue_push_tail(&t->waiting, r);
-    iotlb_send_waiting(t);
+    if (imsg->type == VHOST_IOTLB_INVALIDATE) {
+        /* More may follow that go with it; the drain says when to send. */
+        iotlb_take_hold(t, r);
+        qemu_bh_schedule(t->bh);
+    } else {
+        iotlb_send_waiting(t);
+    }
     return 0;
 }
 

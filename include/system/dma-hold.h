@@ -17,6 +17,17 @@
 
 typedef struct DMAHold DMAHold;
 
+/* What the drain asks of the holder; @opaque is the hold's.  BQL. */
+typedef struct DMAHoldOps {
+    /*
+     * flush: a fence waits.  Whoever collects invalidations in order to tell
+     * several at once tells them now.  NULL: nobody does.
+     */
+    void (*flush)(void *opaque);
+    /* abandon: nobody waits any more; the holder may release it here. */
+    void (*abandon)(void *opaque);
+} DMAHoldOps;
+
 /* All holds of one drain that are waited for, oldest first. */
 typedef struct DMAHolds {
     GQueue list;
@@ -27,8 +38,8 @@ struct DMAHold {
     uint64_t iova, len;      /* of the removal, bytes; 0: 2^64 */
     void *endpoint;          /* whose; a pointer that is only compared */
     DMAHolds *holds;         /* NULL: not waited for any more */
-    /* abandon: nobody waits any more; the holder may release it here. */
-    void (*abandon)(void *opaque);
+    bool flushed;            /* asked to be */
+    const DMAHoldOps *ops;
     void *opaque;
     GList link;
 };
@@ -46,6 +57,12 @@ DMAHold *dma_holds_oldest(const DMAHolds *holds);
 
 /* dma_holds_oldest_of: the same among those of @endpoint. */
 DMAHold *dma_holds_oldest_of(const DMAHolds *holds, const void *endpoint);
+
+/*
+ * dma_holds_flush: ask each that has not been asked and is numbered @seq or
+ * lower.  Any may be released meanwhile.
+ */
+void dma_holds_flush(DMAHolds *holds, uint64_t seq);
 
 /* dma_hold_abandon: @hold is not waited for any more; it is freed later. */
 void dma_hold_abandon(DMAHold *hold);

@@ -152,13 +152,13 @@ void dma_drain_get_stats(DMADrain *drain, DMADrainStats *stats);
  *
  * A hold that makes a fence wait too long is reported like a map.  Once
  * drain-timeout has passed nobody waits for it any more: the device is marked
- * broken, then @abandon(@opaque) is called, which makes sure that the holder
- * does no harm and may release this and other holds.  BQL, main loop.
+ * broken, then @ops->abandon(@opaque) is called, which makes sure that the
+ * holder does no harm and may release this and other holds.
  *
  * Returns: NULL if @as has no drain: the caller has to wait itself.  BQL.
  */
 DMAHold *dma_drain_hold(AddressSpace *as, hwaddr iova, hwaddr len,
-                        void (*abandon)(void *opaque), void *opaque);
+                        const DMAHoldOps *ops, void *opaque);
 
 /**
  * dma_drain_release: what @hold stood for has been acknowledged, or cannot

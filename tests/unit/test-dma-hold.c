@@ -69,6 +69,51 @@ static void test_endpoints(void)
     dma_hold_free(b1);
 }
 
+typedef struct Flushed {
+    DMAHold *hold;           /* released when asked to flush, unless NULL */
+    unsigned times;
+} Flushed;
+
+static void flush(void *opaque)
+{
+    Flushed *f = opaque;
+
+    f->times++;
+    if (f->hold) {
+        dma_hold_free(f->hold);
+    }
+}
+
+static void test_flush(void)
+{
+    static const DMAHoldOps ops = { .flush = flush };
+    Flushed f[4] = { 0 };
+    DMAHold *hold[4];
+    DMAHolds holds;
+    int i;
+
+    dma_holds_init(&holds);
+    for (i = 0; i < 4; i++) {
+        hold[i] = dma_holds_add(&holds, i + 1);
+        hold[i]->ops = &ops;
+        hold[i]->opaque = &f[i];
+    }
+    /* The first takes the second with it, the third itself. */
+    f[0].hold = hold[1];
+    f[2].hold = hold[2];
+    dma_holds_flush(&holds, 3);
+    dma_holds_flush(&holds, 3);
+    g_assert_cmpuint(f[0].times, ==, 1);
+    g_assert_cmpuint(f[1].times, ==, 0);
+    g_assert_cmpuint(f[2].times, ==, 1);
+    g_assert_cmpuint(f[3].times, ==, 0);
+    dma_holds_flush(&holds, 4);
+    g_assert_cmpuint(f[3].times, ==, 1);
+    dma_hold_free(hold[0]);
+    dma_hold_free(hold[3]);
+    g_assert_null(dma_holds_oldest(&holds));
+}
+
 /* Against a brute-force list. */
 static void test_random(void)
 {
@@ -119,6 +164,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dma-hold/order", test_order);
     g_test_add_func("/dma-hold/abandon", test_abandon);
     g_test_add_func("/dma-hold/endpoints", test_endpoints);
+    g_test_add_func("/dma-hold/flush", test_flush);
     g_test_add_func("/dma-hold/random", test_random);
     return g_test_run();
 }
