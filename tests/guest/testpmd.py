@@ -32,8 +32,13 @@ class Testpmd:
                    '--lcores', '0@0,1@0']
         for n, path in enumerate(self.sockets):
             command += ['--vdev', f'net_vhost{n},iface={path},iommu-support=1']
-        command += ['--', '--total-num-mbufs=4096', '--forward-mode=io',
-                    '--auto-start', '--stats-period=1000000']
+        # With an IOMMU a buffer that the guest offers is unknown when the
+        # first packet comes for it: try again when its translation is there.
+        commands = os.path.join(directory, 'testpmd.cmd')
+        with open(commands, 'w', encoding='utf-8') as f:
+            f.write('set burst tx delay 100 retry 200\nset fwd io retry\n')
+        command += ['--', '--total-num-mbufs=4096', '--stats-period=1000000',
+                    f'--cmdline-file={commands}']
         with open(self.log, 'wb') as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
