@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * A thread answers what QEMU needs to start the device; no request is ever
- * taken from the ring.  What is under test are the IOTLB messages: invalidations
- * are answered at once or kept until the test answers.
+ * taken from the ring.  What is under test are the IOTLB messages:
+ * invalidations are answered at once or kept until the test answers.
  */
 #ifndef VIOMMU_VHOST_USER_H
 #define VIOMMU_VHOST_USER_H
