@@ -29,7 +29,7 @@ class Testpmd:
         command = [script, '--no-huge', '-m', '256', '--no-pci',
                    '--no-telemetry', f'--file-prefix=viommu{os.getpid()}',
                    # Two threads, on whichever processor is free
-                   '--lcores', '0@0,1@0']
+                   '--lcores', '0@(0-1),1@(0-1)']
         for n, path in enumerate(self.sockets):
             command += ['--vdev', f'net_vhost{n},iface={path},iommu-support=1']
         # With an IOMMU a buffer that the guest offers is unknown when the

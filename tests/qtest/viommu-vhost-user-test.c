@@ -395,6 +395,36 @@ static void test_stop(const void *opaque)
     rig_end(r);
 }
 
+static void test_unplug(void)
+{
+    VURig *r = rig_with("", true, VTD_QUEUED);
+
+    start(r);
+    make_pending(r);
+    vu_keep_until_stop(r->vu);
+    plug_pull(r->vtd, r->port, "disk");
+    see_done(r);
+    inv_start(r, VTD_DOMAIN);
+    see_done(r);
+    rig_end(r);
+}
+
+static void test_reset(const void *opaque)
+{
+    VURig *r = rig_started("", *(const VTDForm *)opaque);
+
+    make_pending(r);
+    vu_keep_until_stop(r->vu);
+    vtd_reset(r->vtd);
+    g_assert_cmpuint(vu_kept(r->vu), ==, 0);
+    vblk_free(r->blk);
+    start(r);
+    make_pending(r);
+    vu_answer(r->vu, 0);
+    see_done(r);
+    rig_end(r);
+}
+
 /* The guest cannot make QEMU block, nor remember without limit. */
 static void test_flood(void)
 {
@@ -585,6 +615,8 @@ int main(int argc, char **argv)
     add("lingers", test_lingers);
     add("miss", test_miss);
     add("stop", test_stop);
+    add("reset", test_reset);
+    qtest_add_func("/viommu/vhost-user/unplug", test_unplug);
     qtest_add_func("/viommu/vhost-user/flood", test_flood);
     qtest_add_func("/viommu/vhost-user/ats-without", test_ats_without);
     qtest_add_func("/viommu/vhost-user/ats", test_ats);
