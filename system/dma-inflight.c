@@ -51,7 +51,8 @@ struct DMADrain {
     QTAILQ_HEAD(, DrainScan) scans;      /* in order of seq */
     unsigned nr_scans;
     QTAILQ_HEAD(, DMAFence) fences;      /* in order of seq */
-    uint64_t seq;                        /* of the last dma_drain_start() */
+    DMAHolds holds;
+    uint64_t seq;                        /* of the last removal or hold */
     unsigned waited;                     /* records waited for; atomic */
     uint32_t stall_ms, timeout_ms;
     QEMUTimer *timer;                    /* of the oldest fence */
@@ -99,6 +100,7 @@ DMADrain *dma_drain_new(const DMADrainParams *params)
     QLIST_INIT(&drain->inflights);
     QTAILQ_INIT(&drain->scans);
     QTAILQ_INIT(&drain->fences);
+    dma_holds_init(&drain->holds);
     drain->cache_pages = params->cache_pages;
     drain->bounce = params->bounce;
     drain->stall_ms = params->stall_ms;
@@ -111,9 +113,13 @@ DMADrain *dma_drain_new(const DMADrainParams *params)
 void dma_drain_free(DMADrain *drain)
 {
     DMAInflight *inflight, *tmp;
+    DMAHold *hold;
 
     assert(QTAILQ_EMPTY(&drain->fences));
     dma_drain_reset(drain);
+    while ((hold = dma_holds_oldest(&drain->holds))) {
+        dma_hold_abandon(hold);
+    }
     QLIST_FOREACH_SAFE(inflight, &drain->inflights, next, tmp) {
         QLIST_REMOVE(inflight, next);
         dma_maps_free(inflight->maps);
@@ -526,12 +532,40 @@ void dma_drain_start(DMADrain *drain, const DMADrainScope *scope)
     scan->epoch = epoch;
 }
 
+DMAHold *dma_drain_hold(AddressSpace *as, hwaddr iova, hwaddr len,
+                        const DMAHoldOps *ops, void *opaque)
+{
+    DMAInflight *inflight = as->inflight;
+    DMAHold *hold;
+
+    if (!inflight) {
+        return NULL;
+    }
+    hold = dma_holds_add(&inflight->drain->holds, ++inflight->drain->seq);
+    hold->iova = iova;
+    hold->len = len;
+    hold->endpoint = inflight;
+    hold->ops = ops;
+    hold->opaque = opaque;
+    trace_dma_drain_hold(inflight->drain, hold, hold->seq, iova, len);
+    return hold;
+}
+
+void dma_drain_release(DMAHold *hold)
+{
+    trace_dma_drain_release(hold, hold->seq);
+    if (dma_hold_free(hold)) {
+        dma_drain_wake();
+    }
+}
+
 static bool dma_fence_done(DMADrain *drain, uint64_t seq)
 {
     DrainScan *scan = QTAILQ_FIRST(&drain->scans);
+    DMAHold *hold = dma_holds_oldest(&drain->holds);
     DMAInflight *inflight;
 
-    if (scan && scan->seq <= seq) {
+    if ((scan && scan->seq <= seq) || (hold && hold->seq <= seq)) {
         return false;
     }
     if (!qatomic_load_acquire(&drain->waited)) {
@@ -577,6 +611,43 @@ static void dma_drain_oldest_changed(DMADrain *drain)
     dma_drain_set_timer(drain);
 }
 
+/* The timer has rung for the fence @seq: what about its holds? */
+static void dma_drain_late_holds(DMADrain *drain, uint64_t seq, bool stalled,
+                                 bool timeout, int64_t age)
+{
+    DMAInflight *inflight;
+    DMAHold *hold;
+
+    if (!stalled && !timeout) {
+        return;
+    }
+    QLIST_FOREACH(inflight, &drain->inflights, next) {
+        bool report = stalled;
+
+        while ((hold = dma_holds_oldest_of(&drain->holds, inflight)) &&
+               hold->seq <= seq) {
+            DMAMapInfo info = {
+                .iova = hold->iova,
+                .len = hold->len,
+                .is_write = true,
+            };
+
+            if (report) {
+                drain->stats.stalls++;
+                inflight->ops->stalled(inflight->opaque, &info, age);
+                report = false;
+            }
+            if (!timeout) {
+                break;
+            }
+            dma_hold_abandon(hold);
+            drain->stats.abandoned++;
+            inflight->ops->abandon(inflight->opaque, &info, age);
+            hold->ops->abandon(hold->opaque);
+        }
+    }
+}
+
 static void dma_drain_timer(void *opaque)
 {
     DMADrain *drain = opaque;
@@ -616,6 +687,7 @@ static void dma_drain_timer(void *opaque)
             qatomic_sub(&drain->waited, n);
         }
     }
+    dma_drain_late_holds(drain, fence->seq, stalled, timeout, age);
     if (stalled) {
         drain->stall_reported = true;
     }
@@ -646,6 +718,7 @@ bool dma_drain_fence(DMADrain *drain, DMAFence *fence,
     if (QTAILQ_FIRST(&drain->fences) == fence) {
         dma_drain_oldest_changed(drain);
     }
+    dma_holds_flush(&drain->holds, drain->seq);
     /* A map may have ended between the check and the insertion. */
     dma_drain_wake();
     return false;

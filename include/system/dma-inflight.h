@@ -23,6 +23,7 @@
 #include "qemu/queue.h"
 #include "system/dma-bounce.h"
 #include "system/dma-epoch.h"
+#include "system/dma-hold.h"
 #include "system/dma-maps.h"
 
 typedef struct DMAInflight DMAInflight;
@@ -171,6 +172,29 @@ void dma_drain_forget(DMADrain *drain);
 void dma_drain_reset(DMADrain *drain);
 
 void dma_drain_get_stats(DMADrain *drain, DMADrainStats *stats);
+
+/**
+ * dma_drain_hold: somebody outside (a vhost-user backend) was told that
+ * @iova .. @iova + @len - 1 (@len 0: 2^64 bytes) of @as was removed, and has
+ * not acknowledged it.  Fences that are asked for from now on wait until
+ * dma_drain_release().
+ *
+ * A hold that makes a fence wait too long is reported like a map.  Once
+ * drain-timeout has passed nobody waits for it any more: the device is marked
+ * broken, then @ops->abandon(@opaque) is called, which makes sure that the
+ * holder does no harm and may release this and other holds.
+ *
+ * Returns: NULL if @as has no drain: the caller has to wait itself.  BQL.
+ */
+DMAHold *dma_drain_hold(AddressSpace *as, hwaddr iova, hwaddr len,
+                        const DMAHoldOps *ops, void *opaque);
+
+/**
+ * dma_drain_release: what @hold stood for has been acknowledged, or cannot
+ * happen any more.  Frees @hold.  Completions come later, from the main loop.
+ * BQL.
+ */
+void dma_drain_release(DMAHold *hold);
 
 /**
  * dma_inflight_device_gone: no device does DMA as @inflight any more, and what
