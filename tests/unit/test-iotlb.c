@@ -446,7 +446,8 @@ static void test_reference(void)
                     last = iova + rand_below(&r, 0x10000);
                     last = last < iova ? UINT64_MAX : last;
                     iotlb_invalidate_range(tlb, tag, iova, last);
-                    reference_drop(&ref, IOTLB_TAG_DOMAIN_MASK, tag, iova, last);
+                    reference_drop(&ref, IOTLB_TAG_DOMAIN_MASK, tag, iova,
+                                   last);
                 } else {
                     iotlb_invalidate_tag(tlb, tag);
                     reference_drop(&ref, IOTLB_TAG_DOMAIN_MASK, tag, 0,
