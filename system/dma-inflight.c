@@ -239,7 +239,7 @@ static bool dma_map_is_stale(void *opaque, const DMAMapInfo *info)
     DMAInflight *inflight = ctx->inflight;
     hwaddr off, end;
 
-    if (!scope->any_tag && info->tag != scope->tag) {
+    if (!scope->any_tag && ((info->tag ^ scope->tag) & scope->tag_mask)) {
         return false;
     }
 

@@ -568,7 +568,10 @@ static void invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
 
 static void invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
 {
-    DMADrainScope scope = { .first = 0, .last = HWADDR_MAX, .tag = inv->tag };
+    DMADrainScope scope = {
+        .first = 0, .last = HWADDR_MAX, .tag = inv->tag,
+        .tag_mask = IOTLB_TAG_DOMAIN_MASK,
+    };
     VIOMMUEndpoint *ep;
 
     switch (inv->kind) {
@@ -580,7 +583,7 @@ static void invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
     case VIOMMU_INV_GROUP:
         STAT_INC(v, inv_domain);
         iotlb_invalidate_group(v->iotlb, inv->tag);
-        scope.any_tag = true;
+        scope.tag_mask = IOTLB_TAG_GROUP_MASK;
         break;
     case VIOMMU_INV_TAG:
         STAT_INC(v, inv_domain);
@@ -604,8 +607,8 @@ static void invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
             WITH_RCU_READ_LOCK_GUARD() {
                 viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
             }
-            if (config.tag != inv->tag &&
-                qatomic_read(&ep->last_tag) != inv->tag) {
+            if (((config.tag ^ inv->tag) & scope.tag_mask) &&
+                ((qatomic_read(&ep->last_tag) ^ inv->tag) & scope.tag_mask)) {
                 continue;
             }
         }

@@ -53,8 +53,9 @@ typedef struct DMAInflightOps {
 /* What an invalidation removed. */
 typedef struct DMADrainScope {
     hwaddr first, last;      /* IOVA range, inclusive */
-    bool any_tag;            /* every domain; else only @tag */
+    bool any_tag;            /* every domain; else only @tag's */
     uint64_t tag;
+    uint64_t tag_mask;       /* bits of @tag that say whether it is */
     DMAInflight *only;       /* one endpoint; NULL: all of the drain's */
     /*
      * The address space itself was switched (bypass to translated): readers
