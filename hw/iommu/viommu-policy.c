@@ -151,29 +151,27 @@ static bool wanted(const VIOMMUPolicy *policy, VirtIODevice *vdev)
 /* virtio=require: @vdev has no vIOMMU in front of it at all. */
 static bool refuse_outside(VirtIODevice *vdev, Error **errp)
 {
-    ERRP_GUARD();
     VIOMMUPolicy *strict = strict_policy();
     PCIDevice *dev = pci_transport(vdev);
     g_autofree char *name = NULL;
+    const char *fix;
 
     if (!strict) {
         return true;
     }
     name = describe(vdev);
-    error_setg(errp, "%s would bypass %s, which has virtio=require", name,
-               strict->model);
-    if (dev && pci_bus_bypass_iommu(pci_get_bus(dev))) {
-        error_append_hint(errp, "The bus is not behind the vIOMMU: plug the "
-                          "device elsewhere, or give the bus' host bridge "
-                          "bypass_iommu=off (of the machine's own root bus: "
-                          "-machine default-bus-bypass-iommu=off).\n");
-    } else if (dev) {
-        error_append_hint(errp, "The bus is not behind the vIOMMU: plug the "
-                          "device elsewhere.\n");
+    if (!dev) {
+        fix = "only PCI devices are behind it, so use the device's -pci "
+              "variant";
+    } else if (pci_bus_bypass_iommu(pci_get_bus(dev))) {
+        fix = "plug it into another bus, or give the bus' host bridge "
+              "bypass_iommu=off (the machine's own: "
+              "-machine default-bus-bypass-iommu=off)";
     } else {
-        error_append_hint(errp, "Only PCI devices are behind the vIOMMU: use "
-                          "the device's -pci variant.\n");
+        fix = "plug it into a bus that is behind the vIOMMU";
     }
+    error_setg(errp, "%s would bypass %s, which has virtio=require: %s", name,
+               strict->model, fix);
     return false;
 }
 
@@ -226,15 +224,12 @@ static void report(const VIOMMUPolicy *policy, VirtIODevice *vdev,
 static bool check_required(const VIOMMUPolicy *policy, VirtIODevice *vdev,
                            const char *name, Error **errp)
 {
-    ERRP_GUARD();
-
     if (policy->virtio != VIOMMU_VIRTIO_REQUIRE || wanted(policy, vdev)) {
         return true;
     }
-    error_setg(errp, "%s would bypass %s, which has virtio=require", name,
-               policy->model);
-    error_append_hint(errp, "Remove iommu_platform=off from the device, or "
-                      "give the vIOMMU virtio=translate.\n");
+    error_setg(errp, "%s would bypass %s, which has virtio=require: remove "
+               "iommu_platform=off from the device, or give the vIOMMU "
+               "virtio=translate", name, policy->model);
     return false;
 }
 

@@ -80,11 +80,9 @@ bool virtio_access_status_ok(const VirtIODevice *vdev, uint8_t status)
 
 void virtio_access_refuse_legacy(VirtIODevice *vdev, Error **errp)
 {
-    ERRP_GUARD();
-
     error_setg(errp, "VIRTIO_F_IOMMU_PLATFORM was supported by"
-               " neither legacy nor transitional device");
-    error_append_hint(errp, "A device behind the vIOMMU must be virtio 1.x "
-                      "only: give it disable-legacy=on, or iommu_platform=off "
-                      "to let it bypass the vIOMMU.\n");
+               " neither legacy nor transitional device: give %s"
+               " disable-legacy=on, or iommu_platform=off to let it bypass"
+               " the vIOMMU", object_get_typename(
+                   OBJECT(qdev_get_parent_bus(DEVICE(vdev))->parent)));
 }
