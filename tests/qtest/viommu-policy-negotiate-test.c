@@ -91,7 +91,7 @@ static void set_status(Disk *d, uint8_t value)
 
 static void set_features(Disk *d, uint64_t features)
 {
-    d->dev->vdev.bus->set_features(&d->dev->vdev, features);
+    policy_set_features(d->dev, features);
 }
 
 static bool answered(Disk *d)

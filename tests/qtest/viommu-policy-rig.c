@@ -29,8 +29,10 @@
 #define USED_OFF        0x400
 #define NO_ENTRY        0xffff
 
-#define TRIES_UNTIL     4000
-#define TRIES_NEVER     30
+#define TRIES           30
+
+#define COMMON(dev, field) \
+    ((dev)->common_cfg_offset + offsetof(struct virtio_pci_common_cfg, field))
 
 const PolicyKind policy_kinds[POLICY_KINDS] = {
     { "blk", "virtio-blk-pci", "-blockdev null-co,node-name=node0,size=65536 ",
@@ -40,7 +42,7 @@ const PolicyKind policy_kinds[POLICY_KINDS] = {
     { "rng", "virtio-rng-pci", "", "", "", 0 },
     { "console", "virtio-serial-pci", "", "", "", 3 },
     { "input", "virtio-keyboard-pci", "", "", "", 1 },
-    { "gpu", "virtio-gpu-pci", "", "", "", 0 },
+    { "gpu", "virtio-gpu-pci", "", "", "", 0, true },
     { "balloon", "virtio-balloon-pci", "", "", "", 0 },
     { "9p", "virtio-9p-pci",
       "-fsdev local,id=fs0,path=/tmp,security_model=none,readonly=on ",
@@ -195,7 +197,7 @@ char *policy_port(unsigned i)
 {
     return g_strdup_printf("-device pcie-root-port,id=rp%u,chassis=%u,"
                            "addr=%02x.0 ", i, i + 1,
-                           PCI_SLOT(POLICY_PORT_DEVFN(i)));
+                           POLICY_PORT_DEVFN(i) >> 3);
 }
 
 QPCIDevice *policy_open(PolicyRig *rig, int bdf, uint8_t *number)
@@ -216,6 +218,15 @@ QPCIDevice *policy_open(PolicyRig *rig, int bdf, uint8_t *number)
     return bridge;
 }
 
+static void policy_go(QVirtioPCIDevice *dev)
+{
+    const QVirtioBus *bus = dev->vdev.bus;
+
+    bus->set_status(&dev->vdev, bus->get_status(&dev->vdev) |
+                                VIRTIO_CONFIG_S_DRIVER_OK);
+    g_assert_true(bus->get_status(&dev->vdev) & VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
 /* The vIOMMU's own driver, for as little as it takes */
 static void start_virtio_iommu(PolicyRig *rig)
 {
@@ -223,7 +234,7 @@ static void start_virtio_iommu(PolicyRig *rig)
     policy_begin(rig->unit);
     g_assert_true(policy_accept(rig->unit, 1ULL << VIRTIO_F_VERSION_1 |
                                            1ULL << IOMMU_F_BYPASS_CONFIG));
-    qvirtio_set_driver_ok(&rig->unit->vdev);
+    policy_go(rig->unit);
 }
 
 void policy_block(PolicyRig *rig, bool block)
@@ -277,14 +288,26 @@ bool policy_offers(QVirtioPCIDevice *dev)
     return policy_offered(dev) & (1ULL << VIRTIO_F_ACCESS_PLATFORM);
 }
 
+/* libqos has no driver that knows nothing of virtio 1.x. */
+void policy_set_features(QVirtioPCIDevice *dev, uint64_t features)
+{
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        qpci_io_writel(dev->pdev, dev->bar,
+                       COMMON(dev, guest_feature_select), i);
+        qpci_io_writel(dev->pdev, dev->bar, COMMON(dev, guest_feature),
+                       features >> (32 * i));
+    }
+}
+
 bool policy_accept(QVirtioPCIDevice *dev, uint64_t features)
 {
     const QVirtioBus *bus = dev->vdev.bus;
 
-    bus->set_features(&dev->vdev, features);
+    policy_set_features(dev, features);
     bus->set_status(&dev->vdev, bus->get_status(&dev->vdev) |
                                 VIRTIO_CONFIG_S_FEATURES_OK);
-    dev->vdev.features_negotiated = true;
     return bus->get_status(&dev->vdev) & VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
@@ -294,9 +317,6 @@ void policy_begin(QVirtioPCIDevice *dev)
     qvirtio_set_acknowledge(&dev->vdev);
     qvirtio_set_driver(&dev->vdev);
 }
-
-#define COMMON(dev, field) \
-    ((dev)->common_cfg_offset + offsetof(struct virtio_pci_common_cfg, field))
 
 static void ring_address(QVirtioPCIDevice *dev, uint64_t reg, uint64_t addr)
 {
@@ -330,9 +350,11 @@ void policy_kick(QVirtioPCIDevice *dev, unsigned queue)
                    off * dev->notify_off_multiplier, queue);
 }
 
-/* Bounded by a number of tries, and each is a turn of the main loop. */
-static bool objects(QVirtioPCIDevice *dev, int tries)
+bool policy_objects(PolicyRig *rig, QVirtioPCIDevice *dev)
 {
+    int tries = TRIES;
+
+    /* Each try is a turn of the main loop. */
     while (tries--) {
         if (dev->vdev.bus->get_status(&dev->vdev) &
             VIRTIO_CONFIG_S_NEEDS_RESET) {
@@ -341,11 +363,6 @@ static bool objects(QVirtioPCIDevice *dev, int tries)
         g_usleep(500);
     }
     return false;
-}
-
-bool policy_objects(PolicyRig *rig, QVirtioPCIDevice *dev)
-{
-    return objects(dev, TRIES_NEVER);
 }
 
 bool policy_reads(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue)
@@ -357,9 +374,10 @@ bool policy_reads(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue)
     features = policy_offered(dev) & (1ULL << VIRTIO_F_VERSION_1 |
                                       1ULL << VIRTIO_F_ACCESS_PLATFORM);
     g_assert_true(policy_accept(dev, features));
-    policy_poison(rig, ring);
     policy_ring(dev, queue, ring);
-    qvirtio_set_driver_ok(&dev->vdev);
+    policy_go(dev);
+    /* Now: an objection before the status is set would be lost with it. */
+    policy_poison(rig, ring);
     policy_kick(dev, queue);
     return policy_objects(rig, dev);
 }

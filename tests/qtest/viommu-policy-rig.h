@@ -28,6 +28,7 @@ typedef struct PolicyKind {
     const char *props;       /* ",..." or "" */
     const char *json;        /* the same for device_add: ",'...'" or "" */
     unsigned queue;          /* one that the device looks at when notified */
+    bool cold_only;
 } PolicyKind;
 
 #define POLICY_KINDS 9
@@ -82,6 +83,7 @@ QVirtioPCIDevice *policy_device(PolicyRig *rig, int bdf);
 void policy_device_free(QVirtioPCIDevice *dev);
 uint64_t policy_offered(QVirtioPCIDevice *dev);
 bool policy_offers(QVirtioPCIDevice *dev);
+void policy_set_features(QVirtioPCIDevice *dev, uint64_t features);
 /* policy_accept: write @features, then FEATURES_OK; was that granted? */
 bool policy_accept(QVirtioPCIDevice *dev, uint64_t features);
 /* policy_begin: reset, ACKNOWLEDGE, DRIVER. */

@@ -99,7 +99,7 @@ static char *hot_plug(PolicyRig *rig, const Case *c, unsigned i)
         " 'id': 'dev-%s', 'bus': 'rp%u'%s%s}}", kind->driver, kind->name, i,
         kind->json, g_str_equal(c->flag, "none") ? "" :
                     g_str_equal(c->flag, "on") ? ",'iommu_platform': true" :
-                                                 ",'iommu_platform': 'off'");
+                                                 ",'iommu_platform': false");
     answer = qtest_qmp(rig->qts, command, NULL);
     if (qdict_haskey(answer, "error")) {
         desc = g_strdup(qdict_get_str(qdict_get_qdict(answer, "error"),
@@ -123,17 +123,35 @@ static void assert_refusal(const char *said, unsigned i)
 static void check_log(PolicyRig *rig, const Case *c)
 {
     g_autofree char *log = policy_log(rig);
+    unsigned plugged = 0;
     unsigned i;
 
     for (i = 0; i < POLICY_KINDS; i++) {
         g_autofree char *id = g_strdup_printf("'dev-%s'",
                                               policy_kinds[i].name);
 
-        g_assert_cmpuint(policy_count(log, id), ==,
-                         silent_bypass(c) || unforeseen(c));
+        if (c->order != HOT || !policy_kinds[i].cold_only) {
+            g_assert_cmpuint(policy_count(log, id), ==,
+                             silent_bypass(c) || unforeseen(c));
+            plugged++;
+        }
     }
     g_assert_cmpuint(policy_count(log, "iommu_platform=on"), ==,
-                     silent_bypass(c) ? POLICY_KINDS : 0);
+                     silent_bypass(c) ? plugged : 0);
+}
+
+/* Do the devices read, and all of them the same? */
+static void assert_reads(PolicyRig *rig, QVirtioPCIDevice **dev, bool read)
+{
+    unsigned i;
+
+    for (i = 0; i < POLICY_KINDS; i++) {
+        if (dev[i] &&
+            policy_reads(rig, dev[i], policy_kinds[i].queue) != read) {
+            g_test_message("%s: expected %d", policy_kinds[i].name, read);
+            g_test_fail();
+        }
+    }
 }
 
 static void test_case(const void *opaque)
@@ -150,6 +168,10 @@ static void test_case(const void *opaque)
         QPCIDevice *port;
         uint8_t number;
 
+        dev[i] = NULL;
+        if (c->order == HOT && policy_kinds[i].cold_only) {
+            continue;
+        }
         port = policy_open(rig, POLICY_PORT_DEVFN(i), &number);
         if (c->order == HOT) {
             g_autofree char *said = hot_plug(rig, c, i);
@@ -159,7 +181,7 @@ static void test_case(const void *opaque)
                 g_free(port);
                 continue;
             }
-            g_assert_null(said);
+            g_assert_cmpstr(said, ==, NULL);
             plug_power(port);
         }
         g_free(port);
@@ -168,16 +190,15 @@ static void test_case(const void *opaque)
     }
     if (!refused(c)) {
         policy_block(rig, true);
-        for (i = 0; i < POLICY_KINDS; i++) {
-            g_assert_true(policy_reads(rig, dev[i], policy_kinds[i].queue) ==
-                          !translated(c));
-        }
+        assert_reads(rig, dev, !translated(c));
         policy_block(rig, false);
-        for (i = 0; i < POLICY_KINDS; i++) {
-            g_assert_true(policy_reads(rig, dev[i], policy_kinds[i].queue));
+        assert_reads(rig, dev, true);
+        check_log(rig, c);
+    }
+    for (i = 0; i < POLICY_KINDS; i++) {
+        if (dev[i]) {
             policy_device_free(dev[i]);
         }
-        check_log(rig, c);
     }
     policy_stop(rig);
 }
@@ -352,7 +373,7 @@ static void test_ats(const void *opaque)
         }
         rig = policy_start(model, policy, "", args);
         log = policy_log(rig);
-        g_assert_cmpuint(policy_count(log, "ats=on"), ==, !!says);
+        g_assert_cmpuint(policy_count(log, "has no effect"), ==, !!says);
         if (says) {
             g_assert_nonnull(strstr(log, says));
         }
