@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-CHECKS := unit model qtest guest base migration
+CHECKS := unit model qtest guest docs base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
@@ -21,6 +21,7 @@ help:
 	@echo 'make check-model    the drain protocol, exhaustively'
 	@echo 'make check-qtest    the emulated hardware through qtest'
 	@echo 'make check-guest    Linux guests doing verified I/O'
+	@echo 'make check-docs     the command lines of the documentation'
 	@echo "make check-base     the base's own qtests on our binary"
 	@echo 'make check-migration  migration with a stock QEMU'
 	@echo 'make bench          measure DMA, invalidation (BENCH=--full: longer)'
@@ -40,7 +41,7 @@ check-unit check-model:
 	@scripts/build core
 	@scripts/check $(@:check-%=%)
 
-check-qtest check-guest check-base check-migration: all
+check-qtest check-guest check-docs check-base check-migration: all
 	@scripts/check $(@:check-%=%)
 
 bench: all

@@ -278,8 +278,8 @@ static bool adopt(VirtIODevice *vdev, const char *name, Error **errp)
         return false;
     }
     if (!virtio_has_feature(features, VIRTIO_F_ACCESS_PLATFORM)) {
-        error_setg(errp, "%s: iommu_platform=true is not supported by the "
-                   "device", name);
+        virtio_access_refuse_backend(vdev, errp);
+        error_prepend(errp, "%s: ", name);
         return false;
     }
     virtio_add_feature(&vdev->host_features, VIRTIO_F_ACCESS_PLATFORM);

@@ -78,11 +78,24 @@ bool virtio_access_status_ok(const VirtIODevice *vdev, uint8_t status)
            virtio_access_agreed(vdev, status);
 }
 
+static const char *transport_type(VirtIODevice *vdev)
+{
+    BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
+
+    return object_get_typename(OBJECT(bus->parent));
+}
+
 void virtio_access_refuse_legacy(VirtIODevice *vdev, Error **errp)
 {
-    error_setg(errp, "VIRTIO_F_IOMMU_PLATFORM was supported by"
-               " neither legacy nor transitional device: give %s"
-               " disable-legacy=on, or iommu_platform=off to let it bypass"
-               " the vIOMMU", object_get_typename(
-                   OBJECT(qdev_get_parent_bus(DEVICE(vdev))->parent)));
+    error_setg(errp, "VIRTIO_F_IOMMU_PLATFORM was supported by neither legacy "
+               "nor transitional device: give %s disable-legacy=on, or "
+               "iommu_platform=off to let it bypass the vIOMMU",
+               transport_type(vdev));
+}
+
+void virtio_access_refuse_backend(VirtIODevice *vdev, Error **errp)
+{
+    error_setg(errp, "iommu_platform=true is not supported by the device: "
+               "give %s another backend, or iommu_platform=off to let it "
+               "bypass the vIOMMU", transport_type(vdev));
 }

@@ -5,7 +5,8 @@ Boots Linux once behind the vIOMMU, has it do verified I/O on every device,
 and says what held.
 
   boot.py [--mode strict|lazy|pt] [--intremap on|off] [--eim on|off]
-          [--packed] [--bounce] [--rounds N] [--base]
+          [--packed] [--bounce] [--virtio translate|bypass|require]
+          [--virtio-iommu] [--rounds N] [--base]
 
 QEMU names the emulator (default: the one of this tree's build). --base says
 that it is not ours: it has no statistics to show, and gets packed rings only,
@@ -46,11 +47,18 @@ class Config:
     eim: bool = False
     packed: bool = False    # the rings of the virtio devices
     bounce: bool = False    # dma-mode=bounce
+    # The vIOMMU's switch; with it, the devices do not say iommu_platform.
+    virtio: str = ''
+    paravirt: bool = False  # virtio-iommu, not VT-d
     rounds: int = 6
     base: bool = False
 
     def name(self):
         words = [self.mode, 'ir' if self.intremap else 'no-ir']
+        if self.paravirt:
+            words = [self.mode, 'virtio-iommu']
+        if self.virtio:
+            words.append(f'virtio={self.virtio}')
         if self.eim:
             words.append('eim')
         if self.packed:
@@ -81,15 +89,22 @@ def on_off(value):
     return 'on' if value else 'off'
 
 
+def viommu_arg(config):
+    switch = f',virtio={config.virtio}' if config.virtio else ''
+    if config.paravirt:
+        return f'virtio-iommu-pci,addr=1e.0{switch}'
+    return (f'intel-iommu,intremap={on_off(config.intremap)},'
+            f'eim={on_off(config.eim)}{switch}' +
+            (',dma-mode=bounce' if config.bounce else ''))
+
+
 def machine_args(config):
     return assets.firmware_args() + [
         '-machine', 'q35', '-accel', 'tcg,thread=multi',
         # x2APIC is what extended interrupt mode is for; ARAT spares an idle
         # processor the detour of its timer over another one's.
         '-cpu', 'qemu64,+x2apic,+arat', '-smp', '2', '-m', '1G', '-no-reboot',
-        '-device', f'intel-iommu,intremap={on_off(config.intremap)},'
-                   f'eim={on_off(config.eim)}' +
-                   (',dma-mode=bounce' if config.bounce else ''),
+        '-device', viommu_arg(config),
     ]
 
 
@@ -143,8 +158,8 @@ def boot(config, progress=lambda text: None):
         words = WORDS[config.mode] + devices.kernel_words(
             DISKS, CARDS, 'io', server.port, config.rounds)
         args = machine_args(config) + kernel_args(words) + \
-            devices.disk_args(DISKS, directory, packed) + \
-            devices.card_args(CARDS, packed)
+            devices.disk_args(DISKS, directory, packed, not config.virtio) + \
+            devices.card_args(CARDS, packed, not config.virtio)
         progress(f'booting Linux, {config.name()}')
         try:
             with Machine(assets.emulator(), args, directory) as machine:
@@ -175,7 +190,7 @@ def judge(outcome, directory, patterns, server):
     judge_mode(outcome)
     outcome.check('no fault', report.faults == 0,
                   f'{report.faults} lines:\n' + '\n'.join(report.dmesg))
-    if not config.base:
+    if not config.base and not config.paravirt:
         judge_statistics(outcome)
 
 
@@ -206,13 +221,22 @@ def judge_mode(outcome):
     report, config = outcome.report, outcome.config
     wanted = KINDS[config.mode]
     wrong = []
+    bypassing = []
     for device in DISKS + CARDS:
         group = report.group_of(device.pci)
-        if group is None or group.kind != wanted:
+        if config.virtio == 'bypass' and device.is_virtio():
+            if group:
+                bypassing.append(f'{device.what} ({device.pci}): {group.kind}')
+        elif group is None or group.kind != wanted:
             wrong.append(f'{device.what} ({device.pci}): '
                          f'{group.kind if group else "in no group"}')
     outcome.check(f'every device is in a group of type {wanted}', not wrong,
                   '\n'.join(wrong))
+    if config.virtio == 'bypass':
+        outcome.check('but virtio devices are in none', not bypassing,
+                      '\n'.join(bypassing))
+    if config.paravirt:
+        return
     enabled = report.dmesg_has('DMAR-IR: Enabled IRQ remapping')
     outcome.check(f'interrupt remapping is {on_off(config.intremap)}',
                   enabled == config.intremap, '\n'.join(report.dmesg))
@@ -252,11 +276,15 @@ def main():
     parser.add_argument('--eim', choices=['on', 'off'], default='off')
     parser.add_argument('--packed', action='store_true')
     parser.add_argument('--bounce', action='store_true')
+    parser.add_argument('--virtio', default='',
+                        choices=['translate', 'bypass', 'require'])
+    parser.add_argument('--virtio-iommu', action='store_true')
     parser.add_argument('--rounds', type=int, default=Config.rounds)
     parser.add_argument('--base', action='store_true')
     args = parser.parse_args()
     config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
-                    args.packed, args.bounce, args.rounds, args.base)
+                    args.packed, args.bounce, args.virtio,
+                    args.virtio_iommu, args.rounds, args.base)
     tap = Tap()
     try:
         outcome = boot(config, tap.note)

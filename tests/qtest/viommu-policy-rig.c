@@ -90,7 +90,8 @@ char *policy_args(PolicyModel model, const char *policy, const char *before,
     if (model == POLICY_VTD) {
         g_string_append(args, "-device intel-iommu");
     } else if (model == POLICY_VIRTIO_IOMMU) {
-        g_string_append(args, "-device virtio-iommu-pci,bus=pcie.0,addr=" IOMMU_SLOT);
+        g_string_append(args, "-device virtio-iommu-pci,bus=pcie.0,addr="
+                              IOMMU_SLOT);
     }
     if (model != POLICY_SMMUV3 && policy) {
         g_string_append_printf(args, ",virtio=%s", policy);

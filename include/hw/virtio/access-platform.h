@@ -73,4 +73,10 @@ bool virtio_access_status_ok(const VirtIODevice *vdev, uint8_t status);
  */
 void virtio_access_refuse_legacy(VirtIODevice *vdev, Error **errp);
 
+/*
+ * virtio_access_refuse_backend: set @errp for @vdev, whose backend cannot work
+ * behind the IOMMU.  BQL.
+ */
+void virtio_access_refuse_backend(VirtIODevice *vdev, Error **errp);
+
 #endif
