@@ -323,6 +323,35 @@ static int apply_late(Object *child, void *opaque)
     return 0;
 }
 
+/*
+ * With virtio=bypass the tables leave empty slots out: the guest does not know
+ * that what is not a virtio device is translated there.
+ */
+static void device_realized(DeviceListener *listener, DeviceState *dev)
+{
+    PCIDevice *pci = (PCIDevice *)object_dynamic_cast(OBJECT(dev),
+                                                      TYPE_PCI_DEVICE);
+    g_autofree char *path = NULL;
+    VIOMMUPolicy *policy;
+
+    if (!pci || !phase_check(PHASE_MACHINE_READY) ||
+        object_dynamic_cast(OBJECT(dev), TYPE_VIRTIO_PCI)) {
+        return;
+    }
+    policy = viommu_policy_of(pci);
+    if (policy && policy->virtio == VIOMMU_VIRTIO_BYPASS) {
+        path = object_get_canonical_path(OBJECT(dev));
+        warn_report("%s '%s' is behind %s, which has virtio=bypass: until the "
+                    "guest reboots its firmware tables may leave out the slot",
+                    object_get_typename(OBJECT(dev)), dev->id ?: path,
+                    policy->model);
+    }
+}
+
+static DeviceListener device_listener = {
+    .realize = device_realized,
+};
+
 bool viommu_policy_register(VIOMMUPolicy *policy, Error **errp)
 {
     Error *err = NULL;
@@ -338,6 +367,9 @@ bool viommu_policy_register(VIOMMUPolicy *policy, Error **errp)
         QLIST_REMOVE(policy, next);
         error_propagate(errp, err);
         return false;
+    }
+    if (!QTAILQ_IN_USE(&device_listener, link)) {
+        device_listener_register(&device_listener);
     }
     return true;
 }
