@@ -10,6 +10,7 @@
  */
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
+#include "standard-headers/linux/virtio_config.h"
 #include "viommu-policy-rig.h"
 #include "viommu-plug.h"
 
@@ -154,6 +155,24 @@ static void assert_reads(PolicyRig *rig, QVirtioPCIDevice **dev, bool read)
     }
 }
 
+/* Whatever the kind, a driver that refuses the bit is not served. */
+static void assert_unserved(PolicyRig *rig, QVirtioPCIDevice **dev)
+{
+    uint64_t ring = policy_alloc(rig, 1);
+    unsigned i;
+
+    policy_poison(rig, ring);
+    for (i = 0; i < POLICY_KINDS; i++) {
+        if (dev[i]) {
+            policy_begin(dev[i]);
+            g_assert_false(policy_accept(dev[i], 1ULL << VIRTIO_F_VERSION_1));
+            policy_ring(dev[i], policy_kinds[i].queue, ring);
+            policy_kick(dev[i], policy_kinds[i].queue);
+            g_assert_false(policy_objects(rig, dev[i]));
+        }
+    }
+}
+
 static void test_case(const void *opaque)
 {
     const Case *c = opaque;
@@ -193,6 +212,9 @@ static void test_case(const void *opaque)
         assert_reads(rig, dev, !translated(c));
         policy_block(rig, false);
         assert_reads(rig, dev, true);
+        if (translated(c) && g_str_equal(c->flag, "none")) {
+            assert_unserved(rig, dev);
+        }
         check_log(rig, c);
     }
     for (i = 0; i < POLICY_KINDS; i++) {
