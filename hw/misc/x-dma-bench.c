@@ -187,36 +187,78 @@ static bool store(hwaddr addr, uint64_t value)
     return result == MEMTX_OK;
 }
 
+static bool store32(hwaddr addr, uint32_t value)
+{
+    MemTxResult result;
+
+    address_space_stl_le(&address_space_memory, addr, value, ATTRS, &result);
+    return result == MEMTX_OK;
+}
+
 static bool op_store(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
     return store(w->job->aux[0], w->job->aux[1]);
 }
 
+static bool op_store32(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    return store32(w->job->aux[0], w->job->aux[1]);
+}
+
 static bool queue_put(XDBWorker *w, uint64_t lo, uint64_t hi)
 {
-    hwaddr slot = w->job->aux[2] + w->tail * 16;
+    hwaddr slot = w->job->aux[2] + w->tail % w->job->aux[7] * 16;
 
-    w->tail = (w->tail + 1) % w->job->aux[7];
+    w->tail++;
     return store(slot, lo) && store(slot + 8, hi);
 }
 
-static bool op_cycle(XDBWorker *w, dma_addr_t addr, uint64_t i)
+/* Map, use, unmap. */
+static bool use_page(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
     const uint64_t *aux = w->job->aux;
     hwaddr entry = aux[0] + (addr - w->job->addr) / w->job->stride * 8;
-    uint32_t answer = ~i;
-    MemTxResult result;
     bool ok;
 
     ok = store(entry, addr | aux[1]);
     ok &= op_write(w, addr, i);
     ok &= store(entry, 0);
+    return ok;
+}
+
+static bool is_at(hwaddr addr, uint32_t value)
+{
+    MemTxResult result;
+    uint32_t there = address_space_ldl_le(&address_space_memory, addr, ATTRS,
+                                          &result);
+
+    return result == MEMTX_OK && there == value;
+}
+
+static bool op_cycle(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    const uint64_t *aux = w->job->aux;
+    bool ok;
+
+    ok = use_page(w, addr, i);
     ok &= queue_put(w, aux[3], addr);
     ok &= queue_put(w, aux[4] | i << 32, aux[5]);
-    ok &= store(aux[6], w->tail * 16);
-    answer = address_space_ldl_le(&address_space_memory, aux[5], ATTRS,
-                                  &result);
-    return ok && result == MEMTX_OK && answer == (uint32_t)i;
+    ok &= store(aux[6], w->tail % aux[7] * 16);
+    return is_at(aux[5], i) && ok;
+}
+
+static bool op_cycle_cons(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    const uint64_t *aux = w->job->aux;
+    uint32_t prod;
+    bool ok;
+
+    ok = use_page(w, addr, i);
+    ok &= queue_put(w, aux[3], addr);
+    ok &= queue_put(w, aux[4], aux[5]);
+    prod = w->tail % (2 * aux[7]);
+    ok &= store32(aux[6], prod);
+    return is_at(aux[6] + 4, prod) && ok;
 }
 
 static XDBOperation *const operations[] = {
@@ -228,6 +270,8 @@ static XDBOperation *const operations[] = {
     [XDB_VRING] = op_vring,
     [XDB_STORE] = op_store,
     [XDB_CYCLE] = op_cycle,
+    [XDB_STORE32] = op_store32,
+    [XDB_CYCLE_CONS] = op_cycle_cons,
 };
 
 /* Operations from one look at the clock to the next: seldom, but in time */
@@ -406,6 +450,16 @@ static uint64_t clamp(XDMABench *s, uint64_t value, uint64_t max, uint32_t flag)
     return value;
 }
 
+static bool is_cycle(XDBCommand command)
+{
+    return command == XDB_CYCLE || command == XDB_CYCLE_CONS;
+}
+
+static bool is_store(XDBCommand command)
+{
+    return command == XDB_STORE || command == XDB_STORE32;
+}
+
 /* False if nothing can be done. */
 static bool job_init(XDMABench *s, XDBJob *job, uint32_t command)
 {
@@ -422,9 +476,10 @@ static bool job_init(XDMABench *s, XDBJob *job, uint32_t command)
     job->length = command == XDB_LOAD ? 4 :
                   clamp(s, s->length, XDB_MAX_LENGTH, XDB_S_LENGTH);
     job->count = clamp(s, s->count, XDB_MAX_COUNT, XDB_S_COUNT);
-    if (command == XDB_CYCLE) {
+    if (is_cycle(command)) {
         /* Two descriptors and the gap that tells full from empty */
-        if (job->aux[7] < 4 || job->aux[7] > INT32_MAX || !job->stride) {
+        if (job->aux[7] < 4 || job->aux[7] > INT32_MAX || !job->stride ||
+            (command == XDB_CYCLE_CONS && !is_power_of_2(job->aux[7]))) {
             s->status |= XDB_S_QUEUE;
             return false;
         }
@@ -486,7 +541,7 @@ static void run(XDMABench *s, uint32_t command)
         return;
     }
     threads = clamp(s, s->threads, XDB_MAX_THREADS, XDB_S_THREADS);
-    if (command == XDB_STORE || command == XDB_CYCLE) {
+    if (is_store(command) || is_cycle(command)) {
         threads = clamp(s, threads, 0, XDB_S_THREADS);
     }
     n = MAX(threads, 1);

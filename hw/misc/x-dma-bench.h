@@ -69,6 +69,16 @@ typedef enum XDBCommand {
      * an error.  In the main thread; the tail begins and ends at slot 0.
      */
     XDB_CYCLE = 8,
+    /* As XDB_STORE, of 32 bits */
+    XDB_STORE32 = 9,
+    /*
+     * As XDB_CYCLE, for a queue whose two 32-bit indices count slots and have a
+     * wrap bit above them: put {AUX[3], iova} and {AUX[4], AUX[5]} into the
+     * queue, store the producer's index to AUX[6], look whether the consumer's,
+     * 4 bytes behind it, is the same, else it counts as an error.  AUX[7] is a
+     * power of two; the index begins at 0.
+     */
+    XDB_CYCLE_CONS = 10,
 } XDBCommand;
 
 #define XDB_VRING_SLOTS 256
@@ -82,7 +92,7 @@ typedef enum XDBCommand {
 #define XDB_S_THREADS   (1u << 3)   /* THREADS was clamped */
 #define XDB_S_PEER      (1u << 4)   /* no such peer: nothing done */
 #define XDB_S_VRING     (1u << 5)   /* no memory at ADDR: nothing done */
-#define XDB_S_QUEUE     (1u << 6)   /* AUX[7] is too small: nothing done */
+#define XDB_S_QUEUE     (1u << 6)   /* AUX[7] is no size: nothing done */
 #define XDB_S_TIME      (1u << 7)   /* OPS are less: it took too long */
 
 #define XDB_MAX_THREADS 16

@@ -226,6 +226,13 @@ static void test_store(void)
     g_assert_cmphex(qtest_readq(b->vtd->qts, b->mem + 8), ==,
                     0x1122334455667788ULL);
     g_assert_true(viommu_is_filled(b->vtd, b->mem, MARK, 8));
+    g_assert_cmphex(run(b, XDB_STORE32, 0, 0, 0, 2), ==, 0);
+    g_assert_cmphex(qtest_readq(b->vtd->qts, b->mem + 8), ==,
+                    0x1122334455667788ULL);
+    set(b, XDB_AUX, b->mem + 16);
+    g_assert_cmphex(run(b, XDB_STORE32, 0, 0, 0, 2), ==, 0);
+    g_assert_cmphex(qtest_readl(b->vtd->qts, b->mem + 16), ==, 0x55667788);
+    g_assert_true(viommu_is_filled(b->vtd, b->mem + 20, MARK, 8));
     bench_stop(b);
 }
 
@@ -262,12 +269,56 @@ static void test_cycle(void)
     bench_stop(b);
 }
 
+/*
+ * The same for two indices with a wrap bit.  There is no such queue here: the
+ * consumer's is what the test says it is.
+ */
+static void test_cycle_cons(void)
+{
+    enum { SLOTS = 4, LO = 0x12, SYNC = 0x46, QUEUE = 0x100, PROD = 0x200 };
+    Bench *b = bench_start(false);
+    QTestState *qts = b->vtd->qts;
+    uint64_t base = b->mem + VTD_PAGE_SIZE;
+    const uint64_t aux[XDB_AUX_REGS] = {
+        base, 0x3, base + QUEUE, LO, SYNC, 0, base + PROD, SLOTS,
+    };
+    static const struct {
+        unsigned ops, prod;
+    } runs[] = { { 1, 2 }, { 2, 4 }, { 3, 6 }, { 4, 0 }, { 5, 2 } };
+    unsigned i;
+
+    for (i = 0; i < XDB_AUX_REGS; i++) {
+        set(b, XDB_AUX + 8 * i, aux[i]);
+    }
+    for (i = 0; i < ARRAY_SIZE(runs); i++) {
+        viommu_fill(b->vtd, base, MARK, VTD_PAGE_SIZE);
+        qtest_writel(qts, base + PROD + 4, runs[i].prod);
+        g_assert_cmphex(run(b, XDB_CYCLE_CONS, b->mem, 64, 64, runs[i].ops),
+                        ==, 0);
+        g_assert_cmpuint(get(b, XDB_OPS), ==, runs[i].ops);
+        g_assert_cmpuint(qtest_readl(qts, base + PROD), ==, runs[i].prod);
+        g_assert_cmphex(qtest_readq(qts, base + QUEUE), ==, LO);
+        g_assert_cmphex(qtest_readq(qts, base + QUEUE + 8), ==, b->mem);
+        g_assert_cmphex(qtest_readq(qts, base + QUEUE + 16), ==, SYNC);
+        g_assert_cmphex(qtest_readq(qts, base + QUEUE + 24), ==, 0);
+        g_assert_true(viommu_is_filled(b->vtd, base + QUEUE + 16 * SLOTS,
+                                       MARK, 16));
+    }
+    /* Of the five, those whose index was what the consumer's stood at */
+    assert_done(b, 5, 3);
+    set(b, XDB_AUX + 8 * 7, SLOTS + 1);
+    g_assert_cmphex(run(b, XDB_CYCLE_CONS, b->mem, 64, 64, 1), ==, XDB_S_QUEUE);
+    assert_done(b, 0, 0);
+    bench_stop(b);
+}
+
 static void test_clamp(void)
 {
     Bench *b = bench_start(false);
 
     g_assert_cmphex(run(b, 0, b->mem, 4, 4, 1), ==, XDB_S_COMMAND);
-    g_assert_cmphex(run(b, XDB_CYCLE + 1, b->mem, 4, 4, 1), ==, XDB_S_COMMAND);
+    g_assert_cmphex(run(b, XDB_CYCLE_CONS + 1, b->mem, 4, 4, 1), ==,
+                    XDB_S_COMMAND);
     g_assert_cmphex(run(b, UINT32_MAX, b->mem, 4, 4, 1), ==, XDB_S_COMMAND);
     g_assert_cmphex(run(b, XDB_MAP_READ, b->mem, UINT64_MAX, 0, 1), ==,
                     XDB_S_LENGTH);
@@ -310,6 +361,7 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/bench-device/vring", test_vring);
     qtest_add_func("viommu/bench-device/store", test_store);
     qtest_add_func("viommu/bench-device/strict-cycle", test_cycle);
+    qtest_add_func("viommu/bench-device/strict-cycle-cons", test_cycle_cons);
     qtest_add_func("viommu/bench-device/clamp", test_clamp);
     qtest_add_func("viommu/bench-device/re-entry", test_reentry);
     return g_test_run();
