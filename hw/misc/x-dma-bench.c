@@ -148,8 +148,9 @@ static bool op_load(XDBWorker *w, dma_addr_t addr, uint64_t i)
     return ldl_le_dma(w->as, addr, &value, ATTRS) == MEMTX_OK;
 }
 
+/* @fill: the byte to fill it with; negative: it is not touched. */
 static bool map_unmap(XDBWorker *w, dma_addr_t addr, DMADirection dir,
-                      bool fill)
+                      int fill)
 {
     dma_addr_t left = w->job->length;
     unsigned n = 0;
@@ -162,8 +163,8 @@ static bool map_unmap(XDBWorker *w, dma_addr_t addr, DMADirection dir,
         if (!piece->host) {
             break;
         }
-        if (fill) {
-            memset(piece->host, 0, piece->len);
+        if (fill >= 0) {
+            memset(piece->host, fill, piece->len);
         }
         addr += piece->len;
         left -= piece->len;
@@ -178,17 +179,17 @@ static bool map_unmap(XDBWorker *w, dma_addr_t addr, DMADirection dir,
 
 static bool op_map_read(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
-    return map_unmap(w, addr, DMA_DIRECTION_TO_DEVICE, false);
+    return map_unmap(w, addr, DMA_DIRECTION_TO_DEVICE, -1);
 }
 
 static bool op_map_write(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
-    return map_unmap(w, addr, DMA_DIRECTION_FROM_DEVICE, false);
+    return map_unmap(w, addr, DMA_DIRECTION_FROM_DEVICE, -1);
 }
 
 static bool op_map_fill(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
-    return map_unmap(w, addr, DMA_DIRECTION_FROM_DEVICE, true);
+    return map_unmap(w, addr, DMA_DIRECTION_FROM_DEVICE, i & 0x7f);
 }
 
 /* Take a descriptor and return it, the way a virtio device does. */

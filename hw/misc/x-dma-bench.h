@@ -88,7 +88,7 @@ typedef enum XDBCommand {
     XDB_NUMBER = 11,     /* dma_memory_write(); operation i begins with i */
     /* dma_memory_read(); it is an error if it is AUX[0] that begins there */
     XDB_READ_NOT = 12,
-    XDB_MAP_FILL = 13,   /* map for writing, fill with zeroes, unmap */
+    XDB_MAP_FILL = 13,   /* map for writing, fill with i & 0x7f, unmap */
     XDB_STOP = 0xff,
 } XDBCommand;
 
