@@ -271,34 +271,40 @@ static void drop_chunk(DMACacheSlot *slot, uint64_t number, uint64_t lo,
     }
 }
 
-/* Lock held.  In the very last generation every slot is emptied by hand. */
-static void new_generation(DMACache *c)
+/*
+ * Lock held.  A new generation, of what is translated through @tag.
+ *
+ * Until it begins the cache is closed: the last generation finds nothing and
+ * takes nothing, so that nobody sees the tag or the leaves of one generation
+ * and the entries of another.  In this order: who has read the new count has
+ * seen the new tag and has its leaf noted after the reset, and who is stamped
+ * with the new generation has read the new count.
+ */
+static void new_generation(DMACache *c, uint64_t tag)
 {
     uint64_t gen = c->gen + GEN_ONE;
     size_t i, n = ((size_t)1 << c->page_bits) + ((size_t)1 << c->chunk_bits);
 
-    /*
-     * In this order: who reads the new count has its leaf noted after the
-     * reset, and who is stamped with the new generation has read the new count.
-     */
-    qatomic_set(&c->leaf_shifts, 0);
+    qatomic_set(&c->gen, GEN_LAST);
+    /* Closed first; and an insert sees that, or its slot is seen taken. */
+    smp_mb();
+    if (gen == GEN_LAST) {
+        /* They are used up: every slot is emptied by hand. */
+        for (i = 0; i < n; i++) {
+            slot_empty(&c->pages[i], qatomic_read(&c->pages[i].word));
+        }
+        gen = GEN_ONE;
+    }
+    qatomic_store_release(&c->tag, tag);
+    qatomic_store_release(&c->leaf_shifts, 0);
     qatomic_fetch_inc(&c->seq);
     qatomic_store_release(&c->gen, gen);
-    if (gen != GEN_LAST) {
-        return;
-    }
-    smp_mb();
-    for (i = 0; i < n; i++) {
-        slot_empty(&c->pages[i], qatomic_read(&c->pages[i].word));
-    }
-    qatomic_fetch_inc(&c->seq);
-    qatomic_store_release(&c->gen, GEN_ONE);
 }
 
 void dma_cache_invalidate_all(DMACache *c)
 {
     qemu_mutex_lock(&c->lock);
-    new_generation(c);
+    new_generation(c, c->tag);
     qemu_mutex_unlock(&c->lock);
 }
 
@@ -312,8 +318,7 @@ bool dma_cache_set_tag(DMACache *c, uint64_t tag)
     qemu_mutex_lock(&c->lock);
     same = c->tag == tag;
     if (!same) {
-        new_generation(c);
-        qatomic_store_release(&c->tag, tag);
+        new_generation(c, tag);
     }
     qemu_mutex_unlock(&c->lock);
     /* The tag is set before anything is translated again. */
@@ -327,7 +332,8 @@ void dma_cache_invalidate_range(DMACache *c, uint64_t first, uint64_t last)
 
     qatomic_fetch_inc(&c->seq);
     smp_mb__after_rmw();
-    shifts = qatomic_read(&c->leaf_shifts);
+    /* After a reset nothing of the old generation is found either. */
+    shifts = qatomic_load_acquire(&c->leaf_shifts);
     if (shifts) {
         uint64_t mask = ((uint64_t)1 << (63 - __builtin_clzll(shifts))) - 1;
 

@@ -85,7 +85,7 @@ static DMAEpochSlot *slot_register(void)
  * be kept over a yield, after which the thread may be another.  (Nothing may
  * yield inside a slot.)
  */
-__attribute__((noinline)) void dma_epoch_enter(void)
+__attribute__((noinline)) void dma_epoch_open(void)
 {
     DMAEpochSlot *slot = my_slot;
 
@@ -100,26 +100,43 @@ __attribute__((noinline)) void dma_epoch_enter(void)
      * it, has what the slot's earlier uses did, too.
      */
     qatomic_store_release(&slot->epoch, qatomic_read(&current_epoch));
+}
+
+void dma_epoch_enter(void)
+{
+    dma_epoch_open();
     /* The slot is seen open, or the removal is seen by us. */
     smp_mb();
 }
 
-__attribute__((noinline)) void dma_epoch_exit(void)
+__attribute__((noinline)) bool dma_epoch_close(void)
+{
+    assert(my_depth > 0);
+    if (--my_depth) {
+        return false;
+    }
+    qatomic_store_release(&my_slot->epoch, 0);
+    return true;
+}
+
+void dma_epoch_closed(void)
 {
     void (*wake)(void);
 
-    assert(my_depth > 0);
-    if (--my_depth) {
-        return;
-    }
-    qatomic_store_release(&my_slot->epoch, 0);
-    /* The slot is seen closed, or the waiter is seen by us. */
-    smp_mb();
     if (unlikely(qatomic_read(&waiting)) && qatomic_xchg(&waiting, false)) {
         wake = qatomic_load_acquire(&wake_fn);
         if (wake) {
             wake();
         }
+    }
+}
+
+void dma_epoch_exit(void)
+{
+    if (dma_epoch_close()) {
+        /* The slot is seen closed, or the waiter is seen by us. */
+        smp_mb();
+        dma_epoch_closed();
     }
 }
 
@@ -134,7 +151,7 @@ uint64_t dma_epoch_next(void)
 
     epoch = qatomic_fetch_inc(&current_epoch) + 1;
     /* The removal before this; the reads of the slots after it. */
-    smp_mb();
+    smp_mb__after_rmw();
     return epoch;
 }
 

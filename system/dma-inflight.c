@@ -17,7 +17,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
-#include "system/dma-inflight.h"
+#include "dma-inflight-internal.h"
 #include "trace.h"
 
 /*
@@ -36,20 +36,14 @@ struct DrainScan {
     uint64_t epoch;
     uint64_t seq;
     bool grace;              /* an RCU grace period is still running */
+    bool nothing;            /* and that is all it is for */
     QTAILQ_ENTRY(DrainScan) next;
-};
-
-struct DMAInflight {
-    DMADrain *drain;
-    const DMAInflightOps *ops;
-    void *opaque;
-    DMAMaps *maps;
-    DMABounce *bounce;       /* NULL: maps lead to guest memory */
-    QLIST_ENTRY(DMAInflight) next;
 };
 
 struct DMADrain {
     QLIST_HEAD(, DMAInflight) inflights;
+    DMAInflight *cached;                 /* with a cache; atomic, grows only */
+    uint32_t cache_pages;
     bool bounce;
     QTAILQ_HEAD(, DrainScan) scans;      /* in order of seq */
     unsigned nr_scans;
@@ -89,9 +83,11 @@ static void dma_drain_bh(void *opaque)
 
 static void dma_drain_timer(void *opaque);
 
-DMADrain *dma_drain_new(bool bounce, uint32_t stall_ms, uint32_t timeout_ms)
+DMADrain *dma_drain_new(const DMADrainParams *params)
 {
     DMADrain *drain = g_new0(DMADrain, 1);
+
+    dma_ram_init();
 
     if (!drain_bh) {
         drain_bh = aio_bh_new(iohandler_get_aio_context(), dma_drain_bh, NULL);
@@ -100,9 +96,10 @@ DMADrain *dma_drain_new(bool bounce, uint32_t stall_ms, uint32_t timeout_ms)
     QLIST_INIT(&drain->inflights);
     QTAILQ_INIT(&drain->scans);
     QTAILQ_INIT(&drain->fences);
-    drain->bounce = bounce;
-    drain->stall_ms = stall_ms;
-    drain->timeout_ms = timeout_ms;
+    drain->cache_pages = params->cache_pages;
+    drain->bounce = params->bounce;
+    drain->stall_ms = params->stall_ms;
+    drain->timeout_ms = params->timeout_ms;
     drain->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, dma_drain_timer, drain);
     QLIST_INSERT_HEAD(&drains, drain, next);
     return drain;
@@ -117,6 +114,7 @@ void dma_drain_free(DMADrain *drain)
     QLIST_FOREACH_SAFE(inflight, &drain->inflights, next, tmp) {
         QLIST_REMOVE(inflight, next);
         dma_maps_free(inflight->maps);
+        dma_cache_free(inflight->cache);
         dma_bounce_free(inflight->bounce);
         g_free(inflight);
     }
@@ -134,6 +132,7 @@ DMAInflight *dma_inflight_new(DMADrain *drain, const DMAInflightOps *ops,
     inflight->ops = ops;
     inflight->opaque = opaque;
     inflight->maps = dma_maps_new();
+    inflight->cache_pages = drain->cache_pages;
     inflight->bounce = drain->bounce ? dma_bounce_new() : NULL;
     QLIST_INSERT_HEAD(&drain->inflights, inflight, next);
     return inflight;
@@ -156,7 +155,8 @@ bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len)
     hwaddr gpa, page;
 
     RCU_READ_LOCK_GUARD();
-    while (inflight->ops->probe(inflight->opaque, addr, false, &gpa, &page)) {
+    while (inflight->ops->probe(inflight->opaque, 0, addr, false, &gpa,
+                                &page)) {
         if (len <= page) {
             return true;
         }
@@ -181,8 +181,8 @@ void dma_inflight_device_gone(DMAInflight *inflight)
 }
 
 void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
-                         bool is_write, void *host, DMARevoke *revoke,
-                         void *opaque)
+                         bool is_write, MemTxAttrs attrs, void *host,
+                         DMARevoke *revoke, void *opaque)
 {
     DMAInflight *inflight = as->inflight;
     DMAMapInfo info = {
@@ -190,7 +190,7 @@ void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
         .len = len,
         .host = host,
         .tag = inflight->ops->tag(inflight->opaque),
-        .since = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL),
+        .pasid = attrs.pid,
         .is_write = is_write,
         .revoke = revoke,
         .revoke_opaque = opaque,
@@ -237,7 +237,7 @@ static bool dma_map_is_stale(void *opaque, const DMAMapInfo *info)
     DMAInflight *inflight = ctx->inflight;
     hwaddr off, end;
 
-    if (!scope->any_tag && info->tag != scope->tag) {
+    if ((info->tag ^ scope->tag) & scope->tag_mask) {
         return false;
     }
 
@@ -253,8 +253,9 @@ static bool dma_map_is_stale(void *opaque, const DMAMapInfo *info)
         hwaddr gpa, page, xlat, len;
         uint8_t *host;
 
-        if (!inflight->ops->probe(inflight->opaque, info->iova + off,
-                                  info->is_write, &gpa, &page)) {
+        if (!inflight->ops->probe(inflight->opaque, info->pasid,
+                                  info->iova + off, info->is_write, &gpa,
+                                  &page)) {
             return true;
         }
         len = MIN(page, end - off);
@@ -273,19 +274,49 @@ static bool dma_map_is_stale(void *opaque, const DMAMapInfo *info)
     return false;
 }
 
+static void dma_drain_grace(struct rcu_head *rcu);
+
+/* Pointers were cleared: who has read one is in an RCU read section. */
+static void dma_drain_wait_readers(DMADrain *drain, uint64_t seq)
+{
+    DrainScan *scan = g_new0(DrainScan, 1);
+    DrainScan *next;
+
+    scan->drain = drain;
+    scan->seq = seq;
+    scan->grace = true;
+    scan->nothing = true;
+    call_rcu1(&scan->rcu, dma_drain_grace);
+    QTAILQ_FOREACH(next, &drain->scans, next) {
+        if (next->seq > seq) {
+            QTAILQ_INSERT_BEFORE(next, scan, next);
+            break;
+        }
+    }
+    if (!next) {
+        QTAILQ_INSERT_TAIL(&drain->scans, scan, next);
+    }
+    drain->nr_scans++;
+}
+
 static void dma_drain_scan(DMADrain *drain, const DMADrainScope *scope,
                            uint64_t seq)
 {
     DMAInflight *inflight;
     g_autoptr(GArray) revoke = NULL;
-    unsigned i;
+    unsigned i, cleared = 0;
 
     QLIST_FOREACH(inflight, &drain->inflights, next) {
         ScanContext ctx = { .inflight = inflight, .scope = scope };
         unsigned stamped;
 
-        if ((scope->only && scope->only != inflight) ||
-            !dma_maps_count(inflight->maps)) {
+        if (scope->only && scope->only != inflight) {
+            continue;
+        }
+        cleared += dma_maps_clear_pointers(inflight->maps, scope->first,
+                                           scope->last, dma_map_is_stale,
+                                           &ctx);
+        if (!dma_maps_count(inflight->maps)) {
             continue;
         }
         if (!revoke) {
@@ -301,6 +332,9 @@ static void dma_drain_scan(DMADrain *drain, const DMADrainScope *scope,
         trace_dma_drain_scan(drain, inflight, seq, stamped, revoke->len);
     }
 
+    if (cleared) {
+        dma_drain_wait_readers(drain, seq);
+    }
     for (i = 0; revoke && i < revoke->len; i++) {
         DMAMapInfo *info = &g_array_index(revoke, DMAMapInfo, i);
 
@@ -310,7 +344,7 @@ static void dma_drain_scan(DMADrain *drain, const DMADrainScope *scope,
     }
 }
 
-/* Call_rcu callbacks run with the BQL, in the RCU thread. */
+/* call_rcu() callbacks run with the BQL, in the RCU thread. */
 static void dma_drain_grace(struct rcu_head *rcu)
 {
     DrainScan *scan = container_of(rcu, DrainScan, rcu);
@@ -333,11 +367,63 @@ static void dma_drain_drop_scan(DMADrain *drain, DrainScan *scan)
     }
 }
 
+void dma_drain_add_cached(DMAInflight *inflight)
+{
+    DMAInflight *old, *head = qatomic_read(&inflight->drain->cached);
+
+    do {
+        old = head;
+        inflight->next_cached = old;
+        head = qatomic_cmpxchg(&inflight->drain->cached, old, inflight);
+    } while (head != old);
+    /* An invalidation sees the cache, or what fills it sees the removal. */
+    smp_mb();
+}
+
+void dma_drain_drop_caches(void)
+{
+    DMADrain *drain;
+    DMAInflight *inflight;
+
+    QLIST_FOREACH(drain, &drains, next) {
+        for (inflight = qatomic_load_acquire(&drain->cached); inflight;
+             inflight = inflight->next_cached) {
+            dma_cache_invalidate_all(inflight->cache);
+        }
+    }
+}
+
+/* Drop what @scope names from the endpoints' caches. */
+static void dma_drain_drop(DMADrain *drain, const DMADrainScope *scope)
+{
+    DMAInflight *inflight;
+
+    /* What was removed elsewhere before the caches are looked at. */
+    smp_mb();
+    for (inflight = qatomic_load_acquire(&drain->cached); inflight;
+         inflight = inflight->next_cached) {
+        DMACache *c = inflight->cache;
+
+        if (scope->only && scope->only != inflight) {
+            continue;
+        }
+        if (scope->first || scope->last != UINT64_MAX) {
+            /* Cheaper than to find out whose domain it is. */
+            dma_cache_invalidate_range(c, scope->first, scope->last);
+        } else if (!((qatomic_read(&c->tag) ^ scope->tag) & scope->tag_mask)) {
+            dma_cache_invalidate_all(c);
+        }
+    }
+}
+
 void dma_drain_start(DMADrain *drain, const DMADrainScope *scope)
 {
     uint64_t seq = ++drain->seq;
-    uint64_t epoch = dma_epoch_next();
+    uint64_t epoch;
     DrainScan *scan;
+
+    dma_drain_drop(drain, scope);
+    epoch = dma_epoch_next();
 
     if (!scope->topology && dma_epoch_passed(epoch)) {
         dma_drain_scan(drain, scope, seq);
@@ -348,8 +434,9 @@ void dma_drain_start(DMADrain *drain, const DMADrainScope *scope)
     if (drain->nr_scans >= MAX_PENDING_SCANS && !scope->topology) {
         scan->scope.first = 0;
         scan->scope.last = UINT64_MAX;
-        scan->scope.any_tag = true;
+        scan->scope.tag_mask = 0;
         scan->scope.only = NULL;
+        scan->nothing = false;
     } else {
         scan = g_new0(DrainScan, 1);
         scan->drain = drain;
@@ -517,12 +604,15 @@ void dma_drain_poll(DMADrain *drain)
     QTAILQ_FOREACH_SAFE(scan, &drain->scans, next, tmp) {
         DMADrainScope scope = scan->scope;
         uint64_t seq = scan->seq;
+        bool nothing = scan->nothing;
 
         if (scan->grace || !dma_epoch_passed(scan->epoch)) {
             continue;
         }
         dma_drain_drop_scan(drain, scan);
-        dma_drain_scan(drain, &scope, seq);
+        if (!nothing) {
+            dma_drain_scan(drain, &scope, seq);
+        }
     }
 
     /* @done may begin new drains and fences: look at the first one anew. */

@@ -17,6 +17,12 @@
  * GROUP_RECORDS records, further maps share one record that overlaps any range
  * and is always stale: that may wait too long, for such a guest only.
  *
+ * Singles.  Nearly every map is the only one of its memory and ends before
+ * anybody asks for it.  It is kept in a small table by host address, and becomes
+ * a record of a group (is spilled) when it is found stale, when another map of
+ * the same memory comes, or when its place is taken.  Memory that has a group
+ * has no single.
+ *
  * By IOVA.  A record lies in a bucket by size class k, 2^(k-1) < len <= 2^k
  * (k at least 12), and chunk number iova >> k.  It reaches into the next chunk
  * at most, so what overlaps a small range is found with a few probes per class
@@ -24,7 +30,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
-#include "qemu/thread.h"
+#include "system/dma-lock.h"
 #include "system/dma-maps.h"
 
 #define BUCKET_BITS     10
@@ -35,6 +41,9 @@
 
 /* A range of more chunks than this is scanned record by record. */
 #define SCAN_CHUNKS     64
+
+/* Places for singles: a power of two, at most 1 << BUCKET_BITS */
+#define SINGLES         256
 
 /* Freed records and groups kept for the next map */
 #define SPARE_MAX       256
@@ -83,8 +92,26 @@ typedef struct Record {
     Link in_wait;            /* maps->wait */
 } Record;
 
+typedef struct Single {
+    const void *host;        /* atomic; NULL: free */
+    void *owner;             /* atomic */
+    uint64_t iova;
+    uint64_t len;
+    uint64_t tag;
+    uint32_t pasid;
+    bool is_write;
+} Single;
+
+struct DMAPointer {
+    Link link;               /* maps->pointers */
+    DMAMapInfo info;
+    uint8_t **pointer;       /* NULL: it was cleared */
+};
+
 struct DMAMaps {
-    QemuMutex lock;
+    DMALock lock;
+    unsigned nr_pointers;    /* read without lock */
+    Link pointers;
     unsigned count;          /* maps that have not ended; read without lock */
     Link all;
     Link shared;             /* shared records: part of every range */
@@ -96,6 +123,8 @@ struct DMAMaps {
     Group *spare_groups;
     Record *spare_records;   /* linked through @group */
     unsigned spares;
+    uint64_t live[SINGLES / 64];         /* a bit for each single */
+    Single singles[SINGLES];
 };
 
 static void link_init(Link *head)
@@ -325,14 +354,12 @@ static bool group_is_uniform_with(const Group *g, const DMAMapInfo *info)
     return true;
 }
 
-void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
+static Record *group_add(DMAMaps *maps, const DMAMapInfo *info)
 {
     bool shared;
     Record *r;
     Group *g;
 
-    qemu_mutex_lock(&maps->lock);
-    count_maps(maps, 1);
     g = group_get(maps, info);
     g->mixed = !group_is_uniform_with(g, info);
     g->maps++;
@@ -348,8 +375,7 @@ void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
         if (r->state == RECORD_DONE) {
             record_set_state(maps, r, RECORD_IDLE);
         }
-        qemu_mutex_unlock(&maps->lock);
-        return;
+        return r;
     }
 
     r = record_new(maps);
@@ -372,7 +398,100 @@ void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
         maps->class_map |= (uint64_t)1 << r->class;
     }
     g->records++;
-    qemu_mutex_unlock(&maps->lock);
+    return r;
+}
+
+static Single *single_at(DMAMaps *maps, const void *host)
+{
+    return &maps->singles[hash64((uintptr_t)host) & (SINGLES - 1)];
+}
+
+static void single_free(DMAMaps *maps, Single *s)
+{
+    unsigned i = s - maps->singles;
+
+    qatomic_set(&s->host, NULL);
+    maps->live[i / 64] &= ~((uint64_t)1 << i % 64);
+}
+
+static void single_info(const Single *s, DMAMapInfo *info)
+{
+    *info = (DMAMapInfo) {
+        .iova = s->iova,
+        .len = s->len,
+        .host = (void *)s->host,
+        .owner = s->owner,
+        .tag = s->tag,
+        .pasid = s->pasid,
+        .is_write = s->is_write,
+    };
+}
+
+static Record *single_spill(DMAMaps *maps, Single *s)
+{
+    DMAMapInfo info;
+
+    single_info(s, &info);
+    single_free(maps, s);
+    return group_add(maps, &info);
+}
+
+static void single_spill_all(DMAMaps *maps)
+{
+    unsigned i;
+
+    for (i = 0; i < SINGLES; i++) {
+        if (maps->singles[i].host) {
+            single_spill(maps, &maps->singles[i]);
+        }
+    }
+}
+
+/* Returns: false if @info has to go to a group. */
+static bool single_add(DMAMaps *maps, const DMAMapInfo *info)
+{
+    Single *s = single_at(maps, info->host);
+    unsigned i = s - maps->singles;
+
+    if (s->host == info->host) {
+        single_spill(maps, s);
+        return false;
+    }
+    if (s->host || info->revoke || *host_bucket(maps, info->host)) {
+        return false;
+    }
+    s->iova = info->iova;
+    s->len = info->len;
+    s->tag = info->tag;
+    s->pasid = info->pasid;
+    s->is_write = info->is_write;
+    qatomic_set(&s->owner, info->owner);
+    /* Who finds the host address finds its owner. */
+    qatomic_store_release(&s->host, info->host);
+    maps->live[i / 64] |= (uint64_t)1 << i % 64;
+    return true;
+}
+
+void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
+{
+    dma_lock(&maps->lock);
+    count_maps(maps, 1);
+    if (!single_add(maps, info)) {
+        group_add(maps, info);
+    }
+    dma_unlock(&maps->lock);
+}
+
+void *dma_maps_owner(DMAMaps *maps, const void *host)
+{
+    Single *s = single_at(maps, host);
+
+    /*
+     * The caller's map keeps the owner of its memory alive, and whoever takes
+     * its place with the same address has the same owner.
+     */
+    return qatomic_load_acquire(&s->host) == host ?
+           qatomic_read(&s->owner) : NULL;
 }
 
 /* Remove all of @g.  Returns: how many records were waited for. */
@@ -547,6 +666,7 @@ bool dma_maps_remove(DMAMaps *maps, const void *host, uint64_t len,
                      bool is_write, unsigned *waited)
 {
     bool ok = true;
+    Single *single;
     Group *g;
 
     *waited = 0;
@@ -554,9 +674,18 @@ bool dma_maps_remove(DMAMaps *maps, const void *host, uint64_t len,
     if (qatomic_read(&maps->count) == 0) {
         return false;
     }
-    qemu_mutex_lock(&maps->lock);
+    dma_lock(&maps->lock);
+    single = single_at(maps, host);
+    if (single->host == host && single->is_write == is_write) {
+        /* It is the only map of this memory, whatever its length. */
+        single_free(maps, single);
+        count_maps(maps, -1);
+        dma_unlock(&maps->lock);
+        return true;
+    }
     g = group_find_exact(maps, host, len, is_write, NULL, NULL);
     if (!g) {
+        single_spill_all(maps);
         g = group_find_any_len(maps, host, is_write, NULL, NULL);
     }
     if (g) {
@@ -569,7 +698,7 @@ bool dma_maps_remove(DMAMaps *maps, const void *host, uint64_t len,
             ok = false;
         }
     }
-    qemu_mutex_unlock(&maps->lock);
+    dma_unlock(&maps->lock);
     return ok;
 }
 
@@ -579,7 +708,7 @@ bool dma_maps_remove_standing(DMAMaps *maps, const void *host, uint64_t len,
 {
     Group *g;
 
-    qemu_mutex_lock(&maps->lock);
+    dma_lock(&maps->lock);
     g = group_find_exact(maps, host, len, is_write, revoke, revoke_opaque);
     if (!g) {
         g = group_find_any_len(maps, host, is_write, revoke, revoke_opaque);
@@ -587,8 +716,32 @@ bool dma_maps_remove_standing(DMAMaps *maps, const void *host, uint64_t len,
     if (g) {
         group_end_one(maps, g);
     }
-    qemu_mutex_unlock(&maps->lock);
+    dma_unlock(&maps->lock);
     return g != NULL;
+}
+
+DMAPointer *dma_maps_add_pointer(DMAMaps *maps, const DMAMapInfo *info,
+                                 uint8_t **pointer)
+{
+    DMAPointer *p = g_new(DMAPointer, 1);
+
+    p->info = *info;
+    p->pointer = pointer;
+    dma_lock(&maps->lock);
+    link_insert_after(&maps->pointers, &p->link);
+    qatomic_store_release(&maps->nr_pointers, maps->nr_pointers + 1);
+    qatomic_set(pointer, info->host);
+    dma_unlock(&maps->lock);
+    return p;
+}
+
+void dma_maps_remove_pointer(DMAMaps *maps, DMAPointer *p)
+{
+    dma_lock(&maps->lock);
+    link_remove(&p->link);
+    qatomic_set(&maps->nr_pointers, maps->nr_pointers - 1);
+    dma_unlock(&maps->lock);
+    g_free(p);
 }
 
 unsigned dma_maps_count(DMAMaps *maps)
@@ -679,6 +832,31 @@ static void scan_class(Scan *s, unsigned k)
     }
 }
 
+/* Those that are stale become records, which the scan proper finds. */
+static void scan_singles(Scan *s)
+{
+    DMAMaps *maps = s->maps;
+    unsigned i;
+
+    for (i = 0; i < SINGLES / 64; i++) {
+        uint64_t live = maps->live[i];
+
+        for (; live; live &= live - 1) {
+            Single *single = &maps->singles[i * 64 + __builtin_ctzll(live)];
+            DMAMapInfo info;
+
+            if (single->iova > s->last ||
+                range_last(single->iova, single->len) < s->first) {
+                continue;
+            }
+            single_info(single, &info);
+            if (s->stale(s->opaque, &info)) {
+                single_spill(maps, single);
+            }
+        }
+    }
+}
+
 unsigned dma_maps_scan(DMAMaps *maps, uint64_t first, uint64_t last,
                        DMAMapStale *stale, void *opaque, uint64_t seq,
                        GArray *revoke)
@@ -698,7 +876,8 @@ unsigned dma_maps_scan(DMAMaps *maps, uint64_t first, uint64_t last,
     if (first > last || dma_maps_count(maps) == 0) {
         return 0;
     }
-    qemu_mutex_lock(&maps->lock);
+    dma_lock(&maps->lock);
+    scan_singles(&s);
     for (link = maps->shared.next; link != &maps->shared; link = link->next) {
         scan_record(&s, container_of(link, Record, by_iova), true);
     }
@@ -713,15 +892,41 @@ unsigned dma_maps_scan(DMAMaps *maps, uint64_t first, uint64_t last,
             scan_record(&s, container_of(link, Record, all), false);
         }
     }
-    qemu_mutex_unlock(&maps->lock);
+    dma_unlock(&maps->lock);
     return s.stamped;
+}
+
+unsigned dma_maps_clear_pointers(DMAMaps *maps, uint64_t first, uint64_t last,
+                                 DMAMapStale *stale, void *opaque)
+{
+    unsigned cleared = 0;
+    Link *link;
+
+    if (!qatomic_read(&maps->nr_pointers)) {
+        return 0;
+    }
+    dma_lock(&maps->lock);
+    for (link = maps->pointers.next; link != &maps->pointers;
+         link = link->next) {
+        DMAPointer *p = container_of(link, DMAPointer, link);
+
+        if (p->pointer && p->info.iova <= last &&
+            range_last(p->info.iova, p->info.len) >= first &&
+            stale(opaque, &p->info)) {
+            qatomic_set(p->pointer, NULL);
+            p->pointer = NULL;
+            cleared++;
+        }
+    }
+    dma_unlock(&maps->lock);
+    return cleared;
 }
 
 uint64_t dma_maps_oldest_wait(DMAMaps *maps, DMAMapInfo *info)
 {
     uint64_t seq = UINT64_MAX;
 
-    qemu_mutex_lock(&maps->lock);
+    dma_lock(&maps->lock);
     if (!link_empty(&maps->wait)) {
         Record *r = container_of(maps->wait.next, Record, in_wait);
 
@@ -730,7 +935,7 @@ uint64_t dma_maps_oldest_wait(DMAMaps *maps, DMAMapInfo *info)
             *info = r->info;
         }
     }
-    qemu_mutex_unlock(&maps->lock);
+    dma_unlock(&maps->lock);
     return seq;
 }
 
@@ -738,7 +943,7 @@ unsigned dma_maps_abandon(DMAMaps *maps, uint64_t seq)
 {
     unsigned n = 0;
 
-    qemu_mutex_lock(&maps->lock);
+    dma_lock(&maps->lock);
     while (!link_empty(&maps->wait)) {
         Record *r = container_of(maps->wait.next, Record, in_wait);
 
@@ -758,7 +963,7 @@ unsigned dma_maps_abandon(DMAMaps *maps, uint64_t seq)
         }
         n++;
     }
-    qemu_mutex_unlock(&maps->lock);
+    dma_unlock(&maps->lock);
     return n;
 }
 
@@ -766,14 +971,19 @@ unsigned dma_maps_clear(DMAMaps *maps)
 {
     unsigned i, waited = 0;
 
-    qemu_mutex_lock(&maps->lock);
+    dma_lock(&maps->lock);
+    for (i = 0; i < SINGLES; i++) {
+        if (maps->singles[i].host) {
+            single_free(maps, &maps->singles[i]);
+        }
+    }
     for (i = 0; i < BUCKETS; i++) {
         while (maps->by_host[i]) {
             waited += group_drop(maps, maps->by_host[i]);
         }
     }
     qatomic_store_release(&maps->count, 0);
-    qemu_mutex_unlock(&maps->lock);
+    dma_unlock(&maps->lock);
     return waited;
 }
 
@@ -781,13 +991,21 @@ void dma_maps_foreach(DMAMaps *maps,
                       void (*fn)(void *opaque, const DMAMapInfo *info),
                       void *opaque)
 {
+    DMAMapInfo info;
     Link *link;
+    unsigned i;
 
-    qemu_mutex_lock(&maps->lock);
+    dma_lock(&maps->lock);
+    for (i = 0; i < SINGLES; i++) {
+        if (maps->singles[i].host) {
+            single_info(&maps->singles[i], &info);
+            fn(opaque, &info);
+        }
+    }
     for (link = maps->all.next; link != &maps->all; link = link->next) {
         fn(opaque, &container_of(link, Record, all)->info);
     }
-    qemu_mutex_unlock(&maps->lock);
+    dma_unlock(&maps->lock);
 }
 
 DMAMaps *dma_maps_new(void)
@@ -795,7 +1013,7 @@ DMAMaps *dma_maps_new(void)
     DMAMaps *maps = g_new0(DMAMaps, 1);
     unsigned i;
 
-    qemu_mutex_init(&maps->lock);
+    link_init(&maps->pointers);
     link_init(&maps->all);
     link_init(&maps->shared);
     link_init(&maps->wait);
@@ -820,6 +1038,5 @@ void dma_maps_free(DMAMaps *maps)
         maps->spare_groups = g->next;
         g_free(g);
     }
-    qemu_mutex_destroy(&maps->lock);
     g_free(maps);
 }

@@ -21,16 +21,23 @@
 #include "viommu-internal.h"
 
 /*
- * How many entries of the tables a walk for MAP notifiers reads: enough for a
- * guest that maps all of its memory several times over in the smallest pages.
- * Tables that lead back to themselves map far more than that, and each piece
- * would become a node of the shadow.
+ * Walk @first .. @last of the tables for MAP notifiers.  How many entries it
+ * reads is bounded, but enough for a guest that maps all of its memory several
+ * times over in the smallest pages, each of which takes as many entries again
+ * as a second stage has levels.  Tables that lead back to themselves map far
+ * more than that, and each piece would become a node of the shadow.
  */
-static uint64_t walk_limit(void)
+static void walk_tables(VIOMMUEndpoint *ep, VIOMMUConfig *config,
+                        hwaddr first, hwaddr last, IOPTVisit *visit,
+                        void *opaque)
 {
+    IOPTSpace *space = &config->space;
     uint64_t pages = current_machine->ram_size >> 12;
+    unsigned reads = 1 + (space->second.format ? space->second.levels : 0);
 
-    return MAX(4 * pages, 1ULL << 20);
+    space->table.max_reads = reads * MAX(4 * pages, 1ULL << 20);
+    iopt_space_walk_range(space, first, last, &ep->viommu->mem, visit,
+                          opaque);
 }
 
 /* dma_aligned_pow2_mask() takes any width; the notifiers bound the range. */
@@ -172,7 +179,6 @@ static bool shadow_visit(void *opaque, uint64_t first, uint64_t last,
 /* Make the shadow of @first .. @last equal to the tables as they are now. */
 static void shadow_sync(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
 {
-    VIOMMU *v = ep->viommu;
     DMAMap at_first = { .iova = first };
     DMAMap at_last = { .iova = last };
     VIOMMUConfig config;
@@ -198,14 +204,7 @@ static void shadow_sync(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
         shadow_drop(ep, first, last);
         return;
     }
-    config.space.table.max_reads = walk_limit();
-    iopt_space_walk_range(&config.space, first, last, &v->mem, shadow_visit,
-                          ep);
-    if (config.space.table.input_bits < 64 && last >> config.space.table.input_bits) {
-        hwaddr limit = 1ULL << config.space.table.input_bits;
-
-        shadow_drop(ep, MAX(first, limit), last);
-    }
+    walk_tables(ep, &config, first, last, shadow_visit, ep);
 }
 
 void viommu_notify_unmap(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
@@ -253,6 +252,11 @@ int viommu_notify_flag_changed(IOMMUMemoryRegion *iommu,
         return -ENOTSUP;
     }
     ep->notifier_flags = new_flags;
+    if (!ep->notified) {
+        ep->notified = true;
+        ep->next_notified = v->notified;
+        v->notified = ep;
+    }
     if (!notifies_map(ep)) {
         /* It is kept for nobody now: the next one must be told everything. */
         iova_tree_remove(ep->shadow, (DMAMap) { .size = HWADDR_MAX });
@@ -308,8 +312,6 @@ void viommu_notify_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *n)
     RCU_READ_LOCK_GUARD();
     viommu_resolve_now(ctx.ep, VIOMMU_NO_PASID, &config);
     if (config.mode == VIOMMU_TRANSLATE) {
-        config.space.table.max_reads = walk_limit();
-        iopt_space_walk_range(&config.space, n->start, n->end,
-                              &ctx.ep->viommu->mem, replay_visit, &ctx);
+        walk_tables(ctx.ep, &config, n->start, n->end, replay_visit, &ctx);
     }
 }

@@ -56,6 +56,9 @@ bool viommu_read_entry(void *opaque, uint64_t addr, uint64_t *entry)
     VIOMMU *v = opaque;
     uint64_t val;
 
+    if (likely(dma_ram_read64(addr, entry))) {
+        return true;
+    }
     if (address_space_read_full(v->memory, addr, table_attrs, &val,
                                 sizeof(val)) != MEMTX_OK) {
         return false;
@@ -195,6 +198,63 @@ static IOPTFault walk(VIOMMU *v, const VIOMMUConfig *config, hwaddr iova,
     return IOPT_OK;
 }
 
+/* The configuration of @ep: the cached one, or @fresh. */
+static VIOMMUConfig *get_config(VIOMMUEndpoint *ep, uint32_t pasid,
+                                VIOMMUConfig *fresh)
+{
+    VIOMMU *v = ep->viommu;
+    VIOMMUConfig *config = qatomic_rcu_read(&ep->config);
+    uint64_t seq;
+
+    if (likely(config && pasid == VIOMMU_NO_PASID)) {
+        return config;
+    }
+    seq = qatomic_load_acquire(&v->config_seq);
+    viommu_resolve_now(ep, pasid, fresh);
+    if (pasid != VIOMMU_NO_PASID) {
+        return fresh;
+    }
+    if (fresh->cacheable) {
+        config_install(ep, fresh, seq);
+    }
+    if (fresh->mode == VIOMMU_BYPASS && !qatomic_read(&ep->refresh)) {
+        /* It could have the bypass view, but that takes the BQL. */
+        qatomic_set(&ep->refresh, true);
+        qemu_bh_schedule(v->refresh_bh);
+    }
+    return fresh;
+}
+
+/* Mode TRANSLATE: through the IOTLB, or the tables. */
+static IOPTFault lookup(VIOMMU *v, const VIOMMUConfig *config, hwaddr iova,
+                        unsigned need, uint64_t seq, IOTLBEntry *entry,
+                        IOPTResult *res, bool *refused)
+{
+    IOPTFault fault;
+
+    if (iotlb_lookup(v->iotlb, config->tag, iova, entry) &&
+        (entry->perm & need) == need) {
+        STAT_INC(v, iotlb_hits);
+        return IOPT_OK;
+    }
+    /*
+     * A hit without the permission is walked again: the guest may have granted
+     * more, and need not say so.
+     */
+    STAT_INC(v, iotlb_misses);
+    STAT_INC(v, walks);
+    fault = walk(v, config, iova, need, entry, res, refused);
+    if (fault == IOPT_OK && !*refused) {
+        if (res->global && !qatomic_read(&v->global_seen)) {
+            qatomic_set(&v->global_seen, true);
+            /* Before it is cached: see invalidate_tlb(). */
+            smp_mb();
+        }
+        iotlb_insert(v->iotlb, entry, seq);
+    }
+    return fault;
+}
+
 IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
                                IOMMUAccessFlags flag, uint32_t pasid)
 {
@@ -215,22 +275,9 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
 
     /* Before the cached configuration is used, and before any table is. */
     seq = iotlb_seq(v->iotlb);
-    config = qatomic_rcu_read(&ep->config);
-    if (!config) {
-        uint64_t config_seq = qatomic_load_acquire(&v->config_seq);
-
-        config = &fresh;
-        viommu_resolve_now(ep, pasid, config);
-        if (config->cacheable) {
-            config_install(ep, config, config_seq);
-        }
-        if (config->mode == VIOMMU_BYPASS && !qatomic_read(&ep->refresh)) {
-            /* It could have the bypass view, but that takes the BQL. */
-            qatomic_set(&ep->refresh, true);
-            qemu_bh_schedule(v->refresh_bh);
-        }
-    }
-    if (qatomic_read(&ep->last_tag) != config->tag) {
+    config = get_config(ep, pasid, &fresh);
+    if (pasid == VIOMMU_NO_PASID &&
+        qatomic_read(&ep->last_tag) != config->tag) {
         qatomic_set(&ep->last_tag, config->tag);
     }
     last_translation.ep = ep;
@@ -250,22 +297,10 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
         goto fault;
     }
 
-    if (iotlb_lookup(v->iotlb, config->tag, iova, &entry) &&
-        (entry.perm & need) == need) {
-        STAT_INC(v, iotlb_hits);
-    } else {
-        /*
-         * A hit without the permission is walked again: the guest may have
-         * granted more, and need not say so.
-         */
-        STAT_INC(v, iotlb_misses);
-        STAT_INC(v, walks);
-        fault.kind = walk(v, config, iova, need, &entry, &fault.res,
-                          &fault.reserved_range);
-        if (fault.kind != IOPT_OK || fault.reserved_range) {
-            goto fault;
-        }
-        iotlb_insert(v->iotlb, &entry, seq);
+    fault.kind = lookup(v, config, iova, need, seq, &entry, &fault.res,
+                        &fault.reserved_range);
+    if (fault.kind != IOPT_OK || fault.reserved_range) {
+        goto fault;
     }
 
     mask = (1ULL << entry.shift) - 1;
@@ -290,19 +325,93 @@ fault:
     return translated(ep, iova, 0, BYPASS_PAGE_MASK, IOMMU_NONE);
 }
 
+/*
+ * Leave the model's window out of what @t says about @iova.  Returns: false if
+ * @iova is in it.
+ */
+static bool spare_window(const VIOMMUEndpoint *ep, hwaddr iova,
+                         DMATranslation *t)
+{
+    if (ep->window_last < ep->window_first ||
+        ep->window_first > t->last || ep->window_last < t->first) {
+        return true;
+    }
+    if (iova < ep->window_first) {
+        t->last = ep->window_first - 1;
+    } else if (iova > ep->window_last) {
+        t->first = ep->window_last + 1;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* DMAInflightOps.translate */
+static bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
+                                 DMATranslation *t)
+{
+    VIOMMUEndpoint *ep = opaque;
+    VIOMMU *v = ep->viommu;
+    unsigned need = is_write ? IOPT_WRITE : IOPT_READ;
+    VIOMMUConfig *config, fresh;
+    IOTLBEntry entry;
+    IOPTResult res;
+    bool refused = false;
+    uint64_t seq = iotlb_seq(v->iotlb);
+
+    STAT_INC(v, translations);
+    config = get_config(ep, VIOMMU_NO_PASID, &fresh);
+    if (qatomic_read(&ep->last_tag) != config->tag) {
+        qatomic_set(&ep->last_tag, config->tag);
+    }
+    t->tag = config->tag;
+    switch (config->mode) {
+    case VIOMMU_BYPASS:
+        if (config->bypass_bits < 64 && iova >> config->bypass_bits) {
+            return false;
+        }
+        t->first = 0;
+        t->last = config->bypass_bits < 64 ?
+                  (1ULL << config->bypass_bits) - 1 : UINT64_MAX;
+        t->gpa = iova;
+        t->perm = IOPT_READ | IOPT_WRITE;
+        t->leaf_shift = 0;
+        return spare_window(ep, iova, t);
+    case VIOMMU_TRANSLATE:
+        if (lookup(v, config, iova, need, seq, &entry, &res, &refused) !=
+            IOPT_OK || refused) {
+            return false;
+        }
+        t->first = entry.iova;
+        t->last = entry.iova + ((1ULL << entry.shift) - 1);
+        t->gpa = entry.addr + (iova - entry.iova);
+        t->perm = entry.perm;
+        t->leaf_shift = entry.shift;
+        return spare_window(ep, iova, t);
+    default:
+        return false;
+    }
+}
+
+/* The PASID that MemTxAttrs.pid @pid stands for. */
+static uint32_t pasid_of(VIOMMU *v, uint32_t pid)
+{
+    pid &= (1u << v->pasid_bits) - 1;
+    return pid ? pid : VIOMMU_NO_PASID;
+}
+
 static IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
                                          IOMMUAccessFlags flag, int iommu_idx)
 {
     VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);
 
-    return viommu_translate(ep, addr, flag,
-                            iommu_idx ? iommu_idx : VIOMMU_NO_PASID);
+    return viommu_translate(ep, addr, flag, pasid_of(ep->viommu, iommu_idx));
 }
 
 /* DMAInflightOps */
 
-static bool viommu_probe(void *opaque, hwaddr iova, bool is_write,
-                         hwaddr *gpa, hwaddr *len)
+static bool viommu_probe(void *opaque, uint32_t pid, hwaddr iova,
+                         bool is_write, hwaddr *gpa, hwaddr *len)
 {
     VIOMMUEndpoint *ep = opaque;
     VIOMMU *v = ep->viommu;
@@ -311,7 +420,7 @@ static bool viommu_probe(void *opaque, hwaddr iova, bool is_write,
     IOPTResult res;
     bool refused;
 
-    viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
+    viommu_resolve_now(ep, pasid_of(v, pid), &config);
     switch (config.mode) {
     case VIOMMU_BYPASS:
         *gpa = iova;
@@ -339,6 +448,7 @@ static uint64_t viommu_tag(void *opaque)
 }
 
 static const DMAInflightOps viommu_inflight_ops = {
+    .translate = viommu_dma_translate,
     .probe = viommu_probe,
     .tag = viommu_tag,
     .stalled = viommu_device_stalled,
@@ -394,7 +504,7 @@ static void viommu_refresh_bh(void *opaque)
 
     QLIST_FOREACH(ep, &v->endpoints, next) {
         DMADrainScope scope = {
-            .last = HWADDR_MAX, .any_tag = true, .topology = true,
+            .last = HWADDR_MAX, .topology = true,
             .only = ep->inflight,
         };
 
@@ -445,6 +555,8 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     ep->bus = bus;
     ep->devfn = devfn;
     ep->last_tag = DMA_TAG_UNTRANSLATED;
+    ep->window_first = 1;
+    ep->window_last = 0;
     ep->inflight = dma_inflight_new(v->drain, &viommu_inflight_ops, ep);
     viommu_notify_init(ep);
 
@@ -554,7 +666,7 @@ static void invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
     smp_mb();
     QLIST_FOREACH(ep, &v->endpoints, next) {
         DMADrainScope scope = {
-            .last = HWADDR_MAX, .any_tag = true, .only = ep->inflight,
+            .last = HWADDR_MAX, .only = ep->inflight,
         };
 
         if (!config_in_scope(ep, inv)) {
@@ -566,21 +678,44 @@ static void invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
     }
 }
 
+/*
+ * A page marked global is translated alike in all domains of a group, but is
+ * cached as the one's that used it first.  Once there has been one, the
+ * invalidation of a domain is one of its group.
+ */
+static VIOMMUInvKind inv_kind(VIOMMU *v, const VIOMMUInv *inv)
+{
+    switch (inv->kind) {
+    case VIOMMU_INV_TAG:
+    case VIOMMU_INV_RANGE:
+        return qatomic_read(&v->global_seen) ? VIOMMU_INV_GROUP : inv->kind;
+    default:
+        return inv->kind;
+    }
+}
+
 static void invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
 {
-    DMADrainScope scope = { .first = 0, .last = HWADDR_MAX, .tag = inv->tag };
+    DMADrainScope scope = {
+        .first = 0,
+        .last = HWADDR_MAX,
+        .tag = inv->tag,
+        .tag_mask = IOTLB_TAG_DOMAIN_MASK,
+    };
+    VIOMMUInvKind kind = inv_kind(v, inv);
     VIOMMUEndpoint *ep;
 
-    switch (inv->kind) {
+again:
+    switch (kind) {
     case VIOMMU_INV_ALL:
         STAT_INC(v, inv_global);
         iotlb_invalidate_all(v->iotlb);
-        scope.any_tag = true;
+        scope.tag_mask = 0;
         break;
     case VIOMMU_INV_GROUP:
         STAT_INC(v, inv_domain);
         iotlb_invalidate_group(v->iotlb, inv->tag);
-        scope.any_tag = true;
+        scope.tag_mask = IOTLB_TAG_GROUP_MASK;
         break;
     case VIOMMU_INV_TAG:
         STAT_INC(v, inv_domain);
@@ -593,19 +728,26 @@ static void invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
         scope.last = inv->last;
         break;
     }
+    if (unlikely(inv_kind(v, inv) != kind)) {
+        /* The first global page came meanwhile. */
+        kind = VIOMMU_INV_GROUP;
+        scope.first = 0;
+        scope.last = HWADDR_MAX;
+        goto again;
+    }
 
-    QLIST_FOREACH(ep, &v->endpoints, next) {
+    for (ep = v->notified; ep; ep = ep->next_notified) {
         VIOMMUConfig config;
 
         if (!ep->notifier_flags) {
             continue;
         }
-        if (!scope.any_tag) {
+        if (scope.tag_mask) {
             WITH_RCU_READ_LOCK_GUARD() {
                 viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
             }
-            if (config.tag != inv->tag &&
-                qatomic_read(&ep->last_tag) != inv->tag) {
+            if (((config.tag ^ inv->tag) & scope.tag_mask) &&
+                ((qatomic_read(&ep->last_tag) ^ inv->tag) & scope.tag_mask)) {
                 continue;
             }
         }
@@ -655,7 +797,7 @@ void viommu_fence_cancel(VIOMMU *v, DMAFence *fence)
 /* Drop everything cached and make every endpoint follow the tables. */
 static void viommu_start_over(VIOMMU *v, bool drain)
 {
-    DMADrainScope scope = { .last = HWADDR_MAX, .any_tag = true };
+    DMADrainScope scope = { .last = HWADDR_MAX };
     VIOMMUEndpoint *ep;
 
     WITH_QEMU_LOCK_GUARD(&v->lock) {
@@ -788,8 +930,7 @@ void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
     };
     v->pasid_bits = params->pasid_bits;
     v->iotlb = iotlb_new(params->iotlb_entries);
-    v->drain = dma_drain_new(params->bounce, params->stall_ms,
-                             params->timeout_ms);
+    v->drain = dma_drain_new(&params->drain);
     qemu_mutex_init(&v->lock);
     v->by_key = g_hash_table_new(endpoint_hash, endpoint_equal);
     QLIST_INIT(&v->endpoints);
@@ -809,7 +950,7 @@ void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
     viommu_register(&v->registration);
 }
 
-/* An IOMMU index is a PASID; 0 is none. */
+/* An IOMMU index is a PASID in MemTxAttrs.pid's encoding. */
 static int viommu_attrs_to_index(IOMMUMemoryRegion *iommu, MemTxAttrs attrs)
 {
     VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);

@@ -38,6 +38,14 @@ OBJECT_DECLARE_SIMPLE_TYPE(XDMABench, X_DMA_BENCH)
 /* The smallest piece that a map comes in is a page. */
 #define MAX_PIECES (XDB_MAX_LENGTH / 4096 + 2)
 
+#if __has_include("system/dma-inflight.h")
+#include "system/dma-inflight.h"
+#else
+static inline void address_space_cache_pin(MemoryRegionCache *cache)
+{
+}
+#endif
+
 enum { VRING_DESC, VRING_AVAIL, VRING_USED, VRING_PARTS };
 
 typedef struct XDBRun XDBRun;
@@ -452,6 +460,8 @@ static bool worker_open_rings(XDBWorker *w)
                                        w->job->addr + parts[i].offset,
                                        parts[i].len, i == VRING_USED) >=
               (int64_t)parts[i].len;
+        /* As hw/virtio/virtio.c does in either emulator */
+        address_space_cache_pin(&w->ring[i]);
     }
     return ok;
 }

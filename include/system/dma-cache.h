@@ -67,6 +67,8 @@ typedef struct DMACacheHit {
     uint8_t *host;           /* of the byte asked for */
     void *owner;
     uint64_t avail;          /* bytes from there on */
+    uint64_t before;         /* and in front of it, in the same run */
+    unsigned perm;           /* all that is allowed */
 } DMACacheHit;
 
 /**
@@ -120,6 +122,8 @@ static inline bool dma_cache_find_page(DMACache *c, uint64_t gen,
     hit->host = qatomic_read(&slot->host) + offset;
     hit->owner = qatomic_read(&slot->owner);
     hit->avail = DMA_CACHE_PAGE_SIZE - offset;
+    hit->before = offset;
+    hit->perm = key & DMA_CACHE_PERM_MASK;
     /* They belong together only if nobody was here. */
     smp_rmb();
     return qatomic_read(&slot->word) == word;
@@ -149,6 +153,8 @@ static inline bool dma_cache_find_chunk(DMACache *c, uint64_t gen,
     hit->host = qatomic_read(&slot->host) + offset;
     hit->owner = qatomic_read(&slot->owner);
     hit->avail = ((hi + 1) << DMA_CACHE_PAGE_SHIFT) - offset;
+    hit->before = offset - (lo << DMA_CACHE_PAGE_SHIFT);
+    hit->perm = key & DMA_CACHE_PERM_MASK;
     smp_rmb();
     return qatomic_read(&slot->word) == word;
 }

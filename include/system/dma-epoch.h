@@ -32,6 +32,20 @@ void dma_epoch_enter(void);
  */
 void dma_epoch_exit(void);
 
+/*
+ * The same in parts, for a caller who needs full barriers of its own at these
+ * places and would otherwise pay for them twice.
+ *
+ * dma_epoch_open: what the thread reads is ordered by the caller, who issues a
+ *                 full barrier before it reads the first translation.
+ * dma_epoch_close: if it returns true, the slot is closed, and the caller
+ *                  issues a full barrier and then calls
+ * dma_epoch_closed: wakes whoever waits.
+ */
+void dma_epoch_open(void);
+bool dma_epoch_close(void);
+void dma_epoch_closed(void);
+
 /** dma_epoch_active: is the calling thread inside a slot? */
 bool dma_epoch_active(void);
 

@@ -32,15 +32,32 @@ typedef struct DMAFence DMAFence;
 /* The tag of DMA that no table translated. */
 #define DMA_TAG_UNTRANSLATED UINT64_MAX
 
+/* What one translation says: where the leaf around an IOVA leads. */
+typedef struct DMATranslation {
+    hwaddr first, last;      /* IOVAs that lead to memory without a gap */
+    hwaddr gpa;              /* where the IOVA asked for leads */
+    uint64_t tag;            /* domain tag */
+    unsigned perm;           /* DMA_CACHE_READ | DMA_CACHE_WRITE */
+    unsigned leaf_shift;     /* log2 of the leaf's size; 0: no table */
+} DMATranslation;
+
 /* What the in-flight layer asks of the vIOMMU.  @opaque is the endpoint. */
 typedef struct DMAInflightOps {
     /*
+     * translate: as for an access without a PASID, but an access that would
+     * fault is no fault yet.  Returns: false if it would.  Any thread, inside
+     * an RCU read section.
+     */
+    bool (*translate)(void *opaque, hwaddr iova, bool is_write,
+                      DMATranslation *t);
+    /*
      * probe: translate @iova with the tables as they are now: no cache, no
      * fault recorded.  On success set @gpa and @len (bytes from @iova to the
-     * end of its page; at least 1).  Returns: false if the access would fault.
-     * Any thread, inside an RCU read section.
+     * end of its page; at least 1).  @pid: MemTxAttrs.pid of the access.
+     * Returns: false if the access would fault.  Any thread, inside an RCU
+     * read section.
      */
-    bool (*probe)(void *opaque, hwaddr iova, bool is_write,
+    bool (*probe)(void *opaque, uint32_t pid, hwaddr iova, bool is_write,
                   hwaddr *gpa, hwaddr *len);
     /* tag: the domain tag that translations carry now.  Any thread. */
     uint64_t (*tag)(void *opaque);
@@ -53,7 +70,7 @@ typedef struct DMAInflightOps {
 /* What an invalidation removed. */
 typedef struct DMADrainScope {
     hwaddr first, last;      /* IOVA range, inclusive */
-    bool any_tag;            /* every domain; else only @tag */
+    uint64_t tag_mask;       /* only domains like @tag in these bits; 0: all */
     uint64_t tag;
     DMAInflight *only;       /* one endpoint; NULL: all of the drain's */
     /*
@@ -81,15 +98,16 @@ typedef struct DMADrainStats {
     uint64_t abandoned;      /* maps given up after drain-timeout */
 } DMADrainStats;
 
-/**
- * dma_drain_new: a drain, one per vIOMMU.  BQL.
- *
- * @bounce: maps are bounced (dma-bounce.h), so that nothing is waited for
- * @stall_ms: a map that keeps a drain waiting longer is reported; 0: never
- * @timeout_ms: a map that keeps it waiting longer is given up; 0: never
- * Both in QEMU_CLOCK_VIRTUAL milliseconds.
- */
-DMADrain *dma_drain_new(bool bounce, uint32_t stall_ms, uint32_t timeout_ms);
+typedef struct DMADrainParams {
+    bool bounce;             /* maps are bounced (dma-bounce.h): no waiting */
+    uint32_t cache_pages;    /* of an endpoint's dma-cache.h; 0: there is none */
+    /* QEMU_CLOCK_VIRTUAL milliseconds; 0: never */
+    uint32_t stall_ms;       /* a map that keeps a drain waiting is reported */
+    uint32_t timeout_ms;     /* and is given up */
+} DMADrainParams;
+
+/** dma_drain_new: a drain, one per vIOMMU.  BQL. */
+DMADrain *dma_drain_new(const DMADrainParams *params);
 void dma_drain_free(DMADrain *drain);
 
 /**
@@ -174,6 +192,28 @@ void address_space_unmap_standing(AddressSpace *as, void *buffer, hwaddr len,
                                   bool is_write, hwaddr access_len,
                                   DMARevoke *revoke, void *opaque);
 
+/**
+ * dma_ram_read64: the 64-bit little-endian number at @gpa, read atomically.
+ *
+ * @gpa: a multiple of 8
+ * Returns: false if that is not known to be RAM; ask the memory core then.
+ * Any thread, in an RCU read section or with the BQL.
+ */
+bool dma_ram_read64(hwaddr gpa, uint64_t *val);
+
+/**
+ * address_space_cache_pin: keep the host address of a region that is accessed
+ * all the time (a virtqueue's ring).
+ *
+ * @cache has been made for an address space behind a vIOMMU, and leads to RAM
+ * in one piece, or nothing happens.  From now on accesses go there without a
+ * translation, as they do without a vIOMMU.  When the translation changes, the
+ * address is forgotten and every access is translated again.  Whoever
+ * accesses @cache without the BQL is in an RCU read section from before the
+ * access until after it.  Until address_space_cache_destroy().  BQL.
+ */
+void address_space_cache_pin(MemoryRegionCache *cache);
+
 /*
  * For the memory core alone.
  *
@@ -205,6 +245,30 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
     g_autoptr(DMAShortAccess) dma_short_access_ G_GNUC_UNUSED =         \
         dma_short_access_begin(tracked)
 
+/*
+ * What the translation cache answers; for accesses without a PASID.  Any
+ * thread.  Of an address space that bounces its maps, dma_fast_map() and
+ * dma_fast_unmap() are not asked.
+ *
+ * dma_fast_read, dma_fast_write: copy what is known to be RAM.  Returns: true
+ * if that was all of it; else @addr, @buf and @len are what remains.
+ * dma_fast_translate: as address_space_translate(); NULL: ask that.  In a
+ * slot, and an RCU read section.
+ * dma_fast_map: as address_space_map(), and recorded; NULL: ask that.
+ * dma_fast_unmap: as address_space_unmap(); false: ask that.
+ * dma_ram_written: @len bytes at @offset of the RAM @mr were written.
+ */
+bool dma_fast_read(DMAInflight *inflight, hwaddr *addr, void **buf,
+                   hwaddr *len);
+bool dma_fast_write(DMAInflight *inflight, hwaddr *addr, const void **buf,
+                    hwaddr *len);
+MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
+                                 hwaddr *xlat, hwaddr *plen, bool is_write);
+void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write);
+bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
+                    hwaddr access_len);
+void dma_ram_written(MemoryRegion *mr, hwaddr offset, hwaddr len);
+
 /* dma_inflight_bounce: how @as bounces its maps; NULL: it does not. */
 DMABounce *dma_inflight_bounce(AddressSpace *as);
 
@@ -213,10 +277,13 @@ bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len);
 
 /* A map has been handed out; in the slot in which it was translated. */
 void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
-                         bool is_write, void *host, DMARevoke *revoke,
-                         void *opaque);
+                         bool is_write, MemTxAttrs attrs, void *host,
+                         DMARevoke *revoke, void *opaque);
 /* It has ended, and its effects are visible.  Any thread. */
 void dma_inflight_unmapped(AddressSpace *as, void *host, hwaddr len,
                            bool is_write, DMARevoke *revoke, void *opaque);
+
+/* dma_unpin: @cache is being destroyed.  Any thread. */
+void dma_unpin(MemoryRegionCache *cache);
 
 #endif

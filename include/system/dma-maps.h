@@ -3,8 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Pure bookkeeping: no QEMU type beyond fixed-width integers, QemuMutex and
- * glib.  One DMAMaps per endpoint.  A record is added in the epoch window in
+ * Pure bookkeeping: no QEMU type beyond fixed-width integers and glib.  One DMAMaps per endpoint.  A record is added in the epoch window in
  * which its IOVA was translated and removed by host address, because whoever
  * unmaps knows no IOVA.
  *
@@ -34,8 +33,9 @@ typedef struct DMAMapInfo {
     uint64_t iova;           /* first byte */
     uint64_t len;            /* bytes, at least 1 */
     void *host;
+    void *owner;             /* of the memory: its region; see dma_maps_owner */
     uint64_t tag;            /* domain tag through which it was translated */
-    int64_t since;           /* when it was mapped (caller's clock, ns) */
+    uint32_t pasid;          /* with which it was; the caller's encoding */
     bool is_write;           /* the device writes memory */
     DMARevoke *revoke;       /* standing map; NULL: one request's */
     void *revoke_opaque;
@@ -47,6 +47,12 @@ void dma_maps_free(DMAMaps *maps);
 
 /** dma_maps_add: record a map.  Any thread. */
 void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info);
+
+/**
+ * dma_maps_owner: the owner of the memory of a map at @host that has been added
+ * and has not ended; or NULL if that is not known at once.  Any thread.
+ */
+void *dma_maps_owner(DMAMaps *maps, const void *host);
 
 /**
  * dma_maps_remove: a map of @host, @len bytes, in this direction, has ended.
@@ -75,16 +81,38 @@ bool dma_maps_remove_standing(DMAMaps *maps, const void *host, uint64_t len,
                               void *revoke_opaque);
 
 /**
- * dma_maps_count: how many maps have been added and have not ended.
- * Any thread, no lock.
- */
-unsigned dma_maps_count(DMAMaps *maps);
-
-/**
  * DMAMapStale: does this record's IOVA no longer lead to its host memory?
  * Called with the table's lock held: must not map or unmap.
  */
 typedef bool DMAMapStale(void *opaque, const DMAMapInfo *info);
+
+/**
+ * dma_maps_add_pointer: a pointer to host memory that stays in use for long,
+ * outside any lock.
+ *
+ * @pointer is set to @info->host.  When its translation has gone stale,
+ * dma_maps_clear_pointers() sets it to NULL; who called that waits for the
+ * pointer's readers.  So until dma_maps_remove_pointer(), which does not touch
+ * @pointer.  It is not counted as a map.  Any thread.
+ */
+typedef struct DMAPointer DMAPointer;
+
+DMAPointer *dma_maps_add_pointer(DMAMaps *maps, const DMAMapInfo *info,
+                                 uint8_t **pointer);
+void dma_maps_remove_pointer(DMAMaps *maps, DMAPointer *p);
+
+/**
+ * dma_maps_clear_pointers: set those to NULL that overlap @first .. @last and
+ * are stale.  Returns: how many.  Any thread.
+ */
+unsigned dma_maps_clear_pointers(DMAMaps *maps, uint64_t first, uint64_t last,
+                                 DMAMapStale *stale, void *opaque);
+
+/**
+ * dma_maps_count: how many maps have been added and have not ended.
+ * Any thread, no lock.
+ */
+unsigned dma_maps_count(DMAMaps *maps);
 
 /**
  * dma_maps_scan: find stale records that overlap @first .. @last (inclusive).

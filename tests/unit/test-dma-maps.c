@@ -105,7 +105,7 @@ static void test_basic(void)
 {
     DMAMaps *maps = start();
     DMAMapInfo info = {
-        .iova = 0x1000, .len = 0x200, .host = memory, .tag = 7, .since = 99,
+        .iova = 0x1000, .len = 0x200, .host = memory, .tag = 7, .pasid = 99,
         .is_write = true,
     };
     DMAMapInfo out;
@@ -130,7 +130,7 @@ static void test_basic(void)
     g_assert_cmphex(out.iova, ==, 0x1000);
     g_assert_cmphex(out.len, ==, 0x200);
     g_assert_cmphex(out.tag, ==, 7);
-    g_assert_cmpint(out.since, ==, 99);
+    g_assert_cmpint(out.pasid, ==, 99);
     g_assert_true(out.host == memory && out.is_write);
     g_assert_cmpint(end(maps, memory, 0x200, true), ==, 1);
     g_assert_cmphex(dma_maps_oldest_wait(maps, NULL), ==, NOBODY);

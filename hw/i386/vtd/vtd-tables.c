@@ -160,6 +160,8 @@ static void vtd_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
                           "vtd-ir", VTD_INTERRUPT_ADDR_SIZE);
     memory_region_add_subregion_overlap(&ep->root, VTD_INTERRUPT_ADDR_FIRST,
                                         &window->mr, 2);
+    ep->window_first = VTD_INTERRUPT_ADDR_FIRST;
+    ep->window_last = VTD_INTERRUPT_ADDR_LAST;
     ep->model = window;
 }
 

@@ -31,6 +31,9 @@
 #define VTD_IOTLB_SIZE_MIN 64
 #define VTD_IOTLB_SIZE_MAX (1u << 22)
 
+/* Pages of an endpoint's translation cache: 36 bytes each */
+#define VTD_DMA_CACHE_SIZE_MAX (1u << 20)
+
 static bool check_not_yet(bool value, const char *property, Error **errp)
 {
     if (value) {
@@ -69,6 +72,12 @@ static bool check_config(IntelIOMMUState *s, Error **errp)
         error_setg(errp, "intel-iommu: iotlb-size is %u entries, but must be "
                    "%u to %u", s->iotlb_size, VTD_IOTLB_SIZE_MIN,
                    VTD_IOTLB_SIZE_MAX);
+        return false;
+    }
+    if (s->dma_cache_size > VTD_DMA_CACHE_SIZE_MAX) {
+        error_setg(errp, "intel-iommu: dma-cache-size is %u pages, but must "
+                   "be at most %u, or 0 for none", s->dma_cache_size,
+                   VTD_DMA_CACHE_SIZE_MAX);
         return false;
     }
     return true;
@@ -243,9 +252,12 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     VIOMMUParams params = {
         .name = "vtd",
         .iotlb_entries = s->iotlb_size,
-        .bounce = s->dma_mode && !strcmp(s->dma_mode, "bounce"),
-        .stall_ms = s->drain_stall_time,
-        .timeout_ms = s->drain_timeout,
+        .drain = {
+            .bounce = s->dma_mode && !strcmp(s->dma_mode, "bounce"),
+            .cache_pages = s->dma_cache_size,
+            .stall_ms = s->drain_stall_time,
+            .timeout_ms = s->drain_timeout,
+        },
     };
 
     if (!check_config(s, errp) || !decide_eim(s, errp)) {
@@ -296,6 +308,8 @@ static const Property vtd_properties[] = {
     /* Ours */
     DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 1),
     DEFINE_PROP_UINT32("iotlb-size", IntelIOMMUState, iotlb_size, 4096),
+    DEFINE_PROP_UINT32("dma-cache-size", IntelIOMMUState, dma_cache_size,
+                       4096),
     DEFINE_PROP_STRING("dma-mode", IntelIOMMUState, dma_mode),
     DEFINE_PROP_UINT32("drain-timeout", IntelIOMMUState, drain_timeout, 0),
     DEFINE_PROP_UINT32("drain-stall-time", IntelIOMMUState, drain_stall_time,

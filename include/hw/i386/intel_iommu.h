@@ -73,6 +73,7 @@ struct IntelIOMMUState {
     uint8_t aw_bits;
     uint8_t fault_records;
     uint32_t iotlb_size;            /* entries */
+    uint32_t dma_cache_size; /* pages per endpoint; 0: none */
     char *dma_mode;                 /* "drain" or "bounce" */
     uint32_t drain_timeout;         /* ms, 0: never */
     uint32_t drain_stall_time;      /* ms, 0: never */

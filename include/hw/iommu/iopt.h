@@ -16,8 +16,23 @@
 /* How an access is made, beside IOPT_READ; never part of a permission. */
 #define IOPT_EXEC   (1u << 2)   /* an instruction fetch */
 #define IOPT_PRIV   (1u << 3)   /* privileged */
+#define IOPT_TABLE  (1u << 4)   /* by the walk of another stage */
 
 #define IOPT_MAX_LEVELS 5
+
+typedef struct IOPTTable IOPTTable;
+typedef struct IOPTEntry IOPTEntry;
+
+typedef enum IOPTFault {
+    IOPT_OK,
+    IOPT_FAULT_RANGE,        /* no table covers the IOVA */
+    IOPT_FAULT_READ_TABLE,   /* an entry could not be read (or updated) */
+    IOPT_FAULT_NOT_PRESENT,  /* no permission at all at some level */
+    IOPT_FAULT_RESERVED,     /* a reserved bit is set in a present entry */
+    IOPT_FAULT_PERMISSION,   /* present, but not for this access */
+    IOPT_FAULT_ACCESS_FLAG,  /* never accessed, and software wants to know */
+    IOPT_FAULT_ADDR_SIZE,    /* an entry leads beyond output_bits */
+} IOPTFault;
 
 /*
  * A format: what the bits of an entry mean.  Level 1 is the leaf level, level
@@ -27,6 +42,19 @@ typedef struct IOPTFormat {
     const char *name;
     uint8_t page_shift;      /* log2 of the smallest page */
     uint8_t index_bits;      /* log2 of the entries in a table */
+    uint8_t leaf_levels;     /* bit n set: level n may hold a leaf */
+    /*
+     * decode: what the entry @entry of level @level says.  NULL: what the
+     * fields below say.
+     *
+     * @attrs: IOPT_EXEC, IOPT_PRIV, IOPT_TABLE: the access
+     * @inherited: the format's own: IOPTEntry.inherited of the level above,
+     *             0 at the top
+     * Returns: NOT_PRESENT, RESERVED, ADDR_SIZE, ACCESS_FLAG; or OK and fills
+     * @out (zeroed), whose permissions are the caller's to check.
+     */
+    IOPTFault (*decode)(const IOPTTable *table, unsigned level, uint64_t entry,
+                        unsigned attrs, unsigned inherited, IOPTEntry *out);
     /*
      * Permission bits of an entry; an entry with none of them set is not
      * present.  Permissions are the AND over all levels.
@@ -34,26 +62,44 @@ typedef struct IOPTFormat {
     uint64_t read_bit;
     uint64_t write_bit;
     uint64_t leaf_bit;       /* set in an entry above level 1 that is a leaf */
-    uint8_t leaf_levels;     /* bit n set: level n may hold a leaf */
 } IOPTFormat;
+
+/* One entry, decoded. */
+struct IOPTEntry {
+    uint64_t addr;           /* where the next table or the page begins */
+    unsigned inherited;      /* what it asks of the levels below */
+    bool leaf;
+    bool global;             /* a leaf: see IOPTResult */
+    /*
+     * IOPT_READ | IOPT_WRITE: what it allows, with all levels above.
+     * @can: at all; @now: without making the entry @accessed first (or @dirty,
+     * for a write).  Not a leaf: what a leaf below could allow.
+     */
+    uint8_t can, now;
+    uint64_t accessed, dirty;
+};
 
 /* VT-d second-stage paging entries, VT-d 9.8 (legacy mode: Read/Write) */
 extern const IOPTFormat iopt_vtd_ss;
 
 /* One table tree: a format, where it starts and what is reserved in it. */
-typedef struct IOPTTable {
+struct IOPTTable {
     const IOPTFormat *format;
     uint64_t root;           /* address of the top table */
     uint8_t levels;          /* number of levels, 2 .. IOPT_MAX_LEVELS */
     uint8_t input_bits;      /* an IOVA at or above 1 << this faults */
     uint8_t output_bits;     /* address bits of an entry: page_shift .. this */
+    /* Formats with decode() only: */
+    uint8_t ignore_top;      /* so many top bits of an IOVA do not matter */
+    bool disabled;           /* covers no IOVA */
+    uint32_t flags;          /* the format's own */
     /*
      * Reserved bits, by level (index 0 unused): a present entry with one of
      * them set faults.  [0]: entries that lead to a table, [1]: leaves.
      */
     uint64_t reserved[2][IOPT_MAX_LEVELS + 1];
     uint64_t max_reads;      /* of one iopt_walk_range(); 0: IOPT_MAX_READS */
-} IOPTTable;
+};
 
 /*
  * How many entries one iopt_walk_range() reads unless the table says
@@ -63,17 +109,6 @@ typedef struct IOPTTable {
  */
 #define IOPT_MAX_READS (1ull << 24)
 
-typedef enum IOPTFault {
-    IOPT_OK,
-    IOPT_FAULT_RANGE,        /* the IOVA is beyond input_bits */
-    IOPT_FAULT_READ_TABLE,   /* an entry could not be read from memory */
-    IOPT_FAULT_NOT_PRESENT,  /* no permission at all at some level */
-    IOPT_FAULT_RESERVED,     /* a reserved bit is set in a present entry */
-    IOPT_FAULT_PERMISSION,   /* present, but not for this access */
-    IOPT_FAULT_ACCESS_FLAG,  /* never accessed, and software wants to know */
-    IOPT_FAULT_ADDR_SIZE,    /* an entry leads beyond output_bits */
-} IOPTFault;
-
 typedef struct IOPTResult {
     uint64_t addr;           /* address of the page's first byte */
     uint8_t shift;           /* log2 of the page size */
@@ -82,9 +117,12 @@ typedef struct IOPTResult {
     uint64_t entry;          /* the last entry read */
     bool global;             /* the page is the same in all of its group */
     /* Of a fault in a space with two stages: */
-    bool second;             /* it is the second stage's */
-    bool on_table;           /* met when a first-stage entry was read */
+    bool second;             /* it is IOPTSpace.second's */
+    bool on_table;           /* met when a first-stage entry was read or, as
+                                it had to be updated, written */
     uint64_t ipa;            /* @second: the second stage's input address */
+    uint64_t fetch;          /* IOPT_FAULT_READ_TABLE: address in memory of the
+                                entry */
 } IOPTResult;
 
 /**
@@ -144,8 +182,11 @@ typedef struct IOPTMem {
     /*
      * update: make the entry at @addr @value if it is still @expected (64-bit
      * little-endian, as read() gives it), atomically.  On a mismatch @expected
-     * becomes what it is.  NULL: tables are never written.
-     * Returns: false if the memory cannot be written.
+     * becomes what it is.  Returns: false if the memory cannot be written.
+     *
+     * NULL: a probe: would the access succeed?  No table is written, and what
+     * the hardware would update first is allowed.  So the permissions of a
+     * probe say what any access could do, and must not be cached.
      */
     bool (*update)(void *opaque, uint64_t addr, uint64_t *expected,
                    uint64_t value);
@@ -155,7 +196,9 @@ typedef struct IOPTMem {
 /* All that translates one IOVA space. */
 typedef struct IOPTSpace {
     IOPTTable table;         /* the only or the first stage (lower half) */
-    IOPTTable upper;         /* first stage, upper half; no format: none */
+    IOPTTable upper;         /* first stage, for an IOVA with bit 55 set: of
+                                the top 1 << input_bits bytes; no format: none
+                                (then @table is for every IOVA) */
     IOPTTable second;        /* what the first stage's tables and outputs go
                                 through; no format: nothing */
     uint8_t attrs;           /* IOPT_EXEC | IOPT_PRIV: of every access */
@@ -165,15 +208,43 @@ typedef struct IOPTSpace {
  * iopt_space_walk: translate one IOVA through all stages, as iopt_walk().
  *
  * @out->addr, shift, perm: of the whole way; the page is the smaller one of
- * the stages'.  What @out->perm allows needs no update of a table any more.
+ * the stages'.  Unless it is a probe (IOPTMem.update) what @out->perm allows
+ * needs no update of a table any more; the walk has made the update that
+ * @access needs.  For an access that faults none is made, but the second stage
+ * remembers that tables were read.  @access 0 marks a page accessed (maybe even
+ * if it faults), never dirty.
+ *
+ * An entry that goes on changing while it is to be updated is
+ * IOPT_FAULT_READ_TABLE.
  */
 IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
                           unsigned access, const IOPTMem *mem,
                           IOPTResult *out);
 
-/** iopt_space_walk_range: iopt_walk_range() through all stages. */
+/**
+ * iopt_space_walk_range: iopt_walk_range() through all stages, of @first ..
+ * @last as a whole: what no table covers is a hole.
+ *
+ * It is a probe, of attributes @space->attrs.  A leaf is visited in pieces of
+ * the smaller page of the stages.  The entries read of both stages, and of both
+ * halves, count against @space->table.max_reads.
+ */
 bool iopt_space_walk_range(const IOPTSpace *space, uint64_t first,
                            uint64_t last, const IOPTMem *mem,
                            IOPTVisit *visit, void *visit_opaque);
+
+/**
+ * iopt_space_iova: the one IOVA among all those that differ from @iova in
+ * ignored top bits only, by which caches and invalidations know it.
+ */
+static inline uint64_t iopt_space_iova(const IOPTSpace *space, uint64_t iova)
+{
+    bool upper = space->upper.format && (iova >> 55 & 1);
+    unsigned ignore = upper ? space->upper.ignore_top :
+                              space->table.ignore_top;
+    uint64_t top = ignore ? ~(UINT64_MAX >> ignore) : 0;
+
+    return upper ? iova | top : iova & ~top;
+}
 
 #endif

@@ -87,7 +87,8 @@ typedef struct VIOMMUOps {
     /*
      * endpoint_init: the model's own regions of a new endpoint (an interrupt
      * window, say) go into ep->root (over both views) or MEMORY_REGION(
-     * &ep->iommu) (over the translated view).  May be NULL.  BQL.
+     * &ep->iommu) (over the translated view); ep->window_first .. window_last
+     * says where.  May be NULL.  BQL.
      */
     void (*endpoint_init)(VIOMMU *v, VIOMMUEndpoint *ep);
     /*
@@ -111,6 +112,11 @@ struct VIOMMUEndpoint {
     IOMMUMemoryRegion iommu; /* translated view */
     MemoryRegion bypass;     /* bypass view: alias of viommu->bypass */
     void *model;             /* the model's own data of this endpoint */
+    /*
+     * IOVAs that the model's own regions take, in both views; .endpoint_init
+     * sets it.  They are never translated.
+     */
+    hwaddr window_first, window_last;
     /* The core's own from here on */
     DMAInflight *inflight;
     VIOMMUConfig *config;    /* RCU; NULL: not cached */
@@ -119,6 +125,8 @@ struct VIOMMUEndpoint {
     IOMMUNotifierFlag notifier_flags;
     IOVATree *shadow;        /* what MAP notifiers were told */
     QLIST_ENTRY(VIOMMUEndpoint) next;
+    bool notified;           /* has, or had, notifiers */
+    VIOMMUEndpoint *next_notified;
 };
 
 /* Counters; relaxed atomics, read with viommu_get_stats(). */
@@ -149,6 +157,7 @@ struct VIOMMU {
     uint64_t config_seq;     /* config invalidations so far; under lock */
     GHashTable *by_key;      /* (bus, devfn) -> VIOMMUEndpoint */
     QLIST_HEAD(, VIOMMUEndpoint) endpoints;
+    VIOMMUEndpoint *notified;        /* those that have, or had, notifiers */
     QEMUBH *refresh_bh;
     VMChangeStateEntry *vmstate;
     DeviceListener device_listener;
@@ -162,9 +171,7 @@ struct VIOMMU {
 typedef struct VIOMMUParams {
     const char *name;        /* "vtd" */
     unsigned iotlb_entries;
-    bool bounce;             /* dma_drain_new() */
-    uint32_t stall_ms;
-    uint32_t timeout_ms;
+    DMADrainParams drain;
     /*
      * PASIDs that emulated devices may use: MemTxAttrs.pid, at most 8 bits,
      * is an access's PASID unless it is 0.  0: accesses have none.

@@ -49,21 +49,46 @@ __attribute__((weak)) unsigned qemu_shim_fence_word;
 
 #define smp_mb__after_rmw()         smp_mb()
 
-#define qatomic_read(p)             __atomic_load_n(p, __ATOMIC_RELAXED)
-#define qatomic_set(p, v)           __atomic_store_n(p, v, __ATOMIC_RELAXED)
-#define qatomic_load_acquire(p)     __atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define qatomic_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+/*
+ * Built with QEMU_SHIM_STEPS, qemu_shim_step() is called before each access to
+ * shared state.  A test that defines it decides there who goes on: it may yield
+ * the processor, or run something else; it defines QEMU_SHIM_STEP_MINE before it
+ * includes this.  Otherwise the hook does nothing.
+ */
+#ifdef QEMU_SHIM_STEPS
+void qemu_shim_step(void);
+#ifndef QEMU_SHIM_STEP_MINE
+/* In every object file, merged by the linker; a test's own comes first. */
+__attribute__((weak)) void qemu_shim_step(void)
+{
+}
+#endif
+#else
+#define qemu_shim_step()            ((void)0)
+#endif
 
-#define qatomic_xchg(p, v)          __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
-#define qatomic_fetch_inc(p)        __atomic_fetch_add(p, 1, __ATOMIC_SEQ_CST)
+#define qatomic_read(p) \
+    (qemu_shim_step(), __atomic_load_n(p, __ATOMIC_RELAXED))
+#define qatomic_set(p, v) \
+    (qemu_shim_step(), __atomic_store_n(p, v, __ATOMIC_RELAXED))
+#define qatomic_load_acquire(p) \
+    (qemu_shim_step(), __atomic_load_n(p, __ATOMIC_ACQUIRE))
+#define qatomic_store_release(p, v) \
+    (qemu_shim_step(), __atomic_store_n(p, v, __ATOMIC_RELEASE))
+
+#define qatomic_xchg(p, v) \
+    (qemu_shim_step(), __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
+#define qatomic_fetch_inc(p)        qatomic_fetch_add(p, 1)
 #define qatomic_or(p, n) \
-    ((void)__atomic_fetch_or(p, n, __ATOMIC_SEQ_CST))
-#define qatomic_fetch_add(p, n)     __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST)
+    (qemu_shim_step(), (void)__atomic_fetch_or(p, n, __ATOMIC_SEQ_CST))
+#define qatomic_fetch_add(p, n) \
+    (qemu_shim_step(), __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST))
 
 /* Returns what was there. */
 #define qatomic_cmpxchg(p, old, new) \
     ({ \
         __typeof__(*(p)) expected_ = (old); \
+        qemu_shim_step(); \
         __atomic_compare_exchange_n(p, &expected_, new, false, \
                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
         expected_; \

@@ -29,10 +29,26 @@ static inline void qemu_mutex_destroy(QemuMutex *mutex)
     qemu_mutex_check(pthread_mutex_destroy(&mutex->lock));
 }
 
+#ifdef QEMU_SHIM_FIBERS
+
+/* One thread plays all of them (test-cache.c): it must not block. */
+void qemu_shim_step(void);
+
+static inline void qemu_mutex_lock(QemuMutex *mutex)
+{
+    while (pthread_mutex_trylock(&mutex->lock)) {
+        qemu_shim_step();
+    }
+}
+
+#else
+
 static inline void qemu_mutex_lock(QemuMutex *mutex)
 {
     qemu_mutex_check(pthread_mutex_lock(&mutex->lock));
 }
+
+#endif
 
 static inline void qemu_mutex_unlock(QemuMutex *mutex)
 {

@@ -1,0 +1,107 @@
+/*
+ * SMMUv3: CR0 and GBPA, what turns translation and the queues on and off
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * IHI 0070 6.3.9 and 6.3.14.  A field of CR0 has taken effect when CR0ACK says
+ * so.  All are acknowledged at once but SMMUEN going to 1: DMA that bypasses
+ * and is in flight ends first, as it would have to after an invalidation.  Were
+ * it acknowledged at once, a driver that then took the memory of such DMA for
+ * something else would have nothing to wait for.
+ *
+ * CONSTRAINED UNPREDICTABLE: SMMUEN written back to 0 while it waits ceases the
+ * update.
+ */
+#include "qemu/osdep.h"
+#include "trace.h"
+#include "smmuv3-internal.h"
+
+bool smmuv3_translates(const SMMUv3State *s)
+{
+    return (s->cr0 & SMMU_CR0_SMMUEN) || (s->gbpa & SMMU_GBPA_ABORT);
+}
+
+static void set_cr0(SMMUv3State *s, uint32_t clear, uint32_t set)
+{
+    QEMU_LOCK_GUARD(&s->lock);
+    s->cr0 = (s->cr0 & ~clear) | set;
+}
+
+static void enabled(void *opaque)
+{
+    SMMUv3State *s = opaque;
+
+    trace_smmuv3_enabled();
+    s->cr0ack |= SMMU_CR0_SMMUEN;
+}
+
+static void set_smmuen(SMMUv3State *s, bool on)
+{
+    trace_smmuv3_enable(on);
+    viommu_fence_cancel(&s->viommu, &s->enable_fence);
+    set_cr0(s, SMMU_CR0_SMMUEN, on ? SMMU_CR0_SMMUEN : 0);
+    viommu_set_enabled(&s->viommu, smmuv3_translates(s));
+    if (!on) {
+        s->cr0ack &= ~SMMU_CR0_SMMUEN;
+    } else if (viommu_fence(&s->viommu, &s->enable_fence, enabled, s)) {
+        enabled(s);
+    } else {
+        trace_smmuv3_enable_wait();
+    }
+}
+
+static void set_eventqen(SMMUv3State *s, bool on)
+{
+    if (!on) {
+        /* What was committed is visible when the queue is off. */
+        smmuv3_eventq_flush(s);
+    }
+    set_cr0(s, SMMU_CR0_EVENTQEN, on ? SMMU_CR0_EVENTQEN : 0);
+    if (!on) {
+        smmuv3_eventq_discard(s);
+    }
+}
+
+void smmuv3_cr0_written(SMMUv3State *s, uint32_t val)
+{
+    uint32_t changed = (s->cr0 ^ val) & SMMU_CR0_WMASK;
+    const uint32_t queues = SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN;
+
+    if (changed & SMMU_CR0_EVENTQEN) {
+        set_eventqen(s, val & SMMU_CR0_EVENTQEN);
+    }
+    if (changed & SMMU_CR0_CMDQEN) {
+        /* A CMD_SYNC that waits is the first command not consumed. */
+        smmuv3_cmdq_cancel(s);
+        set_cr0(s, SMMU_CR0_CMDQEN, val & SMMU_CR0_CMDQEN);
+    }
+    if (changed & SMMU_CR0_SMMUEN) {
+        set_smmuen(s, val & SMMU_CR0_SMMUEN);
+    }
+    s->cr0ack = (s->cr0ack & ~queues) | (s->cr0 & queues);
+    if (changed & SMMU_CR0_CMDQEN) {
+        smmuv3_cmdq_run(s);
+    }
+}
+
+void smmuv3_gbpa_written(SMMUv3State *s, uint32_t val)
+{
+    bool abort_changed;
+
+    /* The update is complete when the write is, so that Update reads as 0. */
+    if (!(val & SMMU_GBPA_UPDATE)) {
+        return;
+    }
+    abort_changed = (s->gbpa ^ val) & SMMU_GBPA_ABORT;
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        s->gbpa = val & SMMU_GBPA_WMASK;
+    }
+    if (abort_changed && !(s->cr0 & SMMU_CR0_SMMUEN)) {
+        viommu_set_enabled(&s->viommu, smmuv3_translates(s));
+    }
+}
+
+void smmuv3_control_cancel(SMMUv3State *s)
+{
+    viommu_fence_cancel(&s->viommu, &s->enable_fence);
+}

@@ -1,0 +1,101 @@
+/*
+ * SMMUv3: events of translations that failed
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * IHI 0070 7.3 and 5.5.  A device's accesses are unprivileged data unless its
+ * STE says otherwise; a write is always data (13.1.2).
+ */
+#include "qemu/osdep.h"
+#include "smmuv3-internal.h"
+
+static uint8_t walk_event_type(IOPTFault kind)
+{
+    switch (kind) {
+    case IOPT_FAULT_READ_TABLE:
+        return SMMU_EVT_F_WALK_EABT;
+    case IOPT_FAULT_ADDR_SIZE:
+        return SMMU_EVT_F_ADDR_SIZE;
+    case IOPT_FAULT_ACCESS_FLAG:
+        return SMMU_EVT_F_ACCESS;
+    case IOPT_FAULT_PERMISSION:
+        return SMMU_EVT_F_PERMISSION;
+    default:
+        /* Out of range, or no valid descriptor */
+        return SMMU_EVT_F_TRANSLATION;
+    }
+}
+
+void smmuv3_walk_event(IOPTFault kind, const IOPTResult *res, bool s2_only,
+                       uint64_t iova, bool is_write, SMMUv3Event *event)
+{
+    event->type = walk_event_type(kind);
+    event->s2 = s2_only || res->second;
+    event->class = SMMU_CLASS_IN;
+    if (res->second && res->on_table) {
+        event->class = SMMU_CLASS_TT;
+        /* An update of the stage 1 descriptor may be what failed. */
+        event->ttrnw = true;
+    }
+    if (event->type == SMMU_EVT_F_WALK_EABT) {
+        event->addr2 = res->fetch;
+        if (!event->s2) {
+            event->class = SMMU_CLASS_TT;
+        }
+    } else {
+        event->addr2 = s2_only ? iova : res->ipa;
+    }
+}
+
+/* 5.5: CD.R and STE.S2R are about the four faults of a translation. */
+static bool recorded(const VIOMMUConfig *config, const SMMUv3Event *event)
+{
+    uint64_t flag = event->s2 ? SMMU_MODEL_S2R : SMMU_MODEL_S1R;
+
+    return event->type == SMMU_EVT_F_WALK_EABT || (config->model & flag);
+}
+
+void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
+                  const VIOMMUFault *fault)
+{
+    SMMUv3State *s = smmuv3_of(v);
+    bool s2_only = config->model & SMMU_MODEL_S2_ONLY;
+    SMMUv3Event event = {
+        .sid = viommu_endpoint_sid(ep),
+        .ssv = fault->pasid != VIOMMU_NO_PASID,
+        .addr = fault->iova,
+        .rnw = !fault->is_write,
+    };
+
+    if (config->quiet) {
+        return;
+    }
+    event.ssid = event.ssv ? fault->pasid : 0;
+
+    if (config->mode == VIOMMU_BLOCKED) {
+        event.type = smmu_bits(config->reason, SMMU_REASON_TYPE);
+        event.class = smmu_bits(config->reason, SMMU_REASON_CLASS);
+        event.s2 = config->reason & SMMU_REASON_S2;
+        event.ttrnw = true;
+        event.addr2 = config->model;
+        event.pnu = config->space.attrs & IOPT_PRIV;
+        event.ind = (config->space.attrs & IOPT_EXEC) && event.rnw;
+        smmuv3_record_event(s, &event);
+        return;
+    }
+
+    event.pnu = config->space.attrs & IOPT_PRIV;
+    event.ind = (config->space.attrs & IOPT_EXEC) && event.rnw;
+    if (config->mode == VIOMMU_BYPASS || (s2_only && fault->iova >> s->oas)) {
+        /* What stage 1 lets through is checked against the IAS (3.4). */
+        event.type = SMMU_EVT_F_ADDR_SIZE;
+        event.class = SMMU_CLASS_IN;
+        smmuv3_record_event(s, &event);
+        return;
+    }
+    smmuv3_walk_event(fault->kind, &fault->res, s2_only, fault->iova,
+                      fault->is_write, &event);
+    if (recorded(config, &event)) {
+        smmuv3_record_event(s, &event);
+    }
+}

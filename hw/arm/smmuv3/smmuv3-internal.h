@@ -1,0 +1,133 @@
+/*
+ * What the files of the SMMUv3 model share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ *   smmu.c             the abstract device
+ *   smmuv3.c           the device: properties, realize, reset, PCI
+ *   smmuv3-regs.c      the register file
+ *   smmuv3-control.c   CR0 and GBPA: translation and the queues on and off
+ *   smmuv3-cmdq.c      the command queue
+ *   smmuv3-inv.c       invalidation
+ *   smmuv3-eventq.c    the event queue
+ *   smmuv3-irq.c       GERROR, wired interrupts, MSIs
+ *   smmuv3-tables.c    STEs and CDs, the core's ops
+ *   smmuv3-fault.c     events of translations that failed
+ *   smmuv3-migration.c the migration stream
+ *   smmuv3-spec.h      bit layouts
+ *   smmuv3-decode.c    pure decoders
+ */
+#ifndef HW_ARM_SMMUV3_INTERNAL_H
+#define HW_ARM_SMMUV3_INTERNAL_H
+
+#include "hw/arm/smmuv3.h"
+#include "qemu/lockable.h"
+#include "smmuv3-decode.h"
+
+/*
+ * Memory that the SMMU itself reads and writes (tables, queues) is RAM: no
+ * MMIO handler runs, so this needs no BQL and cannot re-enter us.
+ */
+#define SMMU_MEM_ATTRS ((MemTxAttrs) { .memory = 1 })
+
+/*
+ * Tags (see IOTLB_TAG): a group is what TLBI by VMID removes, and stage 2
+ * alone (tagged by IPA) is a group of its own.  The domain is the ASID, the
+ * variant what an STE's PRIVCFG and INSTCFG make of accesses.
+ */
+#define SMMU_TAG_S1_GROUP(vmid) (1u << 16 | (vmid))
+#define SMMU_TAG_S2_GROUP(vmid) (2u << 16 | (vmid))
+#define SMMU_TAG_BYPASS         IOTLB_TAG(0, 0, 0)
+
+static inline SMMUv3State *smmuv3_of(VIOMMU *v)
+{
+    return container_of(v, SMMUv3State, viommu);
+}
+
+/* smmuv3-regs.c */
+
+extern const MemoryRegionOps smmuv3_reg_ops;
+
+/** smmuv3_regs_reset: every register to its reset value.  BQL. */
+void smmuv3_regs_reset(SMMUv3State *s);
+
+/* smmuv3-control.c: BQL */
+
+void smmuv3_cr0_written(SMMUv3State *s, uint32_t val);
+void smmuv3_gbpa_written(SMMUv3State *s, uint32_t val);
+/** smmuv3_translates: is there anything but bypass?  (SMMUEN, GBPA.ABORT) */
+bool smmuv3_translates(const SMMUv3State *s);
+void smmuv3_control_cancel(SMMUv3State *s);
+
+/* smmuv3-cmdq.c: BQL */
+
+void smmuv3_cmdq_init(SMMUv3State *s);
+/** smmuv3_cmdq_run: take up what is in the queue, if nothing stops it. */
+void smmuv3_cmdq_run(SMMUv3State *s);
+/** smmuv3_cmdq_cancel: a CMD_SYNC that waits will not be consumed. */
+void smmuv3_cmdq_cancel(SMMUv3State *s);
+
+/* smmuv3-inv.c: BQL.  Removes, notifies, starts the drain. */
+
+void smmuv3_invalidate(SMMUv3State *s, const SMMUv3Cmd *cmd);
+
+/* smmuv3-eventq.c */
+
+typedef struct SMMUv3EventRecord {
+    uint64_t words[SMMU_EVT_WORDS];
+} SMMUv3EventRecord;
+
+void smmuv3_eventq_init(SMMUv3State *s);
+/** smmuv3_record_event: commit it to the queue.  Any thread, no lock held. */
+void smmuv3_record_event(SMMUv3State *s, const SMMUv3Event *event);
+/** smmuv3_eventq_flush: what was committed becomes visible.  BQL. */
+void smmuv3_eventq_flush(SMMUv3State *s);
+/** smmuv3_eventq_discard: forget what was committed.  BQL. */
+void smmuv3_eventq_discard(SMMUv3State *s);
+
+/* smmuv3-irq.c: BQL */
+
+/** smmuv3_gerror: activate @error (SMMU_GERROR_*), unless it is active. */
+void smmuv3_gerror(SMMUv3State *s, uint32_t error);
+static inline bool smmuv3_gerror_active(const SMMUv3State *s, uint32_t error)
+{
+    return (s->gerror ^ s->gerrorn) & error;
+}
+
+/** smmuv3_irq_eventq: the event queue is not empty any more. */
+void smmuv3_irq_eventq(SMMUv3State *s);
+/** smmuv3_irq_sync: a CMD_SYNC has been consumed. */
+void smmuv3_irq_sync(SMMUv3State *s, const SMMUv3Sync *sync);
+
+/* smmuv3-tables.c */
+
+extern const VIOMMUOps smmuv3_viommu_ops;
+
+/*
+ * VIOMMUConfig.reason, mode BLOCKED: the event, and what it says beside the
+ * access.  Its address (FetchAddr or IPA) is VIOMMUConfig.model.
+ */
+#define SMMU_REASON_TYPE            SMMU_FIELD(7, 0)
+#define SMMU_REASON_CLASS           SMMU_FIELD(9, 8)
+#define SMMU_REASON_S2              SMMU_BIT(10)
+
+/* VIOMMUConfig.model, mode TRANSLATE */
+#define SMMU_MODEL_S1R              SMMU_BIT(0)     /* record stage 1 faults */
+#define SMMU_MODEL_S2R              SMMU_BIT(1)     /* record stage 2 faults */
+#define SMMU_MODEL_S2_ONLY          SMMU_BIT(2)     /* config->space is that */
+
+/* smmuv3-fault.c */
+
+/** smmuv3_walk_event: the event of a walk that failed.  Any thread. */
+void smmuv3_walk_event(IOPTFault kind, const IOPTResult *res, bool s2_only,
+                       uint64_t iova, bool is_write, SMMUv3Event *event);
+/** smmuv3_fault: VIOMMUOps.fault */
+void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
+                  const VIOMMUFault *fault);
+
+/* smmuv3-migration.c */
+
+extern const VMStateDescription smmuv3_vmstate;
+void smmuv3_migration_init(SMMUv3State *s);
+
+#endif

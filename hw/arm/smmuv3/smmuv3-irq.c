@@ -1,0 +1,76 @@
+/*
+ * SMMUv3: GERROR, wired interrupts and MSIs
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * IHI 0070 3.18, 7.5.  Interrupts are pulses.  With IDR0.MSI a source has both:
+ * its wire, and an MSI if its address is not zero.  MSIs carry requester ID 0,
+ * the host bridge's, which sends none of its own: every other ID may be a
+ * device's.
+ */
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "hw/irq.h"
+#include "trace.h"
+#include "smmuv3-internal.h"
+
+static void pulse(SMMUv3State *s, SMMUIrq irq)
+{
+    trace_smmuv3_trigger_irq(irq);
+    qemu_irq_pulse(s->irq[irq]);
+}
+
+/* @aborted: the error of an MSI that cannot be written */
+static void send_msi(SMMUv3State *s, uint64_t addr, uint32_t data,
+                     uint32_t aborted)
+{
+    MemTxResult result;
+
+    if (!addr || !(s->idr[0] & SMMU_IDR0_MSI)) {
+        return;
+    }
+    /* Beyond the OAS it is truncated (3.4.3); zero is looked for before. */
+    addr &= (1ull << s->oas) - 1;
+    trace_smmuv3_msi(addr, data);
+    /* To an interrupt controller, or to memory: whatever is there. */
+    address_space_stl_le(&address_space_memory, addr, data,
+                         MEMTXATTRS_UNSPECIFIED, &result);
+    if (result != MEMTX_OK) {
+        smmuv3_gerror(s, aborted);
+    }
+}
+
+void smmuv3_gerror(SMMUv3State *s, uint32_t error)
+{
+    uint32_t activated = error & ~(s->gerror ^ s->gerrorn);
+
+    if (!activated) {
+        return;
+    }
+    s->gerror ^= activated;
+    trace_smmuv3_write_gerror(activated, s->gerror);
+    /* An aborted GERROR MSI would only be aborted again (7.5.1). */
+    if ((s->irq_ctrl & SMMU_IRQ_CTRL_GERROR) &&
+        (activated & ~SMMU_GERROR_MSI_GERROR_ABT)) {
+        pulse(s, SMMU_IRQ_GERROR);
+        send_msi(s, s->gerror_irq.cfg0, s->gerror_irq.cfg1,
+                 SMMU_GERROR_MSI_GERROR_ABT);
+    }
+}
+
+void smmuv3_irq_eventq(SMMUv3State *s)
+{
+    if (s->irq_ctrl & SMMU_IRQ_CTRL_EVENTQ) {
+        pulse(s, SMMU_IRQ_EVTQ);
+        send_msi(s, s->eventq_irq.cfg0, s->eventq_irq.cfg1,
+                 SMMU_GERROR_MSI_EVENTQ_ABT);
+    }
+}
+
+void smmuv3_irq_sync(SMMUv3State *s, const SMMUv3Sync *sync)
+{
+    if (sync->irq) {
+        pulse(s, SMMU_IRQ_CMD_SYNC);
+        send_msi(s, sync->msi_addr, sync->msi_data, SMMU_GERROR_MSI_CMDQ_ABT);
+    }
+}

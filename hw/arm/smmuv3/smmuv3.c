@@ -1,0 +1,218 @@
+/*
+ * SMMUv3: the arm-smmuv3 device
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Our model in place of the base's, with its name, properties and defaults.
+ * smmuv3-internal.h lists the files and their jobs.
+ */
+#include "qemu/osdep.h"
+#include "hw/irq.h"
+#include "hw/pci/pci.h"
+#include "hw/qdev-properties.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qemu/module.h"
+#include "trace.h"
+#include "smmuv3-internal.h"
+
+/* Entries: at least what keeps a ring and its buffers; at most some 100 MB */
+#define SMMU_IOTLB_SIZE_MIN 64
+#define SMMU_IOTLB_SIZE_MAX (1u << 22)
+
+static bool is(const char *value, const char *name)
+{
+    return value && !strcmp(value, name);
+}
+
+/* The properties are those of the base, but for what is beyond it. */
+static bool check_stage(const SMMUv3State *s, SMMUv3Features *f, Error **errp)
+{
+    if (!s->stage || is(s->stage, "1")) {
+        f->s1p = true;
+    } else if (is(s->stage, "2")) {
+        f->s2p = true;
+    } else if (is(s->stage, "nested")) {
+        f->s1p = true;
+        f->s2p = true;
+    } else {
+        error_setg(errp, "arm-smmuv3: stage is '%s', but must be '1', '2' or "
+                   "'nested'", s->stage);
+        return false;
+    }
+    return true;
+}
+
+static bool check_httu(const SMMUv3State *s, SMMUv3Features *f, Error **errp)
+{
+    if (!s->httu || is(s->httu, "off")) {
+        f->httu = SMMU_HTTU_NONE;
+    } else if (is(s->httu, "access")) {
+        f->httu = SMMU_HTTU_ACCESS;
+    } else if (is(s->httu, "dirty")) {
+        f->httu = SMMU_HTTU_DIRTY;
+    } else {
+        error_setg(errp, "arm-smmuv3: httu is '%s', but must be 'off', "
+                   "'access' (the Access flag) or 'dirty' (dirty state, too)",
+                   s->httu);
+        return false;
+    }
+    return true;
+}
+
+static bool check_config(SMMUv3State *s, Error **errp)
+{
+    SMMUv3Features f = {
+        .msi = s->msi,
+        .perms_ovr = s->perms_ovr,
+        .ssid_bits = s->ssidsize,
+        .oas_bits = s->oas,
+    };
+
+    if (!check_stage(s, &f, errp) || !check_httu(s, &f, errp)) {
+        return false;
+    }
+    if (s->oas != 44 && s->oas != 48) {
+        error_setg(errp, "arm-smmuv3: oas is %u bits, but must be 44 or 48",
+                   s->oas);
+        return false;
+    }
+    if (s->ssidsize > SMMU_SSIDSIZE_MAX) {
+        error_setg(errp, "arm-smmuv3: ssidsize is %u bits, but must be 0 to "
+                   "%u", s->ssidsize, SMMU_SSIDSIZE_MAX);
+        return false;
+    }
+    if (s->ssidsize && !f.s1p) {
+        error_setg(errp, "arm-smmuv3: ssidsize=%u needs stage 1; use "
+                   "stage=nested or ssidsize=0", s->ssidsize);
+        return false;
+    }
+    if (s->dma_mode && !is(s->dma_mode, "drain") &&
+        !is(s->dma_mode, "bounce")) {
+        error_setg(errp, "arm-smmuv3: dma-mode is '%s', but must be "
+                   "'drain' (an invalidation waits for stale DMA) or "
+                   "'bounce' (no DMA is ever stale)", s->dma_mode);
+        return false;
+    }
+    if (s->iotlb_size < SMMU_IOTLB_SIZE_MIN ||
+        s->iotlb_size > SMMU_IOTLB_SIZE_MAX) {
+        error_setg(errp, "arm-smmuv3: iotlb-size is %u entries, but must be "
+                   "%u to %u", s->iotlb_size, SMMU_IOTLB_SIZE_MIN,
+                   SMMU_IOTLB_SIZE_MAX);
+        return false;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(s->idr); i++) {
+        s->idr[i] = smmuv3_idr(&f, i);
+    }
+    return true;
+}
+
+static AddressSpace *smmuv3_get_address_space(PCIBus *bus, void *opaque,
+                                              int devfn)
+{
+    SMMUv3State *s = opaque;
+
+    return &viommu_endpoint(&s->viommu, bus, devfn)->as;
+}
+
+static const PCIIOMMUOps smmuv3_pci_ops = {
+    .get_address_space = smmuv3_get_address_space,
+};
+
+/*
+ * In the exit phase: devices stop their DMA in the enter and hold phases, and
+ * until then it goes where the guest directed it.
+ */
+static void smmuv3_reset_exit(Object *obj, ResetType type)
+{
+    SMMUv3State *s = ARM_SMMUV3(obj);
+
+    trace_smmu_reset_exit();
+    smmuv3_control_cancel(s);
+    smmuv3_cmdq_cancel(s);
+    smmuv3_eventq_discard(s);
+    smmuv3_regs_reset(s);
+    viommu_reset(&s->viommu);
+}
+
+static void smmuv3_realize(DeviceState *dev, Error **errp)
+{
+    SMMUv3State *s = ARM_SMMUV3(dev);
+    SMMUState *smmu = ARM_SMMU(dev);
+    SysBusDevice *sbd = SYS_BUS_DEVICE(dev);
+    VIOMMUParams params = {
+        .name = "smmuv3",
+        .iotlb_entries = s->iotlb_size,
+        .bounce = is(s->dma_mode, "bounce"),
+        .stall_ms = s->drain_stall_time,
+        .timeout_ms = s->drain_timeout,
+        .pasid_bits = s->ssidsize,
+    };
+
+    if (!check_config(s, errp)) {
+        return;
+    }
+    if (!smmu->primary_bus) {
+        error_setg(errp, "SMMU is not attached to any PCI bus!");
+        return;
+    }
+
+    qemu_mutex_init(&s->lock);
+    smmuv3_eventq_init(s);
+    smmuv3_cmdq_init(s);
+    memory_region_init_io(&smmu->iomem, OBJECT(s), &smmuv3_reg_ops, s,
+                          TYPE_ARM_SMMUV3, SMMU_REG_SIZE);
+    sysbus_init_mmio(sbd, &smmu->iomem);
+    for (unsigned i = 0; i < SMMU_IRQS; i++) {
+        sysbus_init_irq(sbd, &s->irq[i]);
+    }
+
+    viommu_init(&s->viommu, &smmuv3_viommu_ops, OBJECT(s), &params);
+    smmuv3_regs_reset(s);
+    smmuv3_migration_init(s);
+    pci_setup_iommu(smmu->primary_bus, &smmuv3_pci_ops, s);
+}
+
+static const Property smmuv3_properties[] = {
+    /* Stages of translation: "1" (default), "2", "nested" (both) */
+    DEFINE_PROP_STRING("stage", SMMUv3State, stage),
+
+    /* Ours */
+    DEFINE_PROP_UINT8("oas", SMMUv3State, oas, 44),
+    DEFINE_PROP_UINT8("ssidsize", SMMUv3State, ssidsize, 0),
+    DEFINE_PROP_STRING("httu", SMMUv3State, httu),
+    DEFINE_PROP_BOOL("msi", SMMUv3State, msi, false),
+    DEFINE_PROP_BOOL("attr-perms-ovr", SMMUv3State, perms_ovr, false),
+    DEFINE_PROP_BOOL("caching-mode", SMMUv3State, caching_mode, false),
+    DEFINE_PROP_UINT32("iotlb-size", SMMUv3State, iotlb_size, 4096),
+    DEFINE_PROP_STRING("dma-mode", SMMUv3State, dma_mode),
+    DEFINE_PROP_UINT32("drain-timeout", SMMUv3State, drain_timeout, 0),
+    DEFINE_PROP_UINT32("drain-stall-time", SMMUv3State, drain_stall_time,
+                       1000),
+};
+
+static void smmuv3_class_init(ObjectClass *klass, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    ResettableClass *rc = RESETTABLE_CLASS(klass);
+
+    rc->phases.exit = smmuv3_reset_exit;
+    dc->realize = smmuv3_realize;
+    dc->vmsd = &smmuv3_vmstate;
+    dc->desc = "Arm System Memory Management Unit version 3";
+    device_class_set_props(dc, smmuv3_properties);
+}
+
+static const TypeInfo smmuv3_info = {
+    .name = TYPE_ARM_SMMUV3,
+    .parent = TYPE_ARM_SMMU,
+    .instance_size = sizeof(SMMUv3State),
+    .class_init = smmuv3_class_init,
+};
+
+static void smmuv3_register_types(void)
+{
+    type_register_static(&smmuv3_info);
+}
+
+type_init(smmuv3_register_types)

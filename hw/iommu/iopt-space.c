@@ -1,0 +1,319 @@
+/*
+ * I/O page-table walker: two stages, two halves, and entries that are updated
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A walk of the first stage reads each of its entries through the second, and
+ * then sends its output through the second: with five levels each that is 35
+ * entries, whatever the tables say.
+ *
+ * Updates (Access flag, dirty state) are made when it is known that the access
+ * succeeds, so that an access that faults leaves no page dirty.
+ */
+#include "qemu/osdep.h"
+#include "iopt-internal.h"
+
+/*
+ * How often an entry that changes under us is tried again: each time somebody
+ * else's change got through, so a guest has to work at it to lose us.
+ */
+#define MAX_UPDATES 64
+
+IOPTFault iopt_stage_start(const IOPTTable *table, IOPTResult *out)
+{
+    if (!table->format->decode) {
+        return IOPT_OK;
+    }
+    if (table->disabled) {
+        return IOPT_FAULT_RANGE;
+    }
+    if (table->root & ~iopt_block_last(0, table->output_bits)) {
+        out->level = table->levels;
+        return IOPT_FAULT_ADDR_SIZE;
+    }
+    return IOPT_OK;
+}
+
+/* Make the second stage's fault @fault, which is in @res, that of the walk. */
+static IOPTFault second_fault(IOPTFault fault, const IOPTResult *res,
+                              uint64_t ipa, bool on_table, IOPTResult *out)
+{
+    *out = *res;
+    out->second = true;
+    out->on_table = on_table;
+    out->ipa = ipa;
+    return fault;
+}
+
+/* Where in memory the first stage's entry at @addr is. */
+static IOPTFault locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
+                              IOPTTablePage *page, uint64_t *memory,
+                              IOPTResult *out)
+{
+    IOPTResult res;
+    IOPTFault fault;
+    uint64_t in_page;
+
+    if (page && page->shift && (addr ^ page->first) >> page->shift == 0) {
+        *memory = page->addr + (addr - page->first);
+        return IOPT_OK;
+    }
+    fault = iopt_stage_walk(w, w->second, false, addr, access, IOPT_TABLE,
+                            &res);
+    if (fault != IOPT_OK) {
+        return second_fault(fault, &res, addr, true, out);
+    }
+    in_page = addr & iopt_block_last(0, res.shift);
+    *memory = res.addr | in_page;
+    if (page) {
+        *page = (IOPTTablePage) {
+            .first = addr - in_page, .addr = res.addr, .shift = res.shift,
+        };
+    }
+    return IOPT_OK;
+}
+
+IOPTFault iopt_read_entry(IOPTWalk *w, bool nested, uint64_t addr,
+                          IOPTTablePage *page, uint64_t *entry,
+                          IOPTResult *out)
+{
+    IOPTFault fault;
+
+    if (nested) {
+        fault = locate_entry(w, addr, IOPT_READ, page, &addr, out);
+        if (fault != IOPT_OK) {
+            return fault;
+        }
+    }
+    if (w->reads_left == 0) {
+        w->exhausted = true;
+        return IOPT_FAULT_READ_TABLE;
+    }
+    w->reads_left--;
+    if (!w->mem->read(w->mem->opaque, addr, entry)) {
+        out->fetch = addr;
+        return IOPT_FAULT_READ_TABLE;
+    }
+    return IOPT_OK;
+}
+
+/*
+ * Would the second stage let the first update the entry at @addr, and @access
+ * the page that leads to @output?
+ */
+static IOPTFault probe_second(IOPTWalk *w, uint64_t addr, uint64_t output,
+                              unsigned access, unsigned attrs, IOPTResult *out)
+{
+    IOPTWalk probe = *w;
+    IOPTResult res;
+    IOPTFault fault;
+    uint64_t memory;
+
+    probe.update = false;
+    fault = locate_entry(&probe, addr, IOPT_WRITE, NULL, &memory, out);
+    if (fault != IOPT_OK) {
+        return fault;
+    }
+    fault = iopt_stage_walk(&probe, w->second, false, output, access, attrs,
+                            &res);
+    return fault == IOPT_OK ? IOPT_OK :
+           second_fault(fault, &res, output, false, out);
+}
+
+/*
+ * Make the entry @value if it is still *@entry; *@entry becomes what it is
+ * then.
+ */
+static IOPTFault update_entry(IOPTWalk *w, bool nested, uint64_t addr,
+                              uint64_t *entry, uint64_t value, IOPTResult *out)
+{
+    uint64_t found = *entry;
+    IOPTFault fault;
+
+    if (nested) {
+        fault = locate_entry(w, addr, IOPT_WRITE, NULL, &addr, out);
+        if (fault != IOPT_OK) {
+            return fault;
+        }
+    }
+    out->fetch = addr;
+    if (!w->mem->update(w->mem->opaque, addr, &found, value)) {
+        return IOPT_FAULT_READ_TABLE;
+    }
+    *entry = found == *entry ? value : found;
+    return IOPT_OK;
+}
+
+/*
+ * Decode the entry at @addr and check it for @access; if it is a leaf make it
+ * such that it needs no update for @access any more, or, in a probe, see
+ * whether that could be done.
+ */
+static IOPTFault settle_entry(IOPTWalk *w, const IOPTTable *table,
+                              bool nested, uint64_t addr, uint64_t iova,
+                              unsigned access, unsigned attrs,
+                              unsigned inherited, IOPTEntry *e,
+                              IOPTResult *out)
+{
+    unsigned tries;
+
+    for (tries = 0; tries < MAX_UPDATES; tries++) {
+        IOPTFault fault = iopt_decode(table, out->level, out->entry, attrs,
+                                      inherited, e);
+        uint64_t value;
+
+        if (fault != IOPT_OK) {
+            return fault;
+        }
+        if (!e->can || (access & ~e->can)) {
+            return IOPT_FAULT_PERMISSION;
+        }
+        if (!e->leaf) {
+            return IOPT_OK;
+        }
+        if (e->now && !(access & ~e->now)) {
+            break;
+        }
+        value = access & IOPT_WRITE ? e->dirty : e->accessed;
+        if (w->update && value == out->entry) {
+            /* To be written only, and this is no write. */
+            return IOPT_FAULT_PERMISSION;
+        }
+        if (nested && (access || w->update)) {
+            fault = probe_second(w, addr, e->addr |
+                                 (iova & iopt_block_last(0, out->shift)),
+                                 access, attrs, out);
+            if (fault != IOPT_OK) {
+                return fault;
+            }
+        }
+        if (!w->update) {
+            break;
+        }
+        fault = update_entry(w, nested, addr, &out->entry, value, out);
+        if (fault != IOPT_OK) {
+            return fault;
+        }
+    }
+    if (tries == MAX_UPDATES) {
+        return IOPT_FAULT_READ_TABLE;
+    }
+    if (!w->update) {
+        e->now = e->can;
+    }
+    return IOPT_OK;
+}
+
+IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
+                          uint64_t iova, unsigned access, unsigned attrs,
+                          IOPTResult *out)
+{
+    uint64_t base = table->root;
+    unsigned inherited = 0;
+    IOPTFault fault;
+    IOPTEntry e;
+
+    iopt_check_table(table);
+    memset(out, 0, sizeof(*out));
+    fault = iopt_stage_start(table, out);
+    if (fault == IOPT_FAULT_RANGE || iova > iopt_input_last(table)) {
+        return IOPT_FAULT_RANGE;
+    }
+    if (fault != IOPT_OK) {
+        return fault;
+    }
+    for (out->level = table->levels; ; out->level--) {
+        uint64_t addr = iopt_entry_addr(table, base, out->level, iova);
+
+        out->shift = iopt_level_shift(table->format, out->level);
+        out->entry = 0;
+        fault = iopt_read_entry(w, nested, addr, NULL, &out->entry, out);
+        if (fault == IOPT_OK) {
+            fault = settle_entry(w, table, nested, addr, iova, access, attrs,
+                                 inherited, &e, out);
+        }
+        if (fault != IOPT_OK) {
+            return fault;
+        }
+        if (e.leaf) {
+            out->addr = e.addr;
+            out->perm = e.now;
+            out->global = e.global;
+            return IOPT_OK;
+        }
+        base = e.addr;
+        inherited = e.inherited;
+    }
+}
+
+/* @table's own address of @iova; beyond input_bits if it covers it not. */
+static uint64_t lower_iova(const IOPTTable *table, uint64_t iova)
+{
+    return table->ignore_top ? iova & UINT64_MAX >> table->ignore_top : iova;
+}
+
+static uint64_t upper_iova(const IOPTTable *table, uint64_t iova)
+{
+    uint64_t last = iopt_input_last(table);
+
+    if (table->ignore_top) {
+        iova |= ~(UINT64_MAX >> table->ignore_top);
+    }
+    return ~iova > last ? UINT64_MAX : iova & last;
+}
+
+/* Send the page of @first at @iova, the first stage's, through the second. */
+static IOPTFault walk_second(IOPTWalk *w, uint64_t iova, unsigned access,
+                             unsigned attrs, const IOPTResult *first,
+                             IOPTResult *out)
+{
+    uint64_t ipa = first->addr | (iova & iopt_block_last(0, first->shift));
+    IOPTResult res;
+    IOPTFault fault = iopt_stage_walk(w, w->second, false, ipa, access, attrs,
+                                      &res);
+
+    if (fault == IOPT_OK && !(first->perm & res.perm)) {
+        fault = IOPT_FAULT_PERMISSION;
+    }
+    if (fault != IOPT_OK) {
+        return second_fault(fault, &res, ipa, false, out);
+    }
+    out->perm = first->perm & res.perm;
+    out->shift = MIN(first->shift, res.shift);
+    out->addr = (res.addr | (ipa & iopt_block_last(0, res.shift))) &
+                ~iopt_block_last(0, out->shift);
+    return IOPT_OK;
+}
+
+IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
+                          unsigned access, const IOPTMem *mem,
+                          IOPTResult *out)
+{
+    const IOPTTable *table = &space->table;
+    bool nested = space->second.format != NULL;
+    IOPTWalk w = {
+        .second = nested ? &space->second : NULL,
+        .mem = mem,
+        .reads_left = UINT64_MAX,
+        .update = mem->update != NULL,
+    };
+    IOPTResult first;
+    IOPTFault fault;
+
+    if (!nested && !space->upper.format && !table->format->decode) {
+        return iopt_walk(table, iova, access, mem->read, mem->opaque, out);
+    }
+    if (space->upper.format && (iova >> 55 & 1)) {
+        table = &space->upper;
+        iova = upper_iova(table, iova);
+    } else {
+        iova = lower_iova(table, iova);
+    }
+    fault = iopt_stage_walk(&w, table, nested, iova, access, space->attrs,
+                            out);
+    if (fault != IOPT_OK || !nested) {
+        return fault;
+    }
+    first = *out;
+    return walk_second(&w, iova, access, space->attrs, &first, out);
+}

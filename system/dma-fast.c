@@ -1,0 +1,317 @@
+/*
+ * DMA that the translation cache answers
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the memory core asks before it dispatches an access of an address space
+ * behind a vIOMMU.  Whatever is not plain RAM that the endpoint may access
+ * is left to the dispatch: faults are recorded there, MMIO is found there.
+ *
+ * Every function runs on any thread.  With the BQL nothing can be invalidated
+ * and no memory goes away meanwhile.  Without, the thread has an epoch slot for
+ * the one and an RCU read section for the other; the barriers of the latter
+ * serve both.
+ */
+#include "qemu/osdep.h"
+#include "exec/memory.h"
+#include "exec/ramblock.h"
+#include "qemu/main-loop.h"
+#include "qemu/rcu.h"
+#include "system/dma-epoch.h"
+#include "dma-inflight-internal.h"
+#include "trace.h"
+
+#ifdef CONFIG_MEMBARRIER
+#define RCU_HAS_BARRIERS false
+#else
+#define RCU_HAS_BARRIERS true
+#endif
+
+typedef enum FastAccess {
+    FAST_BQL,
+    FAST_SLOT,
+    FAST_SLOT_NESTED,        /* in an outer RCU read section: no barriers */
+} FastAccess;
+
+static inline FastAccess fast_begin(void)
+{
+    bool nested;
+
+    if (bql_locked()) {
+        return FAST_BQL;
+    }
+    nested = get_ptr_rcu_reader()->depth > 0 || !RCU_HAS_BARRIERS;
+    dma_epoch_open();
+    rcu_read_lock();
+    if (nested) {
+        smp_mb();
+    }
+    return nested ? FAST_SLOT_NESTED : FAST_SLOT;
+}
+
+static inline void fast_end(FastAccess access)
+{
+    bool closed;
+
+    if (access == FAST_BQL) {
+        return;
+    }
+    closed = dma_epoch_close();
+    rcu_read_unlock();
+    if (closed) {
+        if (access == FAST_SLOT_NESTED) {
+            smp_mb();
+        }
+        dma_epoch_closed();
+    }
+}
+
+static DMACache *make_cache(DMAInflight *inflight)
+{
+    DMACache *c, *old;
+
+    if (!inflight->cache_pages) {
+        return NULL;
+    }
+    c = dma_cache_new(inflight->cache_pages);
+    c->tag = DMA_TAG_UNTRANSLATED;
+    old = qatomic_cmpxchg(&inflight->cache, NULL, c);
+    if (old) {
+        dma_cache_free(c);
+        return old;
+    }
+    dma_drain_add_cached(inflight);
+    return c;
+}
+
+static inline DMACache *get_cache(DMAInflight *inflight)
+{
+    DMACache *c = qatomic_load_acquire(&inflight->cache);
+
+    return likely(c) ? c : make_cache(inflight);
+}
+
+/*
+ * Look @iova up in the tables, and keep what was found.  @tag may be NULL.
+ * Returns: false if it does not lead to RAM, or may not be accessed so.
+ */
+static __attribute__((noinline))
+bool fill(DMAInflight *inflight, DMACache *c, hwaddr iova, bool is_write,
+          DMACacheHit *hit, uint64_t *tag)
+{
+    unsigned tries = 2;
+
+    RCU_READ_LOCK_GUARD();
+    for (;;) {
+        uint64_t seq = dma_cache_seq(c);
+        DMATranslation t;
+        hwaddr before, avail;
+        DMACacheRun run;
+
+        if (!inflight->ops->translate(inflight->opaque, iova, is_write, &t) ||
+            !dma_ram_find(t.gpa, hit)) {
+            return false;
+        }
+        before = MIN(hit->before, iova - t.first);
+        avail = MIN(hit->avail - 1, t.last - iova) + 1;
+        if (!dma_cache_set_tag(c, t.tag) && --tries) {
+            /* Everything was dropped: translate again, and keep that. */
+            continue;
+        }
+        hit->before = before;
+        hit->avail = avail;
+        hit->perm = t.perm;
+        if (tag) {
+            *tag = t.tag;
+        }
+
+        run.first = iova - before;
+        run.last = iova + (avail - 1);
+        if (t.leaf_shift && t.leaf_shift < DMA_CACHE_CHUNK_SHIFT) {
+            /* One page: its neighbours lead elsewhere, as a rule. */
+            run.first = MAX(run.first, iova & ~(DMA_CACHE_PAGE_SIZE - 1));
+            run.last = MIN(run.last, iova | (DMA_CACHE_PAGE_SIZE - 1));
+        }
+        if ((run.first | (run.last + 1)) & (DMA_CACHE_PAGE_SIZE - 1)) {
+            return true;
+        }
+        run.host = hit->host - (iova - run.first);
+        run.owner = hit->owner;
+        run.perm = t.perm;
+        run.leaf_shift = t.leaf_shift;
+        dma_cache_insert(c, &run, iova, seq);
+        return true;
+    }
+}
+
+static inline bool find(DMAInflight *inflight, DMACache *c, hwaddr iova,
+                        bool is_write, DMACacheHit *hit)
+{
+    return likely(dma_cache_find(c, iova, is_write ? DMA_CACHE_WRITE :
+                                 DMA_CACHE_READ, hit)) ||
+           fill(inflight, c, iova, is_write, hit, NULL);
+}
+
+/* Offset of @host in the RAM of @owner */
+static inline hwaddr ram_offset(MemoryRegion *owner, const uint8_t *host)
+{
+    return host - owner->ram_block->host;
+}
+
+bool dma_fast_read(DMAInflight *inflight, hwaddr *addr, void **buf,
+                   hwaddr *len)
+{
+    DMACache *c = get_cache(inflight);
+    FastAccess access;
+    DMACacheHit hit;
+
+    if (unlikely(!c)) {
+        return false;
+    }
+    access = fast_begin();
+    while (find(inflight, c, *addr, false, &hit)) {
+        hwaddr n = MIN(hit.avail, *len);
+
+        memmove(*buf, hit.host, n);
+        *len -= n;
+        if (likely(!*len)) {
+            fast_end(access);
+            return true;
+        }
+        *addr += n;
+        *buf = (uint8_t *)*buf + n;
+    }
+    fast_end(access);
+    return false;
+}
+
+bool dma_fast_write(DMAInflight *inflight, hwaddr *addr, const void **buf,
+                    hwaddr *len)
+{
+    DMACache *c = get_cache(inflight);
+    FastAccess access;
+    DMACacheHit hit;
+
+    if (unlikely(!c)) {
+        return false;
+    }
+    access = fast_begin();
+    while (find(inflight, c, *addr, true, &hit)) {
+        hwaddr n = MIN(hit.avail, *len);
+
+        memmove(hit.host, *buf, n);
+        dma_ram_written(hit.owner, ram_offset(hit.owner, hit.host), n);
+        *len -= n;
+        if (likely(!*len)) {
+            fast_end(access);
+            return true;
+        }
+        *addr += n;
+        *buf = (const uint8_t *)*buf + n;
+    }
+    fast_end(access);
+    return false;
+}
+
+MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
+                                 hwaddr *xlat, hwaddr *plen, bool is_write)
+{
+    DMACache *c = get_cache(inflight);
+    DMACacheHit hit;
+
+    if (unlikely(!c) || !find(inflight, c, addr, is_write, &hit)) {
+        return NULL;
+    }
+    *plen = MIN(*plen, hit.avail);
+    *xlat = ram_offset(hit.owner, hit.host);
+    return hit.owner;
+}
+
+/* What follows @hit without a gap, up to @len bytes of @iova in all. */
+static hwaddr extend(DMAInflight *inflight, DMACache *c, hwaddr iova,
+                     hwaddr len, bool is_write, const DMACacheHit *hit,
+                     uint64_t seq)
+{
+    hwaddr done = hit->avail;
+    DMACacheRun run = {
+        .first = iova - hit->before,
+        .host = hit->host - hit->before,
+        .owner = hit->owner,
+        .perm = hit->perm,
+    };
+    hwaddr at;
+
+    while (done < len && iova + done > iova) {
+        DMACacheHit next;
+
+        if (!find(inflight, c, iova + done, is_write, &next) ||
+            next.host != hit->host + done || next.owner != hit->owner) {
+            break;
+        }
+        run.perm &= next.perm;
+        done += next.avail;
+    }
+
+    /* So that the next map of it needs one lookup for each 2 MiB. */
+    run.last = iova + (done - 1);
+    if ((run.first | (run.last + 1)) & (DMA_CACHE_PAGE_SIZE - 1)) {
+        return done;
+    }
+    at = iova;
+    do {
+        dma_cache_insert(c, &run, at, seq);
+        at = (at | (DMA_CACHE_CHUNK_SIZE - 1)) + 1;
+    } while (at && at <= run.last);
+    return done;
+}
+
+void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write)
+{
+    DMAInflight *inflight = as->inflight;
+    DMACache *c = get_cache(inflight);
+    unsigned need = is_write ? DMA_CACHE_WRITE : DMA_CACHE_READ;
+    DMAMapInfo info = { .iova = addr, .is_write = is_write };
+    FastAccess access;
+    DMACacheHit hit;
+    uint64_t seq;
+
+    if (unlikely(!c || !*plen)) {
+        return NULL;
+    }
+    access = fast_begin();
+    seq = dma_cache_seq(c);
+    if (unlikely(!dma_cache_find_run(c, addr, *plen, need, &hit, &info.tag)) &&
+        !fill(inflight, c, addr, is_write, &hit, &info.tag)) {
+        fast_end(access);
+        return NULL;
+    }
+    if (hit.avail < *plen) {
+        hit.avail = extend(inflight, c, addr, *plen, is_write, &hit, seq);
+    }
+    *plen = MIN(*plen, hit.avail);
+    memory_region_ref(hit.owner);
+    info.len = *plen;
+    info.host = hit.host;
+    info.owner = hit.owner;
+    dma_maps_add(inflight->maps, &info);
+    fast_end(access);
+    trace_dma_inflight_mapped(inflight, addr, info.len, is_write, info.host,
+                              false);
+    return info.host;
+}
+
+bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
+                    hwaddr access_len)
+{
+    MemoryRegion *mr = dma_maps_owner(as->inflight->maps, buffer);
+
+    if (unlikely(!mr)) {
+        return false;
+    }
+    if (is_write) {
+        dma_ram_written(mr, ram_offset(mr, buffer), access_len);
+    }
+    dma_inflight_unmapped(as, buffer, len, is_write, NULL, NULL);
+    memory_region_unref(mr);
+    return true;
+}

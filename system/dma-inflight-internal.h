@@ -1,0 +1,48 @@
+/*
+ * In-flight DMA: what its files share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef SYSTEM_DMA_INFLIGHT_INTERNAL_H
+#define SYSTEM_DMA_INFLIGHT_INTERNAL_H
+
+#include "system/dma-cache.h"
+#include "system/dma-inflight.h"
+
+struct DMAInflight {
+    DMADrain *drain;
+    const DMAInflightOps *ops;
+    void *opaque;
+    DMAMaps *maps;
+    DMABounce *bounce;       /* NULL: maps lead to guest memory */
+    /*
+     * Made on first use, by any thread, and then kept; atomic.  NULL: not yet,
+     * or there shall be none (cache_pages is 0).
+     */
+    DMACache *cache;
+    unsigned cache_pages;
+    DMAInflight *next_cached;            /* drain->cached; set once */
+    QLIST_ENTRY(DMAInflight) next;
+};
+
+/*
+ * dma_drain_add_cached: from now on dma_drain_start() drops from
+ * @inflight->cache what it is told was removed.  Any thread; once.
+ */
+void dma_drain_add_cached(DMAInflight *inflight);
+
+/* dma_drain_drop_caches: of every drain.  BQL. */
+void dma_drain_drop_caches(void);
+
+/*
+ * dma_ram_init: begin to watch the memory map.  BQL.
+ *
+ * dma_ram_find: the RAM at @gpa: where it is in the host, its region (owner),
+ * and how much of it there is before and behind (within 2 MiB, whole pages).
+ * Only RAM that devices may read and write directly.  Any thread, in an RCU
+ * read section or with the BQL.
+ */
+void dma_ram_init(void);
+bool dma_ram_find(hwaddr gpa, DMACacheHit *hit);
+
+#endif

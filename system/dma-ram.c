@@ -1,0 +1,116 @@
+/*
+ * DMA: guest-physical memory as host memory
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The same cache that an endpoint has for its IOVAs, for the system's memory
+ * map: page tables are read, and IOVA caches filled, through it.  A change of
+ * the memory map drops it, and the endpoints' too.
+ *
+ * A host address found here is good for as long as the RCU read section that
+ * it was found in, or the BQL is held: memory that is unplugged is freed by
+ * call_rcu(), whose callbacks take the BQL.
+ */
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "exec/memory.h"
+#include "qemu/atomic.h"
+#include "qemu/bswap.h"
+#include "system/xen.h"
+#include "dma-inflight-internal.h"
+
+/* Chunks for 8 GiB; its pages are used for memory next to holes only. */
+#define RAM_CACHE_PAGES 32768
+
+static DMACache *ram_cache;
+static MemoryListener ram_listener;
+
+static void ram_commit(MemoryListener *listener)
+{
+    dma_cache_invalidate_all(ram_cache);
+    dma_drain_drop_caches();
+}
+
+void dma_ram_init(void)
+{
+    /* Xen maps guest memory as it is asked for: there is nothing to keep. */
+    if (ram_cache || xen_enabled()) {
+        return;
+    }
+    ram_cache = dma_cache_new(RAM_CACHE_PAGES);
+    ram_listener.name = "dma-ram";
+    ram_listener.commit = ram_commit;
+    memory_listener_register(&ram_listener, &address_space_memory);
+}
+
+/* RAM at @gpa for at most *@len bytes, which becomes how many it is. */
+static uint8_t *find_ram(hwaddr gpa, hwaddr *len, MemoryRegion **mr)
+{
+    hwaddr xlat;
+
+    *mr = address_space_translate(&address_space_memory, gpa, &xlat, len, true,
+                                  MEMTXATTRS_UNSPECIFIED);
+    if (!memory_access_is_direct(*mr, true, MEMTXATTRS_UNSPECIFIED) ||
+        !memory_region_is_ram(*mr) || memory_region_is_protected(*mr)) {
+        return NULL;
+    }
+    return (uint8_t *)memory_region_get_ram_ptr(*mr) + xlat;
+}
+
+bool dma_ram_find(hwaddr gpa, DMACacheHit *hit)
+{
+    hwaddr chunk = gpa & ~(DMA_CACHE_CHUNK_SIZE - 1);
+    hwaddr page = gpa & ~(DMA_CACHE_PAGE_SIZE - 1);
+    DMACacheRun run = {
+        .first = chunk,
+        .perm = DMA_CACHE_READ | DMA_CACHE_WRITE,
+    };
+    hwaddr len = DMA_CACHE_CHUNK_SIZE;
+    MemoryRegion *mr;
+    uint64_t seq;
+
+    if (unlikely(!ram_cache)) {
+        return false;
+    }
+    if (likely(dma_cache_find_chunk(ram_cache,
+                                    qatomic_load_acquire(&ram_cache->gen), gpa,
+                                    DMA_CACHE_READ, hit) ||
+               dma_cache_find(ram_cache, gpa, DMA_CACHE_READ, hit))) {
+        return true;
+    }
+
+    seq = dma_cache_seq(ram_cache);
+    run.host = find_ram(chunk, &len, &mr);
+    if (!run.host || len < DMA_CACHE_CHUNK_SIZE) {
+        /* There is a hole in it: from this page on, then. */
+        run.first = page;
+        len = chunk + DMA_CACHE_CHUNK_SIZE - page;
+        run.host = find_ram(page, &len, &mr);
+        len &= ~(DMA_CACHE_PAGE_SIZE - 1);
+        if (!run.host || !len) {
+            return false;
+        }
+    }
+    run.last = run.first + (len - 1);
+    run.owner = mr;
+    dma_cache_insert(ram_cache, &run, gpa, seq);
+    *hit = (DMACacheHit) {
+        .host = run.host + (gpa - run.first),
+        .owner = mr,
+        .avail = run.last - gpa + 1,
+        .before = gpa - run.first,
+        .perm = run.perm,
+    };
+    return true;
+}
+
+bool dma_ram_read64(hwaddr gpa, uint64_t *val)
+{
+    DMACacheHit hit;
+
+    if (!dma_ram_find(gpa, &hit)) {
+        return false;
+    }
+    *val = le64_to_cpu(qatomic_read((uint64_t *)hit.host));
+    return true;
+}
