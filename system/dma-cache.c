@@ -128,7 +128,7 @@ static uint64_t insert_gen(DMACache *c, uint64_t seq)
     uint64_t gen;
 
     /* The slot is taken before the count is read: (1) and (2) above. */
-    smp_mb();
+    smp_mb__after_rmw();
     gen = qatomic_load_acquire(&c->gen);
     if (gen == GEN_LAST || qatomic_load_acquire(&c->seq) != seq) {
         return 0;

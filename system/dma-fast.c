@@ -73,6 +73,7 @@ static DMACache *make_cache(DMAInflight *inflight)
     if (!inflight->cache_pages) {
         return NULL;
     }
+    dma_inflight_activate(inflight);
     c = dma_cache_new(inflight->cache_pages);
     c->tag = DMA_TAG_UNTRANSLATED;
     old = qatomic_cmpxchg(&inflight->cache, NULL, c);
@@ -80,7 +81,6 @@ static DMACache *make_cache(DMAInflight *inflight)
         dma_cache_free(c);
         return old;
     }
-    dma_drain_add_cached(inflight);
     return c;
 }
 
@@ -144,12 +144,21 @@ bool fill(DMAInflight *inflight, DMACache *c, hwaddr iova, bool is_write,
     }
 }
 
+/* @hit stays in registers: its address is not handed to anybody. */
 static inline bool find(DMAInflight *inflight, DMACache *c, hwaddr iova,
                         bool is_write, DMACacheHit *hit)
 {
-    return likely(dma_cache_find(c, iova, is_write ? DMA_CACHE_WRITE :
-                                 DMA_CACHE_READ, hit)) ||
-           fill(inflight, c, iova, is_write, hit, NULL);
+    DMACacheHit filled;
+
+    if (likely(dma_cache_find(c, iova, is_write ? DMA_CACHE_WRITE :
+                              DMA_CACHE_READ, hit))) {
+        return true;
+    }
+    if (!fill(inflight, c, iova, is_write, &filled, NULL)) {
+        return false;
+    }
+    *hit = filled;
+    return true;
 }
 
 /* Offset of @host in the RAM of @owner */
@@ -228,16 +237,16 @@ MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
 }
 
 /* What follows @hit without a gap, up to @len bytes of @iova in all. */
-static hwaddr extend(DMAInflight *inflight, DMACache *c, hwaddr iova,
-                     hwaddr len, bool is_write, const DMACacheHit *hit,
-                     uint64_t seq)
+static __attribute__((noinline))
+hwaddr extend(DMAInflight *inflight, DMACache *c, hwaddr iova,
+              hwaddr len, bool is_write, DMACacheHit hit, uint64_t seq)
 {
-    hwaddr done = hit->avail;
+    hwaddr done = hit.avail;
     DMACacheRun run = {
-        .first = iova - hit->before,
-        .host = hit->host - hit->before,
-        .owner = hit->owner,
-        .perm = hit->perm,
+        .first = iova - hit.before,
+        .host = hit.host - hit.before,
+        .owner = hit.owner,
+        .perm = hit.perm,
     };
     hwaddr at;
 
@@ -245,7 +254,7 @@ static hwaddr extend(DMAInflight *inflight, DMACache *c, hwaddr iova,
         DMACacheHit next;
 
         if (!find(inflight, c, iova + done, is_write, &next) ||
-            next.host != hit->host + done || next.owner != hit->owner) {
+            next.host != hit.host + done || next.owner != hit.owner) {
             break;
         }
         run.perm &= next.perm;
@@ -270,48 +279,57 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write)
     DMAInflight *inflight = as->inflight;
     DMACache *c = get_cache(inflight);
     unsigned need = is_write ? DMA_CACHE_WRITE : DMA_CACHE_READ;
-    DMAMapInfo info = { .iova = addr, .is_write = is_write };
+    DMACacheHit hit, filled;
     FastAccess access;
-    DMACacheHit hit;
-    uint64_t seq;
+    hwaddr len = *plen;
+    uint64_t seq, tag;
 
-    if (unlikely(!c || !*plen)) {
+    if (unlikely(!c || !len || inflight->bounce)) {
         return NULL;
     }
     access = fast_begin();
     seq = dma_cache_seq(c);
-    if (unlikely(!dma_cache_find_run(c, addr, *plen, need, &hit, &info.tag)) &&
-        !fill(inflight, c, addr, is_write, &hit, &info.tag)) {
-        fast_end(access);
-        return NULL;
+    if (unlikely(!dma_cache_find_run(c, addr, len, need, &hit, &tag))) {
+        uint64_t filled_tag;
+
+        if (!fill(inflight, c, addr, is_write, &filled, &filled_tag)) {
+            fast_end(access);
+            return NULL;
+        }
+        hit = filled;
+        tag = filled_tag;
     }
-    if (hit.avail < *plen) {
-        hit.avail = extend(inflight, c, addr, *plen, is_write, &hit, seq);
+    if (hit.avail < len) {
+        hit.avail = extend(inflight, c, addr, len, is_write, hit, seq);
+        len = MIN(len, hit.avail);
     }
-    *plen = MIN(*plen, hit.avail);
+    *plen = len;
     memory_region_ref(hit.owner);
-    info.len = *plen;
-    info.host = hit.host;
-    info.owner = hit.owner;
-    dma_maps_add(inflight->maps, &info);
+    dma_maps_add_request(inflight->maps, addr, len, hit.host, hit.owner, tag,
+                         is_write);
     fast_end(access);
-    trace_dma_inflight_mapped(inflight, addr, info.len, is_write, info.host,
-                              false);
-    return info.host;
+    trace_dma_inflight_mapped(inflight, addr, len, is_write, hit.host, false);
+    return hit.host;
 }
 
 bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
                     hwaddr access_len)
 {
-    MemoryRegion *mr = dma_maps_owner(as->inflight->maps, buffer);
+    DMAInflight *inflight = as->inflight;
+    MemoryRegion *mr;
 
-    if (unlikely(!mr)) {
+    if (unlikely(inflight->bounce) ||
+        unlikely(!(mr = dma_maps_owner(inflight->maps, buffer)))) {
         return false;
     }
     if (is_write) {
         dma_ram_written(mr, ram_offset(mr, buffer), access_len);
     }
-    dma_inflight_unmapped(as, buffer, len, is_write, NULL, NULL);
+    if (likely(dma_maps_remove_request(inflight->maps, buffer, is_write))) {
+        trace_dma_inflight_unmapped(inflight, buffer, len, is_write, 0);
+    } else {
+        dma_inflight_unmapped(as, buffer, len, is_write, NULL, NULL);
+    }
     memory_region_unref(mr);
     return true;
 }

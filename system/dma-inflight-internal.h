@@ -21,15 +21,24 @@ struct DMAInflight {
      */
     DMACache *cache;
     unsigned cache_pages;
-    DMAInflight *next_cached;            /* drain->cached; set once */
+    bool active;             /* is in drain->active; atomic */
+    bool listed;             /* is being put there; atomic */
+    DMAInflight *next_active;            /* drain->active; set once */
     QLIST_ENTRY(DMAInflight) next;
 };
 
 /*
- * dma_drain_add_cached: from now on dma_drain_start() drops from
- * @inflight->cache what it is told was removed.  Any thread; once.
+ * dma_inflight_activate: from now on dma_drain_start() looks at what @inflight
+ * has cached and mapped.  Before anything is.  Any thread.
  */
-void dma_drain_add_cached(DMAInflight *inflight);
+void dma_inflight_activate_slow(DMAInflight *inflight);
+
+static inline void dma_inflight_activate(DMAInflight *inflight)
+{
+    if (unlikely(!qatomic_load_acquire(&inflight->active))) {
+        dma_inflight_activate_slow(inflight);
+    }
+}
 
 /* dma_drain_drop_caches: of every drain.  BQL. */
 void dma_drain_drop_caches(void);

@@ -15,6 +15,7 @@
 #include "exec/memory.h"
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
+#include "qemu/processor.h"
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
 #include "dma-inflight-internal.h"
@@ -42,7 +43,7 @@ struct DrainScan {
 
 struct DMADrain {
     QLIST_HEAD(, DMAInflight) inflights;
-    DMAInflight *cached;                 /* with a cache; atomic, grows only */
+    DMAInflight *active;                 /* atomic, grows only */
     uint32_t cache_pages;
     bool bounce;
     QTAILQ_HEAD(, DrainScan) scans;      /* in order of seq */
@@ -186,7 +187,7 @@ void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
 {
     DMAInflight *inflight = as->inflight;
     DMAMapInfo info = {
-        .iova = addr,
+        .iova = inflight->ops->canonical(inflight->opaque, attrs.pid, addr),
         .len = len,
         .host = host,
         .tag = inflight->ops->tag(inflight->opaque),
@@ -196,6 +197,7 @@ void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
         .revoke_opaque = opaque,
     };
 
+    dma_inflight_activate(inflight);
     dma_maps_add(inflight->maps, &info);
     trace_dma_inflight_mapped(inflight, addr, len, is_write, host,
                               revoke != NULL);
@@ -306,7 +308,8 @@ static void dma_drain_scan(DMADrain *drain, const DMADrainScope *scope,
     g_autoptr(GArray) revoke = NULL;
     unsigned i, cleared = 0;
 
-    QLIST_FOREACH(inflight, &drain->inflights, next) {
+    for (inflight = qatomic_load_acquire(&drain->active); inflight;
+         inflight = inflight->next_active) {
         ScanContext ctx = { .inflight = inflight, .scope = scope };
         unsigned stamped;
 
@@ -367,17 +370,29 @@ static void dma_drain_drop_scan(DMADrain *drain, DrainScan *scan)
     }
 }
 
-void dma_drain_add_cached(DMAInflight *inflight)
+void dma_inflight_activate_slow(DMAInflight *inflight)
 {
-    DMAInflight *old, *head = qatomic_read(&inflight->drain->cached);
+    DMAInflight *old, *head;
 
+    if (qatomic_cmpxchg(&inflight->listed, false, true)) {
+        /* Some other thread does it: until it has, do as if it were done. */
+        while (!qatomic_load_acquire(&inflight->active)) {
+            cpu_relax();
+        }
+        return;
+    }
+    head = qatomic_read(&inflight->drain->active);
     do {
         old = head;
-        inflight->next_cached = old;
-        head = qatomic_cmpxchg(&inflight->drain->cached, old, inflight);
+        inflight->next_active = old;
+        head = qatomic_cmpxchg(&inflight->drain->active, old, inflight);
     } while (head != old);
-    /* An invalidation sees the cache, or what fills it sees the removal. */
+    /*
+     * An invalidation sees it in the list, or what it caches and maps from now
+     * on was translated after the removal.
+     */
     smp_mb();
+    qatomic_store_release(&inflight->active, true);
 }
 
 void dma_drain_drop_caches(void)
@@ -386,9 +401,13 @@ void dma_drain_drop_caches(void)
     DMAInflight *inflight;
 
     QLIST_FOREACH(drain, &drains, next) {
-        for (inflight = qatomic_load_acquire(&drain->cached); inflight;
-             inflight = inflight->next_cached) {
-            dma_cache_invalidate_all(inflight->cache);
+        for (inflight = qatomic_load_acquire(&drain->active); inflight;
+             inflight = inflight->next_active) {
+            DMACache *c = qatomic_load_acquire(&inflight->cache);
+
+            if (c) {
+                dma_cache_invalidate_all(c);
+            }
         }
     }
 }
@@ -400,11 +419,11 @@ static void dma_drain_drop(DMADrain *drain, const DMADrainScope *scope)
 
     /* What was removed elsewhere before the caches are looked at. */
     smp_mb();
-    for (inflight = qatomic_load_acquire(&drain->cached); inflight;
-         inflight = inflight->next_cached) {
-        DMACache *c = inflight->cache;
+    for (inflight = qatomic_load_acquire(&drain->active); inflight;
+         inflight = inflight->next_active) {
+        DMACache *c = qatomic_load_acquire(&inflight->cache);
 
-        if (scope->only && scope->only != inflight) {
+        if (!c || (scope->only && scope->only != inflight)) {
             continue;
         }
         if (scope->first || scope->last != UINT64_MAX) {

@@ -447,36 +447,72 @@ static void single_spill_all(DMAMaps *maps)
     }
 }
 
-/* Returns: false if @info has to go to a group. */
-static bool single_add(DMAMaps *maps, const DMAMapInfo *info)
+/*
+ * A request's map becomes a single.  Returns: false if it has to go to a
+ * group.
+ */
+static inline bool single_add(DMAMaps *maps, uint64_t iova, uint64_t len,
+                              void *host, void *owner, uint64_t tag,
+                              uint32_t pasid, bool is_write)
 {
-    Single *s = single_at(maps, info->host);
+    Single *s = single_at(maps, host);
     unsigned i = s - maps->singles;
 
-    if (s->host == info->host) {
-        single_spill(maps, s);
+    if (unlikely(s->host)) {
+        if (s->host == host) {
+            single_spill(maps, s);
+        }
         return false;
     }
-    if (s->host || info->revoke || *host_bucket(maps, info->host)) {
+    if (*host_bucket(maps, host)) {
         return false;
     }
-    s->iova = info->iova;
-    s->len = info->len;
-    s->tag = info->tag;
-    s->pasid = info->pasid;
-    s->is_write = info->is_write;
-    qatomic_set(&s->owner, info->owner);
+    s->iova = iova;
+    s->len = len;
+    s->tag = tag;
+    s->pasid = pasid;
+    s->is_write = is_write;
+    qatomic_set(&s->owner, owner);
     /* Who finds the host address finds its owner. */
-    qatomic_store_release(&s->host, info->host);
+    qatomic_store_release(&s->host, host);
     maps->live[i / 64] |= (uint64_t)1 << i % 64;
     return true;
+}
+
+void dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
+                          void *host, void *owner, uint64_t tag,
+                          bool is_write)
+{
+    dma_lock(&maps->lock);
+    count_maps(maps, 1);
+    if (unlikely(!single_add(maps, iova, len, host, owner, tag, 0,
+                             is_write))) {
+        DMAMapInfo info = {
+            .iova = iova,
+            .len = len,
+            .host = host,
+            .owner = owner,
+            .tag = tag,
+            .is_write = is_write,
+        };
+
+        group_add(maps, &info);
+    }
+    dma_unlock(&maps->lock);
 }
 
 void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
 {
     dma_lock(&maps->lock);
     count_maps(maps, 1);
-    if (!single_add(maps, info)) {
+    if (info->revoke ||
+        !single_add(maps, info->iova, info->len, info->host, info->owner,
+                    info->tag, info->pasid, info->is_write)) {
+        Single *s = single_at(maps, info->host);
+
+        if (s->host == info->host) {
+            single_spill(maps, s);
+        }
         group_add(maps, info);
     }
     dma_unlock(&maps->lock);
@@ -662,11 +698,34 @@ static bool end_standing_of_unknown(DMAMaps *maps, const void *host,
     return groups > 0;
 }
 
+/* Lock held.  It is the only map of this memory, so its length is no matter. */
+static inline bool single_remove(DMAMaps *maps, const void *host,
+                                 bool is_write)
+{
+    Single *s = single_at(maps, host);
+
+    if (s->host != host || s->is_write != is_write) {
+        return false;
+    }
+    single_free(maps, s);
+    count_maps(maps, -1);
+    return true;
+}
+
+bool dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write)
+{
+    bool ok;
+
+    dma_lock(&maps->lock);
+    ok = single_remove(maps, host, is_write);
+    dma_unlock(&maps->lock);
+    return ok;
+}
+
 bool dma_maps_remove(DMAMaps *maps, const void *host, uint64_t len,
                      bool is_write, unsigned *waited)
 {
     bool ok = true;
-    Single *single;
     Group *g;
 
     *waited = 0;
@@ -675,11 +734,7 @@ bool dma_maps_remove(DMAMaps *maps, const void *host, uint64_t len,
         return false;
     }
     dma_lock(&maps->lock);
-    single = single_at(maps, host);
-    if (single->host == host && single->is_write == is_write) {
-        /* It is the only map of this memory, whatever its length. */
-        single_free(maps, single);
-        count_maps(maps, -1);
+    if (single_remove(maps, host, is_write)) {
         dma_unlock(&maps->lock);
         return true;
     }

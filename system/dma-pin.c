@@ -62,6 +62,7 @@ void address_space_cache_pin(MemoryRegionCache *cache)
         !inflight->cache_pages) {
         return;
     }
+    dma_inflight_activate(inflight);
     RCU_READ_LOCK_GUARD();
     if (!find_piece(inflight, cache->iova, cache->len, cache->is_write,
                     &info)) {

@@ -104,11 +104,39 @@ bool dma_ram_find(hwaddr gpa, DMACacheHit *hit)
     return true;
 }
 
+static inline bool find(hwaddr gpa, DMACacheHit *hit)
+{
+    DMACacheHit found;
+
+    if (likely(ram_cache) &&
+        likely(dma_cache_find_chunk(ram_cache,
+                                    qatomic_load_acquire(&ram_cache->gen), gpa,
+                                    DMA_CACHE_READ, hit))) {
+        return true;
+    }
+    if (!dma_ram_find(gpa, &found)) {
+        return false;
+    }
+    *hit = found;
+    return true;
+}
+
+bool dma_ram_read(hwaddr gpa, void *buf, hwaddr len)
+{
+    DMACacheHit hit;
+
+    if (!find(gpa, &hit) || hit.avail < len) {
+        return false;
+    }
+    memcpy(buf, hit.host, len);
+    return true;
+}
+
 bool dma_ram_read64(hwaddr gpa, uint64_t *val)
 {
     DMACacheHit hit;
 
-    if (!dma_ram_find(gpa, &hit)) {
+    if (!find(gpa, &hit)) {
         return false;
     }
     *val = le64_to_cpu(qatomic_read((uint64_t *)hit.host));

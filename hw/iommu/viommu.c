@@ -225,13 +225,26 @@ static VIOMMUConfig *get_config(VIOMMUEndpoint *ep, uint32_t pasid,
     return fresh;
 }
 
-/* Mode TRANSLATE: through the IOTLB, or the tables. */
+static void note_global(VIOMMU *v, const IOPTResult *res)
+{
+    if (unlikely(res->global) && !qatomic_read(&v->global_seen)) {
+        qatomic_set(&v->global_seen, true);
+        /* Before it is cached: see invalidate_tlb(). */
+        smp_mb();
+    }
+}
+
+/*
+ * Mode TRANSLATE: through the IOTLB, or the tables.  @entry is in terms of the
+ * canonical IOVA.
+ */
 static IOPTFault lookup(VIOMMU *v, const VIOMMUConfig *config, hwaddr iova,
                         unsigned need, uint64_t seq, IOTLBEntry *entry,
                         IOPTResult *res, bool *refused)
 {
     IOPTFault fault;
 
+    iova = iopt_space_iova(&config->space, iova);
     if (iotlb_lookup(v->iotlb, config->tag, iova, entry) &&
         (entry->perm & need) == need) {
         STAT_INC(v, iotlb_hits);
@@ -245,11 +258,7 @@ static IOPTFault lookup(VIOMMU *v, const VIOMMUConfig *config, hwaddr iova,
     STAT_INC(v, walks);
     fault = walk(v, config, iova, need, entry, res, refused);
     if (fault == IOPT_OK && !*refused) {
-        if (res->global && !qatomic_read(&v->global_seen)) {
-            qatomic_set(&v->global_seen, true);
-            /* Before it is cached: see invalidate_tlb(). */
-            smp_mb();
-        }
+        note_global(v, res);
         iotlb_insert(v->iotlb, entry, seq);
     }
     return fault;
@@ -356,6 +365,7 @@ static bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
     VIOMMUConfig *config, fresh;
     IOTLBEntry entry;
     IOPTResult res;
+    IOPTFault fault;
     bool refused = false;
     uint64_t seq = iotlb_seq(v->iotlb);
 
@@ -378,8 +388,24 @@ static bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
         t->leaf_shift = 0;
         return spare_window(ep, iova, t);
     case VIOMMU_TRANSLATE:
-        if (lookup(v, config, iova, need, seq, &entry, &res, &refused) !=
-            IOPT_OK || refused) {
+        if (unlikely(iopt_space_iova(&config->space, iova) != iova)) {
+            /* An invalidation would not find it. */
+            return false;
+        }
+        /*
+         * What is found is kept by the endpoint, so the IOTLB would only hold
+         * it twice.  It saves more than it costs where one walk is many.
+         */
+        if (config->space.second.format) {
+            fault = lookup(v, config, iova, need, seq, &entry, &res, &refused);
+        } else {
+            STAT_INC(v, walks);
+            fault = walk(v, config, iova, need, &entry, &res, &refused);
+            if (fault == IOPT_OK) {
+                note_global(v, &res);
+            }
+        }
+        if (fault != IOPT_OK || refused) {
             return false;
         }
         t->first = entry.iova;
@@ -447,7 +473,18 @@ static uint64_t viommu_tag(void *opaque)
                                        qatomic_read(&ep->last_tag);
 }
 
+static hwaddr viommu_canonical(void *opaque, uint32_t pid, hwaddr iova)
+{
+    VIOMMUEndpoint *ep = opaque;
+    VIOMMUConfig *config, fresh;
+
+    config = get_config(ep, pasid_of(ep->viommu, pid), &fresh);
+    return config->mode == VIOMMU_TRANSLATE ?
+           iopt_space_iova(&config->space, iova) : iova;
+}
+
 static const DMAInflightOps viommu_inflight_ops = {
+    .canonical = viommu_canonical,
     .translate = viommu_dma_translate,
     .probe = viommu_probe,
     .tag = viommu_tag,

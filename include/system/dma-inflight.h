@@ -59,6 +59,11 @@ typedef struct DMAInflightOps {
      */
     bool (*probe)(void *opaque, uint32_t pid, hwaddr iova, bool is_write,
                   hwaddr *gpa, hwaddr *len);
+    /*
+     * canonical: the IOVA by which invalidations know @iova, if the endpoint's
+     * tables ignore some of its bits.  Any thread, in an RCU read section.
+     */
+    hwaddr (*canonical)(void *opaque, uint32_t pid, hwaddr iova);
     /* tag: the domain tag that translations carry now.  Any thread. */
     uint64_t (*tag)(void *opaque);
     /* stalled: this map has kept a drain waiting for @age ns.  BQL. */
@@ -193,6 +198,14 @@ void address_space_unmap_standing(AddressSpace *as, void *buffer, hwaddr len,
                                   DMARevoke *revoke, void *opaque);
 
 /**
+ * dma_ram_read: copy @len bytes at @gpa, which lie in one page.
+ *
+ * Returns: false if that is not known to be RAM; ask the memory core then.
+ * Any thread, in an RCU read section or with the BQL.
+ */
+bool dma_ram_read(hwaddr gpa, void *buf, hwaddr len);
+
+/**
  * dma_ram_read64: the 64-bit little-endian number at @gpa, read atomically.
  *
  * @gpa: a multiple of 8
@@ -247,8 +260,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
 
 /*
  * What the translation cache answers; for accesses without a PASID.  Any
- * thread.  Of an address space that bounces its maps, dma_fast_map() and
- * dma_fast_unmap() are not asked.
+ * thread.
  *
  * dma_fast_read, dma_fast_write: copy what is known to be RAM.  Returns: true
  * if that was all of it; else @addr, @buf and @len are what remains.

@@ -49,6 +49,21 @@ void dma_maps_free(DMAMaps *maps);
 void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info);
 
 /**
+ * dma_maps_add_request: dma_maps_add() for the usual map: one request's,
+ * without a PASID.  Any thread.
+ */
+void dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
+                          void *host, void *owner, uint64_t tag,
+                          bool is_write);
+
+/**
+ * dma_maps_remove_request: dma_maps_remove() for the usual map: the only one of
+ * its memory, and nobody waits for it.  Returns: false if it is not like that,
+ * and nothing was done.  Any thread.
+ */
+bool dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write);
+
+/**
  * dma_maps_owner: the owner of the memory of a map at @host that has been added
  * and has not ended; or NULL if that is not known at once.  Any thread.
  */

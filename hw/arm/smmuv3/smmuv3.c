@@ -94,6 +94,12 @@ static bool check_config(SMMUv3State *s, Error **errp)
                    "'bounce' (no DMA is ever stale)", s->dma_mode);
         return false;
     }
+    if (s->dma_cache_size > VIOMMU_DMA_CACHE_SIZE_MAX) {
+        error_setg(errp, "arm-smmuv3: dma-cache-size is %u pages, but must "
+                   "be at most %u, or 0 for none", s->dma_cache_size,
+                   VIOMMU_DMA_CACHE_SIZE_MAX);
+        return false;
+    }
     if (s->iotlb_size < SMMU_IOTLB_SIZE_MIN ||
         s->iotlb_size > SMMU_IOTLB_SIZE_MAX) {
         error_setg(errp, "arm-smmuv3: iotlb-size is %u entries, but must be "
@@ -143,9 +149,12 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
     VIOMMUParams params = {
         .name = "smmuv3",
         .iotlb_entries = s->iotlb_size,
-        .bounce = is(s->dma_mode, "bounce"),
-        .stall_ms = s->drain_stall_time,
-        .timeout_ms = s->drain_timeout,
+        .drain = {
+            .bounce = is(s->dma_mode, "bounce"),
+            .cache_pages = s->dma_cache_size,
+            .stall_ms = s->drain_stall_time,
+            .timeout_ms = s->drain_timeout,
+        },
         .pasid_bits = s->ssidsize,
     };
 
@@ -185,6 +194,7 @@ static const Property smmuv3_properties[] = {
     DEFINE_PROP_BOOL("attr-perms-ovr", SMMUv3State, perms_ovr, false),
     DEFINE_PROP_BOOL("caching-mode", SMMUv3State, caching_mode, false),
     DEFINE_PROP_UINT32("iotlb-size", SMMUv3State, iotlb_size, 4096),
+    DEFINE_PROP_UINT32("dma-cache-size", SMMUv3State, dma_cache_size, 4096),
     DEFINE_PROP_STRING("dma-mode", SMMUv3State, dma_mode),
     DEFINE_PROP_UINT32("drain-timeout", SMMUv3State, drain_timeout, 0),
     DEFINE_PROP_UINT32("drain-stall-time", SMMUv3State, drain_stall_time,

@@ -57,7 +57,8 @@ static bool fetch(IntelIOMMUState *s, VTDInvDescRaw *raw)
     dma_addr_t addr = s->iq + (dma_addr_t)s->iq_head * VTD_INV_DESC_SIZE;
     uint64_t val[2];
 
-    if (dma_memory_read(&address_space_memory, addr, val, sizeof(val),
+    if (!dma_ram_read(addr, val, sizeof(val)) &&
+        dma_memory_read(&address_space_memory, addr, val, sizeof(val),
                         VTD_MEM_ATTRS) != MEMTX_OK) {
         return false;
     }

@@ -31,9 +31,6 @@
 #define VTD_IOTLB_SIZE_MIN 64
 #define VTD_IOTLB_SIZE_MAX (1u << 22)
 
-/* Pages of an endpoint's translation cache: 36 bytes each */
-#define VTD_DMA_CACHE_SIZE_MAX (1u << 20)
-
 static bool check_not_yet(bool value, const char *property, Error **errp)
 {
     if (value) {
@@ -74,10 +71,10 @@ static bool check_config(IntelIOMMUState *s, Error **errp)
                    VTD_IOTLB_SIZE_MAX);
         return false;
     }
-    if (s->dma_cache_size > VTD_DMA_CACHE_SIZE_MAX) {
+    if (s->dma_cache_size > VIOMMU_DMA_CACHE_SIZE_MAX) {
         error_setg(errp, "intel-iommu: dma-cache-size is %u pages, but must "
                    "be at most %u, or 0 for none", s->dma_cache_size,
-                   VTD_DMA_CACHE_SIZE_MAX);
+                   VIOMMU_DMA_CACHE_SIZE_MAX);
         return false;
     }
     return true;

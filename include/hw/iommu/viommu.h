@@ -168,6 +168,9 @@ struct VIOMMU {
     VIOMMURegistration registration;
 };
 
+/* Pages of an endpoint's translation cache, 36 bytes each: 36 MiB */
+#define VIOMMU_DMA_CACHE_SIZE_MAX (1u << 20)
+
 typedef struct VIOMMUParams {
     const char *name;        /* "vtd" */
     unsigned iotlb_entries;
