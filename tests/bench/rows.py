@@ -18,8 +18,12 @@ ARENA_SIZE = 400 * MIB
 MAPPED = ARENA + ARENA_SIZE
 
 # The devices, by what they are attached to
-PAGES_4K, PAGES_4K_TOO, PAGES_2M, PAGES_1G, STRICT = range(5)
-DID_4K, DID_2M, DID_1G, DID_STRICT, DID_NOBODY = 1, 2, 3, 4, 7
+PAGES_4K, PAGES_4K_TOO, PAGES_2M, PAGES_1G, STRICT, SCATTERED, PASS = range(7)
+DID_4K, DID_2M, DID_1G, DID_STRICT, DID_SCATTERED, DID_PASS = range(1, 7)
+DID_NOBODY = 7
+# No two neighbours of the arena are neighbours in memory: a step that has no
+# factor in common with the number of pages.
+SCATTER = 40507
 VRING_SLOTS = 256
 BATCH = 1000
 MAX_COUNT = 1 << 24
@@ -31,11 +35,24 @@ TRIES = 3
 THREADS_MILLISECONDS = 80
 
 
-class Machine:
-    """An emulator whose memory is touched, and its unit if there is one."""
+def scattered(number):
+    """Where a page of the arena is when they are scattered."""
+    first, count = ARENA // PAGE, ARENA_SIZE // PAGE
+    if number < first:
+        return number
+    return first + (number - first) * SCATTER % count
 
-    def __init__(self, binary, iommu=None, wrapper=(), arena=ARENA_SIZE):
-        self.emulator = Emulator(binary, iommu, wrapper=wrapper)
+
+class Machine:
+    """
+    An emulator whose memory is touched, and its unit if there is one.
+    @logged: writes are recorded as they are while the machine migrates.
+    """
+
+    def __init__(self, binary, iommu=None, wrapper=(), arena=ARENA_SIZE,
+                 logged=False):
+        self.emulator = Emulator(binary, iommu, devices=7, wrapper=wrapper,
+                                 monitor=logged)
         self.unit = None
         self.emulator.fill(ARENA, arena, 0x5a)
         ring = struct.pack(f'<HH{VRING_SLOTS}H', 0, 0, *range(VRING_SLOTS))
@@ -53,6 +70,9 @@ class Machine:
         strict = unit.identity(MAPPED, 1)
         unit.attach(STRICT, DID_STRICT, strict[3])
         self.strict_leaf = strict[1] + (ARENA >> 12) * 8
+        unit.attach(SCATTERED, DID_SCATTERED,
+                    unit.identity(MAPPED, 1, scattered)[3])
+        unit.attach(PASS, DID_PASS, 0, vtd.PASS_THROUGH)
         unit.enable()
 
     def close(self):
@@ -65,6 +85,7 @@ class Row:
     unit = 'ns'
     needs_unit = False       # there is no such thing without a vIOMMU
     big = False              # needs an IOTLB that holds everything
+    logged = False           # needs writes to be recorded
 
     def __init__(self, group, name):
         self.group, self.name = group, name
@@ -77,8 +98,9 @@ class Loop(Row):
     """A device's loop over @pages pages, one operation after the other."""
 
     def __init__(self, group, name, command, length, pages, *, device=PAGES_4K,
-                 threads=0, peer=None, addr=ARENA, cold=False):
+                 threads=0, peer=None, addr=ARENA, cold=False, logged=False):
         super().__init__(group, name)
+        self.logged = logged
         self.command, self.length, self.device = command, length, device
         self.addr = addr
         self.stride = max(length, PAGE)
@@ -114,6 +136,8 @@ class Loop(Row):
             if target.unit:
                 target.unit.invalidate(vtd.iotlb(vtd.GLOBAL))
             return self._run(target, self.steps)
+        if self.logged:
+            target.emulator.log_writes()
         tries = TRIES if self.threads > 1 else 1
         if self.threads > 1:
             milliseconds = max(milliseconds, THREADS_MILLISECONDS)
@@ -217,6 +241,37 @@ def large_pages():
                    64 * KIB, 4096, device=device)
 
 
+def scattered_rows():
+    for pages in (64, 900, 4096, 65536):
+        yield Loop('scattered pages', f'read 64 B, {pages:,} pages', READ, 64,
+                   pages, device=SCATTERED)
+    yield Loop('scattered pages', 'write 4 KiB, 4,096 pages', WRITE, 4 * KIB,
+               4096, device=SCATTERED)
+    yield Loop('scattered pages', 'read 64 KiB, 4,096 pages', READ, 64 * KIB,
+               4096, device=SCATTERED)
+    for length in (4 * KIB, 64 * KIB, MIB):
+        yield Loop('scattered pages', f'map + unmap {size(length)}', MAP_READ,
+                   length, 64 if length == 4 * KIB else 4096,
+                   device=SCATTERED)
+    yield Loop('scattered pages', 'read 64 B, each of 65,536 once', READ, 64,
+               65536, device=SCATTERED, cold=True)
+
+
+def pass_through():
+    for pages in (64, 65536):
+        yield Loop('pass-through', f'read 64 B, {pages:,} pages', READ, 64,
+                   pages, device=PASS)
+    for length in (4 * KIB, 64 * KIB):
+        yield Loop('pass-through', f'map + unmap {size(length)}', MAP_READ,
+                   length, 64 if length == 4 * KIB else 4096, device=PASS)
+
+
+def logged():
+    for pages in (64, 4096):
+        yield Loop('dirty logging', f'write 64 B, {pages:,} pages', WRITE, 64,
+                   pages, logged=True)
+
+
 def invalidations():
     elsewhere = [vtd.iotlb(vtd.PAGE, DID_4K, ELSEWHERE + i * PAGE)
                  for i in range(BATCH)]
@@ -232,6 +287,7 @@ def invalidations():
 
 def all_rows():
     return [*accesses(), *maps(), *threads(), *large_pages(),
+            *scattered_rows(), *pass_through(), *logged(),
             Loop('misses only', 'read 64 B, each of 65,536 pages once', READ,
                  64, 65536, cold=True),
             Loop('vring', 'one descriptor in and out', VRING, 16, 1,

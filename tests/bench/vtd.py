@@ -16,6 +16,7 @@ PRESENT = 1
 RW = 3
 LARGE = 1 << 7
 AW_39 = 1
+UNTRANSLATED, PASS_THROUGH = 0, 2
 # VT-d 6.5.2
 CONTEXT, IOTLB, WAIT = 1, 2, 5
 GLOBAL, DOMAIN, PAGE = 1, 2, 3
@@ -50,8 +51,11 @@ class Unit:
         self.emulator.fill(at, pages * PAGE_SIZE)
         return at
 
-    def identity(self, size, level):
-        """Tables that map 0..@size to itself; {level: (address, ...)}."""
+    def identity(self, size, level, where=lambda number: number):
+        """
+        Tables that map 0..@size to itself, or page @number of the leaves to
+        page where(number); {level: address of the first table}.
+        """
         made = {}
         below = None
         for at in range(level, 4):
@@ -61,7 +65,7 @@ class Unit:
             if below is None:
                 step, flags = PAGE_SIZE << 9 * (at - 1), RW
                 flags |= LARGE if at > 1 else 0
-                values = [i * step | flags for i in range(entries)]
+                values = [where(i) * step | flags for i in range(entries)]
             else:
                 values = [below + i * PAGE_SIZE | RW for i in range(entries)]
             data = struct.pack(f'<{len(values)}Q', *values)
@@ -69,10 +73,10 @@ class Unit:
             made[at] = below = table
         return made
 
-    def attach(self, device, did, table):
+    def attach(self, device, did, table, translation=UNTRANSLATED):
         entry = self.context + ((FIRST_SLOT + device) << 3) * 16
         self.emulator.write64(entry + 8, did << 8 | AW_39)
-        self.emulator.write64(entry, table | PRESENT)
+        self.emulator.write64(entry, table | translation << 2 | PRESENT)
 
     def _command(self, bit, keep):
         self.emulator.write32(BASE + GCMD, keep | bit)
