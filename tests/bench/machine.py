@@ -50,7 +50,7 @@ class Emulator:
         if iommu is not None:
             args += ['-device', iommu]
         for i in range(devices):
-            args += ['-device', f'x-dma-bench,addr={FIRST_SLOT + i}']
+            args += ['-device', f'x-dma-bench,addr={FIRST_SLOT + i:x}']
         if monitor:
             mine, its = socket.socketpair()
             fds.append(its)

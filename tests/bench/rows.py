@@ -86,6 +86,7 @@ class Row:
     needs_unit = False       # there is no such thing without a vIOMMU
     big = False              # needs an IOTLB that holds everything
     logged = False           # needs writes to be recorded
+    alone = False            # no other endpoint may have done any DMA
 
     def __init__(self, group, name):
         self.group, self.name = group, name
@@ -152,17 +153,23 @@ class Invalidation(Row):
 
     needs_unit = True
 
-    def __init__(self, scope, name, cached, descriptors):
-        super().__init__('invalidate', f'{name}, {cached:,} cached')
+    def __init__(self, scope, name, cached, descriptors, alone=True):
+        super().__init__('invalidate', f'{name}, {cached:,} cached' +
+                         ('' if alone else ', 6 endpoints'))
         self.cached, self.scope = cached, scope
-        self.descriptors = descriptors
+        self.descriptors, self.alone = descriptors, alone
         self.big = cached > 1000
 
     def measure(self, target, milliseconds):
+        # The endpoint has done DMA, even if nothing is left of it.
+        target.emulator.run(PAGES_4K, LOAD, addr=ARENA)
         target.unit.invalidate(vtd.iotlb(vtd.GLOBAL))
         if self.cached:
             target.emulator.run(PAGES_4K, LOAD, addr=ARENA, count=self.cached,
                                 window=self.cached * PAGE)
+        if not self.alone:
+            for device in (PAGES_4K_TOO, PAGES_2M, PAGES_1G, SCATTERED, PASS):
+                target.emulator.run(device, LOAD, addr=ARENA)
         # The loop left the host's caches cold; that is not what is measured.
         target.unit.timed([vtd.iotlb(vtd.PAGE, DID_NOBODY, ELSEWHERE)])
         return target.unit.timed(self.descriptors) / len(self.descriptors)
@@ -184,6 +191,7 @@ class Strict(Row):
                                          **where)
             return result.cpu_ns / result.ops
         unit = target.unit
+        unit.invalidate(vtd.iotlb(vtd.GLOBAL))
         lo, _ = vtd.iotlb(vtd.PAGE, DID_STRICT)
         unit.emulator.write32(unit.status, 0)
         result = target.emulator.run(
@@ -283,6 +291,7 @@ def invalidations():
             ('global, one', vtd.GLOBAL, [vtd.iotlb(vtd.GLOBAL)])):
         for cached in (0, 100, 1000, 100000):
             yield Invalidation(scope, name, cached, descriptors)
+    yield Invalidation(vtd.PAGE, 'page', 1000, elsewhere, alone=False)
 
 
 def all_rows():
