@@ -4,7 +4,7 @@ CHECKS := unit model qtest guest base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all run check $(CHECKS:%=check-%) bench install upstream
+.PHONY: all run check $(CHECKS:%=check-%) check-vhost bench install upstream
 .PHONY: clean distclean help
 
 # Ninja decides by itself how much it does at once.
@@ -16,11 +16,13 @@ all:
 help:
 	@echo 'make                build both emulators and the standalone core'
 	@echo 'make run            build, then boot Linux and show the drain'
+	@echo '                    (ARCH=aarch64: behind an SMMUv3)'
 	@echo 'make check          every test below; the last line is the sum'
 	@echo 'make check-unit     the core alone, also under ThreadSanitizer'
 	@echo 'make check-model    the drain protocol, exhaustively'
 	@echo 'make check-qtest    the emulated hardware through qtest'
 	@echo 'make check-guest    Linux guests doing verified I/O'
+	@echo 'make check-vhost    a guest and a vhost-user backend of DPDK'
 	@echo "make check-base     the base's own qtests on our binary"
 	@echo 'make check-migration  migration with a stock QEMU'
 	@echo 'make bench          measure DMA, invalidation (BENCH=--full: longer)'
@@ -31,7 +33,7 @@ help:
 	@echo 'Options of the build: ./configure --help'
 
 run: all
-	@scripts/run
+	@scripts/run $(ARCH)
 
 check: all
 	@scripts/check $(CHECKS)
@@ -40,7 +42,7 @@ check-unit check-model:
 	@scripts/build core
 	@scripts/check $(@:check-%=%)
 
-check-qtest check-guest check-base check-migration: all
+check-qtest check-guest check-vhost check-base check-migration: all
 	@scripts/check $(@:check-%=%)
 
 bench: all

@@ -318,18 +318,26 @@ bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
     DMAInflight *inflight = as->inflight;
     MemoryRegion *mr;
 
-    if (unlikely(inflight->bounce) ||
-        unlikely(!(mr = dma_maps_owner(inflight->maps, buffer)))) {
+    if (unlikely(inflight->bounce)) {
         return false;
     }
     if (is_write) {
+        mr = dma_maps_owner(inflight->maps, buffer);
+        if (unlikely(!mr)) {
+            return false;
+        }
         dma_ram_written(mr, ram_offset(mr, buffer), access_len);
-    }
-    if (likely(dma_maps_remove_request(inflight->maps, buffer, is_write))) {
-        trace_dma_inflight_unmapped(inflight, buffer, len, is_write, 0);
+        if (unlikely(!dma_maps_remove_request(inflight->maps, buffer, true))) {
+            /* It became a group's just now. */
+            dma_inflight_unmapped(as, buffer, len, true, NULL, NULL);
+        }
     } else {
-        dma_inflight_unmapped(as, buffer, len, is_write, NULL, NULL);
+        mr = dma_maps_remove_request(inflight->maps, buffer, false);
+        if (unlikely(!mr)) {
+            return false;
+        }
     }
+    trace_dma_inflight_unmapped(inflight, buffer, len, is_write, 0);
     memory_region_unref(mr);
     return true;
 }

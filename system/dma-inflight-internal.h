@@ -40,6 +40,19 @@ static inline void dma_inflight_activate(DMAInflight *inflight)
     }
 }
 
+/*
+ * dma_inflight_mapped: a map has been handed out; in the slot in which it was
+ * translated.  @owner: the region of @host.
+ * dma_inflight_unmapped: it has ended, and its effects are visible.
+ * Any thread.
+ */
+void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
+                         bool is_write, MemTxAttrs attrs, void *host,
+                         MemoryRegion *owner, DMARevoke *revoke,
+                         void *opaque);
+void dma_inflight_unmapped(AddressSpace *as, void *host, hwaddr len,
+                           bool is_write, DMARevoke *revoke, void *opaque);
+
 /* dma_drain_drop_caches: of every drain.  BQL. */
 void dma_drain_drop_caches(void);
 

@@ -13,11 +13,13 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
+#include "hw/core/cpu.h"
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
 #include "qemu/processor.h"
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
+#include "system/tcg.h"
 #include "dma-inflight-internal.h"
 #include "trace.h"
 
@@ -49,7 +51,8 @@ struct DMADrain {
     QTAILQ_HEAD(, DrainScan) scans;      /* in order of seq */
     unsigned nr_scans;
     QTAILQ_HEAD(, DMAFence) fences;      /* in order of seq */
-    uint64_t seq;                        /* of the last dma_drain_start() */
+    DMAHolds holds;
+    uint64_t seq;                        /* of the last removal or hold */
     unsigned waited;                     /* records waited for; atomic */
     uint32_t stall_ms, timeout_ms;
     QEMUTimer *timer;                    /* of the oldest fence */
@@ -97,6 +100,7 @@ DMADrain *dma_drain_new(const DMADrainParams *params)
     QLIST_INIT(&drain->inflights);
     QTAILQ_INIT(&drain->scans);
     QTAILQ_INIT(&drain->fences);
+    dma_holds_init(&drain->holds);
     drain->cache_pages = params->cache_pages;
     drain->bounce = params->bounce;
     drain->stall_ms = params->stall_ms;
@@ -109,9 +113,13 @@ DMADrain *dma_drain_new(const DMADrainParams *params)
 void dma_drain_free(DMADrain *drain)
 {
     DMAInflight *inflight, *tmp;
+    DMAHold *hold;
 
     assert(QTAILQ_EMPTY(&drain->fences));
     dma_drain_reset(drain);
+    while ((hold = dma_holds_oldest(&drain->holds))) {
+        dma_hold_abandon(hold);
+    }
     QLIST_FOREACH_SAFE(inflight, &drain->inflights, next, tmp) {
         QLIST_REMOVE(inflight, next);
         dma_maps_free(inflight->maps);
@@ -183,13 +191,15 @@ void dma_inflight_device_gone(DMAInflight *inflight)
 
 void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
                          bool is_write, MemTxAttrs attrs, void *host,
-                         DMARevoke *revoke, void *opaque)
+                         MemoryRegion *owner, DMARevoke *revoke,
+                         void *opaque)
 {
     DMAInflight *inflight = as->inflight;
     DMAMapInfo info = {
         .iova = inflight->ops->canonical(inflight->opaque, attrs.pid, addr),
         .len = len,
         .host = host,
+        .owner = owner,
         .tag = inflight->ops->tag(inflight->opaque),
         .pasid = attrs.pid,
         .is_write = is_write,
@@ -276,6 +286,48 @@ static bool dma_map_is_stale(void *opaque, const DMAMapInfo *info)
     return false;
 }
 
+/*
+ * A vCPU of TCG is an RCU reader for as long as it executes, and the one that
+ * waits for the invalidation may do so in a tight loop with interrupts off:
+ * nothing makes it leave, and the grace period would last until the guest gives
+ * up.  So they are kicked while a grace period is pending; more than once,
+ * because it begins some time after it was asked for.  BQL.
+ */
+#define GRACE_KICK_MS 5
+
+static unsigned graces;
+static QEMUTimer *grace_timer;
+
+static void dma_grace_kick(void *opaque)
+{
+    CPUState *cpu;
+
+    CPU_FOREACH(cpu) {
+        qemu_cpu_kick(cpu);
+    }
+    timer_mod(grace_timer,
+              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GRACE_KICK_MS);
+}
+
+static void dma_grace_begin(void)
+{
+    if (!graces++ && tcg_enabled()) {
+        if (!grace_timer) {
+            grace_timer = timer_new_ms(QEMU_CLOCK_REALTIME, dma_grace_kick,
+                                       NULL);
+        }
+        timer_mod(grace_timer,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GRACE_KICK_MS);
+    }
+}
+
+static void dma_grace_end(void)
+{
+    if (!--graces && grace_timer) {
+        timer_del(grace_timer);
+    }
+}
+
 static void dma_drain_grace(struct rcu_head *rcu);
 
 /* Pointers were cleared: who has read one is in an RCU read section. */
@@ -288,6 +340,7 @@ static void dma_drain_wait_readers(DMADrain *drain, uint64_t seq)
     scan->seq = seq;
     scan->grace = true;
     scan->nothing = true;
+    dma_grace_begin();
     call_rcu1(&scan->rcu, dma_drain_grace);
     QTAILQ_FOREACH(next, &drain->scans, next) {
         if (next->seq > seq) {
@@ -352,6 +405,7 @@ static void dma_drain_grace(struct rcu_head *rcu)
 {
     DrainScan *scan = container_of(rcu, DrainScan, rcu);
 
+    dma_grace_end();
     scan->grace = false;
     if (!scan->drain) {
         g_free(scan);
@@ -395,20 +449,26 @@ void dma_inflight_activate_slow(DMAInflight *inflight)
     qatomic_store_release(&inflight->active, true);
 }
 
+void dma_drain_forget(DMADrain *drain)
+{
+    DMAInflight *inflight;
+
+    for (inflight = qatomic_load_acquire(&drain->active); inflight;
+         inflight = inflight->next_active) {
+        DMACache *c = qatomic_load_acquire(&inflight->cache);
+
+        if (c) {
+            dma_cache_invalidate_all(c);
+        }
+    }
+}
+
 void dma_drain_drop_caches(void)
 {
     DMADrain *drain;
-    DMAInflight *inflight;
 
     QLIST_FOREACH(drain, &drains, next) {
-        for (inflight = qatomic_load_acquire(&drain->active); inflight;
-             inflight = inflight->next_active) {
-            DMACache *c = qatomic_load_acquire(&inflight->cache);
-
-            if (c) {
-                dma_cache_invalidate_all(c);
-            }
-        }
+        dma_drain_forget(drain);
     }
 }
 
@@ -462,6 +522,7 @@ void dma_drain_start(DMADrain *drain, const DMADrainScope *scope)
         scan->scope = *scope;
         if (scope->topology) {
             scan->grace = true;
+            dma_grace_begin();
             call_rcu1(&scan->rcu, dma_drain_grace);
         }
         scan->seq = seq;
@@ -471,12 +532,40 @@ void dma_drain_start(DMADrain *drain, const DMADrainScope *scope)
     scan->epoch = epoch;
 }
 
+DMAHold *dma_drain_hold(AddressSpace *as, hwaddr iova, hwaddr len,
+                        const DMAHoldOps *ops, void *opaque)
+{
+    DMAInflight *inflight = as->inflight;
+    DMAHold *hold;
+
+    if (!inflight) {
+        return NULL;
+    }
+    hold = dma_holds_add(&inflight->drain->holds, ++inflight->drain->seq);
+    hold->iova = iova;
+    hold->len = len;
+    hold->endpoint = inflight;
+    hold->ops = ops;
+    hold->opaque = opaque;
+    trace_dma_drain_hold(inflight->drain, hold, hold->seq, iova, len);
+    return hold;
+}
+
+void dma_drain_release(DMAHold *hold)
+{
+    trace_dma_drain_release(hold, hold->seq);
+    if (dma_hold_free(hold)) {
+        dma_drain_wake();
+    }
+}
+
 static bool dma_fence_done(DMADrain *drain, uint64_t seq)
 {
     DrainScan *scan = QTAILQ_FIRST(&drain->scans);
+    DMAHold *hold = dma_holds_oldest(&drain->holds);
     DMAInflight *inflight;
 
-    if (scan && scan->seq <= seq) {
+    if ((scan && scan->seq <= seq) || (hold && hold->seq <= seq)) {
         return false;
     }
     if (!qatomic_load_acquire(&drain->waited)) {
@@ -522,6 +611,43 @@ static void dma_drain_oldest_changed(DMADrain *drain)
     dma_drain_set_timer(drain);
 }
 
+/* The timer has rung for the fence @seq: what about its holds? */
+static void dma_drain_late_holds(DMADrain *drain, uint64_t seq, bool stalled,
+                                 bool timeout, int64_t age)
+{
+    DMAInflight *inflight;
+    DMAHold *hold;
+
+    if (!stalled && !timeout) {
+        return;
+    }
+    QLIST_FOREACH(inflight, &drain->inflights, next) {
+        bool report = stalled;
+
+        while ((hold = dma_holds_oldest_of(&drain->holds, inflight)) &&
+               hold->seq <= seq) {
+            DMAMapInfo info = {
+                .iova = hold->iova,
+                .len = hold->len,
+                .is_write = true,
+            };
+
+            if (report) {
+                drain->stats.stalls++;
+                inflight->ops->stalled(inflight->opaque, &info, age);
+                report = false;
+            }
+            if (!timeout) {
+                break;
+            }
+            dma_hold_abandon(hold);
+            drain->stats.abandoned++;
+            inflight->ops->abandon(inflight->opaque, &info, age);
+            hold->ops->abandon(hold->opaque);
+        }
+    }
+}
+
 static void dma_drain_timer(void *opaque)
 {
     DMADrain *drain = opaque;
@@ -561,6 +687,7 @@ static void dma_drain_timer(void *opaque)
             qatomic_sub(&drain->waited, n);
         }
     }
+    dma_drain_late_holds(drain, fence->seq, stalled, timeout, age);
     if (stalled) {
         drain->stall_reported = true;
     }
@@ -591,6 +718,7 @@ bool dma_drain_fence(DMADrain *drain, DMAFence *fence,
     if (QTAILQ_FIRST(&drain->fences) == fence) {
         dma_drain_oldest_changed(drain);
     }
+    dma_holds_flush(&drain->holds, drain->seq);
     /* A map may have ended between the check and the insertion. */
     dma_drain_wake();
     return false;

@@ -479,6 +479,22 @@ static inline bool single_add(DMAMaps *maps, uint64_t iova, uint64_t len,
     return true;
 }
 
+static __attribute__((noinline))
+void add_to_group(DMAMaps *maps, uint64_t iova, uint64_t len, void *host,
+                  void *owner, uint64_t tag, bool is_write)
+{
+    DMAMapInfo info = {
+        .iova = iova,
+        .len = len,
+        .host = host,
+        .owner = owner,
+        .tag = tag,
+        .is_write = is_write,
+    };
+
+    group_add(maps, &info);
+}
+
 void dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
                           void *host, void *owner, uint64_t tag,
                           bool is_write)
@@ -487,16 +503,7 @@ void dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
     count_maps(maps, 1);
     if (unlikely(!single_add(maps, iova, len, host, owner, tag, 0,
                              is_write))) {
-        DMAMapInfo info = {
-            .iova = iova,
-            .len = len,
-            .host = host,
-            .owner = owner,
-            .tag = tag,
-            .is_write = is_write,
-        };
-
-        group_add(maps, &info);
+        add_to_group(maps, iova, len, host, owner, tag, is_write);
     }
     dma_unlock(&maps->lock);
 }
@@ -712,14 +719,18 @@ static inline bool single_remove(DMAMaps *maps, const void *host,
     return true;
 }
 
-bool dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write)
+void *dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write)
 {
-    bool ok;
+    void *owner;
 
     dma_lock(&maps->lock);
-    ok = single_remove(maps, host, is_write);
+    owner = single_at(maps, host)->owner;
+    if (unlikely(!owner) ||
+        unlikely(!single_remove(maps, host, is_write))) {
+        owner = NULL;
+    }
     dma_unlock(&maps->lock);
-    return ok;
+    return owner;
 }
 
 bool dma_maps_remove(DMAMaps *maps, const void *host, uint64_t len,

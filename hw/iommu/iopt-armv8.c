@@ -3,18 +3,18 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Arm ARM (DDI 0487) D8.  Our level 1 is the architecture's level 3, our
+ * Arm ARM (DDI 0487I.a) D8.  Our level 1 is the architecture's level 3, our
  * level 4 its level 0.
  */
 #include "qemu/osdep.h"
 #include "hw/iommu/iopt-armv8.h"
 #include "iopt-internal.h"
 
-/* Every descriptor, D8.3.1 */
+/* Every descriptor, D8.3 */
 #define DESC_VALID      (1ull << 0)
 #define DESC_TYPE       (1ull << 1)     /* table or page; otherwise a block */
 
-/* Block and page descriptors, D8.3.1; both stages */
+/* Block and page descriptors; both stages */
 #define LEAF_AF         (1ull << 10)
 #define LEAF_DBM        (1ull << 51)
 /* Stage 1 */
@@ -30,7 +30,7 @@
 #define S2_XN0          (1ull << 53)
 #define S2_XN1          (1ull << 54)
 
-/* Stage 1 table descriptors, D8.3.2; IOPTEntry.inherited has them >> 59 */
+/* Stage 1 table descriptors; IOPTEntry.inherited has them >> 59 */
 #define TABLE_SHIFT     59
 #define TABLE_PXN       (1u << 0)
 #define TABLE_XN        (1u << 1)
@@ -38,7 +38,7 @@
 #define TABLE_AP1       (1u << 3)       /* no write */
 #define TABLE_ALL       (TABLE_PXN | TABLE_XN | TABLE_AP0 | TABLE_AP1)
 
-/* D8.2.2: that many tables at the start level of stage 2 */
+/* D8.2.2: log2 of the tables that stage 2 may start with */
 #define MAX_CONCATENATED_BITS 4
 
 /*
@@ -83,8 +83,8 @@ static bool hardware_dirty(const IOPTTable *table, uint64_t entry)
 
 /*
  * @can: what the leaf allows; @writable: it is marked as such (dirty) and not
- * only by LEAF_DBM (clean); @dirty: what makes it so.  D8.4.? hardware
- * management of the Access flag and dirty state.
+ * only by LEAF_DBM (clean); @dirty: what makes it so.  D8.5, hardware updates
+ * to the translation tables.
  */
 static void set_permissions(const IOPTTable *table, uint64_t entry,
                             unsigned can, bool writable, uint64_t dirty,
@@ -105,7 +105,10 @@ static void set_permissions(const IOPTTable *table, uint64_t entry,
     out->dirty = dirty;
 }
 
-/* D8.4.1, direct permissions; @limits: TABLE_* of the levels above */
+/*
+ * D8.4, stage 1 permissions; @limits: TABLE_* of the levels above.  A clean
+ * page is writable here.
+ */
 static unsigned stage1_permissions(const IOPTTable *table, uint64_t entry,
                                    unsigned attrs, unsigned limits)
 {
@@ -154,13 +157,11 @@ static IOPTFault stage1_decode(const IOPTTable *table, unsigned level,
     out->global = !(entry & S1_NG);
     set_permissions(table, entry,
                     stage1_permissions(table, entry, attrs, inherited),
-                    !(entry & S1_AP2),
-                    hardware_dirty(table, entry) ? entry & ~S1_AP2 : entry,
-                    out);
+                    !(entry & S1_AP2), entry & ~S1_AP2, out);
     return IOPT_OK;
 }
 
-/* D8.4.2, stage 2 permissions */
+/* D8.4, stage 2 permissions */
 static unsigned stage2_permissions(const IOPTTable *table, uint64_t entry,
                                    unsigned attrs)
 {
@@ -194,13 +195,11 @@ static IOPTFault stage2_decode(const IOPTTable *table, unsigned level,
         return IOPT_OK;
     }
     set_permissions(table, entry, stage2_permissions(table, entry, attrs),
-                    entry & S2_S2AP1,
-                    hardware_dirty(table, entry) ? entry | S2_S2AP1 : entry,
-                    out);
+                    entry & S2_S2AP1, entry | S2_S2AP1, out);
     return IOPT_OK;
 }
 
-/* Table D8-21 and its neighbours: the levels that have blocks, and page size */
+/* D8.3: page sizes, and the levels that have blocks */
 #define FORMAT(stage, granule, shift, blocks) {     \
         .name = "vmsav8-64-" #stage "-" granule,   \
         .page_shift = (shift),                      \

@@ -9,7 +9,8 @@
 #include "hw/iommu/iopt.h"
 
 /* log2 of what one entry at @level covers */
-static inline unsigned iopt_level_shift(const IOPTFormat *format, unsigned level)
+static inline unsigned iopt_level_shift(const IOPTFormat *format,
+                                        unsigned level)
 {
     return format->page_shift + (level - 1) * format->index_bits;
 }
@@ -37,7 +38,7 @@ static inline uint64_t iopt_input_last(const IOPTTable *table)
  * not masked.
  */
 static inline uint64_t iopt_entry_addr(const IOPTTable *table, uint64_t base,
-                                  unsigned level, uint64_t iova)
+                                       unsigned level, uint64_t iova)
 {
     uint64_t index = iova >> iopt_level_shift(table->format, level);
 
@@ -48,14 +49,14 @@ static inline uint64_t iopt_entry_addr(const IOPTTable *table, uint64_t base,
 }
 
 static inline bool iopt_is_leaf(const IOPTFormat *format, unsigned level,
-                           uint64_t entry)
+                                uint64_t entry)
 {
     return level == 1 || ((entry & format->leaf_bit) &&
                           (format->leaf_levels >> level & 1));
 }
 
-static inline uint64_t iopt_entry_output(const IOPTTable *table, uint64_t entry,
-                                    unsigned shift)
+static inline uint64_t iopt_entry_output(const IOPTTable *table,
+                                         uint64_t entry, unsigned shift)
 {
     return entry & iopt_block_last(0, table->output_bits) &
            ~iopt_block_last(0, shift);
@@ -70,18 +71,44 @@ typedef struct IOPTWalk {
     bool update;             /* entries are updated: no probe */
 } IOPTWalk;
 
-/* iopt_plain_decode: IOPTFormat.decode of the formats that are data. */
-IOPTFault iopt_plain_decode(const IOPTTable *table, unsigned level,
-                            uint64_t entry, unsigned attrs,
-                            unsigned inherited, IOPTEntry *out);
+/* IOPTFormat.decode of the formats that are data */
+static inline IOPTFault iopt_plain_decode(const IOPTTable *table,
+                                          unsigned level, uint64_t entry,
+                                          unsigned inherited, IOPTEntry *out)
+{
+    const IOPTFormat *format = table->format;
+    unsigned perm = (entry & format->read_bit ? IOPT_READ : 0) |
+                    (entry & format->write_bit ? IOPT_WRITE : 0);
+
+    if (!perm) {
+        return IOPT_FAULT_NOT_PRESENT;
+    }
+    out->leaf = iopt_is_leaf(format, level, entry);
+    if (entry & table->reserved[out->leaf][level]) {
+        return IOPT_FAULT_RESERVED;
+    }
+    /* Inherited is what the levels above do not allow. */
+    perm &= ~inherited;
+    out->inherited = ~perm;
+    out->can = out->now = perm;
+    out->global = false;
+    out->accessed = out->dirty = entry;
+    out->addr = iopt_entry_output(table, entry, out->leaf ?
+                                  iopt_level_shift(format, level) :
+                                  format->page_shift);
+    return IOPT_OK;
+}
 
 static inline IOPTFault iopt_decode(const IOPTTable *table, unsigned level,
                                     uint64_t entry, unsigned attrs,
                                     unsigned inherited, IOPTEntry *out)
 {
-    memset(out, 0, sizeof(*out));
-    return (table->format->decode ?: iopt_plain_decode)(table, level, entry,
-                                                        attrs, inherited, out);
+    if (table->format->decode) {
+        memset(out, 0, sizeof(*out));
+        return table->format->decode(table, level, entry, attrs, inherited,
+                                     out);
+    }
+    return iopt_plain_decode(table, level, entry, inherited, out);
 }
 
 /*
@@ -100,18 +127,48 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
                           uint64_t iova, unsigned access, unsigned attrs,
                           IOPTResult *out);
 
-/*
- * iopt_read_entry: read the entry at @addr; if @nested an address before
- * w->second, for @access (IOPT_READ, or IOPT_WRITE: it will be written).
- * *@page caches where a page of tables leads between calls; NULL: does not.
- */
+/* Where a page of the first stage's tables is in memory */
 typedef struct IOPTTablePage {
     uint64_t first, addr;
-    uint8_t shift;           /* 0: nothing cached */
+    uint8_t shift;           /* 0: not known */
 } IOPTTablePage;
 
-IOPTFault iopt_read_entry(IOPTWalk *w, bool nested, uint64_t addr,
-                          IOPTTablePage *page, uint64_t *entry,
-                          IOPTResult *out);
+/*
+ * iopt_locate_entry: where in memory the first stage's entry at @addr is, for
+ * @access: IOPT_READ, or IOPT_WRITE: it will be written.
+ *
+ * @page: keeps the last answer between calls; NULL: nothing is kept
+ */
+IOPTFault iopt_locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
+                            IOPTTablePage *page, uint64_t *memory,
+                            IOPTResult *out);
+
+/*
+ * iopt_read_entry: read the entry at @addr into @out->entry; @nested: @addr is
+ * an address before w->second.
+ */
+static inline IOPTFault iopt_read_entry(IOPTWalk *w, bool nested,
+                                        uint64_t addr, IOPTTablePage *page,
+                                        IOPTResult *out)
+{
+    if (nested) {
+        IOPTFault fault = iopt_locate_entry(w, addr, IOPT_READ, page, &addr,
+                                            out);
+
+        if (fault != IOPT_OK) {
+            return fault;
+        }
+    }
+    if (w->reads_left == 0) {
+        w->exhausted = true;
+        return IOPT_FAULT_READ_TABLE;
+    }
+    w->reads_left--;
+    if (!w->mem->read(w->mem->opaque, addr, &out->entry)) {
+        out->fetch = addr;
+        return IOPT_FAULT_READ_TABLE;
+    }
+    return IOPT_OK;
+}
 
 #endif

@@ -128,7 +128,7 @@ static bool walk_table(RangeWalk *r, const RangeStage *s, uint64_t base,
 
         fault = iopt_read_entry(&r->w, r->w.second && !s->first,
                                 iopt_entry_addr(table, base, level, addr),
-                                &page, &res.entry, &res);
+                                &page, &res);
         if (r->w.exhausted) {
             return false;
         }

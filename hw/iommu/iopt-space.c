@@ -19,6 +19,8 @@
  */
 #define MAX_UPDATES 64
 
+#define ACCESS_MASK (IOPT_READ | IOPT_WRITE)
+
 IOPTFault iopt_stage_start(const IOPTTable *table, IOPTResult *out)
 {
     if (!table->format->decode) {
@@ -45,10 +47,9 @@ static IOPTFault second_fault(IOPTFault fault, const IOPTResult *res,
     return fault;
 }
 
-/* Where in memory the first stage's entry at @addr is. */
-static IOPTFault locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
-                              IOPTTablePage *page, uint64_t *memory,
-                              IOPTResult *out)
+IOPTFault iopt_locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
+                            IOPTTablePage *page, uint64_t *memory,
+                            IOPTResult *out)
 {
     IOPTResult res;
     IOPTFault fault;
@@ -61,6 +62,7 @@ static IOPTFault locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
     fault = iopt_stage_walk(w, w->second, false, addr, access, IOPT_TABLE,
                             &res);
     if (fault != IOPT_OK) {
+        res.table_write = access & IOPT_WRITE;
         return second_fault(fault, &res, addr, true, out);
     }
     in_page = addr & iopt_block_last(0, res.shift);
@@ -69,30 +71,6 @@ static IOPTFault locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
         *page = (IOPTTablePage) {
             .first = addr - in_page, .addr = res.addr, .shift = res.shift,
         };
-    }
-    return IOPT_OK;
-}
-
-IOPTFault iopt_read_entry(IOPTWalk *w, bool nested, uint64_t addr,
-                          IOPTTablePage *page, uint64_t *entry,
-                          IOPTResult *out)
-{
-    IOPTFault fault;
-
-    if (nested) {
-        fault = locate_entry(w, addr, IOPT_READ, page, &addr, out);
-        if (fault != IOPT_OK) {
-            return fault;
-        }
-    }
-    if (w->reads_left == 0) {
-        w->exhausted = true;
-        return IOPT_FAULT_READ_TABLE;
-    }
-    w->reads_left--;
-    if (!w->mem->read(w->mem->opaque, addr, entry)) {
-        out->fetch = addr;
-        return IOPT_FAULT_READ_TABLE;
     }
     return IOPT_OK;
 }
@@ -110,7 +88,7 @@ static IOPTFault probe_second(IOPTWalk *w, uint64_t addr, uint64_t output,
     uint64_t memory;
 
     probe.update = false;
-    fault = locate_entry(&probe, addr, IOPT_WRITE, NULL, &memory, out);
+    fault = iopt_locate_entry(&probe, addr, IOPT_WRITE, NULL, &memory, out);
     if (fault != IOPT_OK) {
         return fault;
     }
@@ -131,7 +109,7 @@ static IOPTFault update_entry(IOPTWalk *w, bool nested, uint64_t addr,
     IOPTFault fault;
 
     if (nested) {
-        fault = locate_entry(w, addr, IOPT_WRITE, NULL, &addr, out);
+        fault = iopt_locate_entry(w, addr, IOPT_WRITE, NULL, &addr, out);
         if (fault != IOPT_OK) {
             return fault;
         }
@@ -227,7 +205,7 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
 
         out->shift = iopt_level_shift(table->format, out->level);
         out->entry = 0;
-        fault = iopt_read_entry(w, nested, addr, NULL, &out->entry, out);
+        fault = iopt_read_entry(w, nested, addr, NULL, out);
         if (fault == IOPT_OK) {
             fault = settle_entry(w, table, nested, addr, iova, access, attrs,
                                  inherited, &e, out);
@@ -291,6 +269,7 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
 {
     const IOPTTable *table = &space->table;
     bool nested = space->second.format != NULL;
+    unsigned attrs = space->attrs | (access & ~ACCESS_MASK);
     IOPTWalk w = {
         .second = nested ? &space->second : NULL,
         .mem = mem,
@@ -300,6 +279,7 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     IOPTResult first;
     IOPTFault fault;
 
+    access &= ACCESS_MASK;
     if (!nested && !space->upper.format && !table->format->decode) {
         return iopt_walk(table, iova, access, mem->read, mem->opaque, out);
     }
@@ -309,11 +289,10 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     } else {
         iova = lower_iova(table, iova);
     }
-    fault = iopt_stage_walk(&w, table, nested, iova, access, space->attrs,
-                            out);
+    fault = iopt_stage_walk(&w, table, nested, iova, access, attrs, out);
     if (fault != IOPT_OK || !nested) {
         return fault;
     }
     first = *out;
-    return walk_second(&w, iova, access, space->attrs, &first, out);
+    return walk_second(&w, iova, access, attrs, &first, out);
 }

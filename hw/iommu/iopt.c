@@ -9,31 +9,6 @@
 #include "qemu/osdep.h"
 #include "iopt-internal.h"
 
-IOPTFault iopt_plain_decode(const IOPTTable *table, unsigned level,
-                            uint64_t entry, unsigned attrs,
-                            unsigned inherited, IOPTEntry *out)
-{
-    const IOPTFormat *format = table->format;
-    unsigned perm = (entry & format->read_bit ? IOPT_READ : 0) |
-                    (entry & format->write_bit ? IOPT_WRITE : 0);
-
-    if (!perm) {
-        return IOPT_FAULT_NOT_PRESENT;
-    }
-    out->leaf = iopt_is_leaf(format, level, entry);
-    if (entry & table->reserved[out->leaf][level]) {
-        return IOPT_FAULT_RESERVED;
-    }
-    /* Inherited is what the levels above do not allow. */
-    perm &= ~inherited;
-    out->inherited = ~perm;
-    out->can = out->now = perm;
-    out->addr = iopt_entry_output(table, entry, out->leaf ?
-                                  iopt_level_shift(format, level) :
-                                  format->page_shift);
-    return IOPT_OK;
-}
-
 /*
  * Read and check the entry for @iova in the table @base.  @out->perm is what
  * the levels above allow, and is narrowed; *@leaf is set if it is IOPT_OK.

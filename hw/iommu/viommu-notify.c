@@ -232,6 +232,8 @@ void viommu_notify_forget(VIOMMUEndpoint *ep)
     if (ep->notifier_flags & IOMMU_NOTIFIER_IOTLB_EVENTS) {
         notify_all(ep, IOMMU_NOTIFIER_UNMAP, 0, HWADDR_MAX, 0, IOMMU_NONE);
     }
+    notify_all(ep, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, 0, HWADDR_MAX, 0,
+               IOMMU_NONE);
     iova_tree_remove(ep->shadow, all);
 }
 

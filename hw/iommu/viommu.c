@@ -27,6 +27,9 @@
 #include "trace.h"
 #include "viommu-internal.h"
 
+/* The smallest page of any format */
+#define SMALLEST_SHIFT 12
+
 /* A translation that no table limits is handed out in pages of this size. */
 #define BYPASS_PAGE_MASK 0xfffULL
 
@@ -168,23 +171,23 @@ static bool output_ok(VIOMMU *v, hwaddr addr, hwaddr mask)
  * allowed and some that are not is handed out, and cached, in its smallest
  * pieces.
  */
-static IOPTFault walk(VIOMMU *v, const VIOMMUConfig *config, hwaddr iova,
-                      unsigned need, IOTLBEntry *entry, IOPTResult *res,
-                      bool *refused)
+static IOPTFault walk(VIOMMU *v, const VIOMMUConfig *config,
+                      const IOPTMem *mem, hwaddr iova, unsigned need,
+                      IOTLBEntry *entry, IOPTResult *res, bool *refused)
 {
     IOPTFault fault;
     hwaddr mask, addr;
 
     *refused = false;
     memset(res, 0, sizeof(*res));
-    fault = iopt_space_walk(&config->space, iova, need, &v->mem, res);
+    fault = iopt_space_walk(&config->space, iova, need, mem, res);
     if (fault != IOPT_OK) {
         return fault;
     }
     mask = (1ULL << res->shift) - 1;
     addr = res->addr | (iova & mask);
     if (!output_ok(v, addr, mask)) {
-        res->shift = config->space.table.format->page_shift;
+        res->shift = MIN(res->shift, SMALLEST_SHIFT);
         mask = (1ULL << res->shift) - 1;
         *refused = !output_ok(v, addr, mask);
     }
@@ -256,7 +259,7 @@ static IOPTFault lookup(VIOMMU *v, const VIOMMUConfig *config, hwaddr iova,
      */
     STAT_INC(v, iotlb_misses);
     STAT_INC(v, walks);
-    fault = walk(v, config, iova, need, entry, res, refused);
+    fault = walk(v, config, &v->mem, iova, need, entry, res, refused);
     if (fault == IOPT_OK && !*refused) {
         note_global(v, res);
         iotlb_insert(v->iotlb, entry, seq);
@@ -400,7 +403,8 @@ static bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
             fault = lookup(v, config, iova, need, seq, &entry, &res, &refused);
         } else {
             STAT_INC(v, walks);
-            fault = walk(v, config, iova, need, &entry, &res, &refused);
+            fault = walk(v, config, &v->mem, iova, need, &entry, &res,
+                         &refused);
             if (fault == IOPT_OK) {
                 note_global(v, &res);
             }
@@ -442,6 +446,8 @@ static bool viommu_probe(void *opaque, uint32_t pid, hwaddr iova,
     VIOMMUEndpoint *ep = opaque;
     VIOMMU *v = ep->viommu;
     VIOMMUConfig config;
+    /* It is no access: no table is written for it. */
+    const IOPTMem mem = { .read = v->mem.read, .opaque = v->mem.opaque };
     IOTLBEntry entry;
     IOPTResult res;
     bool refused;
@@ -453,12 +459,12 @@ static bool viommu_probe(void *opaque, uint32_t pid, hwaddr iova,
         *len = BYPASS_PAGE_MASK + 1 - (iova & BYPASS_PAGE_MASK);
         return config.bypass_bits >= 64 || !(iova >> config.bypass_bits);
     case VIOMMU_TRANSLATE:
-        if (walk(v, &config, iova, is_write ? IOPT_WRITE : IOPT_READ, &entry,
-                 &res, &refused) != IOPT_OK || refused) {
+        if (walk(v, &config, &mem, iova, is_write ? IOPT_WRITE : IOPT_READ,
+                 &entry, &res, &refused) != IOPT_OK || refused) {
             return false;
         }
-        *gpa = entry.addr + (iova - entry.iova);
-        *len = (1ULL << entry.shift) - (iova - entry.iova);
+        *gpa = entry.addr | (iova & ((1ULL << entry.shift) - 1));
+        *len = entry.addr + (1ULL << entry.shift) - *gpa;
         return true;
     default:
         return false;
@@ -857,6 +863,8 @@ static void viommu_start_over(VIOMMU *v, bool drain)
     }
     if (drain) {
         dma_drain_start(v->drain, &scope);
+    } else {
+        dma_drain_forget(v->drain);
     }
 }
 

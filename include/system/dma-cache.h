@@ -218,8 +218,9 @@ typedef struct DMACacheRun {
     unsigned perm;           /* DMA_CACHE_READ | DMA_CACHE_WRITE */
     /*
      * log2 of the leaf that it is, or is a part of: an invalidation that
-     * touches one byte of a leaf removes all of it.  0: it was found in the
-     * cache, or there are no leaves (bypass).
+     * touches one byte of a leaf removes all of it.  0: it is made of whole
+     * runs as the cache gave them (@before, @avail), or there are no leaves
+     * (bypass).
      */
     unsigned leaf_shift;
 } DMACacheRun;

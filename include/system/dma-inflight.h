@@ -23,6 +23,7 @@
 #include "qemu/queue.h"
 #include "system/dma-bounce.h"
 #include "system/dma-epoch.h"
+#include "system/dma-hold.h"
 #include "system/dma-maps.h"
 
 typedef struct DMAInflight DMAInflight;
@@ -161,10 +162,39 @@ void dma_drain_poll(DMADrain *drain);
 /** dma_drain_busy: is a fence pending?  BQL. */
 bool dma_drain_busy(DMADrain *drain);
 
+/**
+ * dma_drain_forget: drop what the endpoints have cached, as if everything had
+ * been invalidated, but nobody waits.  BQL.
+ */
+void dma_drain_forget(DMADrain *drain);
+
 /** dma_drain_reset: forget what was begun; no fence may be pending.  BQL. */
 void dma_drain_reset(DMADrain *drain);
 
 void dma_drain_get_stats(DMADrain *drain, DMADrainStats *stats);
+
+/**
+ * dma_drain_hold: somebody outside (a vhost-user backend) was told that
+ * @iova .. @iova + @len - 1 (@len 0: 2^64 bytes) of @as was removed, and has
+ * not acknowledged it.  Fences that are asked for from now on wait until
+ * dma_drain_release().
+ *
+ * A hold that makes a fence wait too long is reported like a map.  Once
+ * drain-timeout has passed nobody waits for it any more: the device is marked
+ * broken, then @ops->abandon(@opaque) is called, which makes sure that the
+ * holder does no harm and may release this and other holds.
+ *
+ * Returns: NULL if @as has no drain: the caller has to wait itself.  BQL.
+ */
+DMAHold *dma_drain_hold(AddressSpace *as, hwaddr iova, hwaddr len,
+                        const DMAHoldOps *ops, void *opaque);
+
+/**
+ * dma_drain_release: what @hold stood for has been acknowledged, or cannot
+ * happen any more.  Frees @hold.  Completions come later, from the main loop.
+ * BQL.
+ */
+void dma_drain_release(DMAHold *hold);
 
 /**
  * dma_inflight_device_gone: no device does DMA as @inflight any more, and what
@@ -287,13 +317,18 @@ DMABounce *dma_inflight_bounce(AddressSpace *as);
 /* dma_inflight_readable: may the endpoint read all of it?  Any thread. */
 bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len);
 
-/* A map has been handed out; in the slot in which it was translated. */
-void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
-                         bool is_write, MemTxAttrs attrs, void *host,
-                         DMARevoke *revoke, void *opaque);
-/* It has ended, and its effects are visible.  Any thread. */
-void dma_inflight_unmapped(AddressSpace *as, void *host, hwaddr len,
-                           bool is_write, DMARevoke *revoke, void *opaque);
+/*
+ * address_space_map() and _unmap() of an address space behind a vIOMMU.
+ * dma_unmap(): @revoke, @opaque: of a standing map.  Returns: false if @buffer
+ * is a bounce buffer of the memory core.
+ * address_space_map_untracked: the memory core's own, which records nothing.
+ */
+void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
+              MemTxAttrs attrs);
+bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
+               hwaddr access_len, DMARevoke *revoke, void *opaque);
+void *address_space_map_untracked(AddressSpace *as, hwaddr addr, hwaddr *plen,
+                                  bool is_write, MemTxAttrs attrs);
 
 /* dma_unpin: @cache is being destroyed.  Any thread. */
 void dma_unpin(MemoryRegionCache *cache);

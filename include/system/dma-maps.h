@@ -58,10 +58,10 @@ void dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
 
 /**
  * dma_maps_remove_request: dma_maps_remove() for the usual map: the only one of
- * its memory, and nobody waits for it.  Returns: false if it is not like that,
- * and nothing was done.  Any thread.
+ * its memory, and nobody waits for it.  Returns: the owner of the memory; NULL
+ * if the map is not like that, and nothing was done.  Any thread.
  */
-bool dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write);
+void *dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write);
 
 /**
  * dma_maps_owner: the owner of the memory of a map at @host that has been added

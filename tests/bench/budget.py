@@ -44,12 +44,12 @@ def clean(prefix):
         dump.unlink(missing_ok=True)
 
 
-def one(column, rows, binary, unit, out):
+def one(model, column, rows, binary, unit, out):
     prefix = out / f'callgrind.{column.replace(", ", "-")}'
     clean(prefix)
     wrapper = ('valgrind', '--tool=callgrind', '-q', f'--dump-after={LOOP}',
                f'--toggle-collect={LOOP}', f'--callgrind-out-file={prefix}')
-    target = Machine(binary, unit, wrapper, ARENA_TOUCHED)
+    target = Machine(model, binary, unit, wrapper, ARENA_TOUCHED)
     entries = []
     try:
         for row in rows:
@@ -71,10 +71,10 @@ def one(column, rows, binary, unit, out):
     return entries
 
 
-def measure(columns, rows, out):
+def measure(model, columns, rows, out):
     entries = []
     for column, (binary, unit) in columns.items():
-        entries += one(column, rows, binary, unit, out)
+        entries += one(model, column, rows, binary, unit, out)
     # By operation, so that the columns can be compared
     order = [r.name for r in rows]
     return sorted(entries, key=lambda e: order.index(e['name']))

@@ -13,11 +13,11 @@ ADDR, LENGTH, STRIDE, WINDOW, COUNT = 0x10, 0x18, 0x20, 0x28, 0x30
 PEER, NS, CPU_NS, OPS, ERRORS, AUX = 0x38, 0x40, 0x48, 0x50, 0x58, 0x80
 PEER_VALID = 1 << 31
 READ, WRITE, LOAD, MAP_READ, MAP_WRITE, VRING, STORE, CYCLE = range(1, 9)
+STORE32, CYCLE_CONS = 9, 10
 
-PCI_ADDRESS, PCI_DATA = 0xcf8, 0xcfc
 PCI_COMMAND, PCI_BAR0 = 0x04, 0x10
 PCI_COMMAND_MEMORY_MASTER = 0x6
-BAR_BASE, BAR_SIZE = 0xe0000000, 0x1000
+BAR_SIZE = 0x1000
 FIRST_SLOT = 4
 CHUNK = 1 << 20
 TIMEOUT = 600
@@ -38,17 +38,18 @@ class Emulator:
     @monitor: it has one.
     """
 
-    def __init__(self, binary, iommu=None, devices=5, wrapper=(),
+    BINARY = BAR_BASE = None
+    RAM = 0                 # what run(), fill() and store() begin to count at
+
+    def __init__(self, binary, iommu=None, devices=1, wrapper=(),
                  monitor=False):
         ours, theirs = socket.socketpair()
         fds = [theirs]
         self.monitor = None
-        args = [*wrapper, str(binary), '-machine', 'q35', '-accel', 'qtest',
+        args = [*wrapper, str(binary), *self._board(iommu), '-accel', 'qtest',
                 '-m', '1G', '-nodefaults', '-display', 'none',
                 '-chardev', f'socket,id=qtest,fd={theirs.fileno()}',
                 '-qtest', 'chardev:qtest', '-qtest-log', '/dev/null']
-        if iommu is not None:
-            args += ['-device', iommu]
         for i in range(devices):
             args += ['-device', f'x-dma-bench,addr={FIRST_SLOT + i:x}']
         if monitor:
@@ -74,14 +75,17 @@ class Emulator:
 
     def _place(self, i):
         devfn = (FIRST_SLOT + i) << 3
-        self._config(devfn, PCI_BAR0, BAR_BASE + i * BAR_SIZE)
+        bar = self.BAR_BASE + i * BAR_SIZE
+        self._config(devfn, PCI_BAR0, bar)
         self._config(devfn, PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER)
-        if self.read32(BAR_BASE + i * BAR_SIZE + MAGIC) != MAGIC_VALUE:
+        if self.read32(bar + MAGIC) != MAGIC_VALUE:
             raise BenchError('x-dma-bench does not answer')
 
+    def _board(self, iommu):
+        raise NotImplementedError
+
     def _config(self, devfn, offset, value):
-        self._ask(f'outl {PCI_ADDRESS:#x} {1 << 31 | devfn << 8 | offset:#x}')
-        self._ask(f'outl {PCI_DATA:#x} {value:#x}')
+        raise NotImplementedError
 
     def _ask(self, line):
         try:
@@ -126,20 +130,22 @@ class Emulator:
         self._ask(f'writeq {addr:#x} {value:#x}')
 
     def fill(self, addr, size, byte=0):
-        self._ask(f'memset {addr:#x} {size:#x} {byte:#x}')
+        self._ask(f'memset {self.RAM + addr:#x} {size:#x} {byte:#x}')
 
     def store(self, addr, data):
         for at in range(0, len(data), CHUNK):
             part = data[at:at + CHUNK]
             text = base64.b64encode(part).decode()
-            self._ask(f'b64write {addr + at:#x} {len(part):#x} {text}')
+            where = self.RAM + addr + at
+            self._ask(f'b64write {where:#x} {len(part):#x} {text}')
 
     def run(self, device, command, *, addr=0, length=4, stride=4096,
             window=4096, count=1, threads=0, peer=None, aux=()):
         """One run of a device's loop."""
-        bar = BAR_BASE + device * BAR_SIZE
-        for reg, value in ((ADDR, addr), (LENGTH, length), (STRIDE, stride),
-                           (WINDOW, window), (COUNT, count)):
+        bar = self.BAR_BASE + device * BAR_SIZE
+        for reg, value in ((ADDR, self.RAM + addr), (LENGTH, length),
+                           (STRIDE, stride), (WINDOW, window),
+                           (COUNT, count)):
             self.write64(bar + reg, value)
         for i, value in enumerate(aux):
             self.write64(bar + AUX + 8 * i, value)
@@ -160,3 +166,33 @@ class Emulator:
         self.socket.close()
         self.process.terminate()
         self.process.communicate()
+
+
+class Q35(Emulator):
+    BINARY = 'qemu-system-x86_64'
+    BAR_BASE = 0xe0000000
+    PCI_ADDRESS, PCI_DATA = 0xcf8, 0xcfc
+
+    def _board(self, iommu):
+        return ['-machine', 'q35'] + (['-device', iommu] if iommu else [])
+
+    def _config(self, devfn, offset, value):
+        where = 1 << 31 | devfn << 8 | offset
+        self._ask(f'outl {self.PCI_ADDRESS:#x} {where:#x}')
+        self._ask(f'outl {self.PCI_DATA:#x} {value:#x}')
+
+
+class Virt(Emulator):
+    """The machine makes its vIOMMU: @iommu is an option of it, and more."""
+
+    BINARY = 'qemu-system-aarch64'
+    BAR_BASE = 0x10000000
+    ECAM = 0x4010000000
+    RAM = 1 << 30
+
+    def _board(self, iommu):
+        option, *more = (iommu or 'iommu=none').split()
+        return ['-machine', f'virt,{option}', '-cpu', 'cortex-a57', *more]
+
+    def _config(self, devfn, offset, value):
+        self.write32(self.ECAM + (devfn << 12) + offset, value)

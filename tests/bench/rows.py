@@ -3,9 +3,7 @@
 
 import struct
 
-import vtd
-from machine import (CYCLE, LOAD, MAP_READ, MAP_WRITE, READ, VRING, WRITE,
-                     Emulator)
+from machine import LOAD, MAP_READ, MAP_WRITE, READ, VRING, WRITE
 
 KIB, MIB = 1 << 10, 1 << 20
 PAGE = 4 * KIB
@@ -19,6 +17,7 @@ MAPPED = ARENA + ARENA_SIZE
 
 # The devices, by what they are attached to
 PAGES_4K, PAGES_4K_TOO, PAGES_2M, PAGES_1G, STRICT, SCATTERED, PASS = range(7)
+DEVICES = 7
 DID_4K, DID_2M, DID_1G, DID_STRICT, DID_SCATTERED, DID_PASS = range(1, 7)
 DID_NOBODY = 7
 # No two neighbours of the arena are neighbours in memory: a step that has no
@@ -49,10 +48,11 @@ class Machine:
     @logged: writes are recorded as they are while the machine migrates.
     """
 
-    def __init__(self, binary, iommu=None, wrapper=(), arena=ARENA_SIZE,
-                 logged=False):
-        self.emulator = Emulator(binary, iommu, devices=7, wrapper=wrapper,
-                                 monitor=logged)
+    def __init__(self, model, binary, iommu=None, wrapper=(),
+                 arena=ARENA_SIZE, logged=False):
+        self.model = model
+        self.emulator = model.Emulator(binary, iommu, DEVICES, wrapper,
+                                       monitor=logged)
         self.unit = None
         self.emulator.fill(ARENA, arena, 0x5a)
         ring = struct.pack(f'<HH{VRING_SLOTS}H', 0, 0, *range(VRING_SLOTS))
@@ -61,7 +61,7 @@ class Machine:
             self._translate()
 
     def _translate(self):
-        unit = self.unit = vtd.Unit(self.emulator, TABLES)
+        unit = self.unit = self.model.Unit(self.emulator, TABLES)
         small = unit.identity(MAPPED, 1)
         unit.attach(PAGES_4K, DID_4K, small[3])
         unit.attach(PAGES_4K_TOO, DID_4K, small[3])
@@ -72,7 +72,7 @@ class Machine:
         self.strict_leaf = strict[1] + (ARENA >> 12) * 8
         unit.attach(SCATTERED, DID_SCATTERED,
                     unit.identity(MAPPED, 1, scattered)[3])
-        unit.attach(PASS, DID_PASS, 0, vtd.PASS_THROUGH)
+        unit.pass_through(PASS, DID_PASS)
         unit.enable()
 
     def close(self):
@@ -135,7 +135,8 @@ class Loop(Row):
     def measure(self, target, milliseconds):
         if self.cold:
             if target.unit:
-                target.unit.invalidate(vtd.iotlb(vtd.GLOBAL))
+                model = target.model
+                target.unit.invalidate(model.iotlb(model.GLOBAL))
             return self._run(target, self.steps)
         if self.logged:
             target.emulator.log_writes()
@@ -161,9 +162,10 @@ class Invalidation(Row):
         self.big = cached > 1000
 
     def measure(self, target, milliseconds):
+        model = target.model
         # The endpoint has done DMA, even if nothing is left of it.
         target.emulator.run(PAGES_4K, LOAD, addr=ARENA)
-        target.unit.invalidate(vtd.iotlb(vtd.GLOBAL))
+        target.unit.invalidate(model.iotlb(model.GLOBAL))
         if self.cached:
             target.emulator.run(PAGES_4K, LOAD, addr=ARENA, count=self.cached,
                                 window=self.cached * PAGE)
@@ -171,7 +173,7 @@ class Invalidation(Row):
             for device in (PAGES_4K_TOO, PAGES_2M, PAGES_1G, SCATTERED, PASS):
                 target.emulator.run(device, LOAD, addr=ARENA)
         # The loop left the host's caches cold; that is not what is measured.
-        target.unit.timed([vtd.iotlb(vtd.PAGE, DID_NOBODY, ELSEWHERE)])
+        target.unit.timed([model.iotlb(model.PAGE, DID_NOBODY, ELSEWHERE)])
         return target.unit.timed(self.descriptors) / len(self.descriptors)
 
 
@@ -187,18 +189,12 @@ class Strict(Row):
         where = dict(addr=ARENA, length=self.LENGTH, stride=PAGE,
                      window=self.PAGES * PAGE)
         if not target.unit:
-            result = target.emulator.run(STRICT, WRITE, count=8 * vtd.SLOTS,
-                                         **where)
+            result = target.emulator.run(STRICT, WRITE,
+                                         count=8 * target.model.SLOTS, **where)
             return result.cpu_ns / result.ops
-        unit = target.unit
-        unit.invalidate(vtd.iotlb(vtd.GLOBAL))
-        lo, _ = vtd.iotlb(vtd.PAGE, DID_STRICT)
-        unit.emulator.write32(unit.status, 0)
-        result = target.emulator.run(
-            STRICT, CYCLE, count=2 * vtd.SLOTS, **where,
-            aux=(target.strict_leaf, vtd.RW, unit.queue, lo,
-                 unit.wait_descriptor(), unit.status, vtd.BASE + vtd.IQT,
-                 vtd.SLOTS))
+        target.unit.invalidate(target.model.iotlb(target.model.GLOBAL))
+        result = target.unit.cycle(STRICT, target.strict_leaf, DID_STRICT,
+                                   **where)
         # The loop left head and tail at slot 0.
         return result.cpu_ns / result.ops
 
@@ -280,28 +276,29 @@ def logged():
                    pages, logged=True)
 
 
-def invalidations():
-    elsewhere = [vtd.iotlb(vtd.PAGE, DID_4K, ELSEWHERE + i * PAGE)
+def invalidations(model):
+    elsewhere = [model.iotlb(model.PAGE, DID_4K, ELSEWHERE + i * PAGE)
                  for i in range(BATCH)]
     for name, scope, descriptors in (
-            ('page', vtd.PAGE, elsewhere),
-            ('other domain', vtd.DOMAIN,
-             [vtd.iotlb(vtd.DOMAIN, DID_NOBODY)] * BATCH),
-            ('its domain, one', vtd.DOMAIN, [vtd.iotlb(vtd.DOMAIN, DID_4K)]),
-            ('global, one', vtd.GLOBAL, [vtd.iotlb(vtd.GLOBAL)])):
+            ('page', model.PAGE, elsewhere),
+            ('other domain', model.DOMAIN,
+             [model.iotlb(model.DOMAIN, DID_NOBODY)] * BATCH),
+            ('its domain, one', model.DOMAIN,
+             [model.iotlb(model.DOMAIN, DID_4K)]),
+            ('global, one', model.GLOBAL, [model.iotlb(model.GLOBAL)])):
         for cached in (0, 100, 1000, 100000):
             yield Invalidation(scope, name, cached, descriptors)
-    yield Invalidation(vtd.PAGE, 'page', 1000, elsewhere, alone=False)
+    yield Invalidation(model.PAGE, 'page', 1000, elsewhere, alone=False)
 
 
-def all_rows():
+def all_rows(model):
     return [*accesses(), *maps(), *threads(), *large_pages(),
             *scattered_rows(), *pass_through(), *logged(),
             Loop('misses only', 'read 64 B, each of 65,536 pages once', READ,
                  64, 65536, cold=True),
             Loop('vring', 'one descriptor in and out', VRING, 16, 1,
                  addr=VRING_AT),
-            *invalidations(), Strict()]
+            *invalidations(model), Strict()]
 
 
 # Of the loops, those whose instructions are counted

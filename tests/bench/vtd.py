@@ -4,7 +4,12 @@
 import struct
 import time
 
-from machine import FIRST_SLOT, STORE
+from machine import CYCLE, FIRST_SLOT, STORE, Q35
+
+Emulator = Q35
+NAME = 'vtd'
+UNIT = 'intel-iommu'
+BIG_UNIT = 'intel-iommu,iotlb-size=131072'
 
 # VT-d 11.4
 BASE = 0xfed90000
@@ -16,7 +21,7 @@ PRESENT = 1
 RW = 3
 LARGE = 1 << 7
 AW_39 = 1
-UNTRANSLATED, PASS_THROUGH = 0, 2
+PASS_THROUGH = 2
 # VT-d 6.5.2
 CONTEXT, IOTLB, WAIT = 1, 2, 5
 GLOBAL, DOMAIN, PAGE = 1, 2, 3
@@ -73,10 +78,16 @@ class Unit:
             made[at] = below = table
         return made
 
-    def attach(self, device, did, table, translation=UNTRANSLATED):
+    def attach(self, device, did, table):
+        self._attach(device, did, table | PRESENT)
+
+    def pass_through(self, device, did):
+        self._attach(device, did, PASS_THROUGH << 2 | PRESENT)
+
+    def _attach(self, device, did, value):
         entry = self.context + ((FIRST_SLOT + device) << 3) * 16
         self.emulator.write64(entry + 8, did << 8 | AW_39)
-        self.emulator.write64(entry, table | translation << 2 | PRESENT)
+        self.emulator.write64(entry, value)
 
     def _command(self, bit, keep):
         self.emulator.write32(BASE + GCMD, keep | bit)
@@ -142,3 +153,12 @@ class Unit:
             raise RuntimeError('the invalidation was not complete at once')
         self.restart_queue()
         return result.cpu_ns
+
+    def cycle(self, device, leaf, did, **where):
+        """Map, use, unmap, invalidate, wait: see XDB_CYCLE."""
+        lo, _ = iotlb(PAGE, did)
+        self.emulator.write32(self.status, 0)
+        return self.emulator.run(
+            device, CYCLE, count=2 * SLOTS, **where,
+            aux=(leaf, RW, self.queue, lo, self.wait_descriptor(),
+                 self.status, BASE + IQT, SLOTS))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where the emulator, the kernel and the initramfs are."""
 
+import functools
 import os
 import shlex
 import subprocess
@@ -9,31 +10,53 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SCRIPTS = os.path.join(ROOT, 'scripts')
 BUILD = os.path.join(ROOT, 'build', 'obj')
-UPSTREAM = os.path.join(ROOT, 'build', 'upstream', 'obj', 'qemu-system-x86_64')
+UPSTREAM = os.path.join(ROOT, 'build', 'upstream', 'obj')
+
+# What the distribution calls the architectures.
+DISTRIBUTION = {'x86_64': 'amd64', 'aarch64': 'arm64'}
 
 # The qtest that holds a throttled read in flight while its page is unmapped,
 # and the case of it `make run` shows.
-DRAIN_TEST = os.environ.get('VIOMMU_DRAIN_TEST') or \
-    os.path.join(BUILD, 'tests', 'qtest', 'viommu-drain-test')
 # (The disk's read is the device's write into the page.)
-DRAIN_CASE = os.environ.get('VIOMMU_DRAIN_CASE') or \
-    '/x86_64/viommu/drain/queued/page/disk-read/iothread'
+DRAIN_TEST = os.path.join(BUILD, 'tests', 'qtest', 'viommu-drain-test')
+DRAIN_CASES = {
+    'x86_64': '/x86_64/viommu/drain/queued/page/disk-read/iothread',
+    'aarch64': '/aarch64/viommu/drain/sync/page/disk-read/iothread',
+}
 
 
 # A build without the blobs takes its firmware from the distribution, and an
 # emulator that runs from its build directory must be told where that is.
 FIRMWARE = ['/usr/share/seabios', '/usr/share/qemu', '/usr/lib/ipxe/qemu']
+UEFI = ['/usr/share/qemu-efi-aarch64/QEMU_EFI.fd',
+        '/usr/share/edk2/aarch64/QEMU_EFI.fd']
 
 
 class AssetError(Exception):
     """Something the tests need is missing."""
 
 
-def emulator():
-    """QEMU may hold arguments as well as the binary."""
-    chosen = os.environ.get('QEMU')
-    command = shlex.split(chosen) if chosen else \
-        [os.path.join(BUILD, 'qemu-system-x86_64')]
+def _chosen():
+    """QEMU, which may hold arguments as well as the binary."""
+    return shlex.split(os.environ.get('QEMU', ''))
+
+
+def arches():
+    """
+    The architectures to test: the one that QEMU is of, or all that this tree
+    is configured for. Never none, so that what is missing is said.
+    """
+    chosen = _chosen()
+    if chosen:
+        has = [a for a in DISTRIBUTION if a in os.path.basename(chosen[0])]
+    else:
+        has = [a for a in DISTRIBUTION
+               if os.path.exists(os.path.join(BUILD, f'qemu-system-{a}'))]
+    return has or ['x86_64']
+
+
+def emulator(arch='x86_64'):
+    command = _chosen() or [os.path.join(BUILD, f'qemu-system-{arch}')]
     if not os.path.exists(command[0]):
         raise AssetError(f'no emulator at {command[0]}: run make, or set QEMU')
     return command
@@ -41,16 +64,24 @@ def emulator():
 
 def firmware_args(directories=None):
     if directories is None:
-        # The 10.0 series' own firmware if the migration tests have fetched
-        # it: with this base, the release before it takes half a minute
-        # longer to reach the kernel.
-        directories = _script('guest-distro-qemu', '--data-cached').split() + \
-            FIRMWARE
+        directories = _own_firmware() + FIRMWARE
     args = []
     for directory in directories:
         if os.path.isdir(directory):
             args += ['-L', directory]
     return args
+
+
+@functools.cache
+def _own_firmware():
+    """
+    The 10.0 series' own firmware, which the migration tests fetch too, or
+    nothing: with this base, the release before it takes half a minute longer
+    to reach the kernel.
+    """
+    if not os.environ.get('VIOMMU_OFFLINE'):
+        distribution_emulator()
+    return _script('guest-distro-qemu', '--data-cached').split()
 
 
 def _script(name, *args):
@@ -61,15 +92,25 @@ def _script(name, *args):
     return done.stdout
 
 
-def kernel():
+def uefi():
+    """The firmware of an arm64 machine that boots with ACPI."""
+    for path in UEFI:
+        if os.path.exists(path):
+            return path
+    raise AssetError('no QEMU_EFI.fd: install qemu-efi-aarch64')
+
+
+def kernel(arch='x86_64'):
     """The kernel's facts: release, vmlinuz, modules."""
-    answer = _script('guest-kernel')
+    answer = _script('guest-kernel', '--arch', DISTRIBUTION[arch])
     return dict(line.split('=', 1) for line in answer.splitlines())
 
 
-def initramfs(facts):
+def initramfs(facts, arch='x86_64'):
+    busybox = _script('guest-busybox', '--arch', DISTRIBUTION[arch]).strip()
     return _script('guest-initramfs', '--release', facts['release'],
-                   '--modules', facts['modules']).strip()
+                   '--modules', facts['modules'],
+                   '--busybox', busybox).strip()
 
 
 def distribution_emulator():

@@ -4,14 +4,16 @@
 Boots Linux once behind the vIOMMU, has it do verified I/O on every device,
 and says what held.
 
-  boot.py [--mode strict|lazy|pt] [--intremap on|off] [--eim on|off]
-          [--packed] [--bounce] [--rounds N] [--base]
+  boot.py [--mode strict|lazy|pt] [--packed] [--bounce] [--rounds N] [--base]
+          [--intremap on|off] [--eim on|off]
+          [--switch] [--prop NAME=VALUE]...
+  boot.py --arch aarch64 [--stage 1|2|nested] [--acpi] ...
 
 QEMU names the emulator (default: the one of this tree's build). --base says
 that it is not ours: it has no statistics to show, and gets packed rings only,
 because the base writes past a page's end where an entry of a split ring lies
-across two of them (which entries of a packed one never do). VIOMMU_KEEP=1 keeps the
-directory with the console and the images.
+across two of them (which entries of a packed one never do). VIOMMU_KEEP=1 keeps
+the directory with the console and the images.
 """
 
 import argparse
@@ -23,18 +25,15 @@ from dataclasses import dataclass, field
 
 import assets
 import devices
-from devices import CARDS, DISKS
+import q35
+import virt
 from guestjob import Report
 from hostserver import HostServer
 from machine import GuestError, Machine
 from qmp import QmpError
 from tap import Tap
 
-WORDS = {
-    'strict': ['intel_iommu=on', 'iommu.strict=1'],
-    'lazy': ['intel_iommu=on', 'iommu.strict=0'],
-    'pt': ['intel_iommu=on', 'iommu=pt'],
-}
+PLATFORMS = {'x86_64': q35, 'aarch64': virt}
 # What Linux then calls the domains of its groups.
 KINDS = {'strict': 'DMA', 'lazy': 'DMA-FQ', 'pt': 'identity'}
 
@@ -48,15 +47,29 @@ class Config:
     bounce: bool = False    # dma-mode=bounce
     rounds: int = 6
     base: bool = False
+    arch: str = 'x86_64'
+    stage: str = ''         # of an SMMUv3; '': the machine's own choice
+    acpi: bool = False      # on arm64: UEFI and ACPI, not a device tree
+    switch: bool = False    # to untranslated and back while Linux runs
+    props: tuple = ()       # more properties of the vIOMMU, 'name=value'
+
+    @property
+    def platform(self):
+        return PLATFORMS[self.arch]
+
+    @property
+    def devices(self):
+        return self.platform.DISKS + self.platform.CARDS
 
     def name(self):
-        words = [self.mode, 'ir' if self.intremap else 'no-ir']
-        if self.eim:
-            words.append('eim')
+        words = [self.mode] + self.platform.name(self)
         if self.packed:
             words.append('packed')
         if self.bounce:
             words.append('bounce')
+        if self.switch:
+            words.append('switch')
+        words += self.props
         return '+'.join(words)
 
 
@@ -77,30 +90,11 @@ class Outcome:
         return bool(self.checks) and all(held for _, held, _ in self.checks)
 
 
-def on_off(value):
-    return 'on' if value else 'off'
-
-
-def machine_args(config):
-    return assets.firmware_args() + [
-        '-machine', 'q35', '-accel', 'tcg,thread=multi',
-        # x2APIC is what extended interrupt mode is for; ARAT spares an idle
-        # processor the detour of its timer over another one's.
-        '-cpu', 'qemu64,+x2apic,+arat', '-smp', '2', '-m', '1G', '-no-reboot',
-        '-device', f'intel-iommu,intremap={on_off(config.intremap)},'
-                   f'eim={on_off(config.eim)}' +
-                   (',dma-mode=bounce' if config.bounce else ''),
-    ]
-
-
-def kernel_args(words):
-    facts = assets.kernel()
-    # no_timer_check: at boot Linux counts the timer's interrupts for a few
-    # milliseconds and panics if interrupt remapping is on and they are few,
-    # which an emulated processor on a busy machine cannot rule out.
-    base = ['console=ttyS0', 'loglevel=5', 'panic=-1', 'mitigations=off',
-            'no_timer_check']
-    return ['-kernel', facts['vmlinuz'], '-initrd', assets.initramfs(facts),
+def kernel_args(words, platform=q35):
+    facts = assets.kernel(platform.ARCH)
+    base = ['loglevel=5', 'panic=-1', 'mitigations=off'] + platform.BASE_WORDS
+    return ['-kernel', facts['vmlinuz'],
+            '-initrd', assets.initramfs(facts, platform.ARCH),
             '-append', ' '.join(base + words)]
 
 
@@ -136,18 +130,22 @@ def boot(config, progress=lambda text: None):
     """Never raises for a guest that fails: that is an outcome."""
     outcome = Outcome(config)
     packed = config.packed or config.base
+    platform = config.platform
     directory = tempfile.mkdtemp(prefix='viommu-guest-')
     server = HostServer()
     try:
-        patterns = devices.make_images(DISKS, directory)
-        words = WORDS[config.mode] + devices.kernel_words(
-            DISKS, CARDS, 'io', server.port, config.rounds)
-        args = machine_args(config) + kernel_args(words) + \
-            devices.disk_args(DISKS, directory, packed) + \
-            devices.card_args(CARDS, packed)
+        patterns = devices.make_images(platform.DISKS, directory)
+        words = platform.WORDS[config.mode] + devices.kernel_words(
+            platform.DISKS, platform.CARDS, 'io', server.port, config.rounds,
+            config.switch)
+        args = platform.machine_args(config) + \
+            kernel_args(words, platform) + \
+            devices.disk_args(platform.DISKS, directory, packed) + \
+            devices.card_args(platform.CARDS, packed)
         progress(f'booting Linux, {config.name()}')
         try:
-            with Machine(assets.emulator(), args, directory) as machine:
+            with Machine(assets.emulator(config.arch), args,
+                         directory) as machine:
                 run_guest(machine, outcome, progress)
         except (GuestError, QmpError, OSError) as error:
             outcome.error = str(error)
@@ -166,10 +164,13 @@ def judge(outcome, directory, patterns, server):
     outcome.check('the guest finishes its job and powers off',
                   not outcome.error and outcome.status == 0,
                   outcome.error or f'exit status {outcome.status}')
-    for disk in DISKS:
+    for disk in config.platform.DISKS:
         held, detail = judge_disk(disk, report, directory, patterns)
         outcome.check(f'{disk.what}: verified I/O', held, detail)
-    for card in CARDS:
+    if config.switch:
+        held, detail = judge_switch(config, report)
+        outcome.check('I/O untranslated, and translated again', held, detail)
+    for card in config.platform.CARDS:
         held, detail = judge_card(card, report, server)
         outcome.check(f'{card.what}: verified transfers', held, detail)
     judge_mode(outcome)
@@ -191,6 +192,17 @@ def judge_disk(disk, report, directory, patterns):
     return True, ''
 
 
+def judge_switch(config, report):
+    failed = []
+    for disk in config.platform.DISKS:
+        for way in ('identity', 'again'):
+            result = report.results.get(f'{disk.name}-{way}')
+            if result is None or not result.ok:
+                failed.append(f'{disk.name}-{way}: ' +
+                              (result.detail if result else 'no result'))
+    return not failed, '\n'.join(failed)
+
+
 def judge_card(card, report, server):
     result = report.results.get(card.name)
     if result is None or not result.ok:
@@ -206,20 +218,14 @@ def judge_mode(outcome):
     report, config = outcome.report, outcome.config
     wanted = KINDS[config.mode]
     wrong = []
-    for device in DISKS + CARDS:
+    for device in config.devices:
         group = report.group_of(device.pci)
         if group is None or group.kind != wanted:
             wrong.append(f'{device.what} ({device.pci}): '
                          f'{group.kind if group else "in no group"}')
     outcome.check(f'every device is in a group of type {wanted}', not wrong,
                   '\n'.join(wrong))
-    enabled = report.dmesg_has('DMAR-IR: Enabled IRQ remapping')
-    outcome.check(f'interrupt remapping is {on_off(config.intremap)}',
-                  enabled == config.intremap, '\n'.join(report.dmesg))
-    if config.eim:
-        outcome.check('interrupts are remapped in x2APIC mode',
-                      report.dmesg_has('IRQ remapping in x2apic mode'),
-                      '\n'.join(report.dmesg))
+    config.platform.judge(outcome)
 
 
 def total(statistics, *keys):
@@ -235,28 +241,41 @@ def judge_statistics(outcome):
     outcome.check('the vIOMMU has statistics', stats, 'x-query-viommu: none')
     if not stats:
         return
+    outcome.check('the vIOMMU is on', all(u['enabled'] for u in stats),
+                  str(stats))
     outcome.check('the vIOMMU counted invalidations',
                   total(stats, *INVALIDATIONS) > 0, str(stats))
     # What passes through is not translated.
     if outcome.config.mode != 'pt':
         outcome.check('the vIOMMU counted translations',
                       total(stats, 'translations') > 0, str(stats))
+        outcome.check('the vIOMMU drained, and nothing stalled',
+                      total(stats, 'drains') > 0 and
+                      total(stats, 'drain-stalls', 'maps-abandoned') == 0,
+                      str(stats))
     outcome.check('the vIOMMU counted no fault', total(stats, 'faults') == 0,
                   str(stats))
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument('--mode', choices=WORDS, default='strict')
+    parser.add_argument('--mode', choices=KINDS, default='strict')
     parser.add_argument('--intremap', choices=['on', 'off'], default='on')
     parser.add_argument('--eim', choices=['on', 'off'], default='off')
     parser.add_argument('--packed', action='store_true')
     parser.add_argument('--bounce', action='store_true')
     parser.add_argument('--rounds', type=int, default=Config.rounds)
     parser.add_argument('--base', action='store_true')
+    parser.add_argument('--arch', choices=PLATFORMS, default='x86_64')
+    parser.add_argument('--stage', choices=['1', '2', 'nested'], default='')
+    parser.add_argument('--acpi', action='store_true')
+    parser.add_argument('--switch', action='store_true')
+    parser.add_argument('--prop', action='append', default=[])
     args = parser.parse_args()
     config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
-                    args.packed, args.bounce, args.rounds, args.base)
+                    args.packed, args.bounce, args.rounds, args.base,
+                    args.arch, args.stage, args.acpi, args.switch,
+                    tuple(args.prop))
     tap = Tap()
     try:
         outcome = boot(config, tap.note)

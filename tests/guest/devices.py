@@ -114,9 +114,10 @@ def card_args(cards, packed=False):
     return args
 
 
-def kernel_words(disks, cards, job, port=0, rounds=0):
+def kernel_words(disks, cards, job, port=0, rounds=0, switch=False):
     """The job, as tests/guest/init reads it."""
     cards = ','.join(f'{c.name}@{c.mac}@{c.net}' for c in cards)
     disks = ','.join(d.name for d in disks)
     return [f'viommu.job={job}', f'viommu.blk={disks}', f'viommu.net={cards}',
-            f'viommu.port={port}', f'viommu.rounds={rounds}']
+            f'viommu.port={port}', f'viommu.rounds={rounds}'] + \
+        ['viommu.switch=1'] * switch

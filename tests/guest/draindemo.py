@@ -16,9 +16,9 @@ import assets
 LIMIT = 120     # a guard against a hang only
 
 
-def run(emulator, progress):
+def run(emulator, progress, arch='x86_64'):
     """Runs the case; returns (held, detail)."""
-    program, case = assets.DRAIN_TEST, assets.DRAIN_CASE
+    program, case = assets.DRAIN_TEST, assets.DRAIN_CASES[arch]
     if not os.access(program, os.X_OK):
         return False, f'{os.path.basename(program)} is not built'
     # qtest has no room for the arguments QEMU may carry here.

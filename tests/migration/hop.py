@@ -11,35 +11,47 @@ import time
 import assets
 import boot
 import devices
-from devices import DISKS
+import q35
+import virt
 from guestjob import Report
 from machine import LIMIT, GuestError, Machine
 
 # Devices that can be migrated at all, on the main loop and on an iothread.
-MOVED = [disk for disk in DISKS
-         if disk.name in ('vblk-main', 'vblk-io', 'vscsi', 'ahci')]
+MOVED = ('vblk-main', 'vblk-io', 'vscsi', 'ahci')
 
 # Rounds of I/O each disk must finish on an emulator before the guest moves on.
 ROUNDS = 3
 
 
+# What both emulators are given besides devices: the newest machine that both
+# know, without what only a full build has.
+MACHINES = {
+    q35: ['-machine', 'pc-q35-10.0,hpet=off,vmport=off',
+          '-cpu', 'qemu64,+x2apic,+arat',
+          '-device', 'intel-iommu,intremap=on,eim=on'],
+    virt: ['-machine', 'virt-10.0,gic-version=3,iommu=smmuv3',
+           '-cpu', 'cortex-a57'],
+}
+
+
 class Traveller:
     """The guest, wherever it is running now."""
 
-    def __init__(self, directory, machine_type, firmware, packed):
+    def __init__(self, directory, platform, firmware, packed):
         self.directory = directory
+        self.disks = [d for d in platform.DISKS if d.name in MOVED]
         self.report = Report()
         self.machines = []
-        devices.make_images(MOVED, directory)
-        words = boot.WORDS['strict'] + devices.kernel_words(MOVED, [], 'migrate')
+        devices.make_images(self.disks, directory)
+        words = platform.WORDS['strict'] + \
+            devices.kernel_words(self.disks, [], 'migrate')
         # Both emulators get the same firmware: its size is part of what they
         # must agree on.
-        self.args = assets.firmware_args(firmware) + [
-            '-machine', machine_type, '-accel', 'tcg,thread=multi',
-            '-cpu', 'qemu64,+x2apic,+arat', '-smp', '2', '-m', '512M', '-no-reboot',
-            '-device', 'intel-iommu,intremap=on,eim=on',
-        ] + boot.kernel_args(words) + \
-            devices.disk_args(MOVED, directory, packed)
+        self.args = assets.firmware_args(firmware) + MACHINES[platform] + [
+            '-accel', 'tcg,thread=multi', '-smp', '2', '-m', '512M',
+            '-no-reboot',
+        ] + boot.kernel_args(words, platform) + \
+            devices.disk_args(self.disks, directory, packed)
 
     @property
     def machine(self):
@@ -60,7 +72,7 @@ class Traveller:
         """Waits until every disk has done some more verified rounds here."""
         start = dict(self.report.rounds)
         while any(self.report.rounds.get(disk.name, 0) -
-                  start.get(disk.name, 0) < ROUNDS for disk in MOVED):
+                  start.get(disk.name, 0) < ROUNDS for disk in self.disks):
             self.report.take(self.machine.next_line())
             self.fail_early()
 

@@ -21,7 +21,7 @@ Bench *bench_new(const char *unit, int levels, VTDForm form, const char *args)
     vtd_map(vtd, &b->dom, BENCH_SOURCE_IOVA, b->source, 1, VTD_PTE_RW);
     vtd_map(vtd, &b->dom, BENCH_SINK_IOVA, b->sink, 1, VTD_PTE_RW);
     vtd_attach(vtd, EDU_SID, &b->dom, VTD_TT_UNTRANSLATED);
-    b->edu = edu_new(vtd, EDU_SID);
+    b->edu = edu_new(&vtd->unit, EDU_SID);
     vtd_enable(vtd, form);
     return b;
 }

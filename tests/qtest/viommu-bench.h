@@ -7,6 +7,7 @@
 #define VIOMMU_BENCH_H
 
 #include "viommu-edu.h"
+#include "viommu-vtd.h"
 
 /* Always mapped, so that the device's buffer can be set and seen. */
 #define BENCH_SOURCE_IOVA   0x1000ULL

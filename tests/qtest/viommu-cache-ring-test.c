@@ -11,72 +11,77 @@
 #include "viommu-rig.h"
 
 #define MARK        0xa7
-#define RING_IOVA   (rig->blk->iova)
-#define OTHER_DID   9
-#define ROUNDS      24
+#define ROUNDS      16
+#define CACHE_OFF   "dma-cache-size=0"
+
+/* How the ring's page is replaced */
+enum { BY_ATTACHING, BY_ALL, BY_SPACE, BY_RANGE, WAYS };
 
 static void request(Rig *rig)
 {
     unsigned n = vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova,
                              RIG_LEN);
 
-    viommu_until(rig->vtd, vblk_completed(rig->blk) == n + 1);
+    viommu_until(rig->unit, vblk_completed(rig->blk) == n + 1);
     g_assert_cmpint(vblk_result(rig->blk, n), ==, 0);
 }
 
 static void mark(Rig *rig, uint64_t page)
 {
-    viommu_fill(rig->vtd, page, MARK, VTD_PAGE_SIZE);
+    viommu_fill(rig->unit, page, MARK, UNIT_PAGE);
 }
 
 static bool is_marked(Rig *rig, uint64_t page)
 {
-    return viommu_is_filled(rig->vtd, page, MARK, VTD_PAGE_SIZE);
+    return viommu_is_filled(rig->unit, page, MARK, UNIT_PAGE);
 }
 
 static void copy(Rig *rig, uint64_t to, uint64_t from)
 {
-    uint8_t data[VTD_PAGE_SIZE];
+    uint8_t data[UNIT_PAGE];
 
-    qtest_memread(rig->vtd->qts, from, data, sizeof(data));
-    qtest_memwrite(rig->vtd->qts, to, data, sizeof(data));
+    qtest_memread(rig->unit->qts, from, data, sizeof(data));
+    qtest_memwrite(rig->unit->qts, to, data, sizeof(data));
 }
 
-/* Way 0 to 3: by context entry, or an IOTLB invalidation of that scope */
-static void lead_to(Rig *rig, VTDDomain *doms, unsigned way, uint64_t page)
+static void map(Rig *rig, uint64_t iova, uint64_t gpa)
 {
-    VTD *vtd = rig->vtd;
-    unsigned now = rig->dom.did == doms[1].did;
+    rig->unit->ops->map(rig->unit, rig->space, iova, gpa, UNIT_PAGE, UNIT_RW);
+}
 
-    if (way) {
-        vtd_map(vtd, &rig->dom, RING_IOVA, page, 1, VTD_PTE_RW);
-        vtd_inv_iotlb(vtd, VTD_QUEUED, way, rig->dom.did,
-                      way == VTD_PAGE ? RING_IOVA : 0, 0);
+static void inv(Rig *rig, unsigned way)
+{
+    unit_inv(rig->unit, rig->opt.form,
+             way == BY_ALL ? UNIT_ALL :
+             way == BY_SPACE ? UNIT_SPACE : UNIT_RANGE,
+             rig->space, way == BY_RANGE ? rig->blk->iova : 0, 0);
+}
+
+static void lead_to(Rig *rig, unsigned way, uint64_t page)
+{
+    const UnitOps *ops = rig->unit->ops;
+    UnitSpace *from = rig->space;
+
+    if (way != BY_ATTACHING) {
+        map(rig, rig->blk->iova, page);
+        inv(rig, way);
         return;
     }
-    vtd_map(vtd, &doms[!now], RING_IOVA, page, 1, VTD_PTE_RW);
-    vtd_inv_iotlb(vtd, VTD_QUEUED, VTD_DOMAIN, doms[!now].did, 0, 0);
-    vtd_attach(vtd, rig->sid, &doms[!now], VTD_TT_UNTRANSLATED);
-    vtd_inv_context(vtd, VTD_QUEUED, VTD_PAGE, rig->dom.did, rig->sid);
-    vtd_inv_iotlb(vtd, VTD_QUEUED, VTD_DOMAIN, rig->dom.did, 0, 0);
-    rig->dom = doms[!now];
+    ops->detach_start(rig->unit, rig->opt.form, rig->sid, from);
+    unit_inv_wait(rig->unit, rig->opt.form);
+    rig->space = rig->other;
+    rig->other = from;
+    map(rig, rig->blk->iova, page);
+    map(rig, rig->data_iova, rig->page);
+    /* What was there when it was attached the last time */
+    inv(rig, BY_SPACE);
+    ops->reattach(rig->unit, rig->opt.form, rig->sid, rig->space);
 }
 
-static Rig *start(const void *opaque, VTDDomain *doms)
+static void check_moved(const RigOptions *opt)
 {
-    Rig *rig = rig_new(opaque);
-
-    doms[0] = rig->dom;
-    vtd_domain_init(rig->vtd, &doms[1], OTHER_DID, rig->dom.levels);
-    vtd_map(rig->vtd, &doms[1], rig->data_iova, rig->page, 1, VTD_PTE_RW);
-    return rig;
-}
-
-static void test_moved(const void *opaque)
-{
-    VTDDomain doms[2];
-    Rig *rig = start(opaque, doms);
-    uint64_t pages[2] = { rig->ring, vtd_alloc(rig->vtd, 1) };
+    Rig *rig = rig_new(opt);
+    uint64_t pages[2] = { rig->ring, unit_alloc(rig->unit, 1) };
     unsigned i;
 
     for (i = 0; i < ROUNDS; i++) {
@@ -84,7 +89,7 @@ static void test_moved(const void *opaque)
 
         request(rig);
         copy(rig, to, from);
-        lead_to(rig, doms, i % 4, to);
+        lead_to(rig, i % WAYS, to);
         mark(rig, from);
         rig->blk->gpa = to;
         rig->blk->used_gpa += to - from;
@@ -92,40 +97,37 @@ static void test_moved(const void *opaque)
         request(rig);
         g_assert_true(is_marked(rig, from));
     }
-    vtd_assert_no_fault(rig->vtd);
+    rig->unit->ops->assert_no_fault(rig->unit);
     rig_free(rig);
 }
 
 /* Under a request, which may be not yet seen, in flight or over */
-static void test_taken(const void *opaque)
+static void check_taken(const RigOptions *opt)
 {
-    int way;
+    unsigned way;
 
-    for (way = VTD_GLOBAL; way <= VTD_PAGE; way++) {
-        VTDDomain doms[2];
-        Rig *rig = start(opaque, doms);
+    for (way = BY_ALL; way < WAYS; way++) {
+        Rig *rig = rig_new(opt);
+        QPCIDevice *pci = rig->blk->pci->pdev;
 
         request(rig);
         vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova, RIG_LEN);
-        vtd_unmap(rig->vtd, &rig->dom, RING_IOVA, 1);
-        vtd_inv_iotlb(rig->vtd, VTD_QUEUED, way, rig->dom.did,
-                      way == VTD_PAGE ? RING_IOVA : 0, 0);
+        unit_unmap(rig->unit, rig->space, rig->blk->iova);
+        inv(rig, way);
         mark(rig, rig->ring);
-        viommu_turns(rig->vtd);
-        qpci_io_writew(rig->blk->pci->pdev, rig->blk->pci->bar,
-                       rig->blk->notify, 0);
-        viommu_turns(rig->vtd);
-        viommu_turns(rig->vtd);
+        viommu_turns(rig->unit);
+        qpci_io_writew(pci, rig->blk->pci->bar, rig->blk->notify, 0);
+        viommu_turns(rig->unit);
+        viommu_turns(rig->unit);
         g_assert_true(is_marked(rig, rig->ring));
         rig_free(rig);
     }
 }
 
 /* The device may not master the bus any more; the unit is not told. */
-static void test_bus_master(const void *opaque)
+static void check_bus_master(const RigOptions *opt)
 {
-    VTDDomain doms[2];
-    Rig *rig = start(opaque, doms);
+    Rig *rig = rig_new(opt);
     QPCIDevice *pci = rig->blk->pci->pdev;
     uint16_t command = qpci_config_readw(pci, PCI_COMMAND);
 
@@ -133,24 +135,42 @@ static void test_bus_master(const void *opaque)
     qpci_config_writew(pci, PCI_COMMAND, command & ~PCI_COMMAND_MASTER);
     mark(rig, rig->ring);
     qpci_io_writew(pci, rig->blk->pci->bar, rig->blk->notify, 0);
-    viommu_turns(rig->vtd);
-    viommu_turns(rig->vtd);
+    viommu_turns(rig->unit);
+    viommu_turns(rig->unit);
     g_assert_true(is_marked(rig, rig->ring));
     rig_free(rig);
 }
 
+/* With the cache, and without it if that is a choice */
+static void both(const void *opaque, void (*check)(const RigOptions *opt))
+{
+    RigOptions opt = *(const RigOptions *)opaque;
+
+    opt.fast = true;
+    check(&opt);
+    if (viommu_offers(unit_ops()->type, "dma-cache-size")) {
+        opt.props = CACHE_OFF;
+        check(&opt);
+    }
+}
+
+static void test_moved(const void *opaque)
+{
+    both(opaque, check_moved);
+}
+
+static void test_taken(const void *opaque)
+{
+    both(opaque, check_taken);
+}
+
+static void test_bus_master(const void *opaque)
+{
+    both(opaque, check_bus_master);
+}
+
 int main(int argc, char **argv)
 {
-    static const RigOptions variants[] = {
-        { .form = VTD_QUEUED, .fast = true },
-        { .form = VTD_QUEUED, .fast = true, .iothread = true },
-        { .form = VTD_QUEUED, .fast = true, .unit = "dma-cache-size=0" },
-        { .form = VTD_QUEUED, .fast = true, .unit = "dma-cache-size=0",
-          .iothread = true },
-    };
-    static const char *const names[] = {
-        "main-loop/on", "iothread/on", "main-loop/off", "iothread/off",
-    };
     static const struct {
         const char *name;
         void (*fn)(const void *opaque);
@@ -159,16 +179,12 @@ int main(int argc, char **argv)
         { "taken", test_taken },
         { "bus-master", test_bus_master },
     };
-    size_t i, j;
+    size_t i;
 
     g_test_init(&argc, &argv, NULL);
     for (i = 0; i < G_N_ELEMENTS(tests); i++) {
-        for (j = 0; j < G_N_ELEMENTS(variants); j++) {
-            g_autofree char *path = g_strdup_printf("viommu/cache/ring/%s/%s",
-                                                    tests[i].name, names[j]);
-
-            qtest_add_data_func(path, &variants[j], tests[i].fn);
-        }
+        rig_add("cache-ring", tests[i].name, false, tests[i].fn);
+        rig_add("cache-ring", tests[i].name, true, tests[i].fn);
     }
     return g_test_run();
 }

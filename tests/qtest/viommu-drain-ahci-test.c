@@ -9,7 +9,7 @@
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-rig.h"
 
-#define AHCI_DEVFN      0xfa               /* q35's own: 1f.2 */
+#define AHCI_DEVFN      (7 << 3)
 #define AHCI_GHC        0x04
 #define AHCI_GHC_AE     (1U << 31)
 #define PORT            0x100              /* of port 0 */
@@ -24,7 +24,7 @@
 #define FIS_IOVA        0x40001000ULL
 #define TABLE_IOVA      0x40002000ULL
 #define DATA_IOVA       0x40003000ULL
-#define DID             3
+#define SPACE_ID        3
 
 #define FIS_H2D         0x27
 #define FIS_H2D_C       0x80
@@ -36,12 +36,12 @@
 #define FILLER          0x5a
 
 typedef struct Port {
-    VTD *vtd;
-    VTDDomain dom;
+    Unit *unit;
+    UnitSpace *space;
     QPCIDevice *pci;
     QPCIBar bar;
     uint64_t list, fis, table, data;
-    VTDForm form;
+    unsigned form;
 } Port;
 
 static uint32_t port_read(Port *p, unsigned reg)
@@ -56,13 +56,13 @@ static void port_write(Port *p, unsigned reg, uint32_t value)
 
 static void map(Port *p, uint64_t iova, uint64_t gpa)
 {
-    vtd_map(p->vtd, &p->dom, iova, gpa, 1, VTD_PTE_RW);
+    p->unit->ops->map(p->unit, p->space, iova, gpa, UNIT_PAGE, UNIT_RW);
 }
 
 /* Command slot 0: IDENTIFY DEVICE into the data page. */
 static void put_identify(Port *p, uint64_t list)
 {
-    QTestState *qts = p->vtd->qts;
+    QTestState *qts = p->unit->qts;
 
     qtest_writel(qts, list, FIS_H2D_DWORDS | 1 << 16);
     qtest_writel(qts, list + 4, 0);
@@ -74,42 +74,44 @@ static void put_identify(Port *p, uint64_t list)
 
 static void issue(Port *p)
 {
-    viommu_fill(p->vtd, p->data, FILLER, VBLK_SECTOR);
+    viommu_fill(p->unit, p->data, FILLER, VBLK_SECTOR);
     port_write(p, PORT_CI, 1);
 }
 
 static void see_identified(Port *p)
 {
-    viommu_until(p->vtd, port_read(p, PORT_CI) == 0);
-    g_assert_false(viommu_is_filled(p->vtd, p->data, FILLER, VBLK_SECTOR));
+    viommu_until(p->unit, port_read(p, PORT_CI) == 0);
+    g_assert_false(viommu_is_filled(p->unit, p->data, FILLER, VBLK_SECTOR));
 }
 
 static bool has_pio_setup(Port *p, uint64_t fis)
 {
-    return qtest_readb(p->vtd->qts, fis + RFIS_PIO_SETUP) == FIS_PIO_SETUP;
+    return qtest_readb(p->unit->qts, fis + RFIS_PIO_SETUP) == FIS_PIO_SETUP;
 }
 
-static Port *port_new(VTDForm form)
+static Port *port_new(const RigOptions *opt)
 {
     Port *p = g_new0(Port, 1);
-    VTD *vtd = vtd_start("", "-blockdev null-co,node-name=null,read-zeroes=on "
-                         "-device ide-hd,bus=ide.0,drive=null");
+    Unit *unit = unit_ops()->start(opt->form, "",
+        "-blockdev null-co,node-name=null,read-zeroes=on "
+        "-device ich9-ahci,id=ahci,addr=07.0 "
+        "-device ide-hd,bus=ahci.0,drive=null");
 
-    p->vtd = vtd;
-    p->form = form;
-    p->list = vtd_alloc(vtd, 1);
-    p->fis = vtd_alloc(vtd, 1);
-    p->table = vtd_alloc(vtd, 1);
-    p->data = vtd_alloc(vtd, 1);
-    vtd_domain_init(vtd, &p->dom, DID, 4);
+    p->unit = unit;
+    p->form = opt->form;
+    p->list = unit_alloc(unit, 1);
+    p->fis = unit_alloc(unit, 1);
+    p->table = unit_alloc(unit, 1);
+    p->data = unit_alloc(unit, 1);
+    p->space = unit->ops->space(unit, p->form, SPACE_ID);
     map(p, LIST_IOVA, p->list);
     map(p, FIS_IOVA, p->fis);
     map(p, TABLE_IOVA, p->table);
     map(p, DATA_IOVA, p->data);
-    vtd_attach(vtd, AHCI_DEVFN, &p->dom, VTD_TT_UNTRANSLATED);
-    vtd_enable(vtd, form);
+    unit->ops->attach(unit, AHCI_DEVFN, p->space);
+    unit->ops->enable(unit, p->form);
 
-    p->pci = qpci_device_find(vtd->bus, AHCI_DEVFN);
+    p->pci = qpci_device_find(unit->bus, AHCI_DEVFN);
     g_assert_nonnull(p->pci);
     qpci_device_enable(p->pci);
     p->bar = qpci_iomap(p->pci, 5, NULL);
@@ -125,46 +127,47 @@ static Port *port_new(VTDForm form)
     issue(p);
     see_identified(p);
     g_assert_true(has_pio_setup(p, p->fis));
-    vtd_assert_no_fault(vtd);
+    unit->ops->assert_no_fault(unit);
     return p;
 }
 
 static void port_free(Port *p)
 {
     g_free(p->pci);
-    vtd_stop(p->vtd);
+    g_free(p->space);
+    p->unit->ops->stop(p->unit);
     g_free(p);
 }
 
 /* Both areas move; the invalidation completes with the port running. */
 static void test_moved(const void *opaque)
 {
-    Port *p = port_new(GPOINTER_TO_INT(opaque));
-    uint64_t list = vtd_alloc(p->vtd, 1);
-    uint64_t fis = vtd_alloc(p->vtd, 1);
+    Port *p = port_new(opaque);
+    uint64_t list = unit_alloc(p->unit, 1);
+    uint64_t fis = unit_alloc(p->unit, 1);
 
     map(p, LIST_IOVA, list);
     map(p, FIS_IOVA, fis);
-    vtd_inv_iotlb(p->vtd, p->form, VTD_DOMAIN, DID, 0, 0);
+    unit_inv(p->unit, p->form, UNIT_SPACE, p->space, 0, 0);
 
     /* The old pages are somebody else's now, and look as they did. */
-    viommu_fill(p->vtd, p->fis, FILLER, VTD_PAGE_SIZE);
+    viommu_fill(p->unit, p->fis, FILLER, UNIT_PAGE);
     put_identify(p, p->list);
     put_identify(p, list);
     issue(p);
     if (expect_corruption()) {
-        viommu_turns(p->vtd);
+        viommu_turns(p->unit);
         g_assert_false(has_pio_setup(p, fis));
-        g_assert_false(viommu_is_filled(p->vtd, p->fis, FILLER,
-                                        VTD_PAGE_SIZE));
+        g_assert_false(viommu_is_filled(p->unit, p->fis, FILLER,
+                                        UNIT_PAGE));
     } else {
         see_identified(p);
         g_assert_true(has_pio_setup(p, fis));
-        g_assert_true(viommu_is_filled(p->vtd, p->fis, FILLER,
-                                       VTD_PAGE_SIZE));
+        g_assert_true(viommu_is_filled(p->unit, p->fis, FILLER,
+                                       UNIT_PAGE));
         /* The count of bytes moved went where the list is now. */
-        g_assert_cmpint(qtest_readl(p->vtd->qts, p->list + 4), ==, 0);
-        g_assert_cmpint(qtest_readl(p->vtd->qts, list + 4), ==, VBLK_SECTOR);
+        g_assert_cmpint(qtest_readl(p->unit->qts, p->list + 4), ==, 0);
+        g_assert_cmpint(qtest_readl(p->unit->qts, list + 4), ==, VBLK_SECTOR);
     }
     port_free(p);
 }
@@ -172,24 +175,22 @@ static void test_moved(const void *opaque)
 /* Both areas are gone: nothing reaches the old pages, and it is a fault. */
 static void test_unmapped(const void *opaque)
 {
-    Port *p = port_new(GPOINTER_TO_INT(opaque));
-    VTDFault fault;
+    Port *p = port_new(opaque);
 
-    vtd_unmap(p->vtd, &p->dom, LIST_IOVA, 1);
-    vtd_unmap(p->vtd, &p->dom, FIS_IOVA, 1);
-    vtd_inv_iotlb(p->vtd, p->form, VTD_GLOBAL, 0, 0, 0);
-    viommu_fill(p->vtd, p->fis, FILLER, VTD_PAGE_SIZE);
+    unit_unmap(p->unit, p->space, LIST_IOVA);
+    unit_unmap(p->unit, p->space, FIS_IOVA);
+    unit_inv(p->unit, p->form, UNIT_ALL, p->space, 0, 0);
+    viommu_fill(p->unit, p->fis, FILLER, UNIT_PAGE);
     issue(p);
-    viommu_turns(p->vtd);
+    viommu_turns(p->unit);
     if (expect_corruption()) {
-        g_assert_false(viommu_is_filled(p->vtd, p->fis, FILLER,
-                                        VTD_PAGE_SIZE));
+        g_assert_false(viommu_is_filled(p->unit, p->fis, FILLER,
+                                        UNIT_PAGE));
     } else {
-        g_assert_true(viommu_is_filled(p->vtd, p->fis, FILLER,
-                                       VTD_PAGE_SIZE));
-        g_assert_true(viommu_is_filled(p->vtd, p->data, FILLER, VBLK_SECTOR));
-        g_assert_true(vtd_fault_take(p->vtd, 0, &fault));
-        g_assert_cmphex(fault.sid, ==, AHCI_DEVFN);
+        g_assert_true(viommu_is_filled(p->unit, p->fis, FILLER,
+                                       UNIT_PAGE));
+        g_assert_true(viommu_is_filled(p->unit, p->data, FILLER, VBLK_SECTOR));
+        g_assert_true(p->unit->ops->drop_faults(p->unit, AHCI_DEVFN));
     }
     port_free(p);
 }
@@ -197,28 +198,20 @@ static void test_unmapped(const void *opaque)
 /* A firmware's identity mappings, as a kernel turns translation on. */
 static void test_unchanged(const void *opaque)
 {
-    Port *p = port_new(GPOINTER_TO_INT(opaque));
+    Port *p = port_new(opaque);
 
-    vtd_inv_iotlb(p->vtd, p->form, VTD_GLOBAL, 0, 0, 0);
+    unit_inv(p->unit, p->form, UNIT_ALL, p->space, 0, 0);
     issue(p);
     see_identified(p);
-    vtd_assert_no_fault(p->vtd);
+    p->unit->ops->assert_no_fault(p->unit);
     port_free(p);
 }
 
 int main(int argc, char **argv)
 {
-    gpointer reg = GINT_TO_POINTER(VTD_REGISTER);
-    gpointer queue = GINT_TO_POINTER(VTD_QUEUED);
-
     g_test_init(&argc, &argv, NULL);
-    qtest_add_data_func("/viommu/ahci/register/moved", reg, test_moved);
-    qtest_add_data_func("/viommu/ahci/register/unmapped", reg, test_unmapped);
-    qtest_add_data_func("/viommu/ahci/register/unchanged", reg,
-                        test_unchanged);
-    qtest_add_data_func("/viommu/ahci/queued/moved", queue, test_moved);
-    qtest_add_data_func("/viommu/ahci/queued/unmapped", queue, test_unmapped);
-    qtest_add_data_func("/viommu/ahci/queued/unchanged", queue,
-                        test_unchanged);
+    rig_add("ahci", "moved", false, test_moved);
+    rig_add("ahci", "unmapped", false, test_unmapped);
+    rig_add("ahci", "unchanged", false, test_unchanged);
     return g_test_run();
 }

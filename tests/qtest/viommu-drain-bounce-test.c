@@ -10,8 +10,8 @@
 #include "viommu-rig.h"
 
 typedef struct Case {
-    VTDForm form;
-    VTDScope scope;
+    unsigned form;
+    UnitScope scope;
     bool is_write;           /* a disk write: the device reads memory */
     bool iothread;
 } Case;
@@ -19,7 +19,7 @@ typedef struct Case {
 static Rig *bouncing_rig(const Case *c)
 {
     RigOptions opt = {
-        .form = c->form, .iothread = c->iothread, .unit = "dma-mode=bounce",
+        .form = c->form, .iothread = c->iothread, .props = "dma-mode=bounce",
     };
 
     return rig_new(&opt);
@@ -33,16 +33,16 @@ static void test_unmapped(const void *opaque)
     rig_hold(rig, c->is_write, rig->data_iova);
     rig_unmap(rig, c->scope);
     rig_assert_done(rig);
-    viommu_fill(rig->vtd, rig->page, RIG_REUSED, RIG_LEN);
+    viommu_fill(rig->unit, rig->page, RIG_REUSED, RIG_LEN);
     rig_release(rig);
-    g_assert_true(viommu_is_filled(rig->vtd, rig->page, RIG_REUSED, RIG_LEN));
+    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_REUSED, RIG_LEN));
     if (c->is_write) {
         g_assert_true(rig_disk_is(rig, RIG_BEFORE));
-        vtd_assert_no_fault(rig->vtd);
+        rig->unit->ops->assert_no_fault(rig->unit);
     } else {
         /* The data came too late: there is no such page any more. */
-        vtd_assert_fault(rig->vtd, VTD_FR_WRITE, rig->sid, false,
-                         rig->data_iova);
+        rig->unit->ops->assert_fault(rig->unit, rig->sid, false,
+                                     rig->data_iova);
     }
     rig_free(rig);
 }
@@ -52,22 +52,22 @@ static void test_moved(const void *opaque)
 {
     const Case *c = opaque;
     Rig *rig = bouncing_rig(c);
-    uint64_t page = vtd_alloc(rig->vtd, 1);
+    uint64_t page = unit_alloc(rig->unit, 1);
 
-    viommu_fill(rig->vtd, page, RIG_REUSED, RIG_LEN);
+    viommu_fill(rig->unit, page, RIG_REUSED, RIG_LEN);
     rig_hold(rig, c->is_write, rig->data_iova);
-    vtd_map(rig->vtd, &rig->dom, rig->data_iova, page, 1, VTD_PTE_RW);
-    vtd_inv_iotlb_start(rig->vtd, c->form, c->scope, rig->dom.did,
-                        rig->data_iova, 0);
+    rig->unit->ops->map(rig->unit, rig->space, rig->data_iova, page, UNIT_PAGE,
+                        UNIT_RW);
+    rig_inv(rig, c->scope, rig->space, rig->data_iova, 0);
     rig_assert_done(rig);
     rig_release(rig);
-    g_assert_true(viommu_is_filled(rig->vtd, rig->page, RIG_BEFORE, RIG_LEN));
+    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_BEFORE, RIG_LEN));
     if (c->is_write) {
         g_assert_true(rig_disk_is(rig, RIG_BEFORE));
     } else {
-        g_assert_true(viommu_is_filled(rig->vtd, page, RIG_ON_DISK, RIG_LEN));
+        g_assert_true(viommu_is_filled(rig->unit, page, RIG_ON_DISK, RIG_LEN));
     }
-    vtd_assert_no_fault(rig->vtd);
+    rig->unit->ops->assert_no_fault(rig->unit);
     rig_free(rig);
 }
 
@@ -82,26 +82,27 @@ static void test_unchanged(const void *opaque)
     if (c->is_write) {
         g_assert_true(rig_disk_is(rig, RIG_BEFORE));
     } else {
-        g_assert_true(viommu_is_filled(rig->vtd, rig->page, RIG_ON_DISK,
+        g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK,
                                        RIG_LEN));
     }
-    vtd_assert_no_fault(rig->vtd);
+    rig->unit->ops->assert_no_fault(rig->unit);
     rig_free(rig);
 }
 
 /* A page that the device may only write: that is enough for a disk read. */
 static void test_write_only(void)
 {
-    static const Case c = { .form = VTD_QUEUED };
+    Case c = { .form = unit_ops()->write_only_form };
     Rig *rig = bouncing_rig(&c);
 
-    vtd_map(rig->vtd, &rig->dom, rig->data_iova, rig->page, 1, VTD_PTE_W);
-    vtd_inv_iotlb(rig->vtd, c.form, VTD_GLOBAL, 0, 0, 0);
+    rig->unit->ops->map(rig->unit, rig->space, rig->data_iova, rig->page,
+                        UNIT_PAGE, UNIT_W);
+    unit_inv(rig->unit, c.form, UNIT_ALL, rig->space, 0, 0);
     rig_hold(rig, false, rig->data_iova);
-    vtd_assert_no_fault(rig->vtd);
+    rig->unit->ops->assert_no_fault(rig->unit);
     rig_release(rig);
-    g_assert_true(viommu_is_filled(rig->vtd, rig->page, RIG_ON_DISK, RIG_LEN));
-    vtd_assert_no_fault(rig->vtd);
+    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK, RIG_LEN));
+    rig->unit->ops->assert_no_fault(rig->unit);
     rig_free(rig);
 }
 
@@ -110,54 +111,62 @@ static void test_short(void)
 {
     static const char serial[] = "VIOMMU-SERIAL";
     RigOptions opt = {
-        .form = VTD_QUEUED, .unit = "dma-mode=bounce",
+        .form = unit_ops()->queue_form, .props = "dma-mode=bounce",
         .args = "-global virtio-blk-device.serial=VIOMMU-SERIAL",
     };
     Rig *rig = rig_new(&opt);
-    VTD *vtd = rig->vtd;
+    Unit *unit = rig->unit;
     char got[sizeof(serial)];
 
     g_assert_cmpint(vblk_submit_id(rig->blk, rig->data_iova, RIG_LEN), ==, 1);
-    viommu_until(vtd, vblk_completed(rig->blk) == 2);
+    viommu_until(unit, vblk_completed(rig->blk) == 2);
     g_assert_cmpint(vblk_result(rig->blk, 1), ==, 0);
-    qtest_memread(vtd->qts, rig->page, got, sizeof(got));
+    qtest_memread(unit->qts, rig->page, got, sizeof(got));
     g_assert_cmpmem(got, sizeof(got), serial, sizeof(serial));
-    g_assert_true(viommu_is_filled(vtd, rig->page + sizeof(serial), RIG_BEFORE,
+    g_assert_true(viommu_is_filled(unit, rig->page + sizeof(serial), RIG_BEFORE,
                                    RIG_LEN - sizeof(serial)));
-    vtd_assert_no_fault(vtd);
+    unit->ops->assert_no_fault(unit);
     rig_free(rig);
+}
+
+typedef struct Test {
+    const char *name;
+    void (*fn)(const void *opaque);
+} Test;
+
+static void add(const Test *t, unsigned form, bool is_write, bool iothread)
+{
+    Case *c = g_new0(Case, 1);
+    g_autofree char *path = NULL;
+
+    *c = (Case) {
+        .form = form, .scope = form & 1 ? UNIT_SPACE : UNIT_RANGE,
+        .is_write = is_write, .iothread = iothread,
+    };
+    path = g_strdup_printf("/viommu/bounce/%s/%s/%s/%s", t->name,
+                           unit_ops()->forms[form],
+                           is_write ? "disk-write" : "disk-read",
+                           iothread ? "iothread" : "main-loop");
+    qtest_add_data_func_full(path, c, t->fn, g_free);
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const forms[] = { "register", "queued" };
-    static const struct {
-        const char *name;
-        void (*fn)(const void *opaque);
-    } tests[] = {
+    static const Test tests[] = {
         { "unmapped", test_unmapped },
         { "moved", test_moved },
         { "unchanged", test_unchanged },
     };
-    unsigned i, t;
+    unsigned form, i, t;
 
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/bounce/write-only", test_write_only);
     qtest_add_func("/viommu/bounce/short", test_short);
     for (t = 0; t < G_N_ELEMENTS(tests); t++) {
-        for (i = 0; i < 8; i++) {
-            Case *c = g_new0(Case, 1);
-            g_autofree char *path = NULL;
-
-            c->iothread = i & 1;
-            c->is_write = i & 2;
-            c->form = i & 4 ? VTD_QUEUED : VTD_REGISTER;
-            c->scope = i & 4 ? VTD_DOMAIN : VTD_PAGE;
-            path = g_strdup_printf("/viommu/bounce/%s/%s/%s/%s", tests[t].name,
-                                   forms[c->form],
-                                   c->is_write ? "disk-write" : "disk-read",
-                                   c->iothread ? "iothread" : "main-loop");
-            qtest_add_data_func_full(path, c, tests[t].fn, g_free);
+        for (form = 0; unit_ops()->forms[form]; form++) {
+            for (i = 0; i < 4; i++) {
+                add(&tests[t], form, i & 2, i & 1);
+            }
         }
     }
     return g_test_run();

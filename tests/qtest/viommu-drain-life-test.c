@@ -15,9 +15,9 @@
 #define STALL_EVENT     "VIOMMU_DRAIN_STALLED"
 #define ABANDON_EVENT   "VIOMMU_DRAIN_ABANDONED"
 
-static void command(VTD *vtd, const char *name)
+static void command(Unit *unit, const char *name)
 {
-    qtest_qmp_assert_success(vtd->qts, "{'execute': %s}", name);
+    qtest_qmp_assert_success(unit->qts, "{'execute': %s}", name);
 }
 
 /* A request in flight, its page gone, the invalidation waiting for it. */
@@ -26,7 +26,7 @@ static Rig *make_pending(const RigOptions *opt)
     Rig *rig = rig_new(opt);
 
     rig_hold(rig, false, rig->data_iova);
-    rig_unmap(rig, VTD_DOMAIN);
+    rig_unmap(rig, UNIT_SPACE);
     rig_assert_pending(rig);
     return rig;
 }
@@ -34,28 +34,23 @@ static Rig *make_pending(const RigOptions *opt)
 static void see_another_drain(Rig *rig)
 {
     rig_hold(rig, false, rig->data_iova);
-    rig_unmap(rig, VTD_PAGE);
+    rig_unmap(rig, UNIT_RANGE);
     rig_assert_pending(rig);
     rig_release(rig);
-    vtd_inv_wait(rig->vtd, rig->opt.form);
+    rig_inv_wait(rig);
 }
 
 static void test_reset(const void *opaque)
 {
     Rig *rig = make_pending(opaque);
-    VTD *vtd = rig->vtd;
+    Unit *unit = rig->unit;
 
-    vtd_reset(vtd);
-    g_assert_cmphex(vtd_read64(vtd, VTD_IOTLB), ==, 0);
-    g_assert_cmphex(vtd_read32(vtd, VTD_GSTS), ==, 0);
-    g_assert_cmphex(vtd_read64(vtd, VTD_IQH), ==, 0);
-    g_assert_cmphex(vtd_read64(vtd, VTD_IQT), ==, 0);
+    unit->ops->reset(unit);
+    unit->ops->assert_reset(unit);
     /* What was cancelled must not complete into the new life. */
-    qtest_writel(vtd->qts, vtd->iq_status, 0);
     rig_step(rig, RIG_RELEASE_NS);
-    g_assert_cmphex(qtest_readl(vtd->qts, vtd->iq_status), ==, 0);
-    g_assert_cmphex(vtd_read64(vtd, VTD_IOTLB), ==, 0);
-    vtd_assert_no_fault(vtd);
+    unit->ops->assert_reset(unit);
+    unit->ops->assert_cancelled(unit, rig->opt.form);
 
     rig_restart(rig);
     see_another_drain(rig);
@@ -67,12 +62,12 @@ static void test_stop(const void *opaque)
 {
     Rig *rig = make_pending(opaque);
 
-    command(rig->vtd, "stop");
-    command(rig->vtd, "cont");
-    vtd_inv_wait(rig->vtd, rig->opt.form);
-    g_assert_true(viommu_is_filled(rig->vtd, rig->page, RIG_ON_DISK, RIG_LEN));
-    viommu_until(rig->vtd, vblk_completed(rig->blk) == 2);
-    vtd_assert_no_fault(rig->vtd);
+    command(rig->unit, "stop");
+    command(rig->unit, "cont");
+    rig_inv_wait(rig);
+    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK, RIG_LEN));
+    viommu_until(rig->unit, vblk_completed(rig->blk) == 2);
+    rig->unit->ops->assert_no_fault(rig->unit);
     rig_free(rig);
 }
 
@@ -92,51 +87,42 @@ static void wait_for_migration(QTestState *qts)
     }
 }
 
-static QTestState *start_target(Rig *rig)
-{
-    g_autofree char *args = rig_args(&rig->opt, rig->image);
-
-    return qtest_initf("-machine q35 -m 2G -nodefaults -device intel-iommu%s%s "
-                       "%s -incoming defer", rig->opt.unit ? "," : "",
-                       rig->opt.unit ?: "", args);
-}
-
 /* The drain is finished before the state is saved; the queue goes on after. */
 static void test_migrate(const void *opaque)
 {
     Rig *rig = make_pending(opaque);
-    QTestState *to = start_target(rig);
+    QTestState *to = rig_target(rig);
     g_autofree char *file = g_strdup_printf("%s.state", rig->image);
     g_autofree char *uri = g_strdup_printf("file:%s", file);
-    VTD *vtd;
+    Unit *unit;
 
-    qtest_qmp_assert_success(rig->vtd->qts, "{'execute': 'migrate',"
+    qtest_qmp_assert_success(rig->unit->qts, "{'execute': 'migrate',"
                              " 'arguments': {'uri': %s}}", uri);
-    wait_for_migration(rig->vtd->qts);
+    wait_for_migration(rig->unit->qts);
     /* The source's page is final as soon as its state is on the way. */
-    g_assert_true(viommu_is_filled(rig->vtd, rig->page, RIG_ON_DISK, RIG_LEN));
+    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK, RIG_LEN));
 
     qtest_qmp_assert_success(to, "{'execute': 'migrate-incoming',"
                              " 'arguments': {'uri': %s}}", uri);
     wait_for_migration(to);
     unlink(file);
-    vtd = vtd_adopt(rig->vtd, to);
-    command(vtd, "cont");
-    vtd_inv_wait(vtd, rig->opt.form);
-    g_assert_true(viommu_is_filled(vtd, rig->page, RIG_ON_DISK, RIG_LEN));
-    g_assert_cmphex(vtd_read64(vtd, VTD_IQH), ==, vtd_read64(vtd, VTD_IQT));
+    unit = rig->unit->ops->adopt(rig->unit, to);
+    command(unit, "cont");
+    unit_inv_wait(unit, rig->opt.form);
+    g_assert_true(viommu_is_filled(unit, rig->page, RIG_ON_DISK, RIG_LEN));
 
     /* Go on there: no IOTLB came along, and the queue still works. */
-    vtd_stop(rig->vtd);
-    rig->vtd = vtd;
-    rig->blk->vtd = vtd;
-    rig->blk->pci->pdev->bus = vtd->bus;
+    unit->ops->stop(rig->unit);
+    rig->unit = unit;
+    rig->blk->unit = unit;
+    rig->blk->pci->pdev->bus = unit->bus;
     rig_throttle(to);
-    vtd_map(vtd, &rig->dom, rig->data_iova, rig->page, 1, VTD_PTE_RW);
+    unit->ops->map(unit, rig->space, rig->data_iova, rig->page, UNIT_PAGE,
+                   UNIT_RW);
     vblk_submit(rig->blk, false, 0, RIG_SPARE_IOVA, RIG_LEN);
-    viommu_until(vtd, vblk_completed(rig->blk) == 3);
+    viommu_until(unit, vblk_completed(rig->blk) == 3);
     see_another_drain(rig);
-    vtd_assert_no_fault(vtd);
+    unit->ops->assert_no_fault(unit);
     rig_free(rig);
 }
 
@@ -151,17 +137,17 @@ static void test_unplug(const void *opaque)
 
     opt.behind_port = true;
     rig = make_pending(&opt);
-    plug_pull(rig->vtd, rig->port, "disk");
-    vtd_inv_wait(rig->vtd, rig->opt.form);
-    viommu_fill(rig->vtd, rig->page, RIG_REUSED, RIG_LEN);
+    plug_pull(rig->unit, rig->port, "disk");
+    rig_inv_wait(rig);
+    viommu_fill(rig->unit, rig->page, RIG_REUSED, RIG_LEN);
     rig_step(rig, 2 * RIG_RELEASE_NS);
-    g_assert_true(viommu_is_filled(rig->vtd, rig->page, RIG_REUSED, RIG_LEN));
+    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_REUSED, RIG_LEN));
     rig_free(rig);
 }
 
 static void check_event(Rig *rig, const char *name)
 {
-    QDict *event = qtest_qmp_eventwait_ref(rig->vtd->qts, name);
+    QDict *event = qtest_qmp_eventwait_ref(rig->unit->qts, name);
     QDict *data = qdict_get_qdict(event, "data");
 
     g_assert_cmpstr(qdict_get_str(data, "device"), ==, "disk");
@@ -177,16 +163,16 @@ static void test_stall(const void *opaque)
     RigOptions opt = *(const RigOptions *)opaque;
     Rig *rig;
 
-    opt.unit = "drain-stall-time=200";
+    opt.props = "drain-stall-time=200";
     rig = make_pending(&opt);
-    g_assert_null(qtest_qmp_event_ref(rig->vtd->qts, STALL_EVENT));
+    g_assert_null(qtest_qmp_event_ref(rig->unit->qts, STALL_EVENT));
     rig_step(rig, RIG_SHORT_NS);
     rig_step(rig, RIG_SHORT_NS);
     check_event(rig, STALL_EVENT);
     /* It was news, not an end. */
     rig_assert_pending(rig);
     rig_release(rig);
-    vtd_inv_wait(rig->vtd, opt.form);
+    rig_inv_wait(rig);
     rig_free(rig);
 }
 
@@ -195,13 +181,13 @@ static void test_timeout(const void *opaque)
     RigOptions opt = *(const RigOptions *)opaque;
     Rig *rig;
 
-    opt.unit = "drain-timeout=200";
+    opt.props = "drain-timeout=200";
     rig = make_pending(&opt);
     g_assert_false(vblk_device_status(rig->blk) &
                    VIRTIO_CONFIG_S_NEEDS_RESET);
     rig_step(rig, RIG_SHORT_NS);
     rig_step(rig, RIG_SHORT_NS);
-    vtd_inv_wait(rig->vtd, opt.form);
+    rig_inv_wait(rig);
     check_event(rig, ABANDON_EVENT);
     g_assert_true(vblk_device_status(rig->blk) & VIRTIO_CONFIG_S_NEEDS_RESET);
     /* The request ends after all; nobody is waiting for it any more. */
@@ -209,28 +195,15 @@ static void test_timeout(const void *opaque)
     rig_free(rig);
 }
 
-static const RigOptions variants[] = {
-    { .form = VTD_REGISTER },
-    { .form = VTD_QUEUED },
-    { .form = VTD_QUEUED, .iothread = true },
-};
-
 static void add(const char *name, void (*fn)(const void *opaque))
 {
-    static const char *const names[] = { "register", "queued", "iothread" };
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(variants); i++) {
-        g_autofree char *path = g_strdup_printf("/viommu/drain/%s/%s", name,
-                                                names[i]);
-
-        qtest_add_data_func(path, &variants[i], fn);
-    }
+    rig_add("drain/life", name, false, fn);
+    rig_add("drain/life", name, true, fn);
 }
 
 static void test_skipped(void)
 {
-    g_test_skip("this intel-iommu does not drain");
+    g_test_skip("this vIOMMU does not drain");
 }
 
 int main(int argc, char **argv)

@@ -8,7 +8,7 @@
 #include "viommu-rig.h"
 
 #define SID             (7 << 3)
-#define DID             5
+#define SPACE_ID        5
 #define ADMIN_SQ        0x50000000ULL      /* IOVAs, one page each */
 #define ADMIN_CQ        0x50001000ULL
 #define IO_SQ           0x50002000ULL
@@ -21,8 +21,8 @@
 #define DOORBELL(qid, cq) (0x1000 + ((qid) * 2 + (cq)) * 4)
 
 typedef struct Nvme {
-    VTD *vtd;
-    VTDDomain dom;
+    Unit *unit;
+    UnitSpace *space;
     QPCIDevice *pci;
     QPCIBar bar;
     char *image;
@@ -40,7 +40,7 @@ static void submit(Nvme *n, int qid, NvmeCmd *cmd)
     uint64_t sq = gpa_of(n, qid ? IO_SQ : ADMIN_SQ);
 
     cmd->cid = cpu_to_le16(n->tail[qid]);
-    qtest_memwrite(n->vtd->qts, sq + n->tail[qid] * sizeof(*cmd), cmd,
+    qtest_memwrite(n->unit->qts, sq + n->tail[qid] * sizeof(*cmd), cmd,
                    sizeof(*cmd));
     n->tail[qid]++;
     g_assert_cmpint(n->tail[qid], <, QUEUE_LEN);
@@ -53,7 +53,7 @@ static unsigned completions(Nvme *n, int qid)
     uint64_t cq = gpa_of(n, qid ? IO_CQ : ADMIN_CQ);
     unsigned i = 0;
 
-    while (i < QUEUE_LEN && (qtest_readw(n->vtd->qts, cq + i * 16 + 14) & 1)) {
+    while (i < QUEUE_LEN && (qtest_readw(n->unit->qts, cq + i * 16 + 14) & 1)) {
         i++;
     }
     return i;
@@ -73,7 +73,7 @@ static void create_queue(Nvme *n, uint8_t opcode, uint64_t iova,
     unsigned before = completions(n, 0);
 
     submit(n, 0, (NvmeCmd *)&cmd);
-    viommu_until(n->vtd, completions(n, 0) == before + 1);
+    viommu_until(n->unit, completions(n, 0) == before + 1);
 }
 
 static void submit_read(Nvme *n, uint64_t iova)
@@ -89,28 +89,29 @@ static void submit_read(Nvme *n, uint64_t iova)
     submit(n, 1, (NvmeCmd *)&cmd);
 }
 
-static Nvme *nvme_new(VTDForm form)
+static Nvme *nvme_new(unsigned form)
 {
     Nvme *n = g_new0(Nvme, 1);
-    g_autofree char *backend = NULL;
-    VTD *vtd;
+    g_autofree char *backend = NULL, *args = NULL;
+    Unit *unit;
     int i;
 
     n->image = rig_make_image();
     backend = rig_backend(n->image, false);
-    n->vtd = vtd = vtd_start("", "%s -device nvme,id=disk,addr=07.0,"
-                             "serial=x,drive=slow", backend);
-    rig_throttle(vtd->qts);
-    n->gpa = vtd_alloc(vtd, PAGES);
-    vtd_domain_init(vtd, &n->dom, DID, 4);
+    args = g_strdup_printf("%s -device nvme,id=disk,addr=07.0,serial=x,"
+                           "drive=slow", backend);
+    n->unit = unit = unit_ops()->start(form, "", args);
+    rig_throttle(unit->qts);
+    n->gpa = unit_alloc(unit, PAGES);
+    n->space = unit->ops->space(unit, form, SPACE_ID);
     for (i = 0; i < PAGES; i++) {
-        vtd_map(vtd, &n->dom, ADMIN_SQ + i * VTD_PAGE_SIZE,
-                n->gpa + i * VTD_PAGE_SIZE, 1, VTD_PTE_RW);
+        unit->ops->map(unit, n->space, ADMIN_SQ + i * UNIT_PAGE,
+                       n->gpa + i * UNIT_PAGE, UNIT_PAGE, UNIT_RW);
     }
-    vtd_attach(vtd, SID, &n->dom, VTD_TT_UNTRANSLATED);
-    vtd_enable(vtd, form);
+    unit->ops->attach(unit, SID, n->space);
+    unit->ops->enable(unit, form);
 
-    n->pci = qpci_device_find(vtd->bus, SID);
+    n->pci = qpci_device_find(unit->bus, SID);
     g_assert_nonnull(n->pci);
     qpci_device_enable(n->pci);
     n->bar = qpci_iomap(n->pci, 0, NULL);
@@ -120,22 +121,22 @@ static Nvme *nvme_new(VTDForm form)
     qpci_io_writeq(n->pci, n->bar, NVME_REG_ACQ, ADMIN_CQ);
     qpci_io_writel(n->pci, n->bar, NVME_REG_CC,
                    6 << CC_IOSQES_SHIFT | 4 << CC_IOCQES_SHIFT | 1);
-    viommu_until(vtd, qpci_io_readl(n->pci, n->bar, NVME_REG_CSTS) & 1);
+    viommu_until(unit, qpci_io_readl(n->pci, n->bar, NVME_REG_CSTS) & 1);
     create_queue(n, NVME_ADM_CMD_CREATE_CQ, IO_CQ, 1, 0);
     create_queue(n, NVME_ADM_CMD_CREATE_SQ, IO_SQ, 1, 1);
 
     submit_read(n, SPARE);
-    viommu_until(vtd, completions(n, 1) == 1);
-    g_assert_true(viommu_is_filled(vtd, gpa_of(n, SPARE), RIG_ON_DISK,
+    viommu_until(unit, completions(n, 1) == 1);
+    g_assert_true(viommu_is_filled(unit, gpa_of(n, SPARE), RIG_ON_DISK,
                                    RIG_LEN));
     return n;
 }
 
 static void test_read(const void *opaque)
 {
-    VTDForm form = GPOINTER_TO_INT(opaque);
+    unsigned form = ((const RigOptions *)opaque)->form;
     Nvme *n = nvme_new(form);
-    VTD *vtd = n->vtd;
+    Unit *unit = n->unit;
     uint64_t page = gpa_of(n, DATA);
     NvmeCmd bad = { .opcode = BAD_OPCODE, .nsid = cpu_to_le32(1) };
 
@@ -145,35 +146,36 @@ static void test_read(const void *opaque)
      */
     submit_read(n, DATA);
     submit(n, 1, &bad);
-    viommu_until(vtd, completions(n, 1) == 2);
-    viommu_turns(vtd);
+    viommu_until(unit, completions(n, 1) == 2);
+    viommu_turns(unit);
     g_assert_cmpint(completions(n, 1), ==, 2);
 
-    vtd_unmap(vtd, &n->dom, DATA, 1);
-    vtd_inv_iotlb_start(vtd, form, VTD_DOMAIN, DID, 0, 0);
-    viommu_turns(vtd);
-    qtest_clock_step(vtd->qts, RIG_SHORT_NS);
-    viommu_turns(vtd);
-    g_assert_cmpint(vtd_inv_done(vtd, form), ==, expect_corruption());
+    unit_unmap(unit, n->space, DATA);
+    unit->ops->inv_start(unit, form, UNIT_SPACE, n->space, 0, 0);
+    viommu_turns(unit);
+    qtest_clock_step(unit->qts, RIG_SHORT_NS);
+    viommu_turns(unit);
+    g_assert_cmpint(unit->ops->inv_done(unit, form), ==, expect_corruption());
     if (expect_corruption()) {
-        viommu_fill(vtd, page, RIG_REUSED, RIG_LEN);
+        viommu_fill(unit, page, RIG_REUSED, RIG_LEN);
     }
-    qtest_clock_step(vtd->qts, RIG_RELEASE_NS);
-    vtd_inv_wait(vtd, form);
+    qtest_clock_step(unit->qts, RIG_RELEASE_NS);
+    unit_inv_wait(unit, form);
     if (expect_corruption()) {
-        viommu_until(vtd, completions(n, 1) == 3);
+        viommu_until(unit, completions(n, 1) == 3);
     }
-    g_assert_true(viommu_is_filled(vtd, page, RIG_ON_DISK, RIG_LEN));
+    g_assert_true(viommu_is_filled(unit, page, RIG_ON_DISK, RIG_LEN));
     if (!expect_corruption()) {
-        viommu_fill(vtd, page, RIG_REUSED, RIG_LEN);
-        qtest_clock_step(vtd->qts, RIG_RELEASE_NS);
-        viommu_until(vtd, completions(n, 1) == 3);
-        g_assert_true(viommu_is_filled(vtd, page, RIG_REUSED, RIG_LEN));
+        viommu_fill(unit, page, RIG_REUSED, RIG_LEN);
+        qtest_clock_step(unit->qts, RIG_RELEASE_NS);
+        viommu_until(unit, completions(n, 1) == 3);
+        g_assert_true(viommu_is_filled(unit, page, RIG_REUSED, RIG_LEN));
     }
-    vtd_assert_no_fault(vtd);
+    unit->ops->assert_no_fault(unit);
 
     g_free(n->pci);
-    vtd_stop(vtd);
+    g_free(n->space);
+    unit->ops->stop(unit);
     unlink(n->image);
     g_free(n->image);
     g_free(n);
@@ -182,9 +184,6 @@ static void test_read(const void *opaque)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    qtest_add_data_func("/viommu/drain/nvme/register",
-                        GINT_TO_POINTER(VTD_REGISTER), test_read);
-    qtest_add_data_func("/viommu/drain/nvme/queued",
-                        GINT_TO_POINTER(VTD_QUEUED), test_read);
+    rig_add("drain/nvme", "read", false, test_read);
     return g_test_run();
 }

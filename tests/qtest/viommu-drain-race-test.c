@@ -12,60 +12,51 @@
 
 #define ROUNDS 150
 
-static void replace(Rig *rig, uint64_t page, VTDScope scope)
+static void replace(Rig *rig, uint64_t page, UnitScope scope)
 {
-    vtd_map(rig->vtd, &rig->dom, rig->data_iova, page, 1, VTD_PTE_RW);
-    vtd_inv_iotlb(rig->vtd, rig->opt.form, scope, rig->dom.did,
-                  scope == VTD_PAGE ? rig->data_iova : 0, 0);
+    Unit *unit = rig->unit;
+
+    unit->ops->map(unit, rig->space, rig->data_iova, page, UNIT_PAGE, UNIT_RW);
+    unit_inv(unit, rig->opt.form, scope, rig->space,
+             scope == UNIT_RANGE ? rig->data_iova : 0, 0);
 }
 
 static void test_race(const void *opaque)
 {
-    Rig *rig = rig_new(opaque);
-    VTD *vtd = rig->vtd;
-    uint64_t other = vtd_alloc(vtd, 1);
+    RigOptions opt = *(const RigOptions *)opaque;
+    Rig *rig;
+    Unit *unit;
+    uint64_t other;
     unsigned corrupted = 0;
     int i;
 
+    opt.fast = true;
+    rig = rig_new(&opt);
+    unit = rig->unit;
+    other = unit_alloc(unit, 1);
     for (i = 0; i < ROUNDS; i++) {
         unsigned request = vblk_submit(rig->blk, false, RIG_SECTOR,
                                        rig->data_iova, RIG_LEN);
 
-        replace(rig, other, VTD_GLOBAL + i % 3);
-        viommu_fill(vtd, rig->page, RIG_REUSED, RIG_LEN);
-        viommu_until(vtd, vblk_completed(rig->blk) == request + 1);
+        replace(rig, other, UNIT_ALL + i % 3);
+        viommu_fill(unit, rig->page, RIG_REUSED, RIG_LEN);
+        viommu_until(unit, vblk_completed(rig->blk) == request + 1);
         g_assert_cmpint(vblk_result(rig->blk, request), ==, 0);
-        corrupted += !viommu_is_filled(vtd, rig->page, RIG_REUSED, RIG_LEN);
-        replace(rig, rig->page, VTD_DOMAIN);
+        corrupted += !viommu_is_filled(unit, rig->page, RIG_REUSED, RIG_LEN);
+        replace(rig, rig->page, UNIT_SPACE);
     }
     g_test_message("%u of %d", corrupted, ROUNDS);
     if (!expect_corruption()) {
         g_assert_cmpint(corrupted, ==, 0);
     }
-    vtd_assert_no_fault(vtd);
+    unit->ops->assert_no_fault(unit);
     rig_free(rig);
 }
 
 int main(int argc, char **argv)
 {
-    static const RigOptions variants[] = {
-        { .form = VTD_REGISTER, .fast = true },
-        { .form = VTD_QUEUED, .fast = true },
-        { .form = VTD_REGISTER, .fast = true, .iothread = true },
-        { .form = VTD_QUEUED, .fast = true, .iothread = true },
-    };
-    static const char *const names[] = {
-        "register/main-loop", "queued/main-loop",
-        "register/iothread", "queued/iothread",
-    };
-    size_t i;
-
     g_test_init(&argc, &argv, NULL);
-    for (i = 0; i < G_N_ELEMENTS(variants); i++) {
-        g_autofree char *path = g_strdup_printf("/viommu/drain/race/%s",
-                                                names[i]);
-
-        qtest_add_data_func(path, &variants[i], test_race);
-    }
+    rig_add("drain/race", "replaced", false, test_race);
+    rig_add("drain/race", "replaced", true, test_race);
     return g_test_run();
 }

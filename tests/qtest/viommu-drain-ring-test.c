@@ -12,54 +12,60 @@
 #include "viommu-rig.h"
 
 #define DEVFN       (5 << 3)
-#define DID         7
+#define SPACE_ID    7
 #define RING_IOVA   0x10000000ULL
 #define DATA_IOVA   0x20000000ULL
 #define USED_IOVA   0x30000000ULL
 /* Flags and index, and the first half of element 0 (32 bits of 64) */
-#define USED_OFF    (VTD_PAGE_SIZE - 8)
+#define USED_OFF    (UNIT_PAGE - 8)
 /* An indirect table of three descriptors whose second one crosses */
 #define TABLE_IOVA  0x38000000ULL
-#define TABLE_OFF   (VTD_PAGE_SIZE - 24)
+#define TABLE_OFF   (UNIT_PAGE - 24)
 #define FILLER      0x5a
 #define LEN         4096
 
 typedef struct Ring {
-    VTD *vtd;
-    VTDDomain dom;
+    Unit *unit;
+    UnitSpace *space;
+    unsigned form;
     VBlk *blk;
     char *image;
     uint64_t data;
     uint64_t first, between, second;     /* of the used ring; adjacent */
 } Ring;
 
-static Ring *ring_new(bool iothread)
+static void map(Ring *r, uint64_t iova, uint64_t gpa, unsigned perms)
+{
+    r->unit->ops->map(r->unit, r->space, iova, gpa, UNIT_PAGE, perms);
+}
+
+static Ring *ring_new(const RigOptions *opt)
 {
     Ring *r = g_new0(Ring, 1);
     g_autofree char *args = NULL;
     uint64_t ring;
-    VTD *vtd;
+    Unit *unit;
 
+    r->form = opt->form;
     r->image = rig_make_image();
-    args = rig_args(&(RigOptions) { .iothread = iothread }, r->image);
-    r->vtd = vtd = vtd_start("", "%s", args);
-    ring = vtd_alloc(vtd, 1);
-    r->data = vtd_alloc(vtd, 1);
-    r->first = vtd_alloc(vtd, 1);
-    r->between = vtd_alloc(vtd, 1);
-    r->second = vtd_alloc(vtd, 1);
-    viommu_fill(vtd, r->between, FILLER, VTD_PAGE_SIZE);
-    viommu_fill(vtd, r->second, FILLER, VTD_PAGE_SIZE);
+    args = rig_args(opt, r->image);
+    r->unit = unit = unit_ops()->start(r->form, "", args);
+    ring = unit_alloc(unit, 1);
+    r->data = unit_alloc(unit, 1);
+    r->first = unit_alloc(unit, 1);
+    r->between = unit_alloc(unit, 1);
+    r->second = unit_alloc(unit, 1);
+    viommu_fill(unit, r->between, FILLER, UNIT_PAGE);
+    viommu_fill(unit, r->second, FILLER, UNIT_PAGE);
 
-    vtd_domain_init(vtd, &r->dom, DID, 3);
-    vtd_map(vtd, &r->dom, RING_IOVA, ring, 1, VTD_PTE_RW);
-    vtd_map(vtd, &r->dom, DATA_IOVA, r->data, 1, VTD_PTE_RW);
-    vtd_map(vtd, &r->dom, USED_IOVA, r->first, 1, VTD_PTE_RW);
-    vtd_map(vtd, &r->dom, USED_IOVA + VTD_PAGE_SIZE, r->second, 1,
-            VTD_PTE_RW);
-    vtd_attach(vtd, DEVFN, &r->dom, VTD_TT_UNTRANSLATED);
-    vtd_enable(vtd, VTD_QUEUED);
-    r->blk = vblk_new_used(vtd, DEVFN, "disk", ring, RING_IOVA,
+    r->space = unit->ops->space(unit, r->form, SPACE_ID);
+    map(r, RING_IOVA, ring, UNIT_RW);
+    map(r, DATA_IOVA, r->data, UNIT_RW);
+    map(r, USED_IOVA, r->first, UNIT_RW);
+    map(r, USED_IOVA + UNIT_PAGE, r->second, UNIT_RW);
+    unit->ops->attach(unit, DEVFN, r->space);
+    unit->ops->enable(unit, r->form);
+    r->blk = vblk_new_used(unit, DEVFN, "disk", ring, RING_IOVA,
                            r->first + USED_OFF, USED_IOVA + USED_OFF);
     return r;
 }
@@ -67,7 +73,8 @@ static Ring *ring_new(bool iothread)
 static void ring_free(Ring *r)
 {
     vblk_free(r->blk);
-    vtd_stop(r->vtd);
+    g_free(r->space);
+    r->unit->ops->stop(r->unit);
     unlink(r->image);
     g_free(r->image);
     g_free(r);
@@ -75,52 +82,51 @@ static void ring_free(Ring *r)
 
 static void test_used(const void *opaque)
 {
-    Ring *r = ring_new(GPOINTER_TO_INT(opaque));
-    QTestState *qts = r->vtd->qts;
+    Ring *r = ring_new(opaque);
+    QTestState *qts = r->unit->qts;
     unsigned i;
 
     for (i = 1; i <= 2; i++) {
         vblk_submit(r->blk, false, 0, DATA_IOVA, LEN);
-        viommu_until(r->vtd, vblk_completed(r->blk) == i);
+        viommu_until(r->unit, vblk_completed(r->blk) == i);
     }
-    g_assert_true(viommu_is_filled(r->vtd, r->data, RIG_ON_DISK, LEN));
+    g_assert_true(viommu_is_filled(r->unit, r->data, RIG_ON_DISK, LEN));
     /* Element 0: the head, and how much was written with the result byte */
     g_assert_cmphex(qtest_readl(qts, r->first + USED_OFF + 4), ==, 0);
     if (expect_corruption()) {
         g_assert_cmphex(qtest_readl(qts, r->between), ==, LEN + 1);
-        g_assert_true(viommu_is_filled(r->vtd, r->second, FILLER, 4));
+        g_assert_true(viommu_is_filled(r->unit, r->second, FILLER, 4));
     } else {
         g_assert_cmphex(qtest_readl(qts, r->second), ==, LEN + 1);
-        g_assert_true(viommu_is_filled(r->vtd, r->between, FILLER,
-                                       VTD_PAGE_SIZE));
+        g_assert_true(viommu_is_filled(r->unit, r->between, FILLER,
+                                       UNIT_PAGE));
     }
     /* Element 1 is in the second page as a whole, and ends where it should. */
     g_assert_cmphex(qtest_readl(qts, r->second + 4), ==, 3);
     g_assert_cmphex(qtest_readl(qts, r->second + 8), ==, LEN + 1);
-    g_assert_true(viommu_is_filled(r->vtd, r->second + 12, FILLER,
-                                   VTD_PAGE_SIZE - 12));
-    vtd_assert_no_fault(r->vtd);
+    g_assert_true(viommu_is_filled(r->unit, r->second + 12, FILLER,
+                                   UNIT_PAGE - 12));
+    r->unit->ops->assert_no_fault(r->unit);
     ring_free(r);
 }
 
 /* The second page is not there: the first half arrives, and it is a fault. */
 static void test_half(const void *opaque)
 {
-    Ring *r = ring_new(GPOINTER_TO_INT(opaque));
-    VTD *vtd = r->vtd;
+    Ring *r = ring_new(opaque);
+    Unit *unit = r->unit;
 
-    vtd_unmap(vtd, &r->dom, USED_IOVA + VTD_PAGE_SIZE, 1);
-    vtd_inv_iotlb(vtd, VTD_QUEUED, VTD_GLOBAL, 0, 0, 0);
+    unit_unmap(unit, r->space, USED_IOVA + UNIT_PAGE);
+    unit_inv(unit, r->form, UNIT_ALL, r->space, 0, 0);
     vblk_submit(r->blk, false, 0, DATA_IOVA, LEN);
-    viommu_until(vtd, vblk_completed(r->blk) == 1);
+    viommu_until(unit, vblk_completed(r->blk) == 1);
     if (expect_corruption()) {
-        g_assert_cmphex(qtest_readl(vtd->qts, r->between), ==, LEN + 1);
-        vtd_assert_no_fault(vtd);
+        g_assert_cmphex(qtest_readl(unit->qts, r->between), ==, LEN + 1);
+        unit->ops->assert_no_fault(unit);
     } else {
-        g_assert_true(viommu_is_filled(vtd, r->between, FILLER,
-                                       VTD_PAGE_SIZE));
-        vtd_assert_fault(vtd, VTD_FR_WRITE, DEVFN, false,
-                         USED_IOVA + VTD_PAGE_SIZE);
+        g_assert_true(viommu_is_filled(unit, r->between, FILLER,
+                                       UNIT_PAGE));
+        unit->ops->assert_fault(unit, DEVFN, false, USED_IOVA + UNIT_PAGE);
     }
     ring_free(r);
 }
@@ -128,44 +134,48 @@ static void test_half(const void *opaque)
 /* The same for what the device reads: a descriptor */
 static void test_indirect(const void *opaque)
 {
-    Ring *r = ring_new(GPOINTER_TO_INT(opaque));
-    VTD *vtd = r->vtd;
-    uint64_t first = vtd_alloc(vtd, 1);
-    uint64_t between = vtd_alloc(vtd, 1);
-    uint64_t second = vtd_alloc(vtd, 1);
+    Ring *r = ring_new(opaque);
+    Unit *unit = r->unit;
+    uint64_t first = unit_alloc(unit, 1);
+    uint64_t between = unit_alloc(unit, 1);
+    uint64_t second = unit_alloc(unit, 1);
 
-    g_assert_cmphex(between, ==, first + VTD_PAGE_SIZE);
-    vtd_map(vtd, &r->dom, TABLE_IOVA, first, 1, VTD_PTE_R);
-    vtd_map(vtd, &r->dom, TABLE_IOVA + VTD_PAGE_SIZE, second, 1, VTD_PTE_R);
+    g_assert_cmphex(between, ==, first + UNIT_PAGE);
+    map(r, TABLE_IOVA, first, UNIT_R);
+    map(r, TABLE_IOVA + UNIT_PAGE, second, UNIT_R);
     r->blk->table_iova = TABLE_IOVA + TABLE_OFF;
     r->blk->table_gpa[0] = first + TABLE_OFF;
     r->blk->table_gpa[1] = second;
     vblk_submit(r->blk, false, 0, DATA_IOVA, LEN);
     if (expect_corruption()) {
         /* It finds an empty buffer where it looks. */
-        viommu_until(vtd, vblk_device_status(r->blk) &
+        viommu_until(unit, vblk_device_status(r->blk) &
                           VIRTIO_CONFIG_S_NEEDS_RESET);
     } else {
-        viommu_until(vtd, vblk_completed(r->blk) == 1);
+        viommu_until(unit, vblk_completed(r->blk) == 1);
         g_assert_cmpint(vblk_result(r->blk, 0), ==, 0);
-        g_assert_true(viommu_is_filled(vtd, r->data, RIG_ON_DISK, LEN));
+        g_assert_true(viommu_is_filled(unit, r->data, RIG_ON_DISK, LEN));
     }
-    vtd_assert_no_fault(vtd);
+    unit->ops->assert_no_fault(unit);
     ring_free(r);
 }
 
 int main(int argc, char **argv)
 {
-    gpointer iothread = GINT_TO_POINTER(true);
+    static const struct {
+        const char *name;
+        void (*fn)(const void *opaque);
+    } tests[] = {
+        { "used", test_used },
+        { "half", test_half },
+        { "indirect", test_indirect },
+    };
+    size_t i;
 
     g_test_init(&argc, &argv, NULL);
-    qtest_add_data_func("/viommu/ring/used/main-loop", NULL, test_used);
-    qtest_add_data_func("/viommu/ring/used/iothread", iothread, test_used);
-    qtest_add_data_func("/viommu/ring/half/main-loop", NULL, test_half);
-    qtest_add_data_func("/viommu/ring/half/iothread", iothread, test_half);
-    qtest_add_data_func("/viommu/ring/indirect/main-loop", NULL,
-                        test_indirect);
-    qtest_add_data_func("/viommu/ring/indirect/iothread", iothread,
-                        test_indirect);
+    for (i = 0; i < G_N_ELEMENTS(tests); i++) {
+        rig_add("ring", tests[i].name, false, tests[i].fn);
+        rig_add("ring", tests[i].name, true, tests[i].fn);
+    }
     return g_test_run();
 }

@@ -10,36 +10,31 @@
 #include "qemu/osdep.h"
 #include "viommu-rig.h"
 
-#define OTHER_DID   9
 #define LARGE_IOVA  0x30000000ULL
-#define LARGE_GPA   0x20000000ULL   /* on a 2 MiB boundary */
 
-static const RigOptions by_register = { .form = VTD_REGISTER };
-static const RigOptions by_queue = { .form = VTD_QUEUED };
-
-static void invalidate(Rig *rig, VTDScope scope, uint16_t did, uint64_t iova,
-                       int am)
+static void flush_space(Rig *rig)
 {
-    vtd_inv_iotlb_start(rig->vtd, rig->opt.form, scope, did, iova, am);
+    rig_inv(rig, UNIT_SPACE, rig->space, 0, 0);
 }
 
-static void flush_domain(Rig *rig)
+static void map(Rig *rig, uint64_t iova, uint64_t gpa, uint64_t size,
+                unsigned perms)
 {
-    invalidate(rig, VTD_DOMAIN, rig->dom.did, 0, 0);
+    rig->unit->ops->map(rig->unit, rig->space, iova, gpa, size, perms);
 }
 
 /* pending_then_done: waited for now; over once the request has ended. */
 static void pending_then_done(Rig *rig)
 {
     if (expect_corruption()) {
-        viommu_turns(rig->vtd);
+        viommu_turns(rig->unit);
         g_assert_true(rig_inv_done(rig));
         rig_release(rig);
         return;
     }
     rig_assert_pending(rig);
     rig_release(rig);
-    vtd_inv_wait(rig->vtd, rig->opt.form);
+    rig_inv_wait(rig);
 }
 
 static void done_at_once(Rig *rig)
@@ -51,16 +46,16 @@ static void done_at_once(Rig *rig)
 static void test_unchanged(const void *opaque)
 {
     const RigOptions *opt = opaque;
-    VTDScope scope;
+    UnitScope scope;
 
-    for (scope = VTD_GLOBAL; scope <= VTD_PAGE; scope++) {
+    for (scope = UNIT_ALL; scope <= UNIT_RANGE; scope++) {
         Rig *rig = rig_new(opt);
 
         rig_hold(rig, false, rig->data_iova);
-        invalidate(rig, scope, rig->dom.did,
-                   scope == VTD_PAGE ? rig->data_iova : 0, 0);
+        rig_inv(rig, scope, rig->space,
+                scope == UNIT_RANGE ? rig->data_iova : 0, 0);
         done_at_once(rig);
-        g_assert_true(viommu_is_filled(rig->vtd, rig->page, RIG_ON_DISK,
+        g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK,
                                        RIG_LEN));
         rig_free(rig);
     }
@@ -72,8 +67,8 @@ static void test_unrelated_page(const void *opaque)
     Rig *rig = rig_new(opaque);
 
     rig_hold(rig, false, rig->data_iova);
-    vtd_unmap(rig->vtd, &rig->dom, RIG_SPARE_IOVA, 1);
-    flush_domain(rig);
+    unit_unmap(rig->unit, rig->space, RIG_SPARE_IOVA);
+    flush_space(rig);
     done_at_once(rig);
     rig_free(rig);
 }
@@ -83,33 +78,39 @@ static void test_other_scope(const void *opaque)
     Rig *rig = rig_new(opaque);
 
     rig_hold(rig, false, rig->data_iova);
-    vtd_unmap(rig->vtd, &rig->dom, rig->data_iova, 1);
-    invalidate(rig, VTD_DOMAIN, OTHER_DID, 0, 0);
+    unit_unmap(rig->unit, rig->space, rig->data_iova);
+    rig_inv(rig, UNIT_SPACE, rig->other, 0, 0);
     rig_assert_done(rig);
-    invalidate(rig, VTD_PAGE, rig->dom.did, rig->data_iova + VTD_PAGE_SIZE, 0);
-    rig_assert_done(rig);
-    invalidate(rig, VTD_PAGE, OTHER_DID, rig->data_iova, 0);
+    if (!(unit_ops()->coarse_forms & 1u << rig->opt.form)) {
+        rig_inv(rig, UNIT_RANGE, rig->space, rig->data_iova + UNIT_PAGE, 0);
+        rig_assert_done(rig);
+    }
+    rig_inv(rig, UNIT_RANGE, rig->other, rig->data_iova, 0);
     rig_assert_done(rig);
     /* The page lies within the range of 16 pages. */
-    invalidate(rig, VTD_PAGE, rig->dom.did, rig->data_iova, 4);
+    rig_inv(rig, UNIT_RANGE, rig->space, rig->data_iova, 4);
     pending_then_done(rig);
     rig_free(rig);
 }
 
 typedef struct Permission {
     bool is_write;           /* a disk write: the device reads memory */
-    uint64_t left;           /* permissions of the page afterwards */
+    unsigned left;           /* permissions of the page afterwards */
     bool waits;
 } Permission;
 
 static void test_permission(const void *opaque)
 {
     const Permission *p = opaque;
-    Rig *rig = rig_new(&by_queue);
+    RigOptions opt = {
+        .form = p->left == UNIT_W ? unit_ops()->write_only_form
+                                  : unit_ops()->queue_form,
+    };
+    Rig *rig = rig_new(&opt);
 
     rig_hold(rig, p->is_write, rig->data_iova);
-    vtd_map(rig->vtd, &rig->dom, rig->data_iova, rig->page, 1, p->left);
-    flush_domain(rig);
+    map(rig, rig->data_iova, rig->page, UNIT_PAGE, p->left);
+    flush_space(rig);
     if (p->waits) {
         pending_then_done(rig);
     } else {
@@ -122,14 +123,14 @@ static void test_permission(const void *opaque)
 static void test_same_memory(const void *opaque)
 {
     Rig *rig = rig_new(opaque);
-    VTD *vtd = rig->vtd;
+    uint64_t large = unit_alloc_aligned(rig->unit, UNIT_LARGE);
 
-    vtd_map(vtd, &rig->dom, LARGE_IOVA, LARGE_GPA, 1, VTD_PTE_RW);
+    map(rig, LARGE_IOVA, large, UNIT_PAGE, UNIT_RW);
     rig_hold(rig, false, LARGE_IOVA);
-    vtd_map(vtd, &rig->dom, LARGE_IOVA, LARGE_GPA, 2, VTD_PTE_RW);
-    flush_domain(rig);
+    map(rig, LARGE_IOVA, large, UNIT_LARGE, UNIT_RW);
+    flush_space(rig);
     done_at_once(rig);
-    g_assert_true(viommu_is_filled(vtd, LARGE_GPA, RIG_ON_DISK, RIG_LEN));
+    g_assert_true(viommu_is_filled(rig->unit, large, RIG_ON_DISK, RIG_LEN));
     rig_free(rig);
 }
 
@@ -138,8 +139,8 @@ static void test_other_memory(const void *opaque)
     Rig *rig = rig_new(opaque);
 
     rig_hold(rig, false, rig->data_iova);
-    vtd_map(rig->vtd, &rig->dom, rig->data_iova, rig->spare, 1, VTD_PTE_RW);
-    flush_domain(rig);
+    map(rig, rig->data_iova, rig->spare, UNIT_PAGE, UNIT_RW);
+    flush_space(rig);
     pending_then_done(rig);
     rig_free(rig);
 }
@@ -148,21 +149,21 @@ static void test_other_memory(const void *opaque)
 static void test_second_of_two(const void *opaque)
 {
     Rig *rig = rig_new(opaque);
-    VTD *vtd = rig->vtd;
+    Unit *unit = rig->unit;
 
     rig_hold(rig, false, RIG_SPARE_IOVA);
     vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova, RIG_LEN);
-    viommu_until(vtd, vblk_in_flight(rig->blk) == 2);
-    rig_unmap(rig, VTD_PAGE);
+    viommu_until(unit, vblk_in_flight(rig->blk) == 2);
+    rig_unmap(rig, UNIT_RANGE);
     if (!expect_corruption()) {
         rig_assert_pending(rig);
-        qtest_clock_step(vtd->qts, RIG_RELEASE_NS);
-        viommu_until(vtd, vblk_completed(rig->blk) == 2);
+        qtest_clock_step(unit->qts, RIG_RELEASE_NS);
+        viommu_until(unit, vblk_completed(rig->blk) == 2);
         rig_assert_pending(rig);
         rig_release(rig);
-        vtd_inv_wait(vtd, rig->opt.form);
+        rig_inv_wait(rig);
     } else {
-        viommu_turns(vtd);
+        viommu_turns(unit);
         g_assert_true(rig_inv_done(rig));
     }
     rig_free(rig);
@@ -172,134 +173,67 @@ static void test_second_of_two(const void *opaque)
 static void test_detach(const void *opaque)
 {
     Rig *rig = rig_new(opaque);
-    VTD *vtd = rig->vtd;
+    Unit *unit = rig->unit;
 
     rig_hold(rig, false, rig->data_iova);
-    vtd_set_context(vtd, rig->sid, 0, 0);
-    vtd_write64(vtd, VTD_CCMD, VTD_CCMD_ICC | VTD_CCMD_CIRG(VTD_PAGE) |
-                (uint64_t)rig->sid << 16 | rig->dom.did);
-    flush_domain(rig);
+    unit->ops->detach_start(unit, rig->opt.form, rig->sid, rig->space);
     if (expect_corruption()) {
-        viommu_turns(vtd);
+        viommu_turns(unit);
         g_assert_true(rig_inv_done(rig));
     } else {
         rig_assert_pending(rig);
-        qtest_clock_step(vtd->qts, RIG_RELEASE_NS);
-        vtd_inv_wait(vtd, rig->opt.form);
-        g_assert_true(viommu_is_filled(vtd, rig->page, RIG_ON_DISK, RIG_LEN));
-        viommu_until(vtd, !(vtd_read64(vtd, VTD_CCMD) & VTD_CCMD_ICC));
+        qtest_clock_step(unit->qts, RIG_RELEASE_NS);
+        rig_inv_wait(rig);
+        g_assert_true(viommu_is_filled(unit, rig->page, RIG_ON_DISK,
+                                       RIG_LEN));
     }
     rig_free(rig);
 }
 
-/* Bypass to translated: TES is not reported before untranslated DMA ended. */
+/* Bypass to translated: not reported before untranslated DMA has ended. */
 static void test_enable(const void *opaque)
 {
     bool identity = GPOINTER_TO_INT(opaque);
     RigOptions opt = { .untranslated = true };
     Rig *rig = rig_new(&opt);
-    VTD *vtd = rig->vtd;
+    Unit *unit = rig->unit;
 
-    vtd_map(vtd, &rig->dom, rig->ring, rig->ring, 1, VTD_PTE_RW);
+    map(rig, rig->ring, rig->ring, UNIT_PAGE, UNIT_RW);
     if (identity) {
-        vtd_map(vtd, &rig->dom, rig->page, rig->page, 1, VTD_PTE_RW);
+        map(rig, rig->page, rig->page, UNIT_PAGE, UNIT_RW);
     }
     rig_hold(rig, false, rig->page);
-    vtd_set_root(vtd, vtd->root);
-    vtd_gcmd(vtd, VTD_G_TE, 0);
-    viommu_turns(vtd);
+    unit->ops->enable_start(unit);
+    viommu_turns(unit);
     if (identity || expect_corruption()) {
-        viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
+        viommu_until(unit, unit->ops->enabled(unit));
         rig_release(rig);
     } else {
         rig_step(rig, RIG_SHORT_NS);
-        g_assert_false(vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
+        g_assert_false(unit->ops->enabled(unit));
         rig_release(rig);
-        viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
+        viommu_until(unit, unit->ops->enabled(unit));
     }
-    g_assert_true(viommu_is_filled(vtd, rig->page, RIG_ON_DISK, RIG_LEN));
-    vtd_assert_no_fault(vtd);
+    g_assert_true(viommu_is_filled(unit, rig->page, RIG_ON_DISK, RIG_LEN));
+    unit->ops->assert_no_fault(unit);
     rig_free(rig);
-}
-
-/* 6.5.2.9: what is queued behind a wait is not complete before it. */
-static void test_queue_order(void)
-{
-    Rig *rig = rig_new(&by_queue);
-    VTD *vtd = rig->vtd;
-
-    rig_hold(rig, false, rig->data_iova);
-    rig_unmap(rig, VTD_DOMAIN);
-    vtd_queue_put(vtd, VTD_D_WAIT_IF | VTD_D_WAIT, 0);
-    vtd_queue_wait_put(vtd);
-    vtd_queue_kick(vtd);
-    if (expect_corruption()) {
-        viommu_turns(vtd);
-        g_assert_true(rig_inv_done(rig));
-    } else {
-        rig_assert_pending(rig);
-        g_assert_cmpint(qtest_readl(vtd->qts, vtd->iq_status), !=,
-                        vtd->iq_ticket - 1);
-        g_assert_cmphex(vtd_read32(vtd, VTD_ICS), ==, 0);
-        rig_release(rig);
-        vtd_inv_wait(vtd, VTD_QUEUED);
-    }
-    g_assert_cmphex(vtd_read32(vtd, VTD_ICS), ==, VTD_ICS_IWC);
-    g_assert_cmphex(vtd_read64(vtd, VTD_IQH), ==, vtd_read64(vtd, VTD_IQT));
-    rig_free(rig);
-}
-
-/* With the drain pending the unit goes on working for everybody else. */
-static void test_registers_live(void)
-{
-    Rig *rig = rig_new(&by_register);
-    VTD *vtd = rig->vtd;
-    uint64_t other = vtd_alloc(vtd, 1);
-
-    if (expect_corruption()) {
-        g_test_skip("nothing is pending there");
-        rig_free(rig);
-        return;
-    }
-    rig_hold(rig, false, rig->data_iova);
-    rig_unmap(rig, VTD_DOMAIN);
-    rig_assert_pending(rig);
-    /* A second command while IVT is set is software's mistake. */
-    vtd_write64(vtd, VTD_IOTLB, VTD_IOTLB_IVT | VTD_IOTLB_IIRG(VTD_GLOBAL));
-    rig_assert_pending(rig);
-    vtd_map(vtd, &rig->dom, RIG_DATA_IOVA + VTD_PAGE_SIZE, other, 1,
-            VTD_PTE_RW);
-    g_assert_cmphex(vtd_read32(vtd, VTD_GSTS) & VTD_G_TE, ==, VTD_G_TE);
-    rig_release(rig);
-    vtd_inv_wait(vtd, VTD_REGISTER);
-    g_assert_cmpint(VTD_IOTLB_IAIG(vtd_read64(vtd, VTD_IOTLB)), ==,
-                    VTD_DOMAIN);
-    rig_free(rig);
-}
-
-static void add(const char *name, void (*fn)(const void *opaque))
-{
-    g_autofree char *reg = g_strdup_printf("/viommu/scope/register/%s", name);
-    g_autofree char *queue = g_strdup_printf("/viommu/scope/queued/%s", name);
-
-    qtest_add_data_func(reg, &by_register, fn);
-    qtest_add_data_func(queue, &by_queue, fn);
 }
 
 int main(int argc, char **argv)
 {
-    static const Permission keeps_write = { false, VTD_PTE_W, false };
-    static const Permission loses_write = { false, VTD_PTE_R, true };
-    static const Permission keeps_read = { true, VTD_PTE_R, false };
-    static const Permission loses_read = { true, VTD_PTE_W, true };
+    static const Permission keeps_write = { false, UNIT_W, false };
+    static const Permission loses_write = { false, UNIT_R, true };
+    static const Permission keeps_read = { true, UNIT_R, false };
+    static const Permission loses_read = { true, UNIT_W, true };
 
     g_test_init(&argc, &argv, NULL);
-    add("unchanged", test_unchanged);
-    add("unrelated-page", test_unrelated_page);
-    add("other-scope", test_other_scope);
-    add("same-memory", test_same_memory);
-    add("other-memory", test_other_memory);
-    add("second-of-two", test_second_of_two);
+    rig_add("scope", "unchanged", false, test_unchanged);
+    rig_add("scope", "unrelated-page", false, test_unrelated_page);
+    rig_add("scope", "other-scope", false, test_other_scope);
+    rig_add("scope", "same-memory", false, test_same_memory);
+    rig_add("scope", "other-memory", false, test_other_memory);
+    rig_add("scope", "second-of-two", false, test_second_of_two);
+    rig_add("scope", "detach", false, test_detach);
     qtest_add_data_func("/viommu/scope/permission/keeps-write", &keeps_write,
                         test_permission);
     qtest_add_data_func("/viommu/scope/permission/loses-write", &loses_write,
@@ -308,10 +242,6 @@ int main(int argc, char **argv)
                         test_permission);
     qtest_add_data_func("/viommu/scope/permission/loses-read", &loses_read,
                         test_permission);
-    qtest_add_func("/viommu/scope/queued/order", test_queue_order);
-    qtest_add_func("/viommu/scope/register/live", test_registers_live);
-    qtest_add_data_func("/viommu/scope/register/detach", &by_register,
-                        test_detach);
     qtest_add_data_func("/viommu/scope/enable/identity", GINT_TO_POINTER(1),
                         test_enable);
     qtest_add_data_func("/viommu/scope/enable/changed", GINT_TO_POINTER(0),

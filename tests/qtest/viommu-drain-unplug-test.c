@@ -19,9 +19,9 @@
 
 #define BUS             1
 #define SID             (BUS << 8)
-#define DID             5
+#define SPACE_ID        5
 #define PAGES           3
-#define IOVA(page)      (0x40000000ULL + (page) * VTD_PAGE_SIZE)
+#define IOVA(page)      (0x40000000ULL + (page) * UNIT_PAGE)
 #define FILLER          0x5a
 
 #define AHCI_GHC        0x04
@@ -46,33 +46,41 @@
 #define STATS_USED      0x400
 
 typedef struct Slot {
-    VTD *vtd;
-    VTDDomain dom;
+    Unit *unit;
+    UnitSpace *space;
+    unsigned form;
     QPCIDevice *port, *pci;
     uint64_t page[PAGES];
 } Slot;
 
-static Slot *slot_new(const char *unit)
+static void map(Slot *s, unsigned page, uint64_t gpa)
+{
+    s->unit->ops->map(s->unit, s->space, IOVA(page), gpa, UNIT_PAGE, UNIT_RW);
+}
+
+static Slot *slot_new(const char *props)
 {
     Slot *s = g_new0(Slot, 1);
-    VTD *vtd = vtd_start(unit, PLUG_PORT_ARGS);
+    Unit *unit;
     unsigned i;
 
-    s->vtd = vtd;
-    vtd_domain_init(vtd, &s->dom, DID, 4);
+    s->form = unit_ops()->queue_form;
+    s->unit = unit = unit_ops()->start(s->form, props, PLUG_PORT_ARGS);
+    s->space = unit->ops->space(unit, s->form, SPACE_ID);
     for (i = 0; i < PAGES; i++) {
-        s->page[i] = vtd_alloc(vtd, 1);
-        vtd_map(vtd, &s->dom, IOVA(i), s->page[i], 1, VTD_PTE_RW);
+        s->page[i] = unit_alloc(unit, 1);
+        map(s, i, s->page[i]);
     }
-    vtd_attach(vtd, SID, &s->dom, VTD_TT_UNTRANSLATED);
-    vtd_enable(vtd, VTD_QUEUED);
+    unit->ops->attach(unit, SID, s->space);
+    unit->ops->enable(unit, s->form);
     return s;
 }
 
 static void slot_free(Slot *s)
 {
     g_free(s->port);
-    vtd_stop(s->vtd);
+    g_free(s->space);
+    s->unit->ops->stop(s->unit);
     g_free(s);
 }
 
@@ -80,14 +88,14 @@ static void slot_free(Slot *s)
 static void slot_open(Slot *s)
 {
     g_free(s->port);
-    s->port = vtd_open_bridge(s->vtd, PLUG_PORT, BUS);
+    s->port = unit_open_bridge(s->unit, PLUG_PORT, BUS);
     plug_power(s->port);
 }
 
 static QPCIBar slot_open_pci(Slot *s, int bar)
 {
     slot_open(s);
-    s->pci = qpci_device_find(s->vtd->bus, SID);
+    s->pci = qpci_device_find(s->unit->bus, SID);
     g_assert_nonnull(s->pci);
     qpci_device_enable(s->pci);
     return qpci_iomap(s->pci, bar, NULL);
@@ -96,21 +104,20 @@ static QPCIBar slot_open_pci(Slot *s, int bar)
 /* Everything that the device has had changes hands. */
 static void change_tables(Slot *s)
 {
-    uint64_t other = vtd_alloc(s->vtd, 1);
+    uint64_t other = unit_alloc(s->unit, 1);
     unsigned i;
 
     for (i = 0; i < PAGES; i++) {
-        vtd_map(s->vtd, &s->dom, IOVA(i), other, 1, VTD_PTE_RW);
-        viommu_fill(s->vtd, s->page[i], FILLER, VTD_PAGE_SIZE);
+        map(s, i, other);
+        viommu_fill(s->unit, s->page[i], FILLER, UNIT_PAGE);
     }
-    vtd_inv_iotlb(s->vtd, VTD_QUEUED, VTD_GLOBAL, 0, 0, 0);
-    vtd_set_context(s->vtd, SID, 0, 0);
-    vtd_inv_context(s->vtd, VTD_QUEUED, VTD_PAGE, 0, SID);
-    vtd_inv_context(s->vtd, VTD_QUEUED, VTD_GLOBAL, 0, 0);
-    viommu_turns(s->vtd);
+    unit_inv(s->unit, s->form, UNIT_ALL, s->space, 0, 0);
+    s->unit->ops->detach_start(s->unit, s->form, SID, s->space);
+    unit_inv_wait(s->unit, s->form);
+    viommu_turns(s->unit);
     for (i = 0; i < PAGES; i++) {
-        g_assert_true(viommu_is_filled(s->vtd, s->page[i], FILLER,
-                                       VTD_PAGE_SIZE));
+        g_assert_true(viommu_is_filled(s->unit, s->page[i], FILLER,
+                                       UNIT_PAGE));
     }
 }
 
@@ -119,11 +126,9 @@ static void put_back(Slot *s)
     unsigned i;
 
     for (i = 0; i < PAGES; i++) {
-        vtd_map(s->vtd, &s->dom, IOVA(i), s->page[i], 1, VTD_PTE_RW);
+        map(s, i, s->page[i]);
     }
-    vtd_attach(s->vtd, SID, &s->dom, VTD_TT_UNTRANSLATED);
-    vtd_inv_context(s->vtd, VTD_QUEUED, VTD_GLOBAL, 0, 0);
-    vtd_inv_iotlb(s->vtd, VTD_QUEUED, VTD_GLOBAL, 0, 0, 0);
+    s->unit->ops->reattach(s->unit, s->form, SID, s->space);
 }
 
 /* A controller without a disk whose port runs: two standing maps */
@@ -132,7 +137,7 @@ static void ahci_run(Slot *s)
     uint32_t running = AHCI_CMD_FR | AHCI_CMD_CR;
     QPCIBar bar;
 
-    qtest_qmp_device_add(s->vtd->qts, "ich9-ahci", "dev", "{'bus': 'rp'}");
+    qtest_qmp_device_add(s->unit->qts, "ich9-ahci", "dev", "{'bus': 'rp'}");
     bar = slot_open_pci(s, 5);
     qpci_io_writel(s->pci, bar, AHCI_GHC, AHCI_GHC_AE);
     qpci_io_writel(s->pci, bar, AHCI_CLB, IOVA(0));
@@ -141,28 +146,28 @@ static void ahci_run(Slot *s)
     qpci_io_writel(s->pci, bar, AHCI_CMD, AHCI_CMD_FRE | AHCI_CMD_ST);
     g_assert_cmphex(qpci_io_readl(s->pci, bar, AHCI_CMD) & running, ==,
                     running);
-    g_assert_cmpuint(plug_maps(s->vtd), ==, 2);
+    g_assert_cmpuint(plug_maps(s->unit), ==, 2);
 }
 
 /* A frame that waits for an event that never comes */
 static void megasas_run(Slot *s)
 {
-    QTestState *qts = s->vtd->qts;
+    QTestState *qts = s->unit->qts;
     uint64_t frame = s->page[0];
     QPCIBar bar;
 
     qtest_qmp_device_add(qts, "megasas", "dev", "{'bus': 'rp'}");
     bar = slot_open_pci(s, 0);
-    qtest_memset(qts, frame, 0, VTD_PAGE_SIZE);
+    qtest_memset(qts, frame, 0, UNIT_PAGE);
     qtest_writeb(qts, frame, MFI_CMD_DCMD);
     qtest_writeb(qts, frame + 7, 1);                     /* one SG entry */
     qtest_writew(qts, frame + 16, MFI_DIR_READ);
-    qtest_writel(qts, frame + 20, VTD_PAGE_SIZE);
+    qtest_writel(qts, frame + 20, UNIT_PAGE);
     qtest_writel(qts, frame + 24, MFI_EVENT_WAIT);
     qtest_writel(qts, frame + 40, IOVA(1));
-    qtest_writel(qts, frame + 44, VTD_PAGE_SIZE);
+    qtest_writel(qts, frame + 44, UNIT_PAGE);
     qpci_io_writel(s->pci, bar, MFI_IQP, IOVA(0));
-    g_assert_cmpuint(plug_maps(s->vtd), ==, 1);
+    g_assert_cmpuint(plug_maps(s->unit), ==, 1);
 }
 
 typedef struct Case {
@@ -178,28 +183,25 @@ static void test_standing(const void *opaque)
 
     /* The second one may be where the first one was. */
     for (i = 0; i < 2; i++) {
-        VTDFault fault;
-
         c->run(s);
         if (c->revoked) {
             change_tables(s);
-            g_assert_cmpuint(plug_maps(s->vtd), ==, 0);
+            g_assert_cmpuint(plug_maps(s->unit), ==, 0);
         }
         g_free(s->pci);
-        plug_pull(s->vtd, s->port, "dev");
-        g_assert_cmpuint(plug_maps(s->vtd), ==, 0);
+        plug_pull(s->unit, s->port, "dev");
+        g_assert_cmpuint(plug_maps(s->unit), ==, 0);
         /* It may have tried to say how its command ended. */
-        while (vtd_fault_take(s->vtd, 0, &fault)) {
+        if (s->unit->ops->drop_faults(s->unit, SID)) {
             g_assert_true(c->revoked);
-            g_assert_cmphex(fault.sid, ==, SID);
         }
         change_tables(s);
-        vtd_assert_no_fault(s->vtd);
+        s->unit->ops->assert_no_fault(s->unit);
         put_back(s);
     }
-    vtd_reset(s->vtd);
-    viommu_turns(s->vtd);
-    g_assert_cmphex(vtd_read32(s->vtd, VTD_GSTS), ==, 0);
+    s->unit->ops->reset(s->unit);
+    viommu_turns(s->unit);
+    s->unit->ops->assert_reset(s->unit);
     slot_free(s);
 }
 
@@ -215,7 +217,7 @@ static void common_write(QVirtioPCIDevice *dev, size_t field, uint64_t iova)
 /* The balloon keeps one buffer, to hand it back when it wants statistics. */
 static QVirtioPCIDevice *balloon_run(Slot *s)
 {
-    QTestState *qts = s->vtd->qts;
+    QTestState *qts = s->unit->qts;
     uint64_t ring = s->page[0];
     QPCIAddress addr = { .devfn = SID };
     QVirtioPCIDevice *dev;
@@ -225,7 +227,7 @@ static QVirtioPCIDevice *balloon_run(Slot *s)
                          "{'bus': 'rp', 'disable-legacy': 'on',"
                          " 'iommu_platform': true}");
     slot_open(s);
-    dev = virtio_pci_new(s->vtd->bus, &addr);
+    dev = virtio_pci_new(s->unit->bus, &addr);
     g_assert_nonnull(dev);
     qvirtio_pci_device_enable(dev);
     common = dev->common_cfg_offset;
@@ -236,7 +238,7 @@ static QVirtioPCIDevice *balloon_run(Slot *s)
                                      1ULL << VIRTIO_F_ACCESS_PLATFORM |
                                      1ULL << VIRTIO_BALLOON_F_STATS_VQ);
 
-    qtest_memset(qts, ring, 0, VTD_PAGE_SIZE);
+    qtest_memset(qts, ring, 0, UNIT_PAGE);
     qtest_writeq(qts, ring, IOVA(1));
     qtest_writel(qts, ring + 8, sizeof(struct virtio_balloon_stat));
     qtest_writew(qts, ring + STATS_AVAIL + 2, 1);
@@ -253,7 +255,7 @@ static QVirtioPCIDevice *balloon_run(Slot *s)
     qpci_io_writew(dev->pdev, dev->bar, common + COMMON(queue_enable), 1);
     qvirtio_set_driver_ok(&dev->vdev);
     qpci_io_writew(dev->pdev, dev->bar, notify, STATS_QUEUE);
-    viommu_until(s->vtd, plug_maps(s->vtd) == 1);
+    viommu_until(s->unit, plug_maps(s->unit) == 1);
     return dev;
 }
 
@@ -269,60 +271,61 @@ static void test_balloon_pending(void)
     Slot *s = slot_new("");
     QVirtioPCIDevice *dev = balloon_run(s);
 
-    vtd_unmap(s->vtd, &s->dom, IOVA(1), 1);
-    vtd_inv_iotlb_start(s->vtd, VTD_QUEUED, VTD_DOMAIN, DID, 0, 0);
-    viommu_turns(s->vtd);
-    g_assert_false(vtd_inv_done(s->vtd, VTD_QUEUED));
-    plug_pull(s->vtd, s->port, "dev");
-    vtd_inv_wait(s->vtd, VTD_QUEUED);
-    g_assert_cmpuint(plug_maps(s->vtd), ==, 0);
+    unit_unmap(s->unit, s->space, IOVA(1));
+    s->unit->ops->inv_start(s->unit, s->form, UNIT_SPACE, s->space, 0, 0);
+    viommu_turns(s->unit);
+    g_assert_false(s->unit->ops->inv_done(s->unit, s->form));
+    plug_pull(s->unit, s->port, "dev");
+    unit_inv_wait(s->unit, s->form);
+    g_assert_cmpuint(plug_maps(s->unit), ==, 0);
     change_tables(s);
     balloon_free(dev);
     slot_free(s);
 }
 
-/* The device goes first: no later drain waits for what it left. */
 /* Bounced, it keeps a copy: nothing waits, and nothing is left over. */
 static void test_balloon_bounced(void)
 {
     Slot *s = slot_new("dma-mode=bounce");
     QVirtioPCIDevice *dev = balloon_run(s);
 
-    g_assert_cmpuint(plug_maps(s->vtd), ==, 1);
-    vtd_unmap(s->vtd, &s->dom, IOVA(1), 1);
-    vtd_inv_iotlb_start(s->vtd, VTD_QUEUED, VTD_DOMAIN, DID, 0, 0);
-    vtd_inv_wait(s->vtd, VTD_QUEUED);
-    plug_pull(s->vtd, s->port, "dev");
-    g_assert_cmpuint(plug_maps(s->vtd), ==, 0);
+    g_assert_cmpuint(plug_maps(s->unit), ==, 1);
+    unit_unmap(s->unit, s->space, IOVA(1));
+    s->unit->ops->inv_start(s->unit, s->form, UNIT_SPACE, s->space, 0, 0);
+    unit_inv_wait(s->unit, s->form);
+    plug_pull(s->unit, s->port, "dev");
+    g_assert_cmpuint(plug_maps(s->unit), ==, 0);
     balloon_free(dev);
     slot_free(s);
 }
 
+/* The device goes first: no later drain waits for what it left. */
 static void test_balloon_later(void)
 {
     Slot *s = slot_new("");
     QVirtioPCIDevice *dev = balloon_run(s);
 
-    plug_pull(s->vtd, s->port, "dev");
-    g_assert_cmpuint(plug_maps(s->vtd), ==, 0);
+    plug_pull(s->unit, s->port, "dev");
+    g_assert_cmpuint(plug_maps(s->unit), ==, 0);
     change_tables(s);
     balloon_free(dev);
     /* Another one in its place is waited for as ever. */
     put_back(s);
     dev = balloon_run(s);
-    vtd_unmap(s->vtd, &s->dom, IOVA(1), 1);
-    vtd_inv_iotlb_start(s->vtd, VTD_QUEUED, VTD_PAGE, DID, IOVA(1), 0);
-    viommu_turns(s->vtd);
-    g_assert_false(vtd_inv_done(s->vtd, VTD_QUEUED));
+    unit_unmap(s->unit, s->space, IOVA(1));
+    s->unit->ops->inv_start(s->unit, s->form, UNIT_RANGE, s->space, IOVA(1),
+                            0);
+    viommu_turns(s->unit);
+    g_assert_false(s->unit->ops->inv_done(s->unit, s->form));
     qvirtio_reset(&dev->vdev);
-    vtd_inv_wait(s->vtd, VTD_QUEUED);
+    unit_inv_wait(s->unit, s->form);
     balloon_free(dev);
     slot_free(s);
 }
 
 static void test_skipped(void)
 {
-    g_test_skip("this intel-iommu does not drain");
+    g_test_skip("this vIOMMU does not drain");
 }
 
 int main(int argc, char **argv)

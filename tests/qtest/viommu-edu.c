@@ -19,12 +19,12 @@
 #define EDU_BUFFER      0x40000
 #define EDU_DELAY_NS    (100 * 1000 * 1000)
 
-Edu *edu_new(VTD *vtd, int devfn)
+Edu *edu_new(Unit *unit, int devfn)
 {
     Edu *edu = g_new0(Edu, 1);
 
-    edu->vtd = vtd;
-    edu->pci = qpci_device_find(vtd->bus, devfn);
+    edu->unit = unit;
+    edu->pci = qpci_device_find(unit->bus, devfn);
     g_assert_nonnull(edu->pci);
     qpci_device_enable(edu->pci);
     edu->bar = qpci_iomap(edu->pci, 0, NULL);
@@ -44,7 +44,7 @@ static void dma(Edu *edu, uint64_t src, uint64_t dst, unsigned len,
     qpci_io_writeq(edu->pci, edu->bar, EDU_DMA_DST, dst);
     qpci_io_writeq(edu->pci, edu->bar, EDU_DMA_COUNT, len);
     qpci_io_writeq(edu->pci, edu->bar, EDU_DMA_CMD, cmd | EDU_CMD_RUN);
-    qtest_clock_step(edu->vtd->qts, EDU_DELAY_NS);
+    qtest_clock_step(edu->unit->qts, EDU_DELAY_NS);
     g_assert_cmphex(qpci_io_readq(edu->pci, edu->bar, EDU_DMA_CMD) &
                     EDU_CMD_RUN, ==, 0);
 }

@@ -10,7 +10,7 @@
 #ifndef VIOMMU_EDU_H
 #define VIOMMU_EDU_H
 
-#include "viommu-vtd.h"
+#include "viommu-unit.h"
 
 /* Devices of the tests sit in this slot unless they say otherwise. */
 #define EDU_SLOT 4
@@ -19,12 +19,12 @@
 #define EDU_DEVICE "-device edu,addr=04.0,dma_mask=0xffffffffffffffff "
 
 typedef struct Edu {
-    VTD *vtd;
+    Unit *unit;
     QPCIDevice *pci;
     QPCIBar bar;
 } Edu;
 
-Edu *edu_new(VTD *vtd, int devfn);
+Edu *edu_new(Unit *unit, int devfn);
 void edu_free(Edu *edu);
 
 /* edu_load: device buffer <- memory; edu_store: memory <- device buffer. */

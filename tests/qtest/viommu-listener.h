@@ -6,7 +6,7 @@
 #ifndef VIOMMU_LISTENER_H
 #define VIOMMU_LISTENER_H
 
-#include "viommu-vtd.h"
+#include "viommu-unit.h"
 #include "hw/misc/x-iommu-listener.h"
 
 #define LISTENER_SLOT 4
@@ -14,7 +14,7 @@
 #define LISTENER_DEVICE "-device x-iommu-listener,addr=04.0,"
 
 typedef struct Listener {
-    VTD *vtd;
+    Unit *unit;
     QPCIDevice *pci;
     QPCIBar bar;
 } Listener;
@@ -26,7 +26,7 @@ typedef struct Heard {
     uint32_t perm;
 } Heard;
 
-Listener *listener_new(VTD *vtd, int devfn);
+Listener *listener_new(Unit *unit, int devfn);
 void listener_free(Listener *l);
 /* listener_again: its registers are lost in a reset of the machine. */
 void listener_again(Listener *l);
@@ -51,13 +51,11 @@ void listener_heard(Listener *l, const Heard *events, unsigned n);
 
 /* Its picture, neighbours that belong together joined; of type Heard */
 GArray *listener_picture(Listener *l);
-/*
- * table_picture: the same from a walk of our own, by the specification, of the
- * table of @levels at @root; the interrupt window is left out.
- */
-GArray *table_picture(VTD *vtd, uint64_t root, int levels);
-/* listener_agrees: they are equal, and its status is clean. */
-void listener_agrees(Listener *l, const VTDDomain *dom);
+/* picture_put: append what is mapped, or make the last one longer. */
+void picture_put(GArray *picture, uint64_t iova, uint64_t last, uint64_t addr,
+                 uint32_t perm);
+/* listener_agrees_with: its picture is @ought, and its status is clean. */
+void listener_agrees_with(Listener *l, const GArray *ought);
 /* listener_is_empty: nothing is mapped. */
 void listener_is_empty(Listener *l);
 

@@ -22,14 +22,14 @@ void plug_power(QPCIDevice *port)
 }
 
 /* What is behind the device, or part of it, may be reported first. */
-static bool deleted(VTD *vtd, const char *id)
+static bool deleted(Unit *unit, const char *id)
 {
     bool gone = false;
     QDict *event;
 
     /* Its answer brings along the events that came before it. */
-    qtest_qmp_assert_success(vtd->qts, "{'execute': 'query-status'}");
-    while (!gone && (event = qtest_qmp_event_ref(vtd->qts,
+    qtest_qmp_assert_success(unit->qts, "{'execute': 'query-status'}");
+    while (!gone && (event = qtest_qmp_event_ref(unit->qts,
                                                  "DEVICE_DELETED"))) {
         QDict *data = qdict_get_qdict(event, "data");
 
@@ -39,16 +39,16 @@ static bool deleted(VTD *vtd, const char *id)
     return gone;
 }
 
-void plug_pull(VTD *vtd, QPCIDevice *port, const char *id)
+void plug_pull(Unit *unit, QPCIDevice *port, const char *id)
 {
-    qtest_qmp_device_del_send(vtd->qts, id);
+    qtest_qmp_device_del_send(unit->qts, id);
     slot_control(port, PCI_EXP_SLTCTL_PWR_OFF | PCI_EXP_SLTCTL_PWR_IND_OFF);
-    viommu_until(vtd, deleted(vtd, id));
+    viommu_until(unit, deleted(unit, id));
 }
 
-unsigned plug_maps(VTD *vtd)
+unsigned plug_maps(Unit *unit)
 {
-    QDict *answer = qtest_qmp(vtd->qts, "{'execute': 'x-query-viommu'}");
+    QDict *answer = qtest_qmp(unit->qts, "{'execute': 'x-query-viommu'}");
     QListEntry *entry;
     unsigned n = 0;
 

@@ -6,19 +6,18 @@
 #ifndef VIOMMU_PLUG_H
 #define VIOMMU_PLUG_H
 
-#include "viommu-vtd.h"
+#include "viommu-unit.h"
 
 #define PLUG_PORT       (6 << 3)
 /* The root port "rp", whose slot its own registers control */
 #define PLUG_PORT_ARGS \
-    "-device pcie-root-port,id=rp,addr=06.0,chassis=1 " \
-    "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
+    "-device pcie-root-port,id=rp,addr=06.0,chassis=1 "
 
 /* plug_power: as the guest's hot-plug driver, when a device has come. */
 void plug_power(QPCIDevice *port);
 /* plug_pull: device_del of what is in the slot; waits until it is gone. */
-void plug_pull(VTD *vtd, QPCIDevice *port, const char *id);
+void plug_pull(Unit *unit, QPCIDevice *port, const char *id);
 /* plug_maps: how many maps are in flight in the whole machine. */
-unsigned plug_maps(VTD *vtd);
+unsigned plug_maps(Unit *unit);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * A disk behind a VT-d unit whose requests stay in flight until told otherwise
+ * A disk behind a vIOMMU whose requests stay in flight until told otherwise
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,11 +10,37 @@
 #define IMAGE_SIZE  (64 * 1024)
 #define DEVFN       (5 << 3)
 #define BEHIND      (1 << 8)           /* bus 1, device 0 */
-#define DID         7
+#define SPACE_ID    7
+#define OTHER_ID    9
 
 bool expect_corruption(void)
 {
     return g_getenv("VIOMMU_EXPECT_CORRUPTION") != NULL;
+}
+
+const UnitOps *unit_ops(void)
+{
+    return g_str_equal(qtest_get_arch(), "aarch64") ? &smmu_unit_ops
+                                                    : &vtd_unit_ops;
+}
+
+void rig_add(const char *group, const char *name, bool iothread,
+             void (*fn)(const void *opaque))
+{
+    const char *const *forms = unit_ops()->forms;
+    unsigned i;
+
+    for (i = 0; forms[i]; i++) {
+        RigOptions *opt = g_new0(RigOptions, 1);
+        g_autofree char *path = g_strdup_printf("/viommu/%s/%s%s/%s", group,
+                                                forms[i],
+                                                iothread ? "-iothread" : "",
+                                                name);
+
+        opt->form = i;
+        opt->iothread = iothread;
+        qtest_add_data_func_full(path, opt, fn, g_free);
+    }
 }
 
 char *rig_make_image(void)
@@ -54,6 +80,15 @@ char *rig_args(const RigOptions *opt, const char *image)
         opt->iothread ? ",iothread=io" : "", opt->args ?: "");
 }
 
+QTestState *rig_target(Rig *rig)
+{
+    g_autofree char *args = rig_args(&rig->opt, rig->image);
+    g_autofree char *machine = unit_ops()->args(rig->opt.form,
+                                                 rig->opt.props ?: "");
+
+    return qtest_initf("%s %s -incoming defer", machine, args);
+}
+
 /*
  * A throttle group of the command line is made before QEMU knows that it runs
  * under qtest, and goes by the host's clock.  One made now goes by ours.
@@ -69,50 +104,57 @@ void rig_throttle(QTestState *qts)
         "  'throttle-group': 'late'}]}}");
 }
 
+static void map(Rig *rig, uint64_t iova, uint64_t gpa)
+{
+    rig->unit->ops->map(rig->unit, rig->space, iova, gpa, UNIT_PAGE, UNIT_RW);
+}
+
 static void start(Rig *rig)
 {
-    VTD *vtd = rig->vtd;
+    Unit *unit = rig->unit;
 
     if (rig->opt.behind_port) {
-        rig->port = vtd_open_bridge(vtd, PLUG_PORT, BEHIND >> 8);
+        rig->port = unit_open_bridge(unit, PLUG_PORT, BEHIND >> 8);
     }
-    vtd_attach(vtd, rig->sid, &rig->dom, VTD_TT_UNTRANSLATED);
+    unit->ops->attach(unit, rig->sid, rig->space);
     if (!rig->opt.untranslated) {
-        vtd_map(vtd, &rig->dom, RIG_RING_IOVA, rig->ring, 1, VTD_PTE_RW);
-        vtd_map(vtd, &rig->dom, RIG_SPARE_IOVA, rig->spare, 1, VTD_PTE_RW);
-        vtd_map(vtd, &rig->dom, rig->data_iova, rig->page, 1, VTD_PTE_RW);
-        vtd_enable(vtd, rig->opt.form);
+        map(rig, RIG_RING_IOVA, rig->ring);
+        map(rig, RIG_SPARE_IOVA, rig->spare);
+        map(rig, rig->data_iova, rig->page);
+        unit->ops->enable(unit, rig->opt.form);
     }
-    qtest_memset(vtd->qts, rig->ring, 0, VTD_PAGE_SIZE);
-    viommu_fill(vtd, rig->page, RIG_BEFORE, RIG_LEN);
-    rig->blk = vblk_new(vtd, rig->sid, "disk", rig->ring,
+    qtest_memset(unit->qts, rig->ring, 0, UNIT_PAGE);
+    viommu_fill(unit, rig->page, RIG_BEFORE, RIG_LEN);
+    rig->blk = vblk_new(unit, rig->sid, "disk", rig->ring,
                         rig->opt.untranslated ? rig->ring : RIG_RING_IOVA);
     /* Use up what the throttle lets through at once. */
     vblk_submit(rig->blk, false, 0,
                 rig->opt.untranslated ? rig->spare : RIG_SPARE_IOVA, RIG_LEN);
-    viommu_until(vtd, vblk_completed(rig->blk) == 1);
+    viommu_until(unit, vblk_completed(rig->blk) == 1);
     g_assert_cmpint(vblk_result(rig->blk, 0), ==, 0);
-    g_assert_true(viommu_is_filled(vtd, rig->spare, RIG_ON_DISK, RIG_LEN));
+    g_assert_true(viommu_is_filled(unit, rig->spare, RIG_ON_DISK, RIG_LEN));
 }
 
 Rig *rig_new(const RigOptions *opt)
 {
     Rig *rig = g_new0(Rig, 1);
     g_autofree char *args = NULL;
+    Unit *unit;
 
     rig->opt = *opt;
     rig->image = rig_make_image();
     args = rig_args(opt, rig->image);
-    rig->vtd = vtd_start(opt->unit ?: "", "%s", args);
+    rig->unit = unit = unit_ops()->start(opt->form, opt->props ?: "", args);
     if (!opt->fast) {
-        rig_throttle(rig->vtd->qts);
+        rig_throttle(unit->qts);
     }
     rig->sid = opt->behind_port ? BEHIND : DEVFN;
-    rig->ring = vtd_alloc(rig->vtd, 1);
-    rig->spare = vtd_alloc(rig->vtd, 1);
-    rig->page = vtd_alloc(rig->vtd, 1);
+    rig->ring = unit_alloc(unit, 1);
+    rig->spare = unit_alloc(unit, 1);
+    rig->page = unit_alloc(unit, 1);
     rig->data_iova = opt->untranslated ? rig->page : RIG_DATA_IOVA;
-    vtd_domain_init(rig->vtd, &rig->dom, DID, 3);
+    rig->space = unit->ops->space(unit, opt->form, SPACE_ID);
+    rig->other = unit->ops->space(unit, opt->form, OTHER_ID);
     start(rig);
     return rig;
 }
@@ -129,7 +171,9 @@ void rig_free(Rig *rig)
 {
     vblk_free(rig->blk);
     g_free(rig->port);
-    vtd_stop(rig->vtd);
+    g_free(rig->space);
+    g_free(rig->other);
+    rig->unit->ops->stop(rig->unit);
     unlink(rig->image);
     g_free(rig->image);
     g_free(rig);
@@ -140,22 +184,22 @@ unsigned rig_hold(Rig *rig, bool is_write, uint64_t iova)
     unsigned request = vblk_submit(rig->blk, is_write, RIG_SECTOR, iova,
                                    RIG_LEN);
 
-    viommu_until(rig->vtd, vblk_in_flight(rig->blk) == 1);
-    viommu_turns(rig->vtd);
+    viommu_until(rig->unit, vblk_in_flight(rig->blk) == 1);
+    viommu_turns(rig->unit);
     g_assert_cmpint(vblk_completed(rig->blk), ==, request);
     return request;
 }
 
 void rig_step(Rig *rig, int64_t ns)
 {
-    qtest_clock_step(rig->vtd->qts, ns);
-    viommu_turns(rig->vtd);
+    qtest_clock_step(rig->unit->qts, ns);
+    viommu_turns(rig->unit);
 }
 
 void rig_release(Rig *rig)
 {
-    qtest_clock_step(rig->vtd->qts, RIG_RELEASE_NS);
-    viommu_until(rig->vtd,
+    qtest_clock_step(rig->unit->qts, RIG_RELEASE_NS);
+    viommu_until(rig->unit,
                  vblk_completed(rig->blk) == rig->blk->submitted);
     g_assert_cmpint(vblk_result(rig->blk, rig->blk->submitted - 1), ==, 0);
 }
@@ -183,21 +227,33 @@ bool rig_disk_is(Rig *rig, uint8_t byte)
     return rig_image_is(rig->image, byte);
 }
 
-void rig_unmap(Rig *rig, VTDScope scope)
+void rig_inv(Rig *rig, UnitScope scope, const UnitSpace *space, uint64_t iova,
+             unsigned order)
 {
-    vtd_unmap(rig->vtd, &rig->dom, rig->data_iova, 1);
-    vtd_inv_iotlb_start(rig->vtd, rig->opt.form, scope, rig->dom.did,
-                        scope == VTD_PAGE ? rig->data_iova : 0, 0);
+    rig->unit->ops->inv_start(rig->unit, rig->opt.form, scope, space, iova,
+                              order);
+}
+
+void rig_unmap(Rig *rig, UnitScope scope)
+{
+    unit_unmap(rig->unit, rig->space, rig->data_iova);
+    rig_inv(rig, scope, rig->space,
+            scope == UNIT_RANGE ? rig->data_iova : 0, 0);
 }
 
 bool rig_inv_done(Rig *rig)
 {
-    return vtd_inv_done(rig->vtd, rig->opt.form);
+    return rig->unit->ops->inv_done(rig->unit, rig->opt.form);
+}
+
+void rig_inv_wait(Rig *rig)
+{
+    unit_inv_wait(rig->unit, rig->opt.form);
 }
 
 void rig_assert_pending(Rig *rig)
 {
-    viommu_turns(rig->vtd);
+    viommu_turns(rig->unit);
     g_assert_false(rig_inv_done(rig));
     rig_step(rig, RIG_SHORT_NS);
     g_assert_false(rig_inv_done(rig));
@@ -206,6 +262,6 @@ void rig_assert_pending(Rig *rig)
 
 void rig_assert_done(Rig *rig)
 {
-    vtd_inv_wait(rig->vtd, rig->opt.form);
+    rig_inv_wait(rig);
     g_assert_cmpint(vblk_completed(rig->blk), <, rig->blk->submitted);
 }

@@ -1,5 +1,5 @@
 /*
- * A disk behind a VT-d unit whose requests stay in flight until told otherwise
+ * A disk behind a vIOMMU whose requests stay in flight until told otherwise
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -27,19 +27,20 @@
 #define RIG_RELEASE_NS  (1100 * 1000 * 1000LL)    /* releases one request */
 
 typedef struct RigOptions {
-    VTDForm form;
+    unsigned form;           /* of unit_ops()->forms */
     bool iothread;
     bool untranslated;       /* leave translation off; IOVAs are GPAs */
     bool behind_port;        /* hot-pluggable, on bus 1 */
     bool fast;               /* hold nothing up for long */
-    const char *unit;        /* properties of the vIOMMU; NULL: none */
+    const char *props;       /* properties of the vIOMMU; NULL: none */
     const char *args;        /* more arguments; NULL: none */
 } RigOptions;
 
 typedef struct Rig {
     RigOptions opt;
-    VTD *vtd;
-    VTDDomain dom;
+    Unit *unit;
+    UnitSpace *space;
+    UnitSpace *other;        /* the device is not attached to it */
     VBlk *blk;
     uint16_t sid;
     char *image;
@@ -61,14 +62,20 @@ bool rig_image_is(const char *image, uint8_t byte);
 
 Rig *rig_new(const RigOptions *opt);
 void rig_free(Rig *rig);
-/* rig_args: the command line of such a machine, for a second instance. */
+/* rig_args: the arguments of its devices. */
 char *rig_args(const RigOptions *opt, const char *image);
+/* rig_target: another process with the same machine, waiting for its state. */
+QTestState *rig_target(Rig *rig);
 
 /*
  * rig_unmap: take the page under test away from the device and start the
  * invalidation that the unit was set up for.
  */
-void rig_unmap(Rig *rig, VTDScope scope);
+void rig_unmap(Rig *rig, UnitScope scope);
+/* rig_inv: start one of @space; of UNIT_RANGE, 2^@order pages at @iova. */
+void rig_inv(Rig *rig, UnitScope scope, const UnitSpace *space, uint64_t iova,
+             unsigned order);
+void rig_inv_wait(Rig *rig);
 bool rig_inv_done(Rig *rig);
 /* rig_restart: set everything up again after a reset. */
 void rig_restart(Rig *rig);
@@ -93,5 +100,12 @@ void rig_assert_done(Rig *rig);
  * corruption that the drain prevents: proof that they can fail.
  */
 bool expect_corruption(void);
+
+/*
+ * rig_add: the test function @fn for each form and whatever else @add says;
+ * the path is /viommu/@group/FORM/@name.
+ */
+void rig_add(const char *group, const char *name, bool iothread,
+             void (*fn)(const void *opaque));
 
 #endif

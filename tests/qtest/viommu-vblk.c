@@ -47,27 +47,27 @@ static void start_queue(VBlk *blk, uint64_t used_iova)
     qpci_io_writew(dev, bar, COMMON(queue_enable), 1);
 }
 
-VBlk *vblk_new(VTD *vtd, int devfn, const char *id, uint64_t gpa,
+VBlk *vblk_new(Unit *unit, int devfn, const char *id, uint64_t gpa,
                uint64_t iova)
 {
-    return vblk_new_used(vtd, devfn, id, gpa, iova, gpa + USED_OFF,
+    return vblk_new_used(unit, devfn, id, gpa, iova, gpa + USED_OFF,
                          iova + USED_OFF);
 }
 
-VBlk *vblk_new_used(VTD *vtd, int devfn, const char *id, uint64_t gpa,
+VBlk *vblk_new_used(Unit *unit, int devfn, const char *id, uint64_t gpa,
                     uint64_t iova, uint64_t used_gpa, uint64_t used_iova)
 {
     QPCIAddress addr = { .devfn = devfn };
     VBlk *blk = g_new0(VBlk, 1);
     QVirtioDevice *vdev;
 
-    blk->vtd = vtd;
+    blk->unit = unit;
     blk->gpa = gpa;
     blk->iova = iova;
     blk->used_gpa = used_gpa;
     blk->backend = g_strdup_printf("/machine/peripheral/%s/virtio-backend",
                                    id);
-    blk->pci = virtio_pci_new(vtd->bus, &addr);
+    blk->pci = virtio_pci_new(unit->bus, &addr);
     g_assert_nonnull(blk->pci);
     qvirtio_pci_device_enable(blk->pci);
 
@@ -97,10 +97,10 @@ static void put_desc(VBlk *blk, unsigned index, uint64_t iova, uint32_t len,
 {
     uint64_t at = blk->gpa + DESC_OFF + index * sizeof(struct vring_desc);
 
-    qtest_writeq(blk->vtd->qts, at, iova);
-    qtest_writel(blk->vtd->qts, at + 8, len);
-    qtest_writew(blk->vtd->qts, at + 12, flags);
-    qtest_writew(blk->vtd->qts, at + 14, index + 1);
+    qtest_writeq(blk->unit->qts, at, iova);
+    qtest_writel(blk->unit->qts, at + 8, len);
+    qtest_writew(blk->unit->qts, at + 12, flags);
+    qtest_writew(blk->unit->qts, at + 14, index + 1);
 }
 
 /* The descriptors of request 0, whose links fit, move to the table. */
@@ -110,9 +110,9 @@ static void make_indirect(VBlk *blk, unsigned head)
     size_t half = sizeof(table) / 2;
 
     g_assert_cmpuint(head, ==, 0);
-    qtest_memread(blk->vtd->qts, blk->gpa + DESC_OFF, table, sizeof(table));
-    qtest_memwrite(blk->vtd->qts, blk->table_gpa[0], table, half);
-    qtest_memwrite(blk->vtd->qts, blk->table_gpa[1], table + half, half);
+    qtest_memread(blk->unit->qts, blk->gpa + DESC_OFF, table, sizeof(table));
+    qtest_memwrite(blk->unit->qts, blk->table_gpa[0], table, half);
+    qtest_memwrite(blk->unit->qts, blk->table_gpa[1], table + half, half);
     put_desc(blk, head, blk->table_iova, sizeof(table), VRING_DESC_F_INDIRECT);
 }
 
@@ -120,7 +120,7 @@ static unsigned submit(VBlk *blk, uint32_t type, uint64_t sector,
                        uint64_t iova, uint32_t len)
 {
     bool is_write = type == VIRTIO_BLK_T_OUT;
-    QTestState *qts = blk->vtd->qts;
+    QTestState *qts = blk->unit->qts;
     unsigned request = blk->submitted;
     unsigned slot = request % VBLK_SLOTS;
     unsigned head = slot * REQUEST_DESCS;
@@ -162,18 +162,18 @@ unsigned vblk_submit_id(VBlk *blk, uint64_t iova, uint32_t len)
 
 unsigned vblk_completed(VBlk *blk)
 {
-    return qtest_readw(blk->vtd->qts, blk->used_gpa + 2);
+    return qtest_readw(blk->unit->qts, blk->used_gpa + 2);
 }
 
 uint8_t vblk_result(VBlk *blk, unsigned request)
 {
-    return qtest_readb(blk->vtd->qts,
+    return qtest_readb(blk->unit->qts,
                        blk->gpa + RESULT_OFF + request % VBLK_SLOTS);
 }
 
 unsigned vblk_in_flight(VBlk *blk)
 {
-    QDict *answer = qtest_qmp(blk->vtd->qts,
+    QDict *answer = qtest_qmp(blk->unit->qts,
                               "{'execute': 'x-query-virtio-queue-status',"
                               " 'arguments': {'path': %s, 'queue': 0}}",
                               blk->backend);

@@ -10,13 +10,13 @@
 #define VIOMMU_VBLK_H
 
 #include "libqos/virtio-pci.h"
-#include "viommu-vtd.h"
+#include "viommu-unit.h"
 
 #define VBLK_SLOTS 4         /* requests outstanding at most */
 #define VBLK_SECTOR 512
 
 typedef struct VBlk {
-    VTD *vtd;
+    Unit *unit;
     QVirtioPCIDevice *pci;
     char *backend;           /* QOM path of the virtio device */
     uint64_t gpa, iova;      /* of the ring page */
@@ -29,10 +29,10 @@ typedef struct VBlk {
 } VBlk;
 
 /* vblk_new: start the device "@id" at @devfn with the ring page @gpa. */
-VBlk *vblk_new(VTD *vtd, int devfn, const char *id, uint64_t gpa,
+VBlk *vblk_new(Unit *unit, int devfn, const char *id, uint64_t gpa,
                uint64_t iova);
 /* vblk_new_used: with the used ring at @used_iova, beginning at @used_gpa. */
-VBlk *vblk_new_used(VTD *vtd, int devfn, const char *id, uint64_t gpa,
+VBlk *vblk_new_used(Unit *unit, int devfn, const char *id, uint64_t gpa,
                     uint64_t iova, uint64_t used_gpa, uint64_t used_iova);
 void vblk_free(VBlk *blk);
 

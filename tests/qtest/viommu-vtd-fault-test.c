@@ -230,7 +230,7 @@ static void test_overflow(void)
 {
     Bench *b = start("");
     VTD *vtd = b->vtd;
-    Edu *other = edu_new(vtd, OTHER_SID);
+    Edu *other = edu_new(&vtd->unit, OTHER_SID);
     VTDFault fault;
 
     g_assert_cmpint(VTD_CAP_NFR(vtd_read64(vtd, VTD_CAP)), ==, 1);
@@ -272,7 +272,7 @@ static void test_many_records(void)
     }
     b = start("fault-records=8");
     vtd = b->vtd;
-    other = edu_new(vtd, OTHER_SID);
+    other = edu_new(&vtd->unit, OTHER_SID);
     g_assert_cmpint(VTD_CAP_NFR(vtd_read64(vtd, VTD_CAP)), ==, 8);
     for (i = 0; i < 8; i++) {
         /* In turn, so that nothing is compressed. */

@@ -74,7 +74,7 @@ static void chaos_end(Chaos *c)
                                    VTD_PAGE_SIZE));
     vtd_reset(b->vtd);
     edu_free(b->edu);
-    b->edu = edu_new(b->vtd, EDU_SID);
+    b->edu = edu_new(&b->vtd->unit, EDU_SID);
     vtd_attach(b->vtd, EDU_SID, &b->dom, VTD_TT_UNTRANSLATED);
     vtd_enable(b->vtd, VTD_REGISTER);
     vtd_map(b->vtd, &b->dom, 0x6000000, page, 1, VTD_PTE_RW);

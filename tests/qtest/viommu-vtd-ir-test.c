@@ -7,6 +7,7 @@
  * registers: no CPU runs here that would take it.
  */
 #include "qemu/osdep.h"
+#include "viommu-vtd.h"
 #include "viommu-edu.h"
 
 #define TABLE_LOG2      8
@@ -64,7 +65,7 @@ static Remap *remap_new(const char *unit, uint64_t irta_bits)
 
     r->vtd = vtd;
     r->table = vtd_alloc(vtd, 1);
-    r->edu = edu_new(vtd, EDU_SID);
+    r->edu = edu_new(&vtd->unit, EDU_SID);
     vtd_enable_queue(vtd);
     set_table(r, r->table | VTD_IRTA_SIZE(TABLE_LOG2) | irta_bits);
     vtd_gcmd(vtd, VTD_G_IRE, 0);

@@ -8,7 +8,7 @@
  */
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
-#include "viommu-listener.h"
+#include "viommu-listener-vtd.h"
 #include "viommu-plug.h"
 
 #define DID         5
@@ -49,7 +49,7 @@ static Stage *stage_new_with(const char *unit, const char *devices,
 
     s->vtd = vtd_start(unit, "%s", devices);
     s->form = form;
-    s->l = listener_new(s->vtd, LISTENER_SID);
+    s->l = listener_new(&s->vtd->unit, LISTENER_SID);
     vtd_domain_init(s->vtd, &s->dom, DID, 4);
     vtd_attach(s->vtd, LISTENER_SID, &s->dom, tt);
     g_assert_cmpint(listener_regions(s->l), ==, 0);
@@ -100,7 +100,7 @@ static void test_page(gconstpointer form)
     LISTENER_HEARD(s->l, MAPPED(IOVA, PAGE, TARGET, 3));
     inv_page(s, IOVA, 0);
     LISTENER_SILENT(s->l);
-    listener_agrees(s->l, &s->dom);
+    listener_agrees(s->l, s->vtd, &s->dom);
 
     map(s, IOVA, TARGET + SIZE_2M, 1);
     inv_page(s, IOVA, 0);
@@ -115,7 +115,7 @@ static void test_page(gconstpointer form)
     inv_page(s, IOVA, 0);
     LISTENER_HEARD(s->l, UNMAPPED(IOVA, PAGE),
                    MAPPED(IOVA, PAGE, TARGET, VTD_PTE_W));
-    listener_agrees(s->l, &s->dom);
+    listener_agrees(s->l, s->vtd, &s->dom);
 
     vtd_unmap(s->vtd, &s->dom, IOVA, 1);
     inv_page(s, IOVA, 0);
@@ -187,13 +187,13 @@ static void test_split(void)
         /* A piece in the middle: what was told as one goes as one. */
         inv_page(s, IOVA + 32 * VTD_PAGE_SIZE, ams[i]);
         g_assert_cmpint(listener_count(s->l), ==, 1 + 511);
-        listener_agrees(s->l, &s->dom);
+        listener_agrees(s->l, s->vtd, &s->dom);
         listener_clear(s->l);
         /* And together again, of which a part is invalidated, too */
         map(s, IOVA, TARGET, 2);
         inv_page(s, IOVA + 32 * VTD_PAGE_SIZE, ams[i]);
         g_assert_cmpint(listener_count(s->l), ==, 511 + 1);
-        listener_agrees(s->l, &s->dom);
+        listener_agrees(s->l, s->vtd, &s->dom);
         vtd_unmap(s->vtd, &s->dom, IOVA, 2);
         inv_page(s, IOVA + SIZE_2M - VTD_PAGE_SIZE, 0);
         listener_is_empty(s->l);
@@ -224,7 +224,7 @@ static void test_context(void)
     inv_device(s);
     LISTENER_HEARD(s->l, UNMAPPED(0, SIZE_2M - 1),
                    MAPPED(SIZE_2M, SIZE_2M - 1, TARGET, 3));
-    listener_agrees(s->l, &other);
+    listener_agrees(s->l, s->vtd, &other);
 
     vtd_set_context(s->vtd, LISTENER_SID, 0, 0);
     inv_device(s);
@@ -234,7 +234,7 @@ static void test_context(void)
     /* Back, by an invalidation that names a domain only */
     vtd_attach(s->vtd, LISTENER_SID, &s->dom, VTD_TT_UNTRANSLATED);
     vtd_inv_context(s->vtd, s->form, VTD_DOMAIN, DID, 0);
-    listener_agrees(s->l, &s->dom);
+    listener_agrees(s->l, s->vtd, &s->dom);
     stage_free(s);
 }
 
@@ -245,7 +245,7 @@ static void test_pass_through(void)
     map(s, IOVA, TARGET, 1);
     map(s, SIZE_1G, TARGET, 2);
     inv_device(s);
-    listener_agrees(s->l, &s->dom);
+    listener_agrees(s->l, s->vtd, &s->dom);
 
     vtd_attach(s->vtd, LISTENER_SID, &s->dom, VTD_TT_PASSTHROUGH);
     inv_device(s);
@@ -261,7 +261,7 @@ static void test_pass_through(void)
     vtd_attach(s->vtd, LISTENER_SID, &s->dom, VTD_TT_UNTRANSLATED);
     inv_device(s);
     g_assert_cmpint(listener_regions(s->l), ==, 2);
-    listener_agrees(s->l, &s->dom);
+    listener_agrees(s->l, s->vtd, &s->dom);
     stage_free(s);
 }
 
@@ -273,14 +273,14 @@ static void test_enable(void)
     for (i = 0; i < 3; i++) {
         map(s, IOVA + i * SIZE_2M, TARGET, 1 + i % 2);
         inv_page(s, IOVA + i * SIZE_2M, AM_2M);
-        listener_agrees(s->l, &s->dom);
+        listener_agrees(s->l, s->vtd, &s->dom);
         vtd_gcmd(s->vtd, 0, VTD_G_TE);
         viommu_until(s->vtd, !(vtd_read32(s->vtd, VTD_GSTS) & VTD_G_TE));
         g_assert_cmpint(listener_regions(s->l), ==, 0);
         listener_is_empty(s->l);
         vtd_enable(s->vtd, VTD_REGISTER);
         g_assert_cmpint(listener_regions(s->l), ==, 2);
-        listener_agrees(s->l, &s->dom);
+        listener_agrees(s->l, s->vtd, &s->dom);
     }
     stage_free(s);
 }
@@ -292,13 +292,13 @@ static void test_reset(void)
     map(s, IOVA, TARGET, 1);
     map(s, WINDOW & ~(SIZE_1G - 1), TARGET, 3);
     inv_device(s);
-    listener_agrees(s->l, &s->dom);
+    listener_agrees(s->l, s->vtd, &s->dom);
     vtd_reset(s->vtd);
     listener_again(s->l);
     g_assert_cmpint(listener_regions(s->l), ==, 0);
     listener_is_empty(s->l);
     vtd_enable(s->vtd, s->form);
-    listener_agrees(s->l, &s->dom);
+    listener_agrees(s->l, s->vtd, &s->dom);
     stage_free(s);
 }
 
@@ -322,7 +322,7 @@ static void test_window(void)
         inv_page(s, WINDOW & ~(SIZE_2M - 1), AM_2M);
         inv_page(s, WINDOW & ~(SIZE_1G - 1), AM_1G);
         vtd_inv_iotlb(s->vtd, s->form, VTD_DOMAIN, DID, 0, 0);
-        listener_agrees(s->l, &s->dom);
+        listener_agrees(s->l, s->vtd, &s->dom);
         events = listener_events(s->l);
         g_assert_cmpint(events->len, >, 0);
         for (i = 0; i < events->len; i++) {
@@ -365,7 +365,7 @@ static void test_ends(void)
     vtd_unmap(s->vtd, &s->dom, top, 3);
     inv_page(s, top + SIZE_1G - VTD_PAGE_SIZE, 0);
     LISTENER_HEARD(s->l, UNMAPPED(top, SIZE_1G - 1));
-    listener_agrees(s->l, &s->dom);
+    listener_agrees(s->l, s->vtd, &s->dom);
     stage_free(s);
 }
 
@@ -378,7 +378,7 @@ static void test_reserved(void)
     map(s, IOVA + VTD_PAGE_SIZE, TARGET, 1);
     map(s, IOVA, TARGET, 1);
     inv_device(s);
-    listener_agrees(s->l, &s->dom);
+    listener_agrees(s->l, s->vtd, &s->dom);
     for (bit = 2; bit < 64; bit++) {
         int level = 1 + bit % 4;
         uint64_t entry = vtd_pte(s->vtd, &s->dom, IOVA, level);
@@ -388,10 +388,10 @@ static void test_reserved(void)
                      old | 1ULL << bit : old);
         inv_page(s, IOVA, 0);
         vtd_inv_iotlb(s->vtd, s->form, VTD_DOMAIN, DID, 0, 0);
-        listener_agrees(s->l, &s->dom);
+        listener_agrees(s->l, s->vtd, &s->dom);
         qtest_writeq(s->vtd->qts, entry, old);
         vtd_inv_iotlb(s->vtd, s->form, VTD_GLOBAL, 0, 0, 0);
-        listener_agrees(s->l, &s->dom);
+        listener_agrees(s->l, s->vtd, &s->dom);
     }
     stage_free(s);
 }
@@ -408,7 +408,7 @@ static void test_loop(void)
     }
     vtd_inv_iotlb(s->vtd, s->form, VTD_DOMAIN, DID, 0, 0);
     g_assert_cmpint(listener_count(s->l), >, 6 * 6 * 6);
-    listener_agrees(s->l, &s->dom);
+    listener_agrees(s->l, s->vtd, &s->dom);
     qtest_memset(s->vtd->qts, s->dom.table, 0, VTD_PAGE_SIZE);
     vtd_inv_iotlb(s->vtd, s->form, VTD_DOMAIN, DID, 0, 0);
     listener_is_empty(s->l);
@@ -461,7 +461,7 @@ static void test_garbage(void)
             vtd_inv_context(s->vtd, s->form, VTD_GLOBAL, 0, 0);
             break;
         }
-        listener_agrees(s->l, &s->dom);
+        listener_agrees(s->l, s->vtd, &s->dom);
         listener_clear(s->l);
     }
     g_rand_free(rand);
@@ -537,7 +537,7 @@ static void test_random(void)
             inv_page(s, iova, 9 * (highest - 1));
             inv_page(s, iova + (n - 1) * VTD_PAGE_SIZE, 9 * (highest - 1));
         }
-        listener_agrees(s->l, &s->dom);
+        listener_agrees(s->l, s->vtd, &s->dom);
         listener_clear(s->l);
     }
     g_rand_free(rand);
@@ -683,7 +683,7 @@ static void test_refused(void)
 static void test_refused_later(void)
 {
     VTD *vtd = vtd_start("", MAP_DEVICE);
-    Listener *l = listener_new(vtd, LISTENER_SID);
+    Listener *l = listener_new(&vtd->unit, LISTENER_SID);
 
     vtd_enable(vtd, VTD_QUEUED);
     g_assert_cmphex(listener_status(l), ==, XIL_S_REFUSED);
@@ -711,7 +711,7 @@ static void test_unplug(void)
         qtest_qmp_device_add(vtd->qts, "x-iommu-listener", "l",
                              "{'bus': 'rp', 'map': true}");
         plug_power(port);
-        l = listener_new(vtd, SID);
+        l = listener_new(&vtd->unit, SID);
         LISTENER_HEARD(l, MAPPED(IOVA, PAGE, TARGET, 3));
         vtd_unmap(vtd, &dom, IOVA, 1);
         vtd_inv_iotlb(vtd, VTD_QUEUED, VTD_PAGE, DID, IOVA, 0);
@@ -720,7 +720,7 @@ static void test_unplug(void)
         vtd_inv_iotlb(vtd, VTD_QUEUED, VTD_PAGE, DID, IOVA, 0);
         LISTENER_HEARD(l, MAPPED(IOVA, PAGE, TARGET, 3));
         listener_free(l);
-        plug_pull(vtd, port, "l");
+        plug_pull(&vtd->unit, port, "l");
         vtd_inv_everything(vtd);
     }
     g_free(port);
@@ -738,8 +738,8 @@ static void test_shared(void)
                          "-device x-iommu-listener,bus=br,addr=2.0,map=on "
                          "-device x-iommu-listener,bus=br,addr=3.0,map=on ");
     QPCIDevice *bridge = vtd_open_bridge(vtd, 7 << 3, BUS);
-    Listener *a = listener_new(vtd, SID | 2 << 3);
-    Listener *b = listener_new(vtd, SID | 3 << 3);
+    Listener *a = listener_new(&vtd->unit, SID | 2 << 3);
+    Listener *b = listener_new(&vtd->unit, SID | 3 << 3);
     VTDDomain dom;
 
     vtd_domain_init(vtd, &dom, DID, 4);

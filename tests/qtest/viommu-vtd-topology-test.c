@@ -5,6 +5,7 @@
  */
 #include "qemu/osdep.h"
 #include "standard-headers/linux/pci_regs.h"
+#include "viommu-vtd.h"
 #include "viommu-edu.h"
 #include "viommu-plug.h"
 
@@ -34,7 +35,7 @@ static Branch *branch_new(const char *bridge, const char *addr, uint16_t sid,
 
     br->vtd = vtd;
     br->bridge = vtd_open_bridge(vtd, BRIDGE, BUS);
-    br->edu = edu_new(vtd, sid);
+    br->edu = edu_new(&vtd->unit, sid);
     br->page = vtd_alloc(vtd, 1);
     vtd_domain_init(vtd, &br->dom, 2, 4);
     viommu_fill(vtd, source, MARK, VTD_PAGE_SIZE);
@@ -110,7 +111,7 @@ static void test_bypass_bus(void)
 {
     VTD *vtd = vtd_start("", "-machine default_bus_bypass_iommu=on "
                          EDU_DEVICE);
-    Edu *edu = edu_new(vtd, EDU_SID);
+    Edu *edu = edu_new(&vtd->unit, EDU_SID);
     uint64_t from = vtd_alloc(vtd, 1), to = vtd_alloc(vtd, 1);
 
     viommu_fill(vtd, from, MARK, 64);
@@ -136,7 +137,7 @@ static QPCIDevice *plug_branch(Branch *br, uint16_t sid)
     qpci_config_writeb(port, PCI_SUBORDINATE_BUS, sid >> 8);
     plug_power(port);
     br->bridge = vtd_open_bridge(br->vtd, BUS << 8, sid >> 8);
-    br->edu = edu_new(br->vtd, sid);
+    br->edu = edu_new(&br->vtd->unit, sid);
     return port;
 }
 
@@ -158,7 +159,7 @@ static void come_and_go(Branch *br, Edu *other)
                      IOVA + 2 * VTD_PAGE_SIZE);
     edu_free(br->edu);
     g_free(br->bridge);
-    plug_pull(vtd, port, "br");
+    plug_pull(&vtd->unit, port, "br");
     g_free(port);
 
     vtd_inv_context(vtd, VTD_QUEUED, VTD_PAGE, br->dom.did, sid);
@@ -179,7 +180,7 @@ static void test_unplug(void)
 {
     Branch *br = g_new0(Branch, 1);
     VTD *vtd = vtd_start("", PLUG_PORT_ARGS EDU_DEVICE);
-    Edu *other = edu_new(vtd, EDU_SID);
+    Edu *other = edu_new(&vtd->unit, EDU_SID);
     uint64_t source = vtd_alloc(vtd, 1);
 
     br->vtd = vtd;
@@ -196,7 +197,7 @@ static void test_unplug(void)
     vtd_reset(vtd);
     viommu_turns(vtd);
     edu_free(other);
-    other = edu_new(vtd, EDU_SID);
+    other = edu_new(&vtd->unit, EDU_SID);
     vtd_enable(vtd, VTD_QUEUED);
     come_and_go(br, other);
     edu_free(other);

@@ -253,7 +253,7 @@ static void test_domains(void)
 {
     Bench *b = bench_new("", 4, VTD_QUEUED, OTHER_EDU);
     VTD *vtd = b->vtd;
-    Edu *other = edu_new(vtd, OTHER_SID);
+    Edu *other = edu_new(&vtd->unit, OTHER_SID);
     VTDDomain dom;
     uint64_t mine = vtd_alloc(vtd, 1), theirs = vtd_alloc(vtd, 1);
     uint64_t iova = 0xb000000;
@@ -330,7 +330,7 @@ static void test_reset(void)
     bench_works(b, iova, page);
     vtd_reset(b->vtd);
     edu_free(b->edu);
-    b->edu = edu_new(b->vtd, EDU_SID);
+    b->edu = edu_new(&b->vtd->unit, EDU_SID);
     edu_load(b->edu, b->source, 64);
     edu_store(b->edu, b->sink, 64);
     g_assert_true(viommu_is_filled(b->vtd, b->sink, BENCH_MARK, 64));

@@ -5,26 +5,30 @@
  */
 #include "qemu/osdep.h"
 #include "libqos/pci-pc.h"
-#include "qobject/qdict.h"
-#include "qobject/qlist.h"
-#include "standard-headers/linux/pci_regs.h"
 #include "viommu-vtd.h"
 
 /* Below it: what firmware would use. */
 #define FIRST_FREE 0x100000
 
+/* Its slots are controlled by their own registers, not through ACPI. */
+char *vtd_machine(const char *unit)
+{
+    return g_strdup_printf("-machine q35 -m 2G -nodefaults "
+        "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
+        "-device intel-iommu%s%s", *unit ? "," : "", unit);
+}
+
 VTD *vtd_start(const char *unit, const char *fmt, ...)
 {
     VTD *vtd = g_new0(VTD, 1);
-    g_autofree char *args = NULL;
+    g_autofree char *args = NULL, *machine = NULL;
     va_list ap;
 
     va_start(ap, fmt);
     args = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    vtd->qts = qtest_initf("-machine q35 -m 2G -nodefaults "
-                           "-device intel-iommu%s%s %s",
-                           *unit ? "," : "", unit, args);
+    machine = vtd_machine(unit);
+    vtd->qts = qtest_initf("%s %s", machine, args);
     vtd->bus = qpci_new_pc(vtd->qts, NULL);
     vtd->next = FIRST_FREE;
     vtd->root = vtd_alloc(vtd, 1);
@@ -52,11 +56,7 @@ void vtd_stop(VTD *vtd)
 
 uint64_t vtd_alloc(VTD *vtd, unsigned pages)
 {
-    uint64_t addr = vtd->next;
-
-    vtd->next += pages * VTD_PAGE_SIZE;
-    qtest_memset(vtd->qts, addr, 0, pages * VTD_PAGE_SIZE);
-    return addr;
+    return unit_alloc(&vtd->unit, pages);
 }
 
 uint32_t vtd_read32(VTD *vtd, unsigned reg)
@@ -121,17 +121,7 @@ void vtd_reset(VTD *vtd)
 
 QPCIDevice *vtd_open_bridge(VTD *vtd, int devfn, uint8_t bus)
 {
-    uint32_t base = ROUND_UP(vtd->bus->mmio_alloc_ptr, 1 << 20);
-    QPCIDevice *bridge = qpci_device_find(vtd->bus, devfn);
-
-    g_assert_nonnull(bridge);
-    qpci_device_enable(bridge);
-    qpci_config_writeb(bridge, PCI_SECONDARY_BUS, bus);
-    qpci_config_writeb(bridge, PCI_SUBORDINATE_BUS, bus);
-    qpci_config_writew(bridge, PCI_MEMORY_BASE, base >> 16);
-    qpci_config_writew(bridge, PCI_MEMORY_LIMIT, base >> 16);
-    vtd->bus->mmio_alloc_ptr = base;
-    return bridge;
+    return unit_open_bridge(&vtd->unit, devfn, bus);
 }
 
 uint64_t vtd_root_entry(VTD *vtd, uint16_t sid)
@@ -329,35 +319,6 @@ void vtd_assert_fault(VTD *vtd, uint8_t reason, uint16_t sid, bool is_read,
     vtd_assert_no_fault(vtd);
 }
 
-void viommu_turns(VTD *vtd)
-{
-    int i;
-
-    for (i = 0; i < 20; i++) {
-        vtd_read32(vtd, VTD_VER);
-        g_usleep(200);
-    }
-}
-
-void viommu_fill(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len)
-{
-    qtest_memset(vtd->qts, gpa, byte, len);
-}
-
-bool viommu_is_filled(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len)
-{
-    g_autofree uint8_t *data = g_malloc(len);
-    size_t i;
-
-    qtest_memread(vtd->qts, gpa, data, len);
-    for (i = 0; i < len; i++) {
-        if (data[i] != byte) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool viommu_irq_arrived(VTD *vtd, int apic_id, uint8_t vector)
 {
     g_autofree char *text = qtest_hmp(vtd->qts, "info lapic %d", apic_id);
@@ -371,34 +332,4 @@ bool viommu_irq_arrived(VTD *vtd, int apic_id, uint8_t vector)
         word = strtok_r(NULL, " ", &save);
     }
     return word != NULL;
-}
-
-static bool has_property(QTestState *qts, const char *type, const char *name)
-{
-    QDict *answer = qtest_qmp(qts, "{'execute': 'device-list-properties',"
-                              " 'arguments': {'typename': %s}}", type);
-    QListEntry *entry;
-    bool found = false;
-
-    QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "return"), entry) {
-        QDict *property = qobject_to(QDict, qlist_entry_obj(entry));
-
-        found |= g_str_equal(qdict_get_str(property, "name"), name);
-    }
-    qobject_unref(answer);
-    return found;
-}
-
-bool viommu_has_property(VTD *vtd, const char *type, const char *name)
-{
-    return has_property(vtd->qts, type, name);
-}
-
-bool viommu_offers(const char *type, const char *name)
-{
-    QTestState *qts = qtest_init("-machine none");
-    bool found = has_property(qts, type, name);
-
-    qtest_quit(qts);
-    return found;
 }

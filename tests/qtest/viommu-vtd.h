@@ -2,21 +2,20 @@
  * A VT-d unit as a test drives it: registers, tables, invalidation, faults
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
- *
- * Nothing here measures time.  What completes in the main loop or an iothread
- * is polled for with viommu_until(), bounded by a number of tries.
  */
 #ifndef VIOMMU_VTD_H
 #define VIOMMU_VTD_H
 
-#include "libqtest.h"
-#include "libqos/pci.h"
+#include "viommu-unit.h"
 #include "viommu-vtd-spec.h"
 
 typedef struct VTD {
-    QTestState *qts;
-    QPCIBus *bus;
-    uint64_t next;           /* first guest memory nobody has taken */
+    union {
+        Unit unit;
+        struct {
+            UNIT_FIELDS;
+        };
+    };
     uint64_t root;           /* root table */
     uint64_t iq;             /* invalidation queue, one page of 16-byte slots */
     unsigned iq_tail;        /* slot */
@@ -58,6 +57,8 @@ typedef struct VTDFault {
  * in guest memory but not yet told to the unit.
  */
 VTD *vtd_start(const char *unit, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+/* vtd_machine: its command line without those arguments. */
+char *vtd_machine(const char *unit);
 void vtd_stop(VTD *vtd);
 /* vtd_adopt: the same machine state in another process (migration). */
 VTD *vtd_adopt(const VTD *from, QTestState *qts);
@@ -129,37 +130,11 @@ void vtd_assert_fault(VTD *vtd, uint8_t reason, uint16_t sid, bool is_read,
                       uint64_t info);
 
 /*
- * viommu_until: evaluate @cond until it is true, with a main loop turn of
- * QEMU in between; fails the test after a fixed number of tries.
- */
-#define VIOMMU_TRIES 20000
-#define viommu_until(vtd, cond) do {                                    \
-        int tries_ = 0;                                                 \
-        while (!(cond)) {                                               \
-            g_assert_cmpint(tries_++, <, VIOMMU_TRIES);                 \
-            g_usleep(500);                                              \
-            vtd_read32(vtd, VTD_VER);                                   \
-        }                                                               \
-    } while (0)
-
-/* viommu_turns: let QEMU's main loop and its threads run for a while. */
-void viommu_turns(VTD *vtd);
-
-/* Fill, and check, guest memory with a byte pattern. */
-void viommu_fill(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len);
-bool viommu_is_filled(VTD *vtd, uint64_t gpa, uint8_t byte, size_t len);
-
-/*
  * viommu_irq_arrived: is @vector requested at the local APIC @apic_id?  No CPU
  * runs, so it stays requested until reset: a vector serves one test step.
  */
 bool viommu_irq_arrived(VTD *vtd, int apic_id, uint8_t vector);
 /* An MSI address and data for CPU 0, in compatibility format */
 #define VIOMMU_MSI_ADDR 0xfee00000ULL
-
-/* viommu_has_property: does the unit's device type have it? */
-bool viommu_has_property(VTD *vtd, const char *type, const char *name);
-/* As above with a QEMU started for the question. */
-bool viommu_offers(const char *type, const char *name);
 
 #endif

@@ -166,7 +166,7 @@ static void test_dma_cache(gconstpointer any_tag)
 
     chance = rand_new();
     world_ops = 40;
-    for (i = 0; i < rounds(4000); i++) {
+    for (i = 0; i < rounds(10000); i++) {
         world_init(&world, 64, &chance);
         world.any_tag = any_tag != NULL;
         if (rand_below(&chance, 4) == 0) {
@@ -222,7 +222,7 @@ static void test_iotlb(void)
     chance = rand_new();
     world_ops = 60;
     iworld_hits = 0;
-    for (i = 0; i < rounds(1500); i++) {
+    for (i = 0; i < rounds(3000); i++) {
         iworld_init(&iworld, 2 + rand_below(&chance, IWORLD_PAGES - 1));
         play(run, ARRAY_SIZE(run));
         play(run + 2, 2);

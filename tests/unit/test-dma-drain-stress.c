@@ -4,13 +4,15 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What tests/model/dma-drain.pml has in Promela is here with the real IOTLB,
- * epochs and map records.  Once an invalidation is complete the old page is
- * poisoned with plain stores and checked again before its next use: a device
- * write that comes late destroys the poison, and ThreadSanitizer sees it race.
+ * DMA cache, epochs and map records.  Once an invalidation is complete the old
+ * page is poisoned with plain stores and checked again before its next use: a
+ * device write that comes late destroys the poison, and ThreadSanitizer sees it
+ * race.
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
 #include "hw/iommu/iotlb.h"
+#include "system/dma-cache.h"
 #include "system/dma-epoch.h"
 #include "system/dma-maps.h"
 #include "test-common.h"
@@ -21,7 +23,7 @@
 #define MAPS            4            /* at once, per translator */
 #define SLOT_BYTES      64
 #define PAGE_BYTES      (SLOT_BYTES * TRANSLATORS)
-#define TAG             7
+#define TAG             IOTLB_TAG(0, 7, 0)
 #define POISON          0xa5
 
 /* Each translator writes bytes of its own, so that only stale ones race. */
@@ -32,6 +34,7 @@ typedef struct Page {
 static Page pages[PAGES];
 static uint64_t table[IOVAS];        /* page number + 1; 0: not mapped */
 static IOTLB *iotlb;
+static DMACache *cache;
 static DMAMaps *maps;
 static Bell bell = BELL_INIT;
 static unsigned stop;
@@ -45,21 +48,21 @@ typedef struct Translator {
     unsigned index;
     Rand rand;
     Page *mapped[MAPS];
-    uint64_t accesses, maps, waited, faults;
+    uint64_t accesses, maps, waited, faults, hits;
     pthread_t thread;
 } Translator;
 
-static Page *translate(Translator *t, unsigned iova)
+/* Through the IOTLB, or past it */
+static Page *translate_slow(Translator *t, uint64_t addr)
 {
-    uint64_t addr = (uint64_t)iova << 12;
-    IOTLBEntry e;
     uint64_t entry, seq;
+    IOTLBEntry e;
 
     if (iotlb_lookup(iotlb, TAG, addr, &e)) {
         return &pages[e.addr >> 12];
     }
     seq = iotlb_seq(iotlb);
-    entry = qatomic_load_acquire(&table[iova]);
+    entry = qatomic_load_acquire(&table[addr >> 12]);
     if (!entry) {
         return NULL;
     }
@@ -76,6 +79,40 @@ static Page *translate(Translator *t, unsigned iova)
     };
     iotlb_insert(iotlb, &e, seq);
     return &pages[entry - 1];
+}
+
+/* Through the DMA cache, or past it */
+static Page *translate(Translator *t, unsigned iova)
+{
+    uint64_t addr = (uint64_t)iova << 12;
+    DMACacheHit hit;
+    uint64_t seq;
+    Page *page;
+
+    if (dma_cache_find(cache, addr, DMA_CACHE_WRITE, &hit)) {
+        t->hits++;
+        return (Page *)hit.host;
+    }
+    seq = dma_cache_seq(cache);
+    if (!dma_cache_set_tag(cache, TAG)) {
+        seq = dma_cache_seq(cache);
+    }
+    page = translate_slow(t, addr);
+    if (page) {
+        DMACacheRun run = {
+            .first = addr,
+            .last = addr + (DMA_CACHE_PAGE_SIZE - 1),
+            .host = page->byte,
+            .perm = DMA_CACHE_READ | DMA_CACHE_WRITE,
+            .leaf_shift = DMA_CACHE_PAGE_SHIFT,
+        };
+
+        if (rand_below(&t->rand, 8) == 0) {
+            sched_yield();
+        }
+        dma_cache_insert(cache, &run, addr, seq);
+    }
+    return page;
 }
 
 static void device_write(Translator *t, Page *page)
@@ -175,6 +212,12 @@ static void remove_translation(Rand *r, unsigned iova)
         iotlb_invalidate_range(iotlb, TAG, first, first + 0xfff);
         break;
     }
+    /* After the IOTLB, from which it is filled. */
+    if (rand_below(r, 8) == 0) {
+        dma_cache_invalidate_all(cache);
+    } else {
+        dma_cache_invalidate_range(cache, first, first + 0xfff);
+    }
 }
 
 /* All that the drain does, with the waiting in place. */
@@ -224,11 +267,12 @@ static void test_drain(void)
     Rand r = rand_new();
     Translator t[TRANSLATORS];
     unsigned users[PAGES] = { 0 };
-    uint64_t stamped = 0, accesses = 0, mapped = 0, waited = 0;
+    uint64_t stamped = 0, accesses = 0, mapped = 0, waited = 0, hits = 0;
     unsigned i, steps = rounds(3000);
     uint64_t seq;
 
     iotlb = iotlb_new(64);
+    cache = dma_cache_new(64);
     maps = dma_maps_new();
     dma_epoch_set_wake(wake);
     for (i = 0; i < PAGES; i++) {
@@ -274,12 +318,15 @@ static void test_drain(void)
         accesses += t[i].accesses;
         mapped += t[i].maps;
         waited += t[i].waited;
+        hits += t[i].hits;
     }
     g_assert_cmpuint(dma_maps_count(maps), ==, 0);
     g_assert_cmpuint(stamped, ==, waited);
     g_test_message("%" PRIu64 " accesses, %" PRIu64 " maps, %" PRIu64
-                   " waited for", accesses, mapped, waited);
+                   " waited for, %" PRIu64 " from the cache", accesses, mapped,
+                   waited, hits);
     dma_maps_free(maps);
+    dma_cache_free(cache);
     iotlb_free(iotlb);
 }
 

@@ -3,12 +3,29 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#define QEMU_SHIM_STEP_MINE
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
 #include "hw/iommu/iotlb.h"
 #include "test-common.h"
+#include "iotlb-world.h"
 
 #define MIN_SHIFT 12
+
+/* A domain of group 0, seen without a variant */
+#define DOMAIN(n) IOTLB_TAG(0, n, 0)
+
+/* ThreadSanitizer's build: yield here and there, in the middle of it all. */
+static __thread Rand step_rand;
+
+#ifdef QEMU_SHIM_STEPS
+void qemu_shim_step(void)
+{
+    if (step_rand.state && rand_below(&step_rand, 256) == 0) {
+        sched_yield();
+    }
+}
+#endif
 
 static IOTLBEntry make_entry(uint64_t tag, uint64_t iova, unsigned shift,
                              uint64_t version, unsigned perm)
@@ -95,10 +112,11 @@ static void test_page_sizes(void)
 static void test_seq(void)
 {
     IOTLB *tlb = iotlb_new(64);
-    IOTLBEntry in = make_entry(1, 0x1000, 12, 5, 3), out;
+    IOTLBEntry in = make_entry(DOMAIN(1), 0x1000, 12, 5, 3),
+               out;
     unsigned kind;
 
-    for (kind = 0; kind < 4; kind++) {
+    for (kind = 0; kind < 5; kind++) {
         uint64_t seq = iotlb_seq(tlb);
 
         switch (kind) {
@@ -106,18 +124,21 @@ static void test_seq(void)
             iotlb_invalidate_all(tlb);
             break;
         case 1:
-            iotlb_invalidate_tag(tlb, 7);
+            iotlb_invalidate_tag(tlb, DOMAIN(7));
             break;
         case 2:
-            iotlb_invalidate_range(tlb, 7, 0x7000, 0x7fff);
+            iotlb_invalidate_range(tlb, DOMAIN(7), 0x7000, 0x7fff);
             break;
         case 3:
-            iotlb_invalidate_range(tlb, 7, 0, UINT64_MAX);
+            iotlb_invalidate_range(tlb, DOMAIN(7), 0, UINT64_MAX);
+            break;
+        case 4:
+            iotlb_invalidate_group(tlb, IOTLB_TAG(3, 7, 0));
             break;
         }
         g_assert_cmpuint(iotlb_seq(tlb), ==, seq + 1);
         g_assert_false(iotlb_insert(tlb, &in, seq));
-        g_assert_false(iotlb_lookup(tlb, 1, 0x1000, &out));
+        g_assert_false(iotlb_lookup(tlb, DOMAIN(1), 0x1000, &out));
     }
     iotlb_free(tlb);
 }
@@ -150,37 +171,132 @@ static void test_capacity(void)
 {
     IOTLB *tlb = iotlb_new(4096);
     IOTLBEntry out;
+    const uint64_t d3 = DOMAIN(3), d4 = DOMAIN(4), d5 = DOMAIN(5);
     unsigned bit;
 
     /* A contiguous working set as large as the table fits entirely. */
-    fill(tlb, 3, 4096, 4096);
-    g_assert_cmpuint(count_hits(tlb, 3, 4096, 4096), ==, 4096);
+    fill(tlb, d3, 4096, 4096);
+    g_assert_cmpuint(count_hits(tlb, d3, 4096, 4096), ==, 4096);
     /* Filling it again takes no other entry's place. */
-    fill(tlb, 3, 4096, 4096);
-    g_assert_cmpuint(count_hits(tlb, 3, 4096, 4096), ==, 4096);
+    fill(tlb, d3, 4096, 4096);
+    g_assert_cmpuint(count_hits(tlb, d3, 4096, 4096), ==, 4096);
 
     /* One page of 64 KiB buffers, and so on: strides do not all collide. */
     for (bit = 13; bit <= 30; bit++) {
         iotlb_invalidate_all(tlb);
-        fill(tlb, 3, 1ull << bit, 1024);
-        g_assert_cmpuint(count_hits(tlb, 3, 1ull << bit, 1024), >=, 900);
+        fill(tlb, d3, 1ull << bit, 1024);
+        g_assert_cmpuint(count_hits(tlb, d3, 1ull << bit, 1024), >=, 900);
     }
 
     iotlb_invalidate_all(tlb);
-    fill(tlb, 3, 4096, 512);
-    fill(tlb, 4, 4096, 512);
-    iotlb_invalidate_range(tlb, 3, 0x10000, 0x10fff);
-    g_assert_false(iotlb_lookup(tlb, 3, 0x10000, &out));
-    g_assert_true(iotlb_lookup(tlb, 4, 0x10000, &out));
-    g_assert_cmpuint(count_hits(tlb, 3, 4096, 512), ==, 511);
-    iotlb_invalidate_range(tlb, 3, 0x20000, 0x20000 + 64 * 4096 - 1);
-    g_assert_cmpuint(count_hits(tlb, 3, 4096, 512), ==, 511 - 64);
-    iotlb_invalidate_tag(tlb, 4);
-    g_assert_cmpuint(count_hits(tlb, 4, 4096, 512), ==, 0);
-    g_assert_cmpuint(count_hits(tlb, 3, 4096, 512), ==, 511 - 64);
+    fill(tlb, d3, 4096, 512);
+    fill(tlb, d4, 4096, 512);
+    iotlb_invalidate_range(tlb, d3, 0x10000, 0x10fff);
+    g_assert_false(iotlb_lookup(tlb, d3, 0x10000, &out));
+    g_assert_true(iotlb_lookup(tlb, d4, 0x10000, &out));
+    g_assert_cmpuint(count_hits(tlb, d3, 4096, 512), ==, 511);
+    iotlb_invalidate_range(tlb, d3, 0x20000, 0x20000 + 64 * 4096 - 1);
+    g_assert_cmpuint(count_hits(tlb, d3, 4096, 512), ==, 511 - 64);
+    iotlb_invalidate_tag(tlb, d4);
+    g_assert_cmpuint(count_hits(tlb, d4, 4096, 512), ==, 0);
+    g_assert_cmpuint(count_hits(tlb, d3, 4096, 512), ==, 511 - 64);
     /* Dead entries are the first to make room. */
-    fill(tlb, 5, 4096, 4096 - 512);
-    g_assert_cmpuint(count_hits(tlb, 3, 4096, 512), >=, 400);
+    fill(tlb, d5, 4096, 4096 - 512);
+    g_assert_cmpuint(count_hits(tlb, d3, 4096, 512), >=, 400);
+    iotlb_free(tlb);
+}
+
+/* The variants of a domain are apart, but are invalidated together. */
+static void test_variants(void)
+{
+    static const unsigned variants[] = { 0, 1, 2, 128, 255 };
+    IOTLB *tlb = iotlb_new(64);
+    unsigned kind, i, by;
+
+    for (kind = 0; kind < 4; kind++) {
+        for (by = 0; by < ARRAY_SIZE(variants); by++) {
+            uint64_t tag = IOTLB_TAG(3, 9, variants[by]);
+            IOTLBEntry in, out;
+
+            for (i = 0; i < ARRAY_SIZE(variants); i++) {
+                in = make_entry(IOTLB_TAG(3, 9, variants[i]), 0x5000, 12,
+                                i + 1, i % 4);
+                g_assert_false(iotlb_lookup(tlb, in.tag, 0x5000, &out));
+                g_assert_true(iotlb_insert(tlb, &in, iotlb_seq(tlb)));
+            }
+            for (i = 0; i < ARRAY_SIZE(variants); i++) {
+                in = make_entry(IOTLB_TAG(3, 9, variants[i]), 0x5000, 12,
+                                i + 1, i % 4);
+                g_assert_true(iotlb_lookup(tlb, in.tag, 0x5000, &out));
+                assert_same(&in, &out);
+            }
+            g_assert_false(iotlb_lookup(tlb, IOTLB_TAG(3, 9, 77), 0x5000,
+                                        &out));
+            switch (kind) {
+            case 0:
+                iotlb_invalidate_range(tlb, tag, 0x5abc, 0x5abc);
+                break;
+            case 1:
+                iotlb_invalidate_range(tlb, tag, 0, UINT64_MAX);
+                break;
+            case 2:
+                iotlb_invalidate_tag(tlb, tag);
+                break;
+            case 3:
+                iotlb_invalidate_group(tlb, tag);
+                break;
+            }
+            for (i = 0; i < ARRAY_SIZE(variants); i++) {
+                g_assert_false(iotlb_lookup(tlb, IOTLB_TAG(3, 9, variants[i]),
+                                            0x5000, &out));
+            }
+        }
+    }
+    iotlb_free(tlb);
+}
+
+/* Group, domain and variant do not run into each other. */
+static void test_groups(void)
+{
+    static const struct {
+        unsigned group, domain;
+    } at[] = {
+        { 0, 0 }, { 0, 1 }, { 0, 0xffffff }, { 1, 0 }, { 1, 1 },
+        { 0xffffffff, 0 }, { 0xffffffff, 0xffffff },
+    };
+    IOTLB *tlb = iotlb_new(1024);
+    IOTLBEntry out;
+    unsigned i, j;
+
+    g_assert_cmphex(IOTLB_TAG(0xffffffff, 0xffffff, 0xff), ==, UINT64_MAX);
+    g_assert_cmphex(IOTLB_TAG_GROUP_MASK | IOTLB_TAG(0, 0xffffff, 0), ==,
+                    IOTLB_TAG_DOMAIN_MASK);
+    for (i = 0; i < ARRAY_SIZE(at); i++) {
+        for (j = 0; j < ARRAY_SIZE(at); j++) {
+            IOTLBEntry in = make_entry(IOTLB_TAG(at[j].group, at[j].domain, 3),
+                                       0x5000, 12, j, 3);
+
+            g_assert_true(iotlb_insert(tlb, &in, iotlb_seq(tlb)));
+        }
+        /* A page of one domain goes, and no other's. */
+        iotlb_invalidate_range(tlb, IOTLB_TAG(at[i].group, at[i].domain, 0),
+                               0x5000, 0x5000);
+        for (j = 0; j < ARRAY_SIZE(at); j++) {
+            bool hit = iotlb_lookup(tlb, IOTLB_TAG(at[j].group, at[j].domain,
+                                                   3), 0x5000, &out);
+
+            g_assert_true(hit == (i != j));
+            g_assert_true(!hit || out.addr == (uint64_t)j << 12);
+        }
+        iotlb_invalidate_group(tlb, IOTLB_TAG(at[i].group, 55, 66));
+        for (j = 0; j < ARRAY_SIZE(at); j++) {
+            if (at[j].group == at[i].group) {
+                g_assert_false(iotlb_lookup(tlb, IOTLB_TAG(at[j].group,
+                                                           at[j].domain, 3),
+                                            0x5000, &out));
+            }
+        }
+    }
     iotlb_free(tlb);
 }
 
@@ -200,7 +316,8 @@ static bool covers(const IOTLBEntry *e, uint64_t tag, uint64_t first,
     return e->tag == tag && e->iova <= last && e_last >= first;
 }
 
-static void reference_drop(Reference *ref, bool any_tag, uint64_t tag,
+/* All whose tag is the same under @mask */
+static void reference_drop(Reference *ref, uint64_t mask, uint64_t tag,
                            uint64_t first, uint64_t last)
 {
     unsigned i = 0;
@@ -208,7 +325,7 @@ static void reference_drop(Reference *ref, bool any_tag, uint64_t tag,
     while (i < ref->entries->len) {
         IOTLBEntry *e = &g_array_index(ref->entries, IOTLBEntry, i);
 
-        if (any_tag || covers(e, tag, first, last)) {
+        if (!((e->tag ^ tag) & mask) && covers(e, e->tag, first, last)) {
             g_array_remove_index_fast(ref->entries, i);
         } else {
             i++;
@@ -260,7 +377,10 @@ static uint64_t random_iova(Rand *r)
 
 static void test_reference(void)
 {
-    static const uint64_t tags[] = { 0, 1, 2, 0xffff, 1ull << 32, UINT64_MAX };
+    static const uint64_t tags[] = {
+        0, 1, DOMAIN(1), DOMAIN(1) | 0xff, DOMAIN(0xffffff),
+        IOTLB_TAG(1, 0, 0), IOTLB_TAG(1, 1, 1), UINT64_MAX,
+    };
     Rand r = rand_new();
     unsigned round, i, hits = 0;
 
@@ -318,24 +438,30 @@ static void test_reference(void)
                        iova + ((1ull << rand_below(&r, 64)) - 1);
                 iotlb_invalidate_range(tlb, tag, MIN(iova, last),
                                        MAX(iova, last));
-                reference_drop(&ref, false, tag, MIN(iova, last),
-                               MAX(iova, last));
+                reference_drop(&ref, IOTLB_TAG_DOMAIN_MASK, tag,
+                               MIN(iova, last), MAX(iova, last));
                 break;
             case 98:
                 if (rand_below(&r, 4)) {
                     last = iova + rand_below(&r, 0x10000);
                     last = last < iova ? UINT64_MAX : last;
                     iotlb_invalidate_range(tlb, tag, iova, last);
-                    reference_drop(&ref, false, tag, iova, last);
+                    reference_drop(&ref, IOTLB_TAG_DOMAIN_MASK, tag, iova,
+                                   last);
                 } else {
                     iotlb_invalidate_tag(tlb, tag);
-                    reference_drop(&ref, false, tag, 0, UINT64_MAX);
+                    reference_drop(&ref, IOTLB_TAG_DOMAIN_MASK, tag, 0,
+                                   UINT64_MAX);
                 }
                 break;
             case 99:
-                if (rand_below(&r, 4) == 0) {
+                if (rand_below(&r, 8) == 0) {
+                    iotlb_invalidate_group(tlb, tag);
+                    reference_drop(&ref, IOTLB_TAG_GROUP_MASK, tag, 0,
+                                   UINT64_MAX);
+                } else if (rand_below(&r, 4) == 0) {
                     iotlb_invalidate_all(tlb);
-                    reference_drop(&ref, true, 0, 0, 0);
+                    reference_drop(&ref, 0, 0, 0, UINT64_MAX);
                 }
                 break;
             }
@@ -347,130 +473,70 @@ static void test_reference(void)
     g_test_message("%u hits", hits);
 }
 
-/*
- * Threads.  The tables are an array of versions, one per page; a translation's
- * address holds page and version.  An invalidator raises a page's version,
- * invalidates, and then publishes the version as the floor: whoever has read
- * the floor must not find anything older.
- */
-#define T_PAGES     128              /* twice what fits */
-#define T_READERS   3
-#define T_WRITERS   2
-
-typedef struct Shared {
-    IOTLB *tlb;
-    uint64_t table[T_PAGES];
-    uint64_t floor[T_PAGES];
-    unsigned steps;
-    unsigned writers;            /* still at work */
-} Shared;
+/* Threads: users beside one invalidator. */
+#define T_USERS     3
 
 typedef struct Worker {
-    Shared *shared;
+    unsigned *working;              /* of those that the others wait for */
+    unsigned steps;
+    IOTLB *tlb;
     Rand rand;
-    unsigned index;
     uint64_t hits;
     pthread_t thread;
 } Worker;
 
-static uint64_t page_tag(unsigned page)
-{
-    return page % 3;
-}
+static IWorld iworld;
 
-static void *reader(void *opaque)
+static void *user(void *opaque)
 {
     Worker *w = opaque;
-    Shared *s = w->shared;
 
+    step_rand.state = rand64(&w->rand) | 1;
     do {
-        unsigned page = rand_below(&w->rand, T_PAGES);
-        uint64_t iova = (uint64_t)page << 12;
-        uint64_t floor = qatomic_load_acquire(&s->floor[page]);
-        IOTLBEntry e;
-
-        if (iotlb_lookup(s->tlb, page_tag(page), iova, &e)) {
-            w->hits++;
-            g_assert_cmphex(e.iova, ==, iova);
-            g_assert_cmphex(e.addr >> 12 & 0xff, ==, page);
-            g_assert_cmpuint(e.addr >> 20, >=, floor);
-        } else {
-            uint64_t seq = iotlb_seq(s->tlb);
-            uint64_t version = qatomic_load_acquire(&s->table[page]);
-
-            if (rand_below(&w->rand, 8) == 0) {
-                sched_yield();
-            }
-            e = make_entry(page_tag(page), iova, 12, version << 8 | page, 3);
-            iotlb_insert(s->tlb, &e, seq);
-        }
-    } while (qatomic_load_acquire(&s->writers));
+        w->hits += iworld_access(&iworld, &w->rand);
+    } while (qatomic_load_acquire(w->working));
     return NULL;
 }
 
-static void *writer(void *opaque)
+static void *invalidator(void *opaque)
 {
     Worker *w = opaque;
-    Shared *s = w->shared;
     unsigned i;
 
-    for (i = 1; i <= s->steps; i++) {
-        unsigned page = rand_below(&w->rand, T_PAGES / T_WRITERS) *
-                        T_WRITERS + w->index;
-        uint64_t iova = (uint64_t)page << 12;
-
-        qatomic_store_release(&s->table[page], i);
-        switch (rand_below(&w->rand, 16)) {
-        case 0:
-            iotlb_invalidate_all(s->tlb);
-            break;
-        case 1:
-            iotlb_invalidate_tag(s->tlb, page_tag(page));
-            break;
-        case 2:
-            iotlb_invalidate_range(s->tlb, page_tag(page), 0, UINT64_MAX);
-            break;
-        default:
-            iotlb_invalidate_range(s->tlb, page_tag(page), iova, iova);
-            break;
-        }
-        qatomic_store_release(&s->floor[page], i);
-        if (rand_below(&w->rand, 4) == 0) {
-            sched_yield();
-        }
+    step_rand.state = rand64(&w->rand) | 1;
+    for (i = 0; i < w->steps; i++) {
+        iworld_change(&iworld, &w->rand);
+        w->hits += iworld_access(&iworld, &w->rand);
+        iworld_yield(&iworld, &w->rand);
     }
-    qatomic_fetch_add(&s->writers, -1);
+    qatomic_fetch_add(w->working, -1);
     return NULL;
 }
 
-static void test_threads(void)
+/* Few pages: the sets are contended.  Many: entries make room for others. */
+static void test_threads(gconstpointer pages)
 {
     Rand r = rand_new();
-    Shared s = {
-        .tlb = iotlb_new(64),
-        .steps = rounds(30000),
-        .writers = T_WRITERS,
-    };
-    Worker w[T_READERS + T_WRITERS];
+    unsigned working = 1, i;
+    Worker w[T_USERS + 1];
     uint64_t hits = 0;
-    unsigned i;
 
+    iworld_init(&iworld, GPOINTER_TO_UINT(pages));
+    iworld.yield = 4;
     for (i = 0; i < ARRAY_SIZE(w); i++) {
-        bool reads = i < T_READERS;
-
         w[i] = (Worker) {
-            .shared = &s,
+            .working = &working,
+            .steps = rounds(20000),
             .rand = { rand64(&r) | 1 },
-            .index = reads ? i : i - T_READERS,
         };
-        thread_start(&w[i].thread, reads ? reader : writer, &w[i]);
+        thread_start(&w[i].thread, i ? user : invalidator, &w[i]);
     }
     for (i = 0; i < ARRAY_SIZE(w); i++) {
         thread_join(w[i].thread);
         hits += w[i].hits;
     }
     g_test_message("%" PRIu64 " hits", hits);
-    iotlb_free(s.tlb);
+    iotlb_free(iworld.tlb);
 }
 
 /*
@@ -481,59 +547,63 @@ static void test_threads(void)
  */
 #define D_TAGS 256
 
+static uint64_t torn_tag(unsigned i)
+{
+    return IOTLB_TAG(0, i / 64, i % 64);
+}
+
 static void *domain_inserter(void *opaque)
 {
     Worker *w = opaque;
-    Shared *s = w->shared;
     unsigned i;
 
-    for (i = 0; i < s->steps; i++) {
-        unsigned tag = rand_below(&w->rand, D_TAGS);
-        IOTLBEntry e = make_entry(tag, 0x5000, 12, tag, 3);
+    for (i = 0; i < w->steps; i++) {
+        unsigned n = rand_below(&w->rand, D_TAGS);
+        IOTLBEntry e = make_entry(torn_tag(n), 0x5000, 12, n, 3);
 
-        iotlb_insert(s->tlb, &e, iotlb_seq(s->tlb));
+        iotlb_insert(w->tlb, &e, iotlb_seq(w->tlb));
     }
-    qatomic_fetch_add(&s->writers, -1);
+    qatomic_fetch_add(w->working, -1);
     return NULL;
 }
 
 static void *domain_reader(void *opaque)
 {
     Worker *w = opaque;
-    Shared *s = w->shared;
 
     do {
-        unsigned tag = rand_below(&w->rand, D_TAGS);
+        unsigned n = rand_below(&w->rand, D_TAGS);
         IOTLBEntry e;
 
-        if (iotlb_lookup(s->tlb, tag, 0x5123, &e)) {
+        if (iotlb_lookup(w->tlb, torn_tag(n), 0x5123, &e)) {
             w->hits++;
-            g_assert_cmphex(e.addr, ==, (uint64_t)tag << 12);
+            g_assert_cmphex(e.addr, ==, (uint64_t)n << 12);
         }
-    } while (qatomic_load_acquire(&s->writers));
+    } while (qatomic_load_acquire(w->working));
     return NULL;
 }
 
 static void test_torn(void)
 {
     Rand r = rand_new();
-    Shared s = {
-        .tlb = iotlb_new(64),
-        .steps = rounds(500000),
-        .writers = 1,
-    };
+    IOTLB *tlb = iotlb_new(64);
+    unsigned working = 1, i;
     Worker w[3];
-    unsigned i;
 
     for (i = 0; i < ARRAY_SIZE(w); i++) {
-        w[i] = (Worker) { .shared = &s, .rand = { rand64(&r) | 1 } };
+        w[i] = (Worker) {
+            .working = &working,
+            .steps = rounds(300000),
+            .tlb = tlb,
+            .rand = { rand64(&r) | 1 },
+        };
         thread_start(&w[i].thread, i ? domain_reader : domain_inserter, &w[i]);
     }
     for (i = 0; i < ARRAY_SIZE(w); i++) {
         thread_join(w[i].thread);
     }
     g_test_message("%" PRIu64 " hits", w[1].hits + w[2].hits);
-    iotlb_free(s.tlb);
+    iotlb_free(tlb);
 }
 
 int main(int argc, char **argv)
@@ -543,8 +613,13 @@ int main(int argc, char **argv)
     g_test_add_func("/iotlb/page-sizes", test_page_sizes);
     g_test_add_func("/iotlb/seq", test_seq);
     g_test_add_func("/iotlb/capacity", test_capacity);
+    g_test_add_func("/iotlb/variants", test_variants);
+    g_test_add_func("/iotlb/groups", test_groups);
     g_test_add_func("/iotlb/reference", test_reference);
-    g_test_add_func("/iotlb/threads", test_threads);
+    g_test_add_data_func("/iotlb/threads", GUINT_TO_POINTER(IWORLD_PAGES),
+                         test_threads);
+    g_test_add_data_func("/iotlb/threads-contended", GUINT_TO_POINTER(3),
+                         test_threads);
     g_test_add_func("/iotlb/torn", test_torn);
     return g_test_run();
 }

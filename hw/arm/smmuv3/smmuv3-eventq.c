@@ -19,6 +19,7 @@
 #include "qemu/main-loop.h"
 #include "exec/address-spaces.h"
 #include "system/dma.h"
+#include "system/runstate.h"
 #include "trace.h"
 #include "smmuv3-internal.h"
 
@@ -142,7 +143,10 @@ void smmuv3_eventq_discard(SMMUv3State *s)
 
 static void event_bh(void *opaque)
 {
-    smmuv3_eventq_flush(opaque);
+    /* The memory of a VM that stopped meanwhile may have been migrated. */
+    if (runstate_is_running()) {
+        smmuv3_eventq_flush(opaque);
+    }
 }
 
 void smmuv3_eventq_init(SMMUv3State *s)

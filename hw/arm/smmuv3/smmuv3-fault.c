@@ -34,8 +34,6 @@ void smmuv3_walk_event(IOPTFault kind, const IOPTResult *res, bool s2_only,
     event->class = SMMU_CLASS_IN;
     if (res->second && res->on_table) {
         event->class = SMMU_CLASS_TT;
-        /* An update of the stage 1 descriptor may be what failed. */
-        event->ttrnw = true;
     }
     if (event->type == SMMU_EVT_F_WALK_EABT) {
         event->addr2 = res->fetch;
@@ -45,6 +43,18 @@ void smmuv3_walk_event(IOPTFault kind, const IOPTResult *res, bool s2_only,
     } else {
         event->addr2 = s2_only ? iova : res->ipa;
     }
+}
+
+/*
+ * F_PERMISSION, class TT: was it a read of the stage 1 descriptor?  Otherwise
+ * it was its update, of a page that stage 2 lets be read.
+ */
+static bool table_read(const IOPTTable *s2, const IOPTResult *res)
+{
+    bool readable = res->entry & SMMU_S2_S2AP_READ;
+    bool device = !smmu_bits(res->entry, SMMU_S2_MEMATTR_TYPE);
+
+    return !readable || (device && (s2->flags & IOPT_ARMV8_PTW));
 }
 
 /* 5.5: CD.R and STE.S2R are about the four faults of a translation. */
@@ -72,20 +82,17 @@ void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
     }
     event.ssid = event.ssv ? fault->pasid : 0;
 
+    event.pnu = config->space.attrs & IOPT_PRIV;
+    event.ind = (config->space.attrs & IOPT_EXEC) && event.rnw;
+
     if (config->mode == VIOMMU_BLOCKED) {
         event.type = smmu_bits(config->reason, SMMU_REASON_TYPE);
         event.class = smmu_bits(config->reason, SMMU_REASON_CLASS);
         event.s2 = config->reason & SMMU_REASON_S2;
-        event.ttrnw = true;
         event.addr2 = config->model;
-        event.pnu = config->space.attrs & IOPT_PRIV;
-        event.ind = (config->space.attrs & IOPT_EXEC) && event.rnw;
         smmuv3_record_event(s, &event);
         return;
     }
-
-    event.pnu = config->space.attrs & IOPT_PRIV;
-    event.ind = (config->space.attrs & IOPT_EXEC) && event.rnw;
     if (config->mode == VIOMMU_BYPASS || (s2_only && fault->iova >> s->oas)) {
         /* What stage 1 lets through is checked against the IAS (3.4). */
         event.type = SMMU_EVT_F_ADDR_SIZE;
@@ -95,6 +102,7 @@ void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
     }
     smmuv3_walk_event(fault->kind, &fault->res, s2_only, fault->iova,
                       fault->is_write, &event);
+    event.ttrnw = table_read(&config->space.second, &fault->res);
     if (recorded(config, &event)) {
         smmuv3_record_event(s, &event);
     }

@@ -4,9 +4,10 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * "smmuv3" version 1 of the base, in both directions.  Caches are not in it,
- * and events are all in the guest's queue.  Nothing waits for the drain either:
- * when the VM stops, the core ends it.  If it cannot end (a backend is stuck),
- * the stream still has
+ * and events are in the guest's queue since the VM stopped: its memory has been
+ * sent when we are saved.  Nothing waits for the drain either: when the VM
+ * stops, the core ends it.  If it cannot end (a backend is stuck), the stream
+ * still has
  *
  *   - a CMD_SYNC at CMDQ_CONS, not consumed: the destination does it again;
  *   - CR0ACK.SMMUEN as if it had been acknowledged, since the base as the
@@ -42,8 +43,6 @@ static int smmuv3_pre_save(void *opaque)
     bool two_level = smmu_bits(s->strtab_base_cfg, SMMU_STRTAB_CFG_FMT) ==
                      SMMU_STRTAB_FMT_2LVL;
 
-    /* Of iothreads, while the queue can still take them. */
-    smmuv3_eventq_flush(s);
     memset(&s->stream, 0, sizeof(s->stream));
     s->stream.features = two_level ? STREAM_FEATURE_2LVL_STE : 0;
     s->stream.sid_split = two_level ? stream_split(s) : 0;
@@ -143,13 +142,15 @@ static int smmuv3_post_load(void *opaque, int version_id)
         s->cmdq.cons |= cmdq_err;
         load_queue(&s->eventq, SMMU_EVENTQ_OVFLG);
     }
-    /* It may have been seen before. */
-    qatomic_set(&s->tbi_seen, true);
+    /* Nothing is cached, or in flight, that was made with TBI. */
+    qatomic_set(&s->tbi_seen, false);
     viommu_post_load(&s->viommu, smmuv3_translates(s));
     return 0;
 }
 
 /*
+ * The VM stops: events are written while its memory is still being sent.
+ *
  * The VM runs (again): do what a stream, or a stop, left to be done.  Not
  * earlier: it writes guest memory, which is not all there before.
  */
@@ -165,7 +166,9 @@ static void smmuv3_vm_state_changed(void *opaque, bool running, RunState state)
 
 void smmuv3_migration_init(SMMUv3State *s)
 {
-    s->vmstate = qemu_add_vm_change_state_handler(smmuv3_vm_state_changed, s);
+    /* When the VM stops, after the core's: that ends DMA, which may fault. */
+    s->vmstate = qemu_add_vm_change_state_handler_prio(smmuv3_vm_state_changed,
+                                                       s, -1);
 }
 
 static const VMStateDescription smmuv3_vmstate_queue = {

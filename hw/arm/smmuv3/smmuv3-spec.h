@@ -314,6 +314,10 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 #define SMMU_CD_D12_HAD             SMMU_BIT(1)     /* in TTB0's and TTB1's */
 #define SMMU_CD_D12_TTB             SMMU_FIELD(51, 4)
 
+/* VMSAv8-64 stage 2 leaves (Arm ARM D8.3), for what an event says of one */
+#define SMMU_S2_S2AP_READ           SMMU_BIT(6)
+#define SMMU_S2_MEMATTR_TYPE        SMMU_FIELD(5, 4)    /* 0: Device */
+
 /* 7.3: events */
 #define SMMU_EVT_SHIFT              5       /* log2 of their size */
 #define SMMU_EVT_WORDS              4

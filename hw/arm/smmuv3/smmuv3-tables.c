@@ -196,10 +196,20 @@ static bool find_cd(Resolve *r)
     }
     if (r->cd.tbi && !qatomic_read(&r->s->tbi_seen)) {
         qatomic_set(&r->s->tbi_seen, true);
+        /*
+         * Before a table is read: an invalidation that does not see it comes
+         * after a change of the tables that we do see.
+         */
+        smp_mb();
     }
     return true;
 }
 
+/*
+ * An address beyond the OAS is F_ADDR_SIZE (3.4).  But an endpoint that has
+ * switched to the bypass view is not translated any more: there it aborts
+ * without an event, as with SMMUEN == 0.
+ */
 static void resolved_bypass(Resolve *r)
 {
     r->config->mode = VIOMMU_BYPASS;
@@ -276,6 +286,15 @@ static void smmuv3_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     config->cacheable = true;
 }
 
+/*
+ * An access with a substream may be translated, or refused, where one without
+ * bypasses (STE.S1DSS; C_BAD_SUBSTREAMID): somebody has to look.
+ */
+static bool smmuv3_bypass_view(VIOMMU *v, VIOMMUEndpoint *ep)
+{
+    return !smmuv3_of(v)->ssidsize;
+}
+
 static bool smmuv3_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
                                   IOMMUNotifierFlag flags, Error **errp)
 {
@@ -298,5 +317,6 @@ static bool smmuv3_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
 const VIOMMUOps smmuv3_viommu_ops = {
     .resolve = smmuv3_resolve,
     .fault = smmuv3_fault,
+    .bypass_view = smmuv3_bypass_view,
     .check_notifier = smmuv3_check_notifier,
 };

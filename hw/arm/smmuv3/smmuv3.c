@@ -87,6 +87,11 @@ static bool check_config(SMMUv3State *s, Error **errp)
                    "stage=nested or ssidsize=0", s->ssidsize);
         return false;
     }
+    if (s->caching_mode && f.httu) {
+        error_setg(errp, "arm-smmuv3: caching-mode=on is for devices that do "
+                   "not update the guest's tables; use httu=off");
+        return false;
+    }
     if (s->dma_mode && !is(s->dma_mode, "drain") &&
         !is(s->dma_mode, "bounce")) {
         error_setg(errp, "arm-smmuv3: dma-mode is '%s', but must be "
@@ -121,8 +126,32 @@ static AddressSpace *smmuv3_get_address_space(PCIBus *bus, void *opaque,
     return &viommu_endpoint(&s->viommu, bus, devfn)->as;
 }
 
+/*
+ * A host device whose stream bypasses now asks for MAP notifications only once
+ * the guest translates it, too late to refuse.  So it is refused here.
+ */
+static bool smmuv3_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
+                                    HostIOMMUDevice *hiod, Error **errp)
+{
+    SMMUv3State *s = opaque;
+
+    if (!s->caching_mode) {
+        error_setg(errp, "a host device behind the SMMU requires "
+                   "arm-smmuv3.caching-mode=on");
+        error_append_hint(errp, "It is for guests that invalidate what they "
+                          "map; Linux does not.\n");
+    }
+    return s->caching_mode;
+}
+
+static void smmuv3_unset_iommu_device(PCIBus *bus, void *opaque, int devfn)
+{
+}
+
 static const PCIIOMMUOps smmuv3_pci_ops = {
     .get_address_space = smmuv3_get_address_space,
+    .set_iommu_device = smmuv3_set_iommu_device,
+    .unset_iommu_device = smmuv3_unset_iommu_device,
 };
 
 /*
@@ -186,7 +215,7 @@ static const Property smmuv3_properties[] = {
     /* Stages of translation: "1" (default), "2", "nested" (both) */
     DEFINE_PROP_STRING("stage", SMMUv3State, stage),
 
-    /* Ours */
+    /* Ours.  An OAS of 52 would need the tables of FEAT_LPA and LPA2. */
     DEFINE_PROP_UINT8("oas", SMMUv3State, oas, 44),
     DEFINE_PROP_UINT8("ssidsize", SMMUv3State, ssidsize, 0),
     DEFINE_PROP_STRING("httu", SMMUv3State, httu),

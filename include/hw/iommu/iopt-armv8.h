@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Arm ARM (DDI 0487) D8, the AArch64 Virtual Memory System Architecture:
+ * Arm ARM (DDI 0487I.a) D8, the AArch64 Virtual Memory System Architecture:
  * stage 1 and stage 2, granules of 4, 16 and 64 KiB, little-endian tables,
  * 48-bit addresses.  Left out is what FEAT_LPA, LPA2 and LVA add (52-bit
  * addresses, and with them the level 1 block of 4 TiB with 64 KiB granules
@@ -20,37 +20,49 @@
 /* Largest input and output address, in bits. */
 #define IOPT_ARMV8_MAX_BITS 48
 
-/* What an IOPTTable of these formats has in @flags. */
-#define IOPT_ARMV8_HA       (1u << 0) /* hardware sets the Access flag */
-#define IOPT_ARMV8_HD       (1u << 1) /* and dirty state (nothing without HA) */
-#define IOPT_ARMV8_AFFD     (1u << 2) /* AF = 0 is no fault (without HA) */
-/* Stage 1 only: */
-#define IOPT_ARMV8_HPD      (1u << 3) /* APTable, XNTable, PXNTable ignored */
-#define IOPT_ARMV8_WXN      (1u << 4) /* what is writable is execute-never */
-#define IOPT_ARMV8_PAN      (1u << 5) /* no privileged data access to what is
-                                         accessible unprivileged */
-#define IOPT_ARMV8_ONE_PRIV (1u << 6) /* a regime with one privilege level (EL2
-                                         without E2H, EL3): AP[1] is ignored,
-                                         bit 54 is XN */
-#define IOPT_ARMV8_TBI      (1u << 7) /* the top byte of an IOVA is ignored */
-#define IOPT_ARMV8_EPD      (1u << 8) /* no walks: every IOVA is out of range;
-                                         the other parameters do not matter */
-/* Stage 2 only: */
-#define IOPT_ARMV8_XNX      (1u << 9) /* XN has two bits (FEAT_XNX) */
-#define IOPT_ARMV8_PTW      (1u << 10) /* stage 1 tables in Device memory are a
-                                          permission fault (HCR_EL2.PTW) */
-/* Either stage: */
-#define IOPT_ARMV8_STT      (1u << 11) /* small tables (FEAT_TTST): TxSZ up to
-                                          48 (64 KiB granules: 47), not 39 */
+/*
+ * IOPTTable.flags of these formats, both stages.
+ * HA: hardware sets the Access flag.  HD: and dirty state (nothing without
+ * HA).  AFFD: AF = 0 is no fault (it matters without HA).
+ * STT: small tables (FEAT_TTST): TxSZ up to 48 (64 KiB granules: 47), not 39.
+ */
+#define IOPT_ARMV8_HA       (1u << 0)
+#define IOPT_ARMV8_HD       (1u << 1)
+#define IOPT_ARMV8_AFFD     (1u << 2)
+#define IOPT_ARMV8_STT      (1u << 3)
+/*
+ * Stage 1 only.
+ * HPD: APTable, XNTable and PXNTable are ignored.  WXN: what is writable is
+ * execute-never.  PAN: no privileged data access to what unprivileged software
+ * can access.  ONE_PRIV: a regime with one privilege level (EL2 without E2H,
+ * EL3): AP[1] is ignored and bit 54 is XN.  TBI: the top byte of an IOVA is
+ * ignored.  EPD: no walks; every IOVA is out of range and no other parameter
+ * matters.
+ */
+#define IOPT_ARMV8_HPD      (1u << 4)
+#define IOPT_ARMV8_WXN      (1u << 5)
+#define IOPT_ARMV8_PAN      (1u << 6)
+#define IOPT_ARMV8_ONE_PRIV (1u << 7)
+#define IOPT_ARMV8_TBI      (1u << 8)
+#define IOPT_ARMV8_EPD      (1u << 9)
+/*
+ * Stage 2 only.
+ * XNX: XN has two bits (FEAT_XNX).  PTW: stage 1 tables in Device memory are a
+ * permission fault (HCR_EL2.PTW).
+ */
+#define IOPT_ARMV8_XNX      (1u << 10)
+#define IOPT_ARMV8_PTW      (1u << 11)
 
 /* Why a table cannot be built as asked, in the order of the checks. */
 typedef enum IOPTArmv8Status {
     IOPT_ARMV8_OK,
     IOPT_ARMV8_BAD_GRANULE,  /* not 12, 14 or 16 */
     IOPT_ARMV8_BAD_SIZE,     /* TxSZ is out of range */
-    IOPT_ARMV8_BAD_START,    /* stage 2: SL0 is reserved, or does not go with
-                                the granule and T0SZ (more than 16 concatenated
-                                tables, or nothing left for the level) */
+    /*
+     * Stage 2: SL0 is reserved, or does not go with the granule and T0SZ:
+     * more than 16 concatenated tables, or nothing left for the level.
+     */
+    IOPT_ARMV8_BAD_START,
     IOPT_ARMV8_BAD_TTB,      /* the table starts beyond @output_bits */
 } IOPTArmv8Status;
 
@@ -58,12 +70,10 @@ typedef struct IOPTArmv8Params {
     unsigned granule;        /* log2 of the granule, in bytes: 12, 14, 16 */
     unsigned tsz;            /* TxSZ: input addresses have 64 - tsz bits */
     unsigned sl0;            /* stage 2 only: the encoding of VTCR_EL2.SL0 */
-    uint64_t ttb;            /* address of the table; bits below the alignment
-                                that its size asks for are ignored */
-    unsigned output_bits;    /* effective IPS or PS, in bits; more than 48 is
-                                taken as 48 */
-    unsigned pa_bits;        /* stage 2 only: size of physical addresses that
-                                is implemented: limits T0SZ and SL0 */
+    uint64_t ttb;            /* of the table; bits below its size are ignored */
+    unsigned output_bits;    /* effective IPS or PS, in bits; 48 at most */
+    /* Stage 2 only: bits of a physical address; limits T0SZ and SL0. */
+    unsigned pa_bits;
     unsigned flags;          /* IOPT_ARMV8_* */
 } IOPTArmv8Params;
 
@@ -75,7 +85,7 @@ typedef struct IOPTArmv8Params {
  *
  * Returns: IOPT_ARMV8_OK; or why not, and then @table translates nothing
  * (every IOVA is IOPT_FAULT_RANGE).  But with IOPT_ARMV8_BAD_TTB it can be
- * used, and every walk that reaches it is an IOPT_FAULT_ADDR_SIZE (D8.2.4).
+ * used, and every walk that reaches it is an IOPT_FAULT_ADDR_SIZE.
  */
 IOPTArmv8Status iopt_armv8_stage1(IOPTTable *table,
                                   const IOPTArmv8Params *params);
@@ -104,9 +114,7 @@ unsigned iopt_armv8_tg1(unsigned tg);
  */
 unsigned iopt_armv8_pa_bits(unsigned ips);
 
-/**
- * iopt_armv8_level: the architecture's level (0 .. 3) of an IOPTResult.level.
- */
+/** iopt_armv8_level: the architecture's level (0 .. 3) of our @level. */
 static inline unsigned iopt_armv8_level(unsigned level)
 {
     return 4 - level;

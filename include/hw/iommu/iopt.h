@@ -118,11 +118,11 @@ typedef struct IOPTResult {
     bool global;             /* the page is the same in all of its group */
     /* Of a fault in a space with two stages: */
     bool second;             /* it is IOPTSpace.second's */
-    bool on_table;           /* met when a first-stage entry was read or, as
-                                it had to be updated, written */
+    bool on_table;           /* met when a first-stage entry was read */
+    bool table_write;        /* or had to be updated (@on_table too) */
     uint64_t ipa;            /* @second: the second stage's input address */
-    uint64_t fetch;          /* IOPT_FAULT_READ_TABLE: address in memory of the
-                                entry */
+    /* Of IOPT_FAULT_READ_TABLE: */
+    uint64_t fetch;          /* address of the entry in memory */
 } IOPTResult;
 
 /**
@@ -196,16 +196,23 @@ typedef struct IOPTMem {
 /* All that translates one IOVA space. */
 typedef struct IOPTSpace {
     IOPTTable table;         /* the only or the first stage (lower half) */
-    IOPTTable upper;         /* first stage, for an IOVA with bit 55 set: of
-                                the top 1 << input_bits bytes; no format: none
-                                (then @table is for every IOVA) */
-    IOPTTable second;        /* what the first stage's tables and outputs go
-                                through; no format: nothing */
+    /*
+     * First stage, for an IOVA with bit 55 set: of the top 1 << input_bits
+     * bytes.  No format: none; @table is for every IOVA.
+     */
+    IOPTTable upper;
+    /*
+     * What the first stage's tables and outputs go through.  No format:
+     * nothing.
+     */
+    IOPTTable second;
     uint8_t attrs;           /* IOPT_EXEC | IOPT_PRIV: of every access */
 } IOPTSpace;
 
 /**
  * iopt_space_walk: translate one IOVA through all stages, as iopt_walk().
+ *
+ * @access: also IOPT_EXEC and the like, beside @space->attrs
  *
  * @out->addr, shift, perm: of the whole way; the page is the smaller one of
  * the stages'.  Unless it is a probe (IOPTMem.update) what @out->perm allows

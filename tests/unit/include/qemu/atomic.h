@@ -51,9 +51,9 @@ __attribute__((weak)) unsigned qemu_shim_fence_word;
 
 /*
  * Built with QEMU_SHIM_STEPS, qemu_shim_step() is called before each access to
- * shared state.  A test that defines it decides there who goes on: it may yield
- * the processor, or run something else; it defines QEMU_SHIM_STEP_MINE before it
- * includes this.  Otherwise the hook does nothing.
+ * shared state.  A test that has one of its own decides there who goes on: it
+ * may yield the processor, or run something else; it defines
+ * QEMU_SHIM_STEP_MINE before it includes this.  Otherwise it does nothing.
  */
 #ifdef QEMU_SHIM_STEPS
 void qemu_shim_step(void);

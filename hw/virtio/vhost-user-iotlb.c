@@ -1,0 +1,460 @@
+/*
+ * vhost-user: IOTLB messages whose acknowledgement nobody waits for in place
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A hold ends when the backend acknowledges, or when its end of the connection
+ * is closed: a process that dies loses its mappings of guest memory before
+ * its sockets.  That our end is closed says nothing about the backend.  So the
+ * connection is watched through a duplicate of its file descriptor, which
+ * stays when the character device drops the connection for whatever reason.
+ *
+ * Everything here runs under the BQL.
+ */
+
+#include "qemu/osdep.h"
+#include "chardev/char-socket.h"
+#include "hw/virtio/vhost-user-iotlb.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "system/dma-inflight.h"
+#include "trace.h"
+
+/* docs/interop/vhost-user.rst, "Header" and "Front-end message types" */
+#define VHOST_USER_IOTLB_MSG        22
+#define VHOST_USER_VERSION          0x1
+#define VHOST_USER_REPLY_MASK       (0x1 << 2)
+#define VHOST_USER_NEED_REPLY_MASK  (0x1 << 3)
+
+typedef struct QEMU_PACKED IOTLBMessage {
+    uint32_t request, flags, size;
+    struct vhost_iotlb_msg payload;
+} IOTLBMessage;
+
+typedef struct QEMU_PACKED AckMessage {
+    uint32_t request, flags, size;
+    uint64_t payload;
+} AckMessage;
+
+/*
+ * So few are on their way that writing them does not block, even if the
+ * backend reads nothing: they fit into any socket's buffer.
+ */
+#define MAX_SENT 8
+/*
+ * The guest decides how many invalidations wait to be sent: from here on they
+ * become one that covers them all.
+ */
+#define MERGE_ALL 64
+/* The backend decides how many updates do. */
+#define MAX_WAITING 1024
+
+typedef struct Request {
+    struct vhost_iotlb_msg msg;
+    DMAHold *hold;               /* of an invalidation */
+} Request;
+
+struct VhostUserIOTLB {
+    VhostUserIOTLB **slot;
+    CharBackend *chr;            /* NULL: only waits for the peer to close */
+    QIOChannelSocket *sioc;      /* the connection that this is about */
+    AddressSpace *as;            /* of the last message; NULL: stopped since */
+    int fd;                      /* our duplicate */
+    QEMUBH *bh;                  /* sends what is waiting */
+    GQueue sent, waiting;
+    AckMessage ack;              /* as far as it has arrived */
+    size_t ack_len;
+};
+
+static void request_free(Request *r)
+{
+    if (r->hold) {
+        dma_drain_release(r->hold);
+    }
+    g_free(r);
+}
+
+/* Nothing is waited for any more. */
+static void iotlb_free(VhostUserIOTLB *t)
+{
+    Request *r;
+
+    if (t->slot) {
+        *t->slot = NULL;
+    }
+    qemu_set_fd_handler(t->fd, NULL, NULL, NULL);
+    close(t->fd);
+    qemu_bh_delete(t->bh);
+    object_unref(OBJECT(t->sioc));
+    while ((r = g_queue_pop_head(&t->sent)) ||
+           (r = g_queue_pop_head(&t->waiting))) {
+        request_free(r);
+    }
+    g_free(t);
+}
+
+static const char *iotlb_label(VhostUserIOTLB *t)
+{
+    Chardev *chr = t->chr ? qemu_chr_fe_get_driver(t->chr) : NULL;
+
+    return chr && chr->label ? chr->label : "?";
+}
+
+/* drain-timeout has passed. */
+static void iotlb_abandoned(void *opaque)
+{
+    VhostUserIOTLB *t = opaque;
+    CharBackend *chr = t->chr;
+
+    if (chr) {
+        error_report("vhost-user backend of chardev %s did not acknowledge an "
+                     "IOTLB invalidation within the vIOMMU's drain-timeout; "
+                     "its connection is closed", iotlb_label(t));
+    }
+    iotlb_free(t);
+    if (chr) {
+        qemu_chr_fe_disconnect(chr);
+    }
+}
+
+static void iotlb_flush(void *opaque);
+
+static const DMAHoldOps iotlb_hold_ops = {
+    .flush = iotlb_flush,
+    .abandon = iotlb_abandoned,
+};
+
+static void iotlb_take_hold(VhostUserIOTLB *t, Request *r)
+{
+    r->hold = dma_drain_hold(t->as, r->msg.iova, r->msg.size, &iotlb_hold_ops,
+                             t);
+}
+
+static bool iotlb_holds(VhostUserIOTLB *t)
+{
+    GQueue *queues[] = { &t->sent, &t->waiting };
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(queues); i++) {
+        GList *link;
+
+        for (link = queues[i]->head; link; link = link->next) {
+            if (((Request *)link->data)->hold) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/*
+ * Our end is closed, or will be.  Ask the backend to close its own, and keep
+ * the holds until it does.  @t may be gone afterwards.
+ */
+static void iotlb_linger(VhostUserIOTLB *t)
+{
+    trace_vhost_user_iotlb_linger(t, g_queue_get_length(&t->sent),
+                                  g_queue_get_length(&t->waiting));
+    if (!iotlb_holds(t)) {
+        iotlb_free(t);
+        return;
+    }
+    *t->slot = NULL;
+    t->slot = NULL;
+    t->chr = NULL;
+    t->ack_len = 0;
+    shutdown(t->fd, SHUT_WR);
+}
+
+/*
+ * The backend says what cannot be true, so nothing that it says is believed.
+ * It may use any translation until it has closed its end.
+ */
+static void iotlb_lied(VhostUserIOTLB *t, const char *how)
+{
+    CharBackend *chr = t->chr;
+
+    error_report("vhost-user backend of chardev %s %s; its connection is "
+                 "closed", iotlb_label(t), how);
+    if (!iotlb_holds(t) && t->as) {
+        Request *r = g_new0(Request, 1);
+
+        iotlb_take_hold(t, r);
+        g_queue_push_tail(&t->sent, r);
+    }
+    iotlb_linger(t);
+    qemu_chr_fe_disconnect(chr);
+}
+
+/* Write @r.  Returns: false if the connection is no more, and so may @t. */
+static bool iotlb_write(VhostUserIOTLB *t, Request *r)
+{
+    IOTLBMessage msg = {
+        .request = VHOST_USER_IOTLB_MSG,
+        .flags = VHOST_USER_VERSION | VHOST_USER_NEED_REPLY_MASK,
+        .size = sizeof(r->msg),
+        .payload = r->msg,
+    };
+
+    trace_vhost_user_iotlb_send(t, r->msg.type, r->msg.iova, r->msg.size);
+    g_queue_push_tail(&t->sent, r);
+    if (qemu_chr_fe_write_all(t->chr, (uint8_t *)&msg, sizeof(msg)) !=
+        sizeof(msg)) {
+        iotlb_linger(t);
+        return false;
+    }
+    return true;
+}
+
+static void iotlb_send_waiting(VhostUserIOTLB *t)
+{
+    while (g_queue_get_length(&t->sent) < MAX_SENT &&
+           !g_queue_is_empty(&t->waiting)) {
+        if (!iotlb_write(t, g_queue_pop_head(&t->waiting))) {
+            return;
+        }
+    }
+}
+
+/* Also the bottom half. */
+static void iotlb_flush(void *opaque)
+{
+    VhostUserIOTLB *t = opaque;
+
+    if (t->chr) {
+        iotlb_send_waiting(t);
+    }
+}
+
+/* The reason why @t->ack is no acknowledgement; NULL: it may be one. */
+static const char *iotlb_check_ack(VhostUserIOTLB *t)
+{
+    const AckMessage *ack = &t->ack;
+    Request *r = g_queue_peek_head(&t->sent);
+
+    if (!r) {
+        return "sent a reply that nobody asked for";
+    }
+    if (t->ack_len >= offsetof(AckMessage, payload) &&
+        (ack->request != VHOST_USER_IOTLB_MSG ||
+         ack->flags != (VHOST_USER_REPLY_MASK | VHOST_USER_VERSION) ||
+         ack->size != sizeof(ack->payload))) {
+        return "did not answer an IOTLB message with its acknowledgement";
+    }
+    if (t->ack_len == sizeof(*ack) && ack->payload && r->hold) {
+        return "refused an IOTLB invalidation";
+    }
+    return NULL;
+}
+
+static void iotlb_acknowledged(VhostUserIOTLB *t)
+{
+    Request *r = g_queue_pop_head(&t->sent);
+
+    trace_vhost_user_iotlb_ack(t, r->msg.type, r->msg.iova, r->msg.size,
+                               t->ack.payload);
+    if (t->ack.payload) {
+        error_report("vhost-user backend of chardev %s refused an IOTLB "
+                     "update", iotlb_label(t));
+    }
+    t->ack_len = 0;
+    request_free(r);
+    if (!g_queue_is_empty(&t->waiting)) {
+        /* Not now: somebody may be between his request and its reply. */
+        qemu_bh_schedule(t->bh);
+    }
+}
+
+/*
+ * Take the acknowledgements that have arrived; if @wait, all of what was sent.
+ * Returns: false if @t is no more, or lingers.
+ */
+static bool iotlb_read(VhostUserIOTLB *t, bool wait)
+{
+    while (!wait || !g_queue_is_empty(&t->sent)) {
+        ssize_t n = recv(t->fd, (uint8_t *)&t->ack + t->ack_len,
+                         sizeof(t->ack) - t->ack_len, MSG_DONTWAIT);
+        const char *lie;
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0 && errno == EAGAIN) {
+            GPollFD pfd = { .fd = t->fd, .events = G_IO_IN };
+
+            if (!wait) {
+                return true;
+            }
+            g_poll(&pfd, 1, -1);
+            continue;
+        }
+        if (n <= 0) {
+            trace_vhost_user_iotlb_closed(t, g_queue_get_length(&t->sent));
+            iotlb_free(t);
+            return false;
+        }
+        if (!t->chr) {
+            /* Too late, whatever it says. */
+            continue;
+        }
+        t->ack_len += n;
+        lie = iotlb_check_ack(t);
+        if (lie) {
+            iotlb_lied(t, lie);
+            return false;
+        }
+        if (t->ack_len == sizeof(t->ack)) {
+            iotlb_acknowledged(t);
+        }
+    }
+    return true;
+}
+
+static void iotlb_readable(void *opaque)
+{
+    iotlb_read(opaque, false);
+}
+
+/*
+ * The connection, if there is one.  *@plain: bytes written to the character
+ * device are those that its socket carries.
+ */
+static QIOChannelSocket *connection(CharBackend *chr, bool *plain)
+{
+    Object *obj = OBJECT(qemu_chr_fe_get_driver(chr));
+    SocketChardev *s = (SocketChardev *)
+        object_dynamic_cast(obj, TYPE_CHARDEV_SOCKET);
+
+    *plain = s && !s->tls_creds && !s->is_websock && !s->is_telnet;
+    return *plain && s->state == TCP_CHARDEV_STATE_CONNECTED ? s->sioc : NULL;
+}
+
+static VhostUserIOTLB *iotlb_new(VhostUserIOTLB **slot, CharBackend *chr,
+                                 QIOChannelSocket *sioc)
+{
+    int fd = fcntl(sioc->fd, F_DUPFD_CLOEXEC, 0);
+    VhostUserIOTLB *t;
+
+    if (fd < 0) {
+        error_report("vhost-user: cannot watch a connection: %s",
+                     strerror(errno));
+        return NULL;
+    }
+    t = g_new0(VhostUserIOTLB, 1);
+    t->slot = slot;
+    t->chr = chr;
+    t->sioc = QIO_CHANNEL_SOCKET(object_ref(OBJECT(sioc)));
+    t->fd = fd;
+    /* Like the drain's: not in the middle of somebody's register write. */
+    t->bh = aio_bh_new(iohandler_get_aio_context(), iotlb_flush, t);
+    g_queue_init(&t->sent);
+    g_queue_init(&t->waiting);
+    qemu_set_fd_handler(fd, iotlb_readable, NULL, t);
+    *slot = t;
+    return t;
+}
+
+/* May it go with the invalidation that will be sent last?  Then it does. */
+static bool iotlb_merge(VhostUserIOTLB *t, const struct vhost_iotlb_msg *imsg)
+{
+    Request *r = g_queue_peek_tail(&t->waiting);
+    uint64_t first, last, r_first, r_last;
+    bool apart;
+
+    if (!r || !r->hold || imsg->type != VHOST_IOTLB_INVALIDATE) {
+        return false;
+    }
+    first = imsg->iova;
+    last = first + imsg->size - 1;
+    r_first = r->msg.iova;
+    r_last = r_first + r->msg.size - 1;
+    apart = first > r_last ? first - r_last > 1 :
+            r_first > last && r_first - last > 1;
+    if (apart && g_queue_get_length(&t->waiting) < MERGE_ALL) {
+        return false;
+    }
+    first = MIN(first, r_first);
+    last = MAX(last, r_last);
+    if (last - first == UINT64_MAX) {
+        /* 2^64 has no number, and no address is that high. */
+        last--;
+    }
+    r->msg.iova = first;
+    r->msg.size = last - first + 1;
+    return true;
+}
+
+int vhost_user_iotlb_send(VhostUserIOTLB **slot, CharBackend *chr,
+                          AddressSpace *as, const struct vhost_iotlb_msg *imsg)
+{
+    bool plain;
+    QIOChannelSocket *sioc = connection(chr, &plain);
+    VhostUserIOTLB *t;
+    Request *r;
+
+    if (!as->inflight || !plain) {
+        return -ENOTSUP;
+    }
+    if (*slot && (*slot)->sioc != sioc) {
+        vhost_user_iotlb_stop(slot, true);
+    }
+    if (*slot) {
+        /* What it says before it is asked cannot be an answer. */
+        iotlb_read(*slot, false);
+        sioc = connection(chr, &plain);
+    }
+    if (!sioc) {
+        return imsg->type == VHOST_IOTLB_INVALIDATE ? 0 : -ENOTCONN;
+    }
+    t = *slot ?: iotlb_new(slot, chr, sioc);
+    if (!t) {
+        return -ENOTSUP;
+    }
+    t->as = as;
+
+    if (iotlb_merge(t, imsg)) {
+        return 0;
+    }
+    if (g_queue_get_length(&t->waiting) >= MAX_WAITING) {
+        iotlb_lied(t, "asks for translations and does not take them");
+        return -ENOTCONN;
+    }
+    r = g_new0(Request, 1);
+    r->msg = *imsg;
+    g_queue_push_tail(&t->waiting, r);
+    if (imsg->type == VHOST_IOTLB_INVALIDATE) {
+        /* More may follow that go with it; the drain says when to send. */
+        iotlb_take_hold(t, r);
+        qemu_bh_schedule(t->bh);
+    } else {
+        iotlb_send_waiting(t);
+    }
+    return 0;
+}
+
+void vhost_user_iotlb_collect(VhostUserIOTLB **slot)
+{
+    if (*slot) {
+        iotlb_read(*slot, true);
+    }
+}
+
+void vhost_user_iotlb_stop(VhostUserIOTLB **slot, bool gone)
+{
+    VhostUserIOTLB *t = *slot;
+    bool plain;
+
+    if (!t) {
+        return;
+    }
+    if (gone || connection(t->chr, &plain) != t->sioc) {
+        /* It may have ended on the other side already. */
+        if (iotlb_read(t, false)) {
+            iotlb_linger(t);
+        }
+    } else if (g_queue_is_empty(&t->sent) && g_queue_is_empty(&t->waiting)) {
+        iotlb_free(t);
+    } else {
+        t->as = NULL;
+    }
+}

@@ -1,0 +1,48 @@
+/*
+ * vhost devices and the vIOMMU's notifiers
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * All: BQL.
+ */
+#ifndef HW_VIRTIO_VHOST_IOMMU_H
+#define HW_VIRTIO_VHOST_IOMMU_H
+
+#include "hw/virtio/vhost.h"
+
+/**
+ * vhost_iommu_register: have @iommu's notifier told of what the guest
+ * invalidates: its device-TLB, if the guest has enabled ATS and the vIOMMU has
+ * device-TLB invalidations; otherwise the IOTLB.
+ *
+ * Returns: false if the vIOMMU refuses.  That has been reported, and
+ * vhost_iommu_may_translate() says no until the device is stopped.
+ */
+bool vhost_iommu_register(struct vhost_dev *dev, struct vhost_iommu *iommu);
+
+/** vhost_iommu_toggle: the guest has switched ATS on or off. */
+void vhost_iommu_toggle(struct vhost_dev *dev);
+
+/**
+ * vhost_iommu_may_translate: may the backend be given translations?  Not if
+ * it could not be told when they end.
+ */
+bool vhost_iommu_may_translate(struct vhost_dev *dev);
+
+/**
+ * vhost_iommu_unmap: tell the backend that @iova .. @iova + @len - 1 is gone.
+ * A backend that cannot be told keeps the drain waiting until it is stopped,
+ * and its device is marked broken.
+ */
+void vhost_iommu_unmap(struct vhost_dev *dev, hwaddr iova, hwaddr len);
+
+/** vhost_iommu_stopped: the backend does no DMA any more. */
+void vhost_iommu_stopped(struct vhost_dev *dev);
+
+/**
+ * vhost_iommu_explain: say why a device that was asked for a feature set with
+ * VIRTIO_F_ACCESS_PLATFORM, @wanted, will not have it.
+ */
+void vhost_iommu_explain(struct vhost_dev *dev, uint64_t wanted);
+
+#endif

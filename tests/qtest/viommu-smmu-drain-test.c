@@ -1,0 +1,205 @@
+/*
+ * A pending drain as the SMMUv3's own registers and queue show it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "viommu-rig.h"
+#include "viommu-smmu.h"
+
+static SMMU *smmu_of(Rig *rig)
+{
+    return container_of(rig->unit, SMMU, unit);
+}
+
+/* A request in flight, its page gone, a CMD_SYNC waiting for it. */
+static Rig *make_pending(void)
+{
+    RigOptions opt = { .form = SMMU_FORM_SYNC };
+    Rig *rig = rig_new(&opt);
+
+    rig_hold(rig, false, rig->data_iova);
+    rig_unmap(rig, UNIT_RANGE);
+    rig_assert_pending(rig);
+    return rig;
+}
+
+/* What is behind the CMD_SYNC is not done before it. */
+static void test_order(void)
+{
+    Rig *rig = make_pending();
+    SMMU *smmu = smmu_of(rig);
+    uint32_t at = smmu_read32(smmu, SMMU_CMDQ_CONS);
+
+    smmu_irq_clear(smmu);
+    smmu_cmd_put(smmu, SMMU_CMD_TLBI_NSNH_ALL, 0);
+    smmu_cmd_put(smmu, SMMU_CMD_SYNC | SMMU_CMD_SYNC_CS(SMMU_SIG_IRQ), 0);
+    smmu_cmd_kick(smmu);
+    rig_assert_pending(rig);
+    g_assert_cmphex(smmu_read32(smmu, SMMU_CMDQ_CONS), ==, at);
+    g_assert_false(smmu_irq_arrived(smmu, SMMU_IRQ_CMD_SYNC));
+    rig_release(rig);
+    viommu_until(smmu, smmu_cmd_idle(smmu));
+    g_assert_true(smmu_irq_arrived(smmu, SMMU_IRQ_CMD_SYNC));
+    smmu_assert_no_event(smmu);
+    rig_free(rig);
+}
+
+/* An error behind it is no error yet. */
+static void test_error_behind(void)
+{
+    Rig *rig = make_pending();
+    SMMU *smmu = smmu_of(rig);
+
+    smmu_cmd_put(smmu, 0xff, 0);
+    smmu_cmd_kick(smmu);
+    rig_assert_pending(rig);
+    g_assert_cmphex(smmu_read32(smmu, SMMU_GERROR), ==,
+                    smmu_read32(smmu, SMMU_GERRORN));
+    rig_release(rig);
+    viommu_turns(smmu);
+    smmu_cmd_error(smmu, SMMU_CERROR_ILL);
+    rig_free(rig);
+}
+
+/* The unit goes on for everybody else: registers, events, translations. */
+static void test_live(void)
+{
+    Rig *rig = make_pending();
+    SMMU *smmu = smmu_of(rig);
+    SMMUEvent e;
+
+    g_assert_cmphex(smmu_read32(smmu, SMMU_CR0ACK), ==,
+                    SMMU_CR0_SMMUEN | SMMU_CR0_CMDQEN | SMMU_CR0_EVENTQEN);
+    smmu_write32(smmu, SMMU_IRQ_CTRL, 0);
+    viommu_until(smmu, smmu_read32(smmu, SMMU_IRQ_CTRLACK) == 0);
+    /* The queue is kicked again and again with nothing new in it. */
+    smmu_cmd_kick(smmu);
+    smmu_cmd_kick(smmu);
+    rig_assert_pending(rig);
+    rig_release(rig);
+    viommu_until(smmu, smmu_cmd_idle(smmu));
+    g_assert_false(smmu_event_take(smmu, &e));
+    rig_free(rig);
+}
+
+/*
+ * The queue is turned off with a CMD_SYNC in it that waits: whether or not it
+ * is consumed first, it is not forgotten when the queue is on again.
+ */
+static void test_queue_off(void)
+{
+    Rig *rig = make_pending();
+    SMMU *smmu = smmu_of(rig);
+    uint32_t on = SMMU_CR0_SMMUEN | SMMU_CR0_CMDQEN | SMMU_CR0_EVENTQEN;
+
+    smmu_write32(smmu, SMMU_CR0, on & ~SMMU_CR0_CMDQEN);
+    viommu_turns(smmu);
+    g_assert_false(smmu_cmd_idle(smmu));
+    rig_release(rig);
+    viommu_until(smmu, smmu_read32(smmu, SMMU_CR0ACK) ==
+                       (on & ~SMMU_CR0_CMDQEN));
+    smmu_cr0(smmu, on);
+    viommu_until(smmu, smmu_cmd_idle(smmu));
+    rig_free(rig);
+}
+
+/* SMMUEN off and on with the drain pending: never complete too early. */
+static void test_disable(void)
+{
+    Rig *rig = make_pending();
+    SMMU *smmu = smmu_of(rig);
+    uint32_t on = SMMU_CR0_SMMUEN | SMMU_CR0_CMDQEN | SMMU_CR0_EVENTQEN;
+
+    smmu_write32(smmu, SMMU_CR0, on & ~SMMU_CR0_SMMUEN);
+    viommu_turns(smmu);
+    g_assert_false(smmu_cmd_idle(smmu));
+    smmu_write32(smmu, SMMU_CR0, on);
+    viommu_turns(smmu);
+    g_assert_false(smmu_cmd_idle(smmu));
+    rig_release(rig);
+    viommu_until(smmu, smmu_cmd_idle(smmu));
+    viommu_until(smmu, smmu_read32(smmu, SMMU_CR0ACK) == on);
+    rig_free(rig);
+}
+
+/* The CD is gone: CFGI_CD alone, without any TLBI, waits for what used it. */
+static void test_cfgi_only(const void *opaque)
+{
+    uint8_t op = GPOINTER_TO_INT(opaque);
+    RigOptions opt = { .form = SMMU_FORM_SYNC };
+    Rig *rig = rig_new(&opt);
+    SMMU *smmu = smmu_of(rig);
+    uint64_t ste[8] = { SMMU_STE0_V | SMMU_STE0_CONFIG(SMMU_STE_ABORT) };
+
+    rig_hold(rig, false, rig->data_iova);
+    if (op == SMMU_CMD_CFGI_CD || op == SMMU_CMD_CFGI_CD_ALL) {
+        uint64_t cd = qtest_readq(smmu->qts, smmu_ste(smmu, rig->sid)) &
+                      0xffffffffffc0ULL;
+
+        qtest_writeq(smmu->qts, cd, 0);
+    } else {
+        smmu_set_ste(smmu, rig->sid, ste);
+    }
+    smmu_cmd_put(smmu, op | (op == SMMU_CMD_CFGI_STE_RANGE ? 0 :
+                             SMMU_CMD_SID(rig->sid)),
+                 op == SMMU_CMD_CFGI_STE_RANGE ? 31 : SMMU_CMD1_LEAF);
+    smmu_cmd_put(smmu, SMMU_CMD_SYNC, 0);
+    smmu_cmd_kick(smmu);
+    rig_assert_pending(rig);
+    qtest_clock_step(smmu->qts, RIG_RELEASE_NS);
+    viommu_until(smmu, smmu_cmd_idle(smmu));
+    g_assert_true(viommu_is_filled(smmu, rig->page, RIG_ON_DISK, RIG_LEN));
+    rig_free(rig);
+}
+
+/* Stage 2 takes the page away beneath a stage 1 that still has it. */
+static void test_stage2_beneath(void)
+{
+    RigOptions opt = { .form = SMMU_FORM_NESTED };
+    Rig *rig = rig_new(&opt);
+    SMMU *smmu = smmu_of(rig);
+    uint64_t ste = smmu_ste(smmu, rig->sid);
+    uint64_t vmid = qtest_readw(smmu->qts, ste + 16);
+    SMMUTable t = {
+        .stage = 2, .granule = 12, .bits = 40, .start = 1,
+        .root = qtest_readq(smmu->qts, ste + 24) & LPAE_ADDR,
+    };
+
+    rig_hold(rig, false, rig->data_iova);
+    /* The gigabyte around the page: other memory, or none */
+    qtest_writeq(smmu->qts, smmu_pte(smmu, &t, rig->page, 1), 0);
+    smmu_cmd_put(smmu, SMMU_CMD_TLBI_S2_IPA | SMMU_CMD_VMID(vmid),
+                 rig->page & LPAE_ADDR);
+    smmu_cmd_put(smmu, SMMU_CMD_TLBI_NH_ALL | SMMU_CMD_VMID(vmid), 0);
+    smmu_cmd_put(smmu, SMMU_CMD_SYNC, 0);
+    smmu_cmd_kick(smmu);
+    rig_assert_pending(rig);
+    qtest_clock_step(smmu->qts, RIG_RELEASE_NS);
+    viommu_until(smmu, smmu_cmd_idle(smmu));
+    g_assert_true(viommu_is_filled(smmu, rig->page, RIG_ON_DISK, RIG_LEN));
+    rig_free(rig);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("/viommu/smmu/drain/order", test_order);
+    qtest_add_func("/viommu/smmu/drain/error-behind", test_error_behind);
+    qtest_add_func("/viommu/smmu/drain/live", test_live);
+    qtest_add_func("/viommu/smmu/drain/queue-off", test_queue_off);
+    qtest_add_func("/viommu/smmu/drain/disable", test_disable);
+    qtest_add_func("/viommu/smmu/drain/stage-2-beneath",
+                   test_stage2_beneath);
+    qtest_add_data_func("/viommu/smmu/drain/cfgi/ste",
+                        GINT_TO_POINTER(SMMU_CMD_CFGI_STE), test_cfgi_only);
+    qtest_add_data_func("/viommu/smmu/drain/cfgi/all",
+                        GINT_TO_POINTER(SMMU_CMD_CFGI_STE_RANGE),
+                        test_cfgi_only);
+    qtest_add_data_func("/viommu/smmu/drain/cfgi/cd",
+                        GINT_TO_POINTER(SMMU_CMD_CFGI_CD), test_cfgi_only);
+    qtest_add_data_func("/viommu/smmu/drain/cfgi/cd-all",
+                        GINT_TO_POINTER(SMMU_CMD_CFGI_CD_ALL),
+                        test_cfgi_only);
+    return g_test_run();
+}

@@ -1,0 +1,112 @@
+/*
+ * A machine with a vIOMMU, whichever: what the tests of all models share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "standard-headers/linux/pci_regs.h"
+#include "viommu-unit.h"
+
+uint64_t unit_alloc(Unit *unit, unsigned pages)
+{
+    uint64_t addr = unit->next;
+
+    unit->next += pages * UNIT_PAGE;
+    qtest_memset(unit->qts, addr, 0, pages * UNIT_PAGE);
+    return addr;
+}
+
+uint64_t unit_alloc_aligned(Unit *unit, uint64_t size)
+{
+    unit->next = ROUND_UP(unit->next, size);
+    return unit_alloc(unit, DIV_ROUND_UP(size, UNIT_PAGE));
+}
+
+void unit_unmap(Unit *unit, UnitSpace *space, uint64_t iova)
+{
+    unit->ops->map(unit, space, iova, 0, UNIT_PAGE, 0);
+}
+
+void unit_inv_wait(Unit *unit, unsigned form)
+{
+    viommu_until(unit, unit->ops->inv_done(unit, form));
+}
+
+void unit_inv(Unit *unit, unsigned form, UnitScope scope,
+              const UnitSpace *space, uint64_t iova, unsigned order)
+{
+    unit->ops->inv_start(unit, form, scope, space, iova, order);
+    unit_inv_wait(unit, form);
+}
+
+QPCIDevice *unit_open_bridge(Unit *unit, int devfn, uint8_t bus)
+{
+    uint32_t base = ROUND_UP(unit->bus->mmio_alloc_ptr, 1 << 20);
+    QPCIDevice *bridge = qpci_device_find(unit->bus, devfn);
+
+    g_assert_nonnull(bridge);
+    qpci_device_enable(bridge);
+    qpci_config_writeb(bridge, PCI_SECONDARY_BUS, bus);
+    qpci_config_writeb(bridge, PCI_SUBORDINATE_BUS, bus);
+    qpci_config_writew(bridge, PCI_MEMORY_BASE, base >> 16);
+    qpci_config_writew(bridge, PCI_MEMORY_LIMIT, base >> 16);
+    unit->bus->mmio_alloc_ptr = base;
+    return bridge;
+}
+
+/* Any command is answered from the main loop; there is memory at 0. */
+void unit_turn(QTestState *qts)
+{
+    qtest_readl(qts, 0);
+}
+
+void unit_turns(QTestState *qts)
+{
+    int i;
+
+    for (i = 0; i < 20; i++) {
+        unit_turn(qts);
+        g_usleep(200);
+    }
+}
+
+bool unit_is_filled(QTestState *qts, uint64_t gpa, uint8_t byte, size_t len)
+{
+    g_autofree uint8_t *data = g_malloc(len);
+    size_t i;
+
+    qtest_memread(qts, gpa, data, len);
+    for (i = 0; i < len; i++) {
+        if (data[i] != byte) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool unit_has_property(QTestState *qts, const char *type, const char *name)
+{
+    QDict *answer = qtest_qmp(qts, "{'execute': 'device-list-properties',"
+                              " 'arguments': {'typename': %s}}", type);
+    QListEntry *entry;
+    bool found = false;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "return"), entry) {
+        QDict *property = qobject_to(QDict, qlist_entry_obj(entry));
+
+        found |= g_str_equal(qdict_get_str(property, "name"), name);
+    }
+    qobject_unref(answer);
+    return found;
+}
+
+bool viommu_offers(const char *type, const char *name)
+{
+    QTestState *qts = qtest_init("-machine none");
+    bool found = unit_has_property(qts, type, name);
+
+    qtest_quit(qts);
+    return found;
+}

@@ -1,0 +1,74 @@
+/*
+ * A pending drain as VT-d's own registers and queue show it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "viommu-rig.h"
+#include "viommu-vtd.h"
+
+static const RigOptions by_register = { .form = VTD_REGISTER };
+static const RigOptions by_queue = { .form = VTD_QUEUED };
+
+/* 6.5.2.9: what is queued behind a wait is not complete before it. */
+static void test_queue_order(void)
+{
+    Rig *rig = rig_new(&by_queue);
+    VTD *vtd = container_of(rig->unit, VTD, unit);
+
+    rig_hold(rig, false, rig->data_iova);
+    rig_unmap(rig, UNIT_SPACE);
+    vtd_queue_put(vtd, VTD_D_WAIT_IF | VTD_D_WAIT, 0);
+    vtd_queue_wait_put(vtd);
+    vtd_queue_kick(vtd);
+    if (expect_corruption()) {
+        viommu_turns(vtd);
+        g_assert_true(rig_inv_done(rig));
+    } else {
+        rig_assert_pending(rig);
+        g_assert_cmpint(qtest_readl(vtd->qts, vtd->iq_status), !=,
+                        vtd->iq_ticket - 1);
+        g_assert_cmphex(vtd_read32(vtd, VTD_ICS), ==, 0);
+        rig_release(rig);
+        vtd_inv_wait(vtd, VTD_QUEUED);
+    }
+    g_assert_cmphex(vtd_read32(vtd, VTD_ICS), ==, VTD_ICS_IWC);
+    g_assert_cmphex(vtd_read64(vtd, VTD_IQH), ==, vtd_read64(vtd, VTD_IQT));
+    rig_free(rig);
+}
+
+/* With the drain pending the unit goes on working for everybody else. */
+static void test_registers_live(void)
+{
+    Rig *rig = rig_new(&by_register);
+    VTD *vtd = container_of(rig->unit, VTD, unit);
+    uint64_t other = vtd_alloc(vtd, 1);
+
+    if (expect_corruption()) {
+        g_test_skip("nothing is pending there");
+        rig_free(rig);
+        return;
+    }
+    rig_hold(rig, false, rig->data_iova);
+    rig_unmap(rig, UNIT_SPACE);
+    rig_assert_pending(rig);
+    /* A second command while IVT is set is software's mistake. */
+    vtd_write64(vtd, VTD_IOTLB, VTD_IOTLB_IVT | VTD_IOTLB_IIRG(VTD_GLOBAL));
+    rig_assert_pending(rig);
+    rig->unit->ops->map(rig->unit, rig->space, RIG_DATA_IOVA + UNIT_PAGE, other,
+                        UNIT_PAGE, UNIT_RW);
+    g_assert_cmphex(vtd_read32(vtd, VTD_GSTS) & VTD_G_TE, ==, VTD_G_TE);
+    rig_release(rig);
+    vtd_inv_wait(vtd, VTD_REGISTER);
+    g_assert_cmpint(VTD_IOTLB_IAIG(vtd_read64(vtd, VTD_IOTLB)), ==,
+                    VTD_DOMAIN);
+    rig_free(rig);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("/viommu/scope/queued/order", test_queue_order);
+    qtest_add_func("/viommu/scope/register/live", test_registers_live);
+    return g_test_run();
+}
