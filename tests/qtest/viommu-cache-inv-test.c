@@ -44,7 +44,8 @@ static void map(DMARig *rig, const Place *p, uint64_t gpa)
 
 static void test_replaced(bool cached)
 {
-    static const uint64_t offsets[] = { 0, VTD_PAGE_SIZE, 511 * VTD_PAGE_SIZE };
+    /* In thousandths of the leaf */
+    static const unsigned places_in_leaf[] = { 0, 3, 150, 999 };
     DMARig *rig = new_rig(cached);
     int scope;
     size_t i, j;
@@ -54,8 +55,9 @@ static void test_replaced(bool cached)
 
         for (scope = VTD_GLOBAL; scope <= VTD_PAGE; scope++) {
             /* Any page of a leaf will do to invalidate all of it. */
-            for (j = 0; j < G_N_ELEMENTS(offsets); j++) {
-                uint64_t at = p->level > 1 ? offsets[j] : 0;
+            for (j = 0; j < G_N_ELEMENTS(places_in_leaf); j++) {
+                uint64_t at = VTD_LEVEL_SIZE(p->level) / 1000 *
+                              places_in_leaf[j] & ~(VTD_PAGE_SIZE - 1);
 
                 map(rig, p, p->from);
                 dma_inv(rig, scope, p->iova);
