@@ -10,7 +10,6 @@
 #include "qemu/osdep.h"
 #include "exec/memory.h"
 #include "qemu/rcu.h"
-#include "system/xen-mapcache.h"
 #include "system/xen.h"
 #include "dma-inflight-internal.h"
 
@@ -71,11 +70,13 @@ bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
     if (!mr) {
         return false;
     }
+    if (xen_enabled()) {
+        /* The memory core knows what there is to do. */
+        dma_inflight_unmapped(as, buffer, len, is_write, revoke, opaque);
+        return false;
+    }
     if (is_write) {
         dma_ram_written(mr, offset, access_len);
-    }
-    if (xen_enabled()) {
-        xen_invalidate_map_cache_entry(buffer);
     }
     dma_inflight_unmapped(as, buffer, len, is_write, revoke, opaque);
     memory_region_unref(mr);

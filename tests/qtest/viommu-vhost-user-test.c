@@ -45,6 +45,7 @@ static void start(VURig *r)
 {
     VTD *vtd = r->vtd;
 
+    vtd->ops = &vtd_unit_ops;
     if (r->sid == BEHIND) {
         r->port = vtd_open_bridge(vtd, PLUG_PORT, BEHIND >> 8);
     }
@@ -52,7 +53,7 @@ static void start(VURig *r)
     vtd_map(vtd, &r->dom, RIG_RING_IOVA, r->ring, 1, VTD_PTE_RW);
     vtd_map(vtd, &r->dom, RIG_DATA_IOVA, r->page, 1, VTD_PTE_RW);
     vtd_enable(vtd, r->form);
-    r->blk = vblk_new(vtd, r->sid, "disk", r->ring, RIG_RING_IOVA);
+    r->blk = vblk_new(&vtd->unit, r->sid, "disk", r->ring, RIG_RING_IOVA);
 }
 
 static VURig *rig_with(const char *unit, bool ats, VTDForm form)
@@ -402,7 +403,7 @@ static void test_unplug(void)
     start(r);
     make_pending(r);
     vu_keep_until_stop(r->vu);
-    plug_pull(r->vtd, r->port, "disk");
+    plug_pull(&r->vtd->unit, r->port, "disk");
     see_done(r);
     inv_start(r, VTD_DOMAIN);
     see_done(r);
