@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-CHECKS := unit model qtest guest base migration
+CHECKS := unit model qtest guest docs base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
@@ -23,6 +23,7 @@ help:
 	@echo 'make check-qtest    the emulated hardware through qtest'
 	@echo 'make check-guest    Linux guests doing verified I/O'
 	@echo 'make check-vhost    a guest and a vhost-user backend of DPDK'
+	@echo 'make check-docs     the command lines of the documentation'
 	@echo "make check-base     the base's own qtests on our binary"
 	@echo 'make check-migration  migration with a stock QEMU'
 	@echo 'make bench          measure DMA, invalidation (BENCH=--full: longer)'
@@ -42,7 +43,7 @@ check-unit check-model:
 	@scripts/build core
 	@scripts/check $(@:check-%=%)
 
-check-qtest check-guest check-vhost check-base check-migration: all
+check-qtest check-guest check-vhost check-docs check-base check-migration: all
 	@scripts/check $(@:check-%=%)
 
 bench: all

@@ -46,7 +46,8 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
 void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
               MemTxAttrs attrs)
 {
-    void *host = attrs.pid ? NULL : dma_fast_map(as, addr, plen, is_write);
+    void *host = attrs.pid || !qatomic_read(&as->fast) ? NULL :
+                 dma_fast_map(as, addr, plen, is_write);
 
     return host ?: address_space_map_standing(as, addr, plen, is_write, attrs,
                                               NULL, NULL);

@@ -14,6 +14,7 @@ PEER, NS, CPU_NS, OPS, ERRORS, AUX = 0x38, 0x40, 0x48, 0x50, 0x58, 0x80
 PEER_VALID = 1 << 31
 READ, WRITE, LOAD, MAP_READ, MAP_WRITE, VRING, STORE, CYCLE = range(1, 9)
 STORE32, CYCLE_CONS = 9, 10
+NO_SUCH_COMMAND = 1 << 0
 
 PCI_COMMAND, PCI_BAR0 = 0x04, 0x10
 PCI_COMMAND_MEMORY_MASTER = 0x6
@@ -155,6 +156,9 @@ class Emulator:
         self.write32(bar + CMD, command)
         status = self.read32(bar + STATUS)
         errors = self.read64(bar + ERRORS)
+        if status & NO_SUCH_COMMAND:
+            raise BenchError(f'x-dma-bench has no command {command}: it is '
+                             'older than these rows; run make, make upstream')
         if status or errors:
             raise BenchError(f'command {command}: status {status:#x}, '
                              f'{errors} of {count} operations failed')

@@ -6,6 +6,7 @@ and says what held.
 
   boot.py [--mode strict|lazy|pt] [--packed] [--bounce] [--rounds N] [--base]
           [--intremap on|off] [--eim on|off]
+          [--virtio translate|bypass|require] [--virtio-iommu]
           [--switch] [--prop NAME=VALUE]...
   boot.py --arch aarch64 [--stage 1|2|nested] [--acpi] ...
 
@@ -45,6 +46,9 @@ class Config:
     eim: bool = False
     packed: bool = False    # the rings of the virtio devices
     bounce: bool = False    # dma-mode=bounce
+    # The vIOMMU's switch; with it, the devices do not say iommu_platform.
+    virtio: str = ''
+    paravirt: bool = False  # virtio-iommu, not VT-d
     rounds: int = 6
     base: bool = False
     arch: str = 'x86_64'
@@ -140,8 +144,9 @@ def boot(config, progress=lambda text: None):
             config.switch)
         args = platform.machine_args(config) + \
             kernel_args(words, platform) + \
-            devices.disk_args(platform.DISKS, directory, packed) + \
-            devices.card_args(platform.CARDS, packed)
+            devices.disk_args(platform.DISKS, directory, packed,
+                              not config.virtio) + \
+            devices.card_args(platform.CARDS, packed, not config.virtio)
         progress(f'booting Linux, {config.name()}')
         try:
             with Machine(assets.emulator(config.arch), args,
@@ -176,7 +181,7 @@ def judge(outcome, directory, patterns, server):
     judge_mode(outcome)
     outcome.check('no fault', report.faults == 0,
                   f'{report.faults} lines:\n' + '\n'.join(report.dmesg))
-    if not config.base:
+    if not config.base and not config.paravirt:
         judge_statistics(outcome)
 
 
@@ -218,13 +223,20 @@ def judge_mode(outcome):
     report, config = outcome.report, outcome.config
     wanted = KINDS[config.mode]
     wrong = []
+    bypassing = []
     for device in config.devices:
         group = report.group_of(device.pci)
-        if group is None or group.kind != wanted:
+        if config.virtio == 'bypass' and device.is_virtio():
+            if group:
+                bypassing.append(f'{device.what} ({device.pci}): {group.kind}')
+        elif group is None or group.kind != wanted:
             wrong.append(f'{device.what} ({device.pci}): '
                          f'{group.kind if group else "in no group"}')
     outcome.check(f'every device is in a group of type {wanted}', not wrong,
                   '\n'.join(wrong))
+    if config.virtio == 'bypass':
+        outcome.check('but virtio devices are in none', not bypassing,
+                      '\n'.join(bypassing))
     config.platform.judge(outcome)
 
 
@@ -264,6 +276,9 @@ def main():
     parser.add_argument('--eim', choices=['on', 'off'], default='off')
     parser.add_argument('--packed', action='store_true')
     parser.add_argument('--bounce', action='store_true')
+    parser.add_argument('--virtio', default='',
+                        choices=['translate', 'bypass', 'require'])
+    parser.add_argument('--virtio-iommu', action='store_true')
     parser.add_argument('--rounds', type=int, default=Config.rounds)
     parser.add_argument('--base', action='store_true')
     parser.add_argument('--arch', choices=PLATFORMS, default='x86_64')
@@ -273,9 +288,9 @@ def main():
     parser.add_argument('--prop', action='append', default=[])
     args = parser.parse_args()
     config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
-                    args.packed, args.bounce, args.rounds, args.base,
-                    args.arch, args.stage, args.acpi, args.switch,
-                    tuple(args.prop))
+                    args.packed, args.bounce, args.virtio, args.virtio_iommu,
+                    args.rounds, args.base, args.arch, args.stage, args.acpi,
+                    args.switch, tuple(args.prop))
     tap = Tap()
     try:
         outcome = boot(config, tap.note)

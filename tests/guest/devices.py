@@ -13,7 +13,7 @@ PATTERN_SIZE = 4 << 20
 
 # As libvirt asks for it. A virtio device on the root complex is transitional
 # unless told otherwise, and a transitional one cannot be translated.
-VIRTIO = 'disable-legacy=on,iommu_platform=on,packed={packed}'
+VIRTIO = 'disable-legacy=on{platform},packed={packed}'
 
 
 @dataclass
@@ -24,6 +24,9 @@ class Disk:
     args: list          # of -device and whatever else it needs
     objects: tuple = ()
 
+    def is_virtio(self):
+        return self.what.startswith('virtio')
+
 
 @dataclass
 class Card:
@@ -33,6 +36,9 @@ class Card:
     device: str
     mac: str
     net: str            # first three bytes of its user network
+
+    def is_virtio(self):
+        return self.what.startswith('virtio')
 
 
 DISKS = [
@@ -87,11 +93,12 @@ def megabyte(disk, directory, index):
         return hashlib.sha256(f.read(1 << 20)).hexdigest()
 
 
-def _fill(text, packed):
-    return text.format(packed='on' if packed else 'off')
+def _fill(text, packed, platform):
+    return text.format(packed='on' if packed else 'off',
+                       platform=',iommu_platform=on' if platform else '')
 
 
-def disk_args(disks, directory, packed=False):
+def disk_args(disks, directory, packed=False, platform=True):
     args = []
     for disk in disks:
         for text in disk.objects:
@@ -99,17 +106,17 @@ def disk_args(disks, directory, packed=False):
         args += ['-drive', f'if=none,id={disk.name},format=raw,'
                            f'file={image(disk, directory)}']
         for text in disk.args:
-            args += ['-device', _fill(text, packed)]
+            args += ['-device', _fill(text, packed, platform)]
     return args
 
 
-def card_args(cards, packed=False):
+def card_args(cards, packed=False, platform=True):
     args = []
     for card in cards:
         # No boot ROM: nothing boots from the network here, and its size is
         # part of what two emulators must agree on to migrate.
         args += ['-netdev', f'user,id={card.name},net={card.net}.0/24',
-                 '-device', f'{_fill(card.device, packed)},'
+                 '-device', f'{_fill(card.device, packed, platform)},'
                             f'netdev={card.name},mac={card.mac},romfile=']
     return args
 

@@ -153,6 +153,29 @@ static void test_cfgi_only(const void *opaque)
     rig_free(rig);
 }
 
+/* A stream whose accesses are made privileged is in its space all the same. */
+static void test_privcfg(const void *opaque)
+{
+    UnitScope scope = GPOINTER_TO_INT(opaque);
+    RigOptions opt = {
+        .form = SMMU_FORM_SYNC, .props = "attr-perms-ovr=on",
+    };
+    Rig *rig = rig_new(&opt);
+    SMMU *smmu = smmu_of(rig);
+    uint64_t ste = smmu_ste(smmu, rig->sid);
+
+    qtest_writeq(smmu->qts, ste + 8, qtest_readq(smmu->qts, ste + 8) |
+                                     SMMU_STE1_PRIVCFG(SMMU_PRIVCFG_PRIV));
+    smmu_cmd(smmu, SMMU_CMD_CFGI_STE | SMMU_CMD_SID(rig->sid),
+             SMMU_CMD1_LEAF);
+    rig_hold(rig, false, rig->data_iova);
+    rig_unmap(rig, scope);
+    rig_assert_pending(rig);
+    rig_release(rig);
+    rig_inv_wait(rig);
+    rig_free(rig);
+}
+
 /* Stage 2 takes the page away beneath a stage 1 that still has it. */
 static void test_stage2_beneath(void)
 {
@@ -191,6 +214,12 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/smmu/drain/disable", test_disable);
     qtest_add_func("/viommu/smmu/drain/stage-2-beneath",
                    test_stage2_beneath);
+    qtest_add_data_func("/viommu/smmu/drain/privcfg/all",
+                        GINT_TO_POINTER(UNIT_ALL), test_privcfg);
+    qtest_add_data_func("/viommu/smmu/drain/privcfg/asid",
+                        GINT_TO_POINTER(UNIT_SPACE), test_privcfg);
+    qtest_add_data_func("/viommu/smmu/drain/privcfg/va",
+                        GINT_TO_POINTER(UNIT_RANGE), test_privcfg);
     qtest_add_data_func("/viommu/smmu/drain/cfgi/ste",
                         GINT_TO_POINTER(SMMU_CMD_CFGI_STE), test_cfgi_only);
     qtest_add_data_func("/viommu/smmu/drain/cfgi/all",

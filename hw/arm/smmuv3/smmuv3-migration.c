@@ -97,20 +97,7 @@ static bool stream_features_ok(SMMUv3State *s)
     return true;
 }
 
-static bool stream_queue_ok(const SMMUQueue *q, const char *name)
-{
-    unsigned log2size = smmu_bits(q->base, SMMU_QUEUE_BASE_LOG2SIZE);
-
-    log2size = MIN(log2size, SMMU_QUEUE_LOG2SIZE_MAX);
-    /* The base's is 0 until the register is written. */
-    if (q->log2size && q->log2size != log2size) {
-        error_report("arm-smmuv3: the size of the %s in the migration stream "
-                     "is not valid", name);
-        return false;
-    }
-    return true;
-}
-
+/* The size is CMDQ_BASE's or EVENTQ_BASE's: stock QEMU does not reset it. */
 static void load_queue(SMMUQueue *q, uint64_t flag)
 {
     unsigned log2size = smmu_bits(q->base, SMMU_QUEUE_BASE_LOG2SIZE);
@@ -126,16 +113,14 @@ static int smmuv3_post_load(void *opaque, int version_id)
     SMMUv3State *s = opaque;
     uint32_t cmdq_err = smmu_keep(s->cmdq.cons, SMMU_CMDQ_CONS_ERR);
 
-    if (!stream_features_ok(s) ||
-        !stream_queue_ok(&s->cmdq, "command queue") ||
-        !stream_queue_ok(&s->eventq, "event queue")) {
+    if (!stream_features_ok(s)) {
         return -EINVAL;
     }
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         s->cr0 = s->stream.cr[0] & SMMU_CR0_WMASK;
         s->cr1 = s->stream.cr[1];
         s->cr2 = s->stream.cr[2] & SMMU_CR2_WMASK;
-        s->cr0ack = s->stream.cr0ack & s->cr0;
+        s->cr0ack = s->cr0;
         s->gbpa &= SMMU_GBPA_WMASK;
         s->irq_ctrl &= SMMU_IRQ_CTRL_WMASK;
         load_queue(&s->cmdq, 0);

@@ -260,6 +260,13 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     if (!check_config(s, errp) || !decide_eim(s, errp)) {
         return;
     }
+    s->policy.model = TYPE_INTEL_IOMMU_DEVICE;
+    s->policy.bus = pcms->pcibus;
+    s->policy.device_iotlb = X86_IOMMU_DEVICE(s)->dt_supported;
+    s->policy.device_iotlb_fix = "device-iotlb=on";
+    if (!viommu_policy_register(&s->policy, errp)) {
+        return;
+    }
 
     qemu_mutex_init(&s->lock);
     s->host_devices = g_hash_table_new_full(host_hash, host_equal, g_free,
@@ -303,6 +310,7 @@ static const Property vtd_properties[] = {
     DEFINE_PROP_BOOL("fs1gp", IntelIOMMUState, fs1gp, true),
 
     /* Ours */
+    DEFINE_PROP_VIOMMU_VIRTIO(IntelIOMMUState, policy.virtio),
     DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 1),
     DEFINE_PROP_UINT32("iotlb-size", IntelIOMMUState, iotlb_size, 4096),
     DEFINE_PROP_UINT32("dma-cache-size", IntelIOMMUState, dma_cache_size,

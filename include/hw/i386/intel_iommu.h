@@ -12,6 +12,7 @@
 
 #include "hw/i386/x86-iommu.h"
 #include "hw/iommu/viommu.h"
+#include "hw/iommu/viommu-policy.h"
 #include "qemu/thread.h"
 #include "qom/object.h"
 
@@ -56,6 +57,7 @@ struct IntelIOMMUState {
     VIOMMU viommu;                  /* translation, invalidation, drain */
     MemoryRegion csrmem;            /* the registers */
     Notifier machine_done;
+    VIOMMUPolicy policy;            /* the property "virtio" is in here */
 
     /* Properties */
     uint32_t version;

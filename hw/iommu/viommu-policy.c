@@ -1,0 +1,387 @@
+/*
+ * Which virtio devices are behind the vIOMMU: its "virtio" switch
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "hw/iommu/viommu-policy.h"
+#include "hw/pci/pci_bridge.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/qdev-core.h"
+#include "hw/virtio/virtio-bus.h"
+#include "hw/virtio/virtio-iommu.h"
+#include "hw/virtio/virtio-pci.h"
+#include "qapi/error.h"
+#include "qapi/qapi-visit-viommu.h"
+#include "qemu/error-report.h"
+#include "trace.h"
+#include "viommu-policy-internal.h"
+
+static QLIST_HEAD(, VIOMMUPolicy) policies =
+    QLIST_HEAD_INITIALIZER(policies);
+
+static void get_switch(Object *obj, Visitor *v, const char *name,
+                       void *opaque, Error **errp)
+{
+    visit_type_VIOMMUVirtio(v, name, object_field_prop_ptr(obj, opaque), errp);
+}
+
+static void set_switch(Object *obj, Visitor *v, const char *name,
+                       void *opaque, Error **errp)
+{
+    visit_type_VIOMMUVirtio(v, name, object_field_prop_ptr(obj, opaque), errp);
+}
+
+static void default_switch(ObjectProperty *op, const Property *prop)
+{
+    object_property_set_default_str(op, VIOMMUVirtio_str(prop->defval.u));
+}
+
+const PropertyInfo qdev_prop_viommu_virtio = {
+    .type = "VIOMMUVirtio",
+    .description = "which virtio devices are translated: "
+                   "device/translate/bypass/require",
+    .enum_table = &VIOMMUVirtio_lookup,
+    .get = get_switch,
+    .set = set_switch,
+    .set_default_value = default_switch,
+};
+
+/* The vIOMMU that @dev is behind; NULL: none, or its bus goes around it. */
+VIOMMUPolicy *viommu_policy_of(PCIDevice *dev)
+{
+    PCIBus *top = pci_get_bus(dev);
+    VIOMMUPolicy *policy;
+
+    if (pci_bus_bypass_iommu(top)) {
+        return NULL;
+    }
+    while (top->parent_dev) {
+        top = pci_get_bus(top->parent_dev);
+    }
+    QLIST_FOREACH(policy, &policies, next) {
+        if (policy->bus == top) {
+            return policy;
+        }
+    }
+    return NULL;
+}
+
+/* The vIOMMU that must not be gone around; NULL: none is so strict. */
+static VIOMMUPolicy *strict_policy(void)
+{
+    VIOMMUPolicy *policy;
+
+    QLIST_FOREACH(policy, &policies, next) {
+        if (policy->virtio == VIOMMU_VIRTIO_REQUIRE) {
+            return policy;
+        }
+    }
+    return NULL;
+}
+
+bool viommu_policy_truthful(void)
+{
+    VIOMMUPolicy *policy;
+
+    QLIST_FOREACH(policy, &policies, next) {
+        if (policy->virtio != VIOMMU_VIRTIO_DEVICE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the guest sees of @vdev: its transport. */
+static DeviceState *transport(VirtIODevice *vdev)
+{
+    return qdev_get_parent_bus(DEVICE(vdev))->parent;
+}
+
+static PCIDevice *pci_transport(VirtIODevice *vdev)
+{
+    return (PCIDevice *)object_dynamic_cast(OBJECT(transport(vdev)),
+                                            TYPE_PCI_DEVICE);
+}
+
+/* "virtio-blk-pci 'disk0' on bus 'pcie.0'", for messages */
+static char *describe(VirtIODevice *vdev)
+{
+    DeviceState *dev = transport(vdev);
+    BusState *bus = qdev_get_parent_bus(dev);
+    /* With virtio-mmio it is the device, not its transport, that has a name. */
+    const char *id = pci_transport(vdev) ? dev->id : DEVICE(vdev)->id;
+    const char *type = object_get_typename(pci_transport(vdev) ? OBJECT(dev)
+                                                               : OBJECT(vdev));
+    g_autofree char *path = NULL;
+
+    if (!pci_transport(vdev)) {
+        bus = qdev_get_parent_bus(DEVICE(vdev));
+    }
+    if (!id) {
+        path = object_get_canonical_path(OBJECT(dev));
+        id = path;
+    }
+    return g_strdup_printf("%s '%s' on bus '%s'", type, id,
+                           bus ? bus->name : "");
+}
+
+/* The vIOMMU's own requests are never translated. */
+static bool is_exempt(VirtIODevice *vdev)
+{
+    return object_dynamic_cast(OBJECT(vdev), TYPE_VIRTIO_IOMMU);
+}
+
+bool viommu_policy_translated(VirtIODevice *vdev)
+{
+    return !is_exempt(vdev) &&
+           virtio_host_has_feature(vdev, VIRTIO_F_ACCESS_PLATFORM);
+}
+
+/* Does @policy, or the device's own word, say that @vdev is translated? */
+static bool wanted(const VIOMMUPolicy *policy, VirtIODevice *vdev)
+{
+    if (vdev->access_platform != VIRTIO_ACCESS_PLATFORM_UNSET) {
+        return vdev->access_platform == VIRTIO_ACCESS_PLATFORM_ON;
+    }
+    return policy->virtio == VIOMMU_VIRTIO_TRANSLATE ||
+           policy->virtio == VIOMMU_VIRTIO_REQUIRE;
+}
+
+/* virtio=require: @vdev has no vIOMMU in front of it at all. */
+static bool refuse_outside(VirtIODevice *vdev, Error **errp)
+{
+    VIOMMUPolicy *strict = strict_policy();
+    PCIDevice *dev = pci_transport(vdev);
+    g_autofree char *name = NULL;
+    const char *fix;
+
+    if (!strict) {
+        return true;
+    }
+    name = describe(vdev);
+    if (!dev) {
+        fix = "only PCI devices are behind it, so use the device's -pci "
+              "variant";
+    } else if (pci_bus_bypass_iommu(pci_get_bus(dev))) {
+        fix = "plug it into another bus, or give the bus' host bridge "
+              "bypass_iommu=off (the machine's own: "
+              "-machine default-bus-bypass-iommu=off)";
+    } else {
+        fix = "plug it into a bus that is behind the vIOMMU";
+    }
+    error_setg(errp, "%s would bypass %s, which has virtio=require: %s", name,
+               strict->model, fix);
+    return false;
+}
+
+/* ats=on is of use only if everything that it needs is there. */
+static void check_ats(const VIOMMUPolicy *policy, VirtIODevice *vdev,
+                      PCIDevice *dev, const char *name)
+{
+    PCIBus *bus = pci_get_bus(dev);
+
+    if (!object_dynamic_cast(OBJECT(dev), TYPE_VIRTIO_PCI) ||
+        !(VIRTIO_PCI(dev)->flags & VIRTIO_PCI_FLAG_ATS)) {
+        return;
+    }
+    if (!wanted(policy, vdev)) {
+        warn_report("%s: ats=on has no effect without iommu_platform=on",
+                    name);
+    } else if (!pci_bus_is_express(bus) || pci_bus_is_root(bus)) {
+        warn_report("%s: ats=on has no effect: ATS needs a PCIe port, so plug "
+                    "the device into a pcie-root-port", name);
+    } else if (!policy->device_iotlb) {
+        warn_report("%s: ats=on has no effect: %s%s%s", name, policy->model,
+                    policy->device_iotlb_fix ? " needs " :
+                                               " has no device TLBs",
+                    policy->device_iotlb_fix ?: "");
+    }
+}
+
+/* What an operator should know about @vdev, once. */
+static void report(const VIOMMUPolicy *policy, VirtIODevice *vdev,
+                   const char *name)
+{
+    bool want = wanted(policy, vdev);
+
+    trace_viommu_policy(name, VIOMMUVirtio_str(policy->virtio),
+                        vdev->access_platform, want);
+    if (policy->virtio == VIOMMU_VIRTIO_DEVICE) {
+        if (vdev->access_platform == VIRTIO_ACCESS_PLATFORM_UNSET) {
+            warn_report("%s bypasses %s: it has no iommu_platform=on", name,
+                        policy->model);
+        }
+    } else if (phase_check(PHASE_MACHINE_READY) &&
+               want != (policy->virtio != VIOMMU_VIRTIO_BYPASS)) {
+        warn_report("%s %s %s, but until the guest reboots its firmware "
+                    "tables may say otherwise of the slot", name,
+                    want ? "is behind" : "bypasses", policy->model);
+    }
+}
+
+/* False: @vdev says iommu_platform=off where none may. */
+static bool check_required(const VIOMMUPolicy *policy, VirtIODevice *vdev,
+                           const char *name, Error **errp)
+{
+    if (policy->virtio != VIOMMU_VIRTIO_REQUIRE || wanted(policy, vdev)) {
+        return true;
+    }
+    error_setg(errp, "%s would bypass %s, which has virtio=require: remove "
+               "iommu_platform=off from the device, or give the vIOMMU "
+               "virtio=translate", name, policy->model);
+    return false;
+}
+
+bool viommu_policy_plug(VirtIODevice *vdev, Error **errp)
+{
+    PCIDevice *dev = pci_transport(vdev);
+    VIOMMUPolicy *policy = dev ? viommu_policy_of(dev) : NULL;
+    g_autofree char *name = NULL;
+
+    if (is_exempt(vdev)) {
+        return true;
+    }
+    if (!policy) {
+        return refuse_outside(vdev, errp);
+    }
+    name = describe(vdev);
+    if (!check_required(policy, vdev, name, errp)) {
+        return false;
+    }
+    if (wanted(policy, vdev)) {
+        virtio_add_feature(&vdev->host_features, VIRTIO_F_ACCESS_PLATFORM);
+    }
+    report(policy, vdev, name);
+    check_ats(policy, vdev, dev, name);
+    return true;
+}
+
+/* @vdev was there before the vIOMMU, and it was not told to be behind one. */
+static bool adopt(VirtIODevice *vdev, const char *name, Error **errp)
+{
+    ERRP_GUARD();
+    BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_GET_CLASS(vdev);
+    VirtioBusClass *klass = VIRTIO_BUS_GET_CLASS(bus);
+    uint64_t features = vdev->host_features;
+
+    if (object_dynamic_cast(OBJECT(bus->parent), TYPE_VIRTIO_PCI) &&
+        virtio_pci_legacy(VIRTIO_PCI(bus->parent))) {
+        virtio_access_refuse_legacy(vdev, errp);
+        error_prepend(errp, "%s: ", name);
+        return false;
+    }
+    virtio_add_feature(&features, VIRTIO_F_ACCESS_PLATFORM);
+    features = vdc->get_features(vdev, features, errp);
+    if (*errp) {
+        return false;
+    }
+    if (!virtio_has_feature(features, VIRTIO_F_ACCESS_PLATFORM)) {
+        virtio_access_refuse_backend(vdev, errp);
+        error_prepend(errp, "%s: ", name);
+        return false;
+    }
+    virtio_add_feature(&vdev->host_features, VIRTIO_F_ACCESS_PLATFORM);
+    memory_listener_unregister(&vdev->listener);
+    vdev->dma_as = klass->get_dma_as(bus->parent);
+    memory_listener_register(&vdev->listener, vdev->dma_as);
+    return true;
+}
+
+static int apply_late(Object *child, void *opaque)
+{
+    Error **errp = opaque;
+    VirtIODevice *vdev;
+    VIOMMUPolicy *policy;
+    PCIDevice *dev;
+    g_autofree char *name = NULL;
+
+    if (!object_dynamic_cast(child, TYPE_VIRTIO_DEVICE) ||
+        !DEVICE(child)->realized) {
+        return 0;
+    }
+    vdev = VIRTIO_DEVICE(child);
+    if (is_exempt(vdev)) {
+        return 0;
+    }
+    dev = pci_transport(vdev);
+    policy = dev ? viommu_policy_of(dev) : NULL;
+    if (!policy) {
+        return refuse_outside(vdev, errp) ? 0 : -1;
+    }
+    name = describe(vdev);
+    if (!check_required(policy, vdev, name, errp)) {
+        return -1;
+    }
+    if (wanted(policy, vdev) && !viommu_policy_translated(vdev) &&
+        !adopt(vdev, name, errp)) {
+        return -1;
+    }
+    report(policy, vdev, name);
+    check_ats(policy, vdev, dev, name);
+    return 0;
+}
+
+/*
+ * With virtio=bypass the tables leave empty slots out: the guest does not know
+ * that what is not a virtio device is translated there.
+ */
+static void device_realized(DeviceListener *listener, DeviceState *dev)
+{
+    PCIDevice *pci = (PCIDevice *)object_dynamic_cast(OBJECT(dev),
+                                                      TYPE_PCI_DEVICE);
+    g_autofree char *path = NULL;
+    VIOMMUPolicy *policy;
+
+    if (!pci || !phase_check(PHASE_MACHINE_READY) ||
+        object_dynamic_cast(OBJECT(dev), TYPE_VIRTIO_PCI)) {
+        return;
+    }
+    policy = viommu_policy_of(pci);
+    if (policy && policy->virtio == VIOMMU_VIRTIO_BYPASS) {
+        path = object_get_canonical_path(OBJECT(dev));
+        warn_report("%s '%s' is behind %s, which has virtio=bypass: until the "
+                    "guest reboots its firmware tables may leave out the slot",
+                    object_get_typename(OBJECT(dev)), dev->id ?: path,
+                    policy->model);
+    }
+}
+
+static DeviceListener device_listener = {
+    .realize = device_realized,
+};
+
+bool viommu_policy_register(VIOMMUPolicy *policy, Error **errp)
+{
+    Error *err = NULL;
+
+    if (phase_check(PHASE_MACHINE_READY)) {
+        error_setg(errp, "%s cannot be plugged in while the machine runs",
+                   policy->model);
+        return false;
+    }
+    QLIST_INSERT_HEAD(&policies, policy, next);
+    object_child_foreach_recursive(object_get_root(), apply_late, &err);
+    if (err) {
+        QLIST_REMOVE(policy, next);
+        error_propagate(errp, err);
+        return false;
+    }
+    if (!QTAILQ_IN_USE(&device_listener, link)) {
+        device_listener_register(&device_listener);
+    }
+    return true;
+}
+
+void viommu_policy_unregister(VIOMMUPolicy *policy)
+{
+    QLIST_REMOVE(policy, next);
+}
+
+bool viommu_policy_device_iotlb(PCIDevice *dev)
+{
+    VIOMMUPolicy *policy = viommu_policy_of(dev);
+
+    return !policy || policy->device_iotlb;
+}

@@ -1,0 +1,22 @@
+/*
+ * virt: the SMMUv3's "virtio" switch
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * BQL, while the machine is created.
+ */
+#ifndef HW_ARM_VIRT_VIOMMU_POLICY_H
+#define HW_ARM_VIRT_VIOMMU_POLICY_H
+
+#include "hw/arm/virt.h"
+
+/* virt_viommu_policy_class_init: the machine option "iommu-virtio". */
+void virt_viommu_policy_class_init(ObjectClass *oc);
+
+/*
+ * virt_viommu_policy_init: @bus, the machine's root bus, has just got its SMMU,
+ * or it will have none.  Exits if the option makes no sense.
+ */
+void virt_viommu_policy_init(VirtMachineState *vms, PCIBus *bus);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * Which virtio devices are behind the vIOMMU: its "virtio" switch
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The host decides, never the guest.  A vIOMMU of any model registers its
+ * switch when it is realized; every virtio device asks when it is realized.
+ * Whichever comes second settles it, so their order on the command line does
+ * not matter.  No vIOMMU can come after the guest has started.
+ *
+ * Everything here: BQL, main loop or vCPU, except as noted.
+ */
+#ifndef HW_IOMMU_VIOMMU_POLICY_H
+#define HW_IOMMU_VIOMMU_POLICY_H
+
+#include "hw/pci/pci.h"
+#include "hw/qdev-properties.h"
+#include "hw/virtio/virtio.h"
+#include "qapi/qapi-types-viommu.h"
+#include "qemu/queue.h"
+
+typedef struct VIOMMUPolicy {
+    VIOMMUVirtio virtio;     /* the switch */
+    const char *model;       /* "intel-iommu": what messages call the vIOMMU */
+    PCIBus *bus;             /* it translates what is on it and below it */
+    bool device_iotlb;       /* has device-TLB invalidation */
+    const char *device_iotlb_fix;   /* how to get it; NULL: not at all */
+    QLIST_ENTRY(VIOMMUPolicy) next;
+} VIOMMUPolicy;
+
+extern const PropertyInfo qdev_prop_viommu_virtio;
+
+/* The vIOMMU's property "virtio" */
+#define DEFINE_PROP_VIOMMU_VIRTIO(_state, _field)                       \
+    DEFINE_PROP_UNSIGNED("virtio", _state, _field, VIOMMU_VIRTIO_DEVICE, \
+                         qdev_prop_viommu_virtio, VIOMMUVirtio)
+
+/*
+ * viommu_policy_register: the switch applies from now on, to the devices that
+ * are there already, too.  @policy is filled in and lives until unregistered.
+ * False with @errp set, and not registered, if one of the devices cannot be
+ * as it must.
+ */
+bool viommu_policy_register(VIOMMUPolicy *policy, Error **errp);
+void viommu_policy_unregister(VIOMMUPolicy *policy);
+
+/*
+ * viommu_policy_plug: @vdev, on its bus, is about to be realized: offer
+ * VIRTIO_F_ACCESS_PLATFORM or not.  False with @errp set if the device would
+ * bypass where none may.
+ */
+bool viommu_policy_plug(VirtIODevice *vdev, Error **errp);
+
+/* Can ATS be used on @dev: does the vIOMMU, if there is one, support it? */
+bool viommu_policy_device_iotlb(PCIDevice *dev);
+
+/*
+ * For firmware tables.  As long as every switch is "device" they are the
+ * base's, which take no notice of what a virtio device does.
+ */
+bool viommu_policy_truthful(void);
+
+typedef enum VIOMMUListed {
+    VIOMMU_LISTED_NONE,      /* the device, or everything below it, bypasses */
+    VIOMMU_LISTED_SOME,      /* of what is below the bridge */
+    VIOMMU_LISTED_ALL,
+} VIOMMUListed;
+
+/*
+ * viommu_policy_listed: is @dev translated, or what is below it if @dev is a
+ * bridge?  An empty slot that something can be plugged into is what a virtio
+ * device in it would be.
+ */
+VIOMMUListed viommu_policy_listed(PCIDevice *dev);
+
+typedef void VIOMMURidFn(uint32_t first, uint32_t last, void *opaque);
+
+/*
+ * viommu_policy_rids: call @fn for each range of requester IDs that is
+ * translated, in ascending order.  @first..@last belong to the root bus @bus;
+ * what is on buses that firmware has not numbered yet has no ID.
+ */
+void viommu_policy_rids(PCIBus *bus, uint32_t first, uint32_t last,
+                        VIOMMURidFn *fn, void *opaque);
+
+#endif

@@ -1,0 +1,265 @@
+/*
+ * Firmware tables list what is translated, and nothing else
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the table says of each endpoint is compared with where its DMA goes.
+ * With virtio=device the tables are the base's, byte for byte: these cases
+ * pass on the untouched base, too.
+ */
+#include "qemu/osdep.h"
+#include "standard-headers/linux/pci_regs.h"
+#include "viommu-policy-acpi.h"
+
+/*
+ * The devices with "%s" get all that the switch leaves open; the others say
+ * what they want.  Buses: the machine's own, an expander behind the vIOMMU
+ * (0x20), and one that goes around it (0x40).
+ */
+static const char topology[] =
+    /* On the root bus */
+    "-device virtio-rng-pci,disable-legacy=on,bus=pcie.0,addr=4.0 "
+    "-device virtio-rng-pci,disable-legacy=on,bus=pcie.0,addr=5.0,"
+    "iommu_platform=on "
+    "-device virtio-rng-pci,disable-legacy=on,bus=pcie.0,addr=6.0,"
+    "iommu_platform=off "
+    "-device edu,bus=pcie.0,addr=7.0 "
+    /* In a port each */
+    "-device pcie-root-port,id=p8,chassis=8,bus=pcie.0,addr=8.0 "
+    "-device virtio-rng-pci,bus=p8 "
+    "-device pcie-root-port,id=p9,chassis=9,bus=pcie.0,addr=9.0 "
+    "-device virtio-rng-pci,bus=p9,iommu_platform=on "
+    "-device pcie-root-port,id=p10,chassis=10,bus=pcie.0,addr=a.0 "
+    "-device virtio-rng-pci,bus=p10,iommu_platform=off "
+    /* Nothing in the port: once something can come, once not */
+    "-device pcie-root-port,id=p11,chassis=11,bus=pcie.0,addr=b.0 "
+    "-device pcie-root-port,id=p12,chassis=12,bus=pcie.0,addr=c.0,hotplug=off "
+    /* Functions of one device */
+    "-device pcie-root-port,id=p13,chassis=13,bus=pcie.0,addr=d.0 "
+    "-device virtio-rng-pci,bus=p13,addr=0.1,iommu_platform=off "
+    "-device virtio-rng-pci,bus=p13,addr=0.0,multifunction=on,"
+    "iommu_platform=on "
+    /* A switch */
+    "-device pcie-root-port,id=p14,chassis=14,bus=pcie.0,addr=e.0 "
+    "-device x3130-upstream,id=up,bus=p14 "
+    "-device xio3130-downstream,id=d0,bus=up,chassis=20,addr=0.0 "
+    "-device xio3130-downstream,id=d1,bus=up,chassis=21,addr=1.0 "
+    "-device xio3130-downstream,id=d2,bus=up,chassis=22,addr=2.0 "
+    "-device virtio-rng-pci,bus=d0,iommu_platform=on "
+    "-device virtio-rng-pci,bus=d1,iommu_platform=off "
+    "-device virtio-rng-pci,bus=d2 "
+    /* A conventional bus, whose devices have one requester ID */
+    "-device pcie-root-port,id=p15,chassis=15,bus=pcie.0,addr=f.0 "
+    "-device pcie-pci-bridge,id=conv,bus=p15 "
+    "-device virtio-rng-pci,bus=conv,addr=1.0,disable-legacy=on,"
+    "iommu_platform=off "
+    "-device virtio-rng-pci,bus=conv,addr=2.0,disable-legacy=on,"
+    "iommu_platform=on "
+    /* The expanders */
+    "-device pxb-pcie,id=pxb0,bus_nr=32,bus=pcie.0,addr=10.0 "
+    "-device pcie-root-port,id=q0,chassis=30,bus=pxb0,addr=0.0 "
+    "-device virtio-rng-pci,bus=q0 "
+    "-device pcie-root-port,id=q1,chassis=31,bus=pxb0,addr=1.0 "
+    "-device virtio-rng-pci,bus=q1,iommu_platform=on "
+    "-device pxb-pcie,id=pxb1,bus_nr=64,bus=pcie.0,addr=11.0,bypass_iommu=on "
+    "-device pcie-root-port,id=r0,chassis=32,bus=pxb1,addr=0.0 "
+    "-device virtio-rng-pci,bus=r0 ";
+
+#define EMPTY_HOTPLUG   (0x0b << 3)
+#define EMPTY_FIXED     (0x0c << 3)
+#define EDU             (0x07 << 3)
+#define IOMMU           (0x1e << 3)
+#define VIRTIO_RNG      0x1044
+
+typedef struct Endpoint {
+    uint16_t bdf, root_port;
+    QVirtioPCIDevice *dev;
+} Endpoint;
+
+typedef struct Machine {
+    PolicyRig *rig;
+    GArray *endpoints;       /* the virtio devices that can be tried */
+    GArray *root_ports;
+} Machine;
+
+/*
+ * As firmware does: number the buses, and give what is behind each bridge a
+ * window of its own.
+ */
+static void enumerate(Machine *m, uint8_t bus, uint16_t root_port)
+{
+    QPCIBus *pci = m->rig->bus;
+    int devfn;
+
+    for (devfn = 0; devfn < 256; devfn++) {
+        uint16_t bdf = bus << 8 | devfn;
+        QPCIDevice *dev = qpci_device_find(pci, bdf);
+        uint16_t port = root_port ?: bdf;
+        uint64_t base;
+
+        if (!dev) {
+            continue;
+        }
+        if ((qpci_config_readb(dev, PCI_HEADER_TYPE) & 0x7f) ==
+            PCI_HEADER_TYPE_BRIDGE) {
+            base = ROUND_UP(pci->mmio_alloc_ptr, 1 << 20);
+            pci->mmio_alloc_ptr = base;
+            qpci_device_enable(dev);
+            qpci_config_writeb(dev, PCI_PRIMARY_BUS, bus);
+            qpci_config_writeb(dev, PCI_SECONDARY_BUS, m->rig->next_bus);
+            qpci_config_writeb(dev, PCI_SUBORDINATE_BUS, 0xff);
+            enumerate(m, m->rig->next_bus++, port);
+            qpci_config_writeb(dev, PCI_SUBORDINATE_BUS, m->rig->next_bus - 1);
+            pci->mmio_alloc_ptr = ROUND_UP(pci->mmio_alloc_ptr + 1, 1 << 20);
+            qpci_config_writew(dev, PCI_MEMORY_BASE, base >> 16);
+            qpci_config_writew(dev, PCI_MEMORY_LIMIT,
+                               (pci->mmio_alloc_ptr - 1) >> 16);
+            if (!root_port) {
+                g_array_append_val(m->root_ports, bdf);
+            }
+        } else if (qpci_config_readw(dev, PCI_DEVICE_ID) == VIRTIO_RNG) {
+            Endpoint endpoint = { bdf, port, policy_device(m->rig, bdf) };
+
+            g_array_append_val(m->endpoints, endpoint);
+        }
+        g_free(dev);
+    }
+}
+
+static void machine_start(Machine *m, PolicyModel model, const char *policy)
+{
+    static const uint8_t roots[] = { 0, 0x20, 0x40 };
+    unsigned i;
+
+    m->rig = policy_start(model, policy, "", topology);
+    m->endpoints = g_array_new(false, true, sizeof(Endpoint));
+    m->root_ports = g_array_new(false, true, sizeof(uint16_t));
+    for (i = 0; i < G_N_ELEMENTS(roots); i++) {
+        m->rig->next_bus = roots[i] + 1;
+        enumerate(m, roots[i], 0);
+    }
+    g_assert_cmpuint(m->endpoints->len, ==, 16);
+}
+
+static void machine_stop(Machine *m)
+{
+    unsigned i;
+
+    for (i = 0; i < m->endpoints->len; i++) {
+        policy_device_free(g_array_index(m->endpoints, Endpoint, i).dev);
+    }
+    g_array_free(m->endpoints, true);
+    g_array_free(m->root_ports, true);
+    policy_stop(m->rig);
+}
+
+typedef struct Case {
+    PolicyModel model;
+    const char *policy;
+} Case;
+
+static void test_truth(const void *opaque)
+{
+    const Case *c = opaque;
+    bool bypass = g_str_has_prefix(c->policy, "bypass");
+    bool ats = strstr(c->policy, "device-iotlb");
+    unsigned i, j, translated = 0;
+    PolicyTable table;
+    Machine m;
+
+    machine_start(&m, c->model, c->policy);
+    policy_table_read(&table, m.rig);
+    policy_block(m.rig, true);
+    for (i = 0; i < m.endpoints->len; i++) {
+        Endpoint *e = &g_array_index(m.endpoints, Endpoint, i);
+        bool reads = policy_reads(m.rig, e->dev, 0);
+
+        translated += !reads;
+        if (policy_table_lists(&table, e->bdf) == reads) {
+            g_test_message("endpoint %04x bypasses: %d", e->bdf, reads);
+            g_test_fail();
+        }
+    }
+    /* Five say that they are; four more leave it to the switch. */
+    g_assert_cmpuint(translated, ==, bypass ? 6 : 10);
+    g_assert_true(policy_table_lists(&table, EDU));
+    g_assert_true(policy_table_lists(&table, EMPTY_HOTPLUG) == !bypass);
+    g_assert_true(policy_table_lists(&table, EMPTY_FIXED));
+    if (c->model == POLICY_VIRTIO_IOMMU) {
+        g_assert_false(policy_table_lists(&table, IOMMU));
+    }
+    for (i = 0; ats && i < m.root_ports->len; i++) {
+        uint16_t port = g_array_index(m.root_ports, uint16_t, i);
+        bool some = port == EMPTY_FIXED || (port == EMPTY_HOTPLUG && !bypass);
+
+        for (j = 0; j < m.endpoints->len; j++) {
+            Endpoint *e = &g_array_index(m.endpoints, Endpoint, j);
+
+            some |= e->root_port == port &&
+                    policy_table_lists(&table, e->bdf);
+        }
+        g_assert_true(policy_table_ats(&table, port) == some);
+    }
+    policy_table_free(&table);
+    machine_stop(&m);
+}
+
+/* Tables of machines that leave the switch alone, from QEMU 10.0.13 */
+typedef struct Bytes {
+    PolicyModel model;
+    const char *args, *hex;
+} Bytes;
+
+static const Bytes bytes[] = {
+#include "viommu-policy-bytes.h"
+};
+
+static void test_bytes(const void *opaque)
+{
+    const Bytes *b = opaque;
+    PolicyRig *rig = policy_start(b->model, NULL, "", b->args);
+    g_autofree char *hex = NULL;
+    PolicyTable table;
+
+    policy_table_read(&table, rig);
+    hex = policy_table_hex(&table);
+    g_assert_cmpstr(hex, ==, b->hex);
+    policy_table_free(&table);
+    policy_stop(rig);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const policies[] = {
+        "translate", "bypass",
+        "translate,device-iotlb=on", "bypass,device-iotlb=on",
+    };
+    PolicyModel models[2];
+    unsigned i, j, n;
+
+    g_test_init(&argc, &argv, NULL);
+    n = policy_models(models);
+    for (i = 0; i < n; i++) {
+        for (j = 0; j < (models[i] == POLICY_VTD ? 4 : 2); j++) {
+            Case *c = g_new0(Case, 1);
+            g_autofree char *path = NULL;
+
+            *c = (Case) { models[i], policies[j] };
+            path = g_strdup_printf("/viommu/policy/tables/%s/%s",
+                                   policy_model_name(c->model), c->policy);
+            qtest_add_data_func(path, c, test_truth);
+        }
+        for (j = 0; j < G_N_ELEMENTS(bytes); j++) {
+            /* The base's VIOT has its ranges in another order on Arm. */
+            if (bytes[j].model == models[i] &&
+                (models[i] != POLICY_VIRTIO_IOMMU || models[0] == POLICY_VTD)) {
+                g_autofree char *path =
+                    g_strdup_printf("/viommu/policy/tables/%s/bytes/%u",
+                                    policy_model_name(models[i]), j);
+
+                qtest_add_data_func(path, &bytes[j], test_bytes);
+            }
+        }
+    }
+    return g_test_run();
+}
