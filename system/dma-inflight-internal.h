@@ -65,6 +65,13 @@ void dma_drain_drop_caches(void);
  * read section or with the BQL.
  */
 void dma_ram_init(void);
+
+/*
+ * dma_ram_unref: memory_region_unref() for any thread.  With the last reference
+ * to unplugged memory goes the memory itself, which takes the BQL: without it,
+ * that is left to the main loop.
+ */
+void dma_ram_unref(MemoryRegion *mr);
 bool dma_ram_find(hwaddr gpa, DMACacheHit *hit);
 
 #endif
