@@ -65,6 +65,7 @@ void dma_drain_drop_caches(void);
  * read section or with the BQL.
  */
 void dma_ram_init(void);
+bool dma_ram_find(hwaddr gpa, DMACacheHit *hit);
 
 /*
  * dma_ram_unref: memory_region_unref() for any thread.  With the last reference
@@ -72,6 +73,5 @@ void dma_ram_init(void);
  * that is left to the main loop.
  */
 void dma_ram_unref(MemoryRegion *mr);
-bool dma_ram_find(hwaddr gpa, DMACacheHit *hit);
 
 #endif
