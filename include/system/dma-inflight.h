@@ -78,7 +78,6 @@ typedef struct DMADrainScope {
     hwaddr first, last;      /* IOVA range, inclusive */
     uint64_t tag_mask;       /* only domains like @tag in these bits; 0: all */
     uint64_t tag;
-    uint64_t tag_mask;       /* bits of @tag that say whether it is */
     DMAInflight *only;       /* one endpoint; NULL: all of the drain's */
     /*
      * The address space itself was switched (bypass to translated): readers
