@@ -338,6 +338,6 @@ bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
         }
     }
     trace_dma_inflight_unmapped(inflight, buffer, len, is_write, 0);
-    memory_region_unref(mr);
+    dma_ram_unref(mr);
     return true;
 }

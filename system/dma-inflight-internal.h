@@ -67,4 +67,11 @@ void dma_drain_drop_caches(void);
 void dma_ram_init(void);
 bool dma_ram_find(hwaddr gpa, DMACacheHit *hit);
 
+/*
+ * dma_ram_unref: memory_region_unref() for any thread.  With the last reference
+ * to unplugged memory goes the memory itself, which takes the BQL: without it,
+ * that is left to the main loop.
+ */
+void dma_ram_unref(MemoryRegion *mr);
+
 #endif

@@ -150,6 +150,7 @@ DMAInflight *dma_inflight_new(DMADrain *drain, const DMAInflightOps *ops,
 void address_space_set_inflight(AddressSpace *as, DMAInflight *inflight)
 {
     as->inflight = inflight;
+    qatomic_set(&as->fast, inflight);
 }
 
 unsigned dma_inflight_count(DMAInflight *inflight)

@@ -8,7 +8,9 @@
  * slot in which the map is recorded.
  */
 #include "qemu/osdep.h"
+#include "block/aio.h"
 #include "exec/memory.h"
+#include "qemu/main-loop.h"
 #include "qemu/rcu.h"
 #include "system/xen.h"
 #include "dma-inflight-internal.h"
@@ -46,10 +48,41 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
 void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
               MemTxAttrs attrs)
 {
-    void *host = attrs.pid ? NULL : dma_fast_map(as, addr, plen, is_write);
+    void *host = attrs.pid || !qatomic_read(&as->fast) ? NULL :
+                 dma_fast_map(as, addr, plen, is_write);
 
     return host ?: address_space_map_standing(as, addr, plen, is_write, attrs,
                                               NULL, NULL);
+}
+
+static void unref_bh(void *opaque)
+{
+    object_unref(OBJECT(opaque));
+}
+
+void dma_ram_unref(MemoryRegion *mr)
+{
+    Object *owner = mr->owner;
+    uint32_t n;
+
+    if (!owner) {
+        return;
+    }
+    n = qatomic_read(&owner->ref);
+    while (likely(n > 1)) {
+        uint32_t now = qatomic_cmpxchg(&owner->ref, n, n - 1);
+
+        if (likely(now == n)) {
+            return;
+        }
+        n = now;
+    }
+    /* The only one that is left: nobody can add to it, or take it away. */
+    if (bql_locked()) {
+        object_unref(owner);
+    } else {
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), unref_bh, owner);
+    }
 }
 
 bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
@@ -79,7 +112,7 @@ bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
         dma_ram_written(mr, offset, access_len);
     }
     dma_inflight_unmapped(as, buffer, len, is_write, revoke, opaque);
-    memory_region_unref(mr);
+    dma_ram_unref(mr);
     return true;
 }
 

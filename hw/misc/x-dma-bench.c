@@ -9,7 +9,8 @@
  * the parameters and on references of their own.  The BQL is dropped while
  * they are joined, so a reset may pass meanwhile; the memory core's
  * re-entrancy guard, which is held through the write, keeps everybody else off
- * the registers.
+ * the registers.  A run in the background goes on after the write, until it is
+ * told to stop, or the machine stops, or the device is reset or unplugged.
  */
 #include "qemu/osdep.h"
 #ifdef CONFIG_LINUX
@@ -27,6 +28,7 @@
 #include "hw/pci/pci_device.h"
 #include "migration/vmstate.h"
 #include "system/dma.h"
+#include "system/runstate.h"
 #include "x-dma-bench.h"
 
 OBJECT_DECLARE_SIMPLE_TYPE(XDMABench, X_DMA_BENCH)
@@ -46,10 +48,14 @@ static inline void address_space_cache_pin(MemoryRegionCache *cache)
 
 enum { VRING_DESC, VRING_AVAIL, VRING_USED, VRING_PARTS };
 
+typedef struct XDBRun XDBRun;
+
 struct XDMABench {
     PCIDevice pci;
     MemoryRegion mmio;
-    bool running;
+    VMChangeStateEntry *vm_state;
+    XDBRun *run;             /* the one that is under way */
+    bool stopping;           /* somebody is about to end it */
     uint32_t status;
     uint32_t threads;
     uint32_t peer;
@@ -77,6 +83,7 @@ struct XDBJob {
     QemuMutex lock;
     QemuCond cond;
     bool go;
+    bool background, stop;
 };
 
 /* Aligned, so that workers share no cache line. */
@@ -95,6 +102,16 @@ struct XDBWorker {
     int64_t start, end, cpu;
     uint64_t ops, errors;
 } QEMU_ALIGNED(WORKER_ALIGN);
+
+struct XDBRun {
+    XDBJob job;
+    XDMABench *peer;
+    XDBWorker *workers;
+    unsigned n;
+};
+
+/* In a worker, which cannot wait for workers to end */
+static __thread bool in_worker;
 
 static int64_t cpu_clock(void)
 {
@@ -120,6 +137,18 @@ static bool op_write(XDBWorker *w, dma_addr_t addr, uint64_t i)
            MEMTX_OK;
 }
 
+static bool op_number(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    stq_le_p(w->buf, i);
+    return op_write(w, addr, i);
+}
+
+/* What cannot be read is not what must not be read. */
+static bool op_read_not(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    return !op_read(w, addr, i) || ldq_le_p(w->buf) != w->job->aux[0];
+}
+
 static bool op_load(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
     uint32_t value;
@@ -127,7 +156,9 @@ static bool op_load(XDBWorker *w, dma_addr_t addr, uint64_t i)
     return ldl_le_dma(w->as, addr, &value, ATTRS) == MEMTX_OK;
 }
 
-static bool map_unmap(XDBWorker *w, dma_addr_t addr, DMADirection dir)
+/* @fill: the byte to fill it with; negative: it is not touched. */
+static bool map_unmap(XDBWorker *w, dma_addr_t addr, DMADirection dir,
+                      int fill)
 {
     dma_addr_t left = w->job->length;
     unsigned n = 0;
@@ -139,6 +170,9 @@ static bool map_unmap(XDBWorker *w, dma_addr_t addr, DMADirection dir)
         piece->host = dma_memory_map(w->as, addr, &piece->len, dir, ATTRS);
         if (!piece->host) {
             break;
+        }
+        if (fill >= 0) {
+            memset(piece->host, fill, piece->len);
         }
         addr += piece->len;
         left -= piece->len;
@@ -153,12 +187,17 @@ static bool map_unmap(XDBWorker *w, dma_addr_t addr, DMADirection dir)
 
 static bool op_map_read(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
-    return map_unmap(w, addr, DMA_DIRECTION_TO_DEVICE);
+    return map_unmap(w, addr, DMA_DIRECTION_TO_DEVICE, -1);
 }
 
 static bool op_map_write(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
-    return map_unmap(w, addr, DMA_DIRECTION_FROM_DEVICE);
+    return map_unmap(w, addr, DMA_DIRECTION_FROM_DEVICE, -1);
+}
+
+static bool op_map_fill(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    return map_unmap(w, addr, DMA_DIRECTION_FROM_DEVICE, i & 0x7f);
 }
 
 /* Take a descriptor and return it, the way a virtio device does. */
@@ -280,12 +319,21 @@ static XDBOperation *const operations[] = {
     [XDB_CYCLE] = op_cycle,
     [XDB_STORE32] = op_store32,
     [XDB_CYCLE_CONS] = op_cycle_cons,
+    [XDB_NUMBER] = op_number,
+    [XDB_READ_NOT] = op_read_not,
+    [XDB_MAP_FILL] = op_map_fill,
 };
 
 /* Operations from one look at the clock to the next: seldom, but in time */
 static uint64_t batch_size(uint64_t length)
 {
     return MAX(MIN(MiB / MAX(length, 1), 1024), 1);
+}
+
+static bool goes_on(const XDBJob *job, int64_t start)
+{
+    return job->background ? !qatomic_read(&job->stop)
+                           : get_clock() - start < XDB_MAX_NS;
 }
 
 /*
@@ -301,7 +349,7 @@ static void __attribute__((noinline)) x_dma_bench_loop(XDBWorker *w)
     uint64_t errors = 0;
     uint64_t i = 0, end;
 
-    while (i < job->count && get_clock() - w->start < XDB_MAX_NS) {
+    while (i < job->count && goes_on(job, w->start)) {
         for (end = MIN(i + batch, job->count); i < end; i++) {
             errors += !operation(w, job->addr + offset, i);
             offset += job->stride;
@@ -309,9 +357,10 @@ static void __attribute__((noinline)) x_dma_bench_loop(XDBWorker *w)
                 offset = 0;
             }
         }
+        /* For who looks on */
+        qatomic_set(&w->ops, i);
+        qatomic_set(&w->errors, errors);
     }
-    w->ops = i;
-    w->errors = errors;
 }
 
 static void work(XDBWorker *w)
@@ -349,6 +398,7 @@ static void *thread_main(void *opaque)
     XDBWorker *w = opaque;
     XDBJob *job = w->job;
 
+    in_worker = true;
     rcu_register_thread();
     pin(w->index);
     qemu_mutex_lock(&job->lock);
@@ -361,24 +411,34 @@ static void *thread_main(void *opaque)
     return NULL;
 }
 
-static void run_threads(XDBJob *job, XDBWorker *workers, unsigned n)
+static void threads_start(XDBRun *run)
 {
     unsigned i;
 
-    for (i = 0; i < n; i++) {
-        qemu_thread_create(&workers[i].thread, "x-dma-bench", thread_main,
-                           &workers[i], QEMU_THREAD_JOINABLE);
+    for (i = 0; i < run->n; i++) {
+        qemu_thread_create(&run->workers[i].thread, "x-dma-bench", thread_main,
+                           &run->workers[i], QEMU_THREAD_JOINABLE);
     }
-    /* A thread may want the BQL: for MMIO, or to report a fault. */
+}
+
+/* BQL; drops it: a thread may want it, for MMIO or to report a fault. */
+static void threads_join(XDBRun *run)
+{
+    unsigned i;
+
     bql_unlock();
+    for (i = 0; i < run->n; i++) {
+        qemu_thread_join(&run->workers[i].thread);
+    }
+    bql_lock();
+}
+
+static void threads_go(XDBJob *job)
+{
     qemu_mutex_lock(&job->lock);
     job->go = true;
     qemu_cond_broadcast(&job->cond);
     qemu_mutex_unlock(&job->lock);
-    for (i = 0; i < n; i++) {
-        qemu_thread_join(&workers[i].thread);
-    }
-    bql_lock();
 }
 
 /* BQL.  False if there is no memory to cache. */
@@ -418,7 +478,8 @@ static bool worker_init(XDBWorker *w, XDBJob *job, AddressSpace *as)
     for (i = 0; i < VRING_PARTS; i++) {
         address_space_cache_init_empty(&w->ring[i]);
     }
-    if (job->command == XDB_MAP_READ || job->command == XDB_MAP_WRITE) {
+    if (job->command == XDB_MAP_READ || job->command == XDB_MAP_WRITE ||
+        job->command == XDB_MAP_FILL) {
         w->pieces = g_new(XDBPiece, MAX_PIECES);
     }
     return job->command != XDB_VRING || worker_open_rings(w);
@@ -512,81 +573,152 @@ static XDMABench *find_peer(XDMABench *s)
     return obj ? X_DMA_BENCH(object_ref(obj)) : NULL;
 }
 
-static void collect(XDMABench *s, const XDBWorker *workers, unsigned n)
+/* Operations and errors so far */
+static void count(XDMABench *s, const XDBRun *run)
+{
+    unsigned i;
+
+    s->ops = s->errors = 0;
+    for (i = 0; i < run->n; i++) {
+        s->ops += qatomic_read(&run->workers[i].ops);
+        s->errors += qatomic_read(&run->workers[i].errors);
+    }
+}
+
+static void collect(XDMABench *s, const XDBRun *run)
 {
     int64_t start = INT64_MAX, end = 0;
     unsigned i;
 
-    s->cpu_ns = s->ops = s->errors = 0;
-    for (i = 0; i < n; i++) {
-        start = MIN(start, workers[i].start);
-        end = MAX(end, workers[i].end);
-        s->cpu_ns += workers[i].cpu;
-        s->ops += workers[i].ops;
-        s->errors += workers[i].errors;
-        if (workers[i].ops < workers[i].job->count) {
+    count(s, run);
+    s->cpu_ns = 0;
+    for (i = 0; i < run->n; i++) {
+        const XDBWorker *w = &run->workers[i];
+
+        start = MIN(start, w->start);
+        end = MAX(end, w->end);
+        s->cpu_ns += w->cpu;
+        if (w->ops < run->job.count && !run->job.background) {
             s->status |= XDB_S_TIME;
         }
     }
     s->ns = end - start;
 }
 
-/* BQL; drops it if there are threads. */
-static void run(XDMABench *s, uint32_t command)
+/* BQL */
+static void run_free(XDMABench *s, XDBRun *run)
 {
-    XDBWorker *workers;
-    unsigned threads, n, i;
-    XDMABench *peer;
-    XDBJob job = { 0 };
-    bool ok = true;
+    unsigned i;
 
+    for (i = 0; i < run->n; i++) {
+        worker_cleanup(&run->workers[i]);
+    }
+    qemu_vfree(run->workers);
+    qemu_cond_destroy(&run->job.cond);
+    qemu_mutex_destroy(&run->job.lock);
+    object_unref(OBJECT(run->peer));
+    object_unref(OBJECT(s));
+    g_free(run);
+}
+
+/* BQL.  NULL if nothing can be done, and STATUS says why. */
+static XDBRun *run_new(XDMABench *s, uint32_t command, unsigned n)
+{
+    g_autofree XDBRun *run = g_new0(XDBRun, 1);
+    bool ok = true;
+    unsigned i;
+
+    if (!job_init(s, &run->job, command)) {
+        return NULL;
+    }
+    run->peer = find_peer(s);
+    if (!run->peer) {
+        s->status |= XDB_S_PEER;
+        return NULL;
+    }
+    object_ref(OBJECT(s));
+    qemu_mutex_init(&run->job.lock);
+    qemu_cond_init(&run->job.cond);
+    run->n = n;
+    run->workers = qemu_memalign(WORKER_ALIGN, n * sizeof(*run->workers));
+    memset(run->workers, 0, n * sizeof(*run->workers));
+    for (i = 0; i < n; i++) {
+        XDMABench *who = i % 2 ? run->peer : s;
+
+        run->workers[i].index = i;
+        ok &= worker_init(&run->workers[i], &run->job,
+                          pci_get_address_space(&who->pci));
+    }
+    spread(&run->job, run->workers, n);
+    if (!ok) {
+        s->status |= XDB_S_VRING;
+        run_free(s, g_steal_pointer(&run));
+        return NULL;
+    }
+    return g_steal_pointer(&run);
+}
+
+/* BQL */
+static void finish(XDMABench *s)
+{
+    XDBRun *run = g_steal_pointer(&s->run);
+
+    collect(s, run);
+    s->status &= ~XDB_S_RUNNING;
+    run_free(s, run);
+}
+
+/* BQL; drops it if there are threads. */
+static void start(XDMABench *s, uint32_t command)
+{
+    bool background = command & XDB_BACKGROUND;
+    unsigned threads;
+    XDBRun *run;
+
+    command &= ~XDB_BACKGROUND;
     s->status = 0;
     s->ns = s->cpu_ns = s->ops = s->errors = 0;
-    if (!job_init(s, &job, command)) {
-        return;
-    }
-    peer = find_peer(s);
-    if (!peer) {
-        s->status |= XDB_S_PEER;
-        return;
-    }
     threads = clamp(s, s->threads, XDB_MAX_THREADS, XDB_S_THREADS);
     if (is_store(command) || is_cycle(command)) {
         threads = clamp(s, threads, 0, XDB_S_THREADS);
+        background = false;
     }
-    n = MAX(threads, 1);
-
-    s->running = true;
-    object_ref(OBJECT(s));
-    qemu_mutex_init(&job.lock);
-    qemu_cond_init(&job.cond);
-    workers = qemu_memalign(WORKER_ALIGN, n * sizeof(*workers));
-    memset(workers, 0, n * sizeof(*workers));
-    for (i = 0; i < n; i++) {
-        XDMABench *who = i % 2 ? peer : s;
-
-        workers[i].index = i;
-        ok &= worker_init(&workers[i], &job, pci_get_address_space(&who->pci));
+    if (background) {
+        threads = MAX(threads, 1);
     }
-    spread(&job, workers, n);
-    if (!ok) {
-        s->status |= XDB_S_VRING;
-    } else if (threads) {
-        run_threads(&job, workers, n);
-        collect(s, workers, n);
+    run = run_new(s, command, MAX(threads, 1));
+    if (!run) {
+        return;
+    }
+    s->run = run;
+    if (background) {
+        run->job.background = true;
+        s->status |= XDB_S_RUNNING;
+        threads_start(run);
+        threads_go(&run->job);
+        return;
+    }
+    if (threads) {
+        threads_start(run);
+        threads_go(&run->job);
+        threads_join(run);
     } else {
-        work(&workers[0]);
-        collect(s, workers, n);
+        work(&run->workers[0]);
     }
-    for (i = 0; i < n; i++) {
-        worker_cleanup(&workers[i]);
+    finish(s);
+}
+
+/* BQL; drops it.  Ends a run in the background, if there is one. */
+static void stop(XDMABench *s)
+{
+    if (!s->run || !s->run->job.background || s->stopping) {
+        return;
     }
-    qemu_vfree(workers);
-    qemu_cond_destroy(&job.cond);
-    qemu_mutex_destroy(&job.lock);
-    s->running = false;
-    object_unref(OBJECT(peer));
-    object_unref(OBJECT(s));
+    s->stopping = true;
+    qatomic_set(&s->run->job.stop, true);
+    threads_join(s->run);
+    finish(s);
+    s->stopping = false;
 }
 
 /* The 64-bit register that @offset lies in, NULL if none */
@@ -626,6 +758,9 @@ static uint64_t mmio_read(void *opaque, hwaddr offset, unsigned size)
     XDMABench *s = opaque;
     uint64_t *reg = reg64(s, offset, false);
 
+    if (s->run) {
+        count(s, s->run);
+    }
     if (reg) {
         return extract64(*reg, (offset & 7) * 8, size * 8);
     }
@@ -649,7 +784,10 @@ static void mmio_write(void *opaque, hwaddr offset, uint64_t value,
     XDMABench *s = opaque;
     uint64_t *reg = reg64(s, offset, true);
 
-    if (s->running) {
+    if (s->run) {
+        if (offset == XDB_CMD && value == XDB_STOP && !in_worker) {
+            stop(s);
+        }
         return;
     }
     if (reg) {
@@ -658,7 +796,7 @@ static void mmio_write(void *opaque, hwaddr offset, uint64_t value,
     }
     switch (offset) {
     case XDB_CMD:
-        run(s, value);
+        start(s, value);
         break;
     case XDB_THREADS:
         s->threads = value;
@@ -679,6 +817,14 @@ static const MemoryRegionOps mmio_ops = {
     .impl.max_access_size = 8,
 };
 
+/* A stopped machine's memory does not change. */
+static void vm_changed(void *opaque, bool running, RunState state)
+{
+    if (!running) {
+        stop(opaque);
+    }
+}
+
 static void x_dma_bench_realize(PCIDevice *pci, Error **errp)
 {
     XDMABench *s = X_DMA_BENCH(pci);
@@ -686,12 +832,22 @@ static void x_dma_bench_realize(PCIDevice *pci, Error **errp)
     memory_region_init_io(&s->mmio, OBJECT(s), &mmio_ops, s, TYPE_X_DMA_BENCH,
                           XDB_SIZE);
     pci_register_bar(pci, 0, PCI_BASE_ADDRESS_SPACE_MEMORY, &s->mmio);
+    s->vm_state = qemu_add_vm_change_state_handler(vm_changed, s);
+}
+
+static void x_dma_bench_exit(PCIDevice *pci)
+{
+    XDMABench *s = X_DMA_BENCH(pci);
+
+    qemu_del_vm_change_state_handler(s->vm_state);
+    stop(s);
 }
 
 static void x_dma_bench_reset(DeviceState *dev)
 {
     XDMABench *s = X_DMA_BENCH(dev);
 
+    stop(s);
     s->status = s->threads = s->peer = 0;
     s->addr = s->length = s->stride = s->window = s->count = 0;
     s->ns = s->cpu_ns = s->ops = s->errors = 0;
@@ -700,7 +856,25 @@ static void x_dma_bench_reset(DeviceState *dev)
 
 static const VMStateDescription vmstate_x_dma_bench = {
     .name = TYPE_X_DMA_BENCH,
-    .unmigratable = 1,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_PCI_DEVICE(pci, XDMABench),
+        VMSTATE_UINT32(status, XDMABench),
+        VMSTATE_UINT32(threads, XDMABench),
+        VMSTATE_UINT32(peer, XDMABench),
+        VMSTATE_UINT64(addr, XDMABench),
+        VMSTATE_UINT64(length, XDMABench),
+        VMSTATE_UINT64(stride, XDMABench),
+        VMSTATE_UINT64(window, XDMABench),
+        VMSTATE_UINT64(count, XDMABench),
+        VMSTATE_UINT64(ns, XDMABench),
+        VMSTATE_UINT64(cpu_ns, XDMABench),
+        VMSTATE_UINT64(ops, XDMABench),
+        VMSTATE_UINT64(errors, XDMABench),
+        VMSTATE_UINT64_ARRAY(aux, XDMABench, XDB_AUX_REGS),
+        VMSTATE_END_OF_LIST()
+    },
 };
 
 static void x_dma_bench_class_init(ObjectClass *oc, void *data)
@@ -709,6 +883,7 @@ static void x_dma_bench_class_init(ObjectClass *oc, void *data)
     PCIDeviceClass *k = PCI_DEVICE_CLASS(oc);
 
     k->realize = x_dma_bench_realize;
+    k->exit = x_dma_bench_exit;
     k->vendor_id = PCI_VENDOR_ID_QEMU;
     k->device_id = X_DMA_BENCH_DEVICE_ID;
     k->class_id = PCI_CLASS_OTHERS;

@@ -7,6 +7,12 @@
  * before it returns; then STATUS and the results can be read.  The same file is
  * compiled into the untouched base, so it uses nothing but the base's API.
  *
+ * A command with XDB_BACKGROUND returns at once; its threads go on for COUNT
+ * operations, however long that takes, or until CMD is XDB_STOP, which returns
+ * when they have ended.  In between OPS and ERRORS say how far they are (from
+ * time to time), and the other registers are read-only.  They also end, and do
+ * not begin again, when the machine stops or the device is reset.
+ *
  * BAR 0: little endian; 32-bit accesses, and 64-bit ones where aligned.  While
  * a run is under way, accesses to the device from elsewhere are refused.
  */
@@ -79,7 +85,14 @@ typedef enum XDBCommand {
      * power of two; the index begins at 0.
      */
     XDB_CYCLE_CONS = 10,
+    XDB_NUMBER = 11,     /* dma_memory_write(); operation i begins with i */
+    /* dma_memory_read(); it is an error if it is AUX[0] that begins there */
+    XDB_READ_NOT = 12,
+    XDB_MAP_FILL = 13,   /* map for writing, fill with i & 0x7f, unmap */
+    XDB_STOP = 0xff,
 } XDBCommand;
+
+#define XDB_BACKGROUND  (1u << 31)  /* to be added to a command */
 
 #define XDB_VRING_SLOTS 256
 #define XDB_VRING_AVAIL 0x1000
@@ -94,6 +107,7 @@ typedef enum XDBCommand {
 #define XDB_S_VRING     (1u << 5)   /* no memory at ADDR: nothing done */
 #define XDB_S_QUEUE     (1u << 6)   /* AUX[7] is no size: nothing done */
 #define XDB_S_TIME      (1u << 7)   /* OPS are less: it took too long */
+#define XDB_S_RUNNING   (1u << 8)   /* in the background */
 
 #define XDB_MAX_THREADS 16
 #define XDB_MAX_LENGTH  (16ULL << 20)

@@ -2,6 +2,7 @@
 """An emulator that only a qtest socket drives, with x-dma-bench devices."""
 
 import base64
+import json
 import socket
 import subprocess
 
@@ -33,23 +34,40 @@ class BenchError(Exception):
 
 
 class Emulator:
-    """@devices x-dma-bench; @wrapper: a command to run the emulator under."""
+    """
+    @devices x-dma-bench; @wrapper: a command to run the emulator under;
+    @monitor: it has one.
+    """
 
     BINARY = BAR_BASE = None
     RAM = 0                 # what run(), fill() and store() begin to count at
 
-    def __init__(self, binary, iommu=None, devices=5, wrapper=()):
+    def __init__(self, binary, iommu=None, devices=1, wrapper=(),
+                 monitor=False):
         ours, theirs = socket.socketpair()
+        fds = [theirs]
+        self.monitor = None
         args = [*wrapper, str(binary), *self._board(iommu), '-accel', 'qtest',
                 '-m', '1G', '-nodefaults', '-display', 'none',
                 '-chardev', f'socket,id=qtest,fd={theirs.fileno()}',
                 '-qtest', 'chardev:qtest', '-qtest-log', '/dev/null']
         for i in range(devices):
-            args += ['-device', f'x-dma-bench,addr={FIRST_SLOT + i}']
-        with theirs:
-            self.process = subprocess.Popen(
-                args, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            args += ['-device', f'x-dma-bench,addr={FIRST_SLOT + i:x}']
+        if monitor:
+            mine, its = socket.socketpair()
+            fds.append(its)
+            args += ['-chardev', f'socket,id=qmp,fd={its.fileno()}',
+                     '-mon', 'chardev=qmp,mode=control']
+        self.process = subprocess.Popen(
+            args, pass_fds=[f.fileno() for f in fds], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for fd in fds:
+            fd.close()
+        if monitor:
+            mine.settimeout(TIMEOUT)
+            self.monitor = mine.makefile('rwb')
+            self.monitor.readline()
+            self._command('qmp_capabilities')
         ours.settimeout(TIMEOUT)
         self.socket = ours
         self.stream = ours.makefile('rb')
@@ -82,6 +100,23 @@ class Emulator:
             raise BenchError(f'{line.split()[0]}: {" ".join(answer)} '
                              f'{said[-1] if said else "the emulator died"}')
         return answer[1:]
+
+    def _command(self, name, **arguments):
+        request = {'execute': name, 'arguments': arguments}
+        self.monitor.write(json.dumps(request).encode() + b'\n')
+        self.monitor.flush()
+        while True:
+            answer = json.loads(self.monitor.readline())
+            if 'error' in answer:
+                raise BenchError(f'{name}: {answer["error"]["desc"]}')
+            if 'return' in answer:
+                return answer['return']
+
+    def log_writes(self):
+        """Have writes recorded for the next minute, unless they are."""
+        if self._command('query-dirty-rate')['status'] != 'measuring':
+            self._command('calc-dirty-rate', **{'calc-time': 60,
+                                                'mode': 'dirty-bitmap'})
 
     def read32(self, addr):
         return int(self._ask(f'readl {addr:#x}')[0], 16)

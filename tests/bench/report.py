@@ -4,6 +4,8 @@
 import json
 import statistics
 
+import goals
+
 NAME_WIDTH = 42
 TITLE = {'direct': 'base, no vIOMMU', 'base': 'base, vIOMMU',
          'ours, off': 'ours, no vIOMMU', 'ours': 'ours, vIOMMU'}
@@ -84,6 +86,28 @@ def budget_table(instructions, columns):
     return lines
 
 
+def guests(entries):
+    """A Linux guest's I/O: CPU time of the emulator's threads for each."""
+    if not entries:
+        return []
+    columns = list(entries[0]['cells'])
+    lines = ['', "A Linux guest in strict mode: the emulator's I/O threads, "
+             'CPU time of one operation',
+             f'{"":{NAME_WIDTH}}' + ''.join(f'{TITLE[c]:>23}'
+                                            for c in columns),
+             f'{"":{NAME_WIDTH}}' + ''.join(f'{"us":>13}{"ratio":>10}'
+                                            for _ in columns)]
+    for entry in entries:
+        lines.append(f'  {entry["name"]:{NAME_WIDTH - 2}}' + ''.join(
+            f'{c["ns"] / 1000:>13.2f}{c["ratio"]:>10.2f}'
+            for c in entry['cells'].values()))
+        lines.append(f'  {"  the same, wall clock":{NAME_WIDTH - 2}}' +
+                     ''.join(f'{c["wall_ns"] / 1000:>13.2f}'
+                             f'{c["wall_ratio"]:>10.2f}'
+                             for c in entry['cells'].values()))
+    return lines
+
+
 def footer(result):
     got = result['noise']
     lines = ['']
@@ -96,6 +120,8 @@ def footer(result):
     lines.append(
         f'Medians of {result["rounds"]} interleaved rounds; ratios are to '
         f'"{TITLE[result["reference"]]}".')
+    lines += goals.report(result['rows'])
+    lines += guests(result['guests'])
     return '\n'.join(lines + budget_table(result['instructions'],
                                           result['columns']))
 

@@ -16,8 +16,13 @@ ARENA_SIZE = 400 * MIB
 MAPPED = ARENA + ARENA_SIZE
 
 # The devices, by what they are attached to
-PAGES_4K, PAGES_4K_TOO, PAGES_2M, PAGES_1G, STRICT = range(5)
-DID_4K, DID_2M, DID_1G, DID_STRICT, DID_NOBODY = 1, 2, 3, 4, 7
+PAGES_4K, PAGES_4K_TOO, PAGES_2M, PAGES_1G, STRICT, SCATTERED, PASS = range(7)
+DEVICES = 7
+DID_4K, DID_2M, DID_1G, DID_STRICT, DID_SCATTERED, DID_PASS = range(1, 7)
+DID_NOBODY = 7
+# No two neighbours of the arena are neighbours in memory: a step that has no
+# factor in common with the number of pages.
+SCATTER = 40507
 VRING_SLOTS = 256
 BATCH = 1000
 MAX_COUNT = 1 << 24
@@ -29,13 +34,25 @@ TRIES = 3
 THREADS_MILLISECONDS = 80
 
 
+def scattered(number):
+    """Where a page of the arena is when they are scattered."""
+    first, count = ARENA // PAGE, ARENA_SIZE // PAGE
+    if number < first:
+        return number
+    return first + (number - first) * SCATTER % count
+
+
 class Machine:
-    """An emulator whose memory is touched, and its unit if there is one."""
+    """
+    An emulator whose memory is touched, and its unit if there is one.
+    @logged: writes are recorded as they are while the machine migrates.
+    """
 
     def __init__(self, model, binary, iommu=None, wrapper=(),
-                 arena=ARENA_SIZE):
+                 arena=ARENA_SIZE, logged=False):
         self.model = model
-        self.emulator = model.Emulator(binary, iommu, wrapper=wrapper)
+        self.emulator = model.Emulator(binary, iommu, DEVICES, wrapper,
+                                       monitor=logged)
         self.unit = None
         self.emulator.fill(ARENA, arena, 0x5a)
         ring = struct.pack(f'<HH{VRING_SLOTS}H', 0, 0, *range(VRING_SLOTS))
@@ -53,6 +70,9 @@ class Machine:
         strict = unit.identity(MAPPED, 1)
         unit.attach(STRICT, DID_STRICT, strict[3])
         self.strict_leaf = strict[1] + (ARENA >> 12) * 8
+        unit.attach(SCATTERED, DID_SCATTERED,
+                    unit.identity(MAPPED, 1, scattered)[3])
+        unit.pass_through(PASS, DID_PASS)
         unit.enable()
 
     def close(self):
@@ -65,6 +85,8 @@ class Row:
     unit = 'ns'
     needs_unit = False       # there is no such thing without a vIOMMU
     big = False              # needs an IOTLB that holds everything
+    logged = False           # needs writes to be recorded
+    alone = False            # no other endpoint may have done any DMA
 
     def __init__(self, group, name):
         self.group, self.name = group, name
@@ -77,8 +99,9 @@ class Loop(Row):
     """A device's loop over @pages pages, one operation after the other."""
 
     def __init__(self, group, name, command, length, pages, *, device=PAGES_4K,
-                 threads=0, peer=None, addr=ARENA, cold=False):
+                 threads=0, peer=None, addr=ARENA, cold=False, logged=False):
         super().__init__(group, name)
+        self.logged = logged
         self.command, self.length, self.device = command, length, device
         self.addr = addr
         self.stride = max(length, PAGE)
@@ -115,6 +138,8 @@ class Loop(Row):
                 model = target.model
                 target.unit.invalidate(model.iotlb(model.GLOBAL))
             return self._run(target, self.steps)
+        if self.logged:
+            target.emulator.log_writes()
         tries = TRIES if self.threads > 1 else 1
         if self.threads > 1:
             milliseconds = max(milliseconds, THREADS_MILLISECONDS)
@@ -129,18 +154,24 @@ class Invalidation(Row):
 
     needs_unit = True
 
-    def __init__(self, scope, name, cached, descriptors):
-        super().__init__('invalidate', f'{name}, {cached:,} cached')
+    def __init__(self, scope, name, cached, descriptors, alone=True):
+        super().__init__('invalidate', f'{name}, {cached:,} cached' +
+                         ('' if alone else ', 6 endpoints'))
         self.cached, self.scope = cached, scope
-        self.descriptors = descriptors
+        self.descriptors, self.alone = descriptors, alone
         self.big = cached > 1000
 
     def measure(self, target, milliseconds):
         model = target.model
+        # The endpoint has done DMA, even if nothing is left of it.
+        target.emulator.run(PAGES_4K, LOAD, addr=ARENA)
         target.unit.invalidate(model.iotlb(model.GLOBAL))
         if self.cached:
             target.emulator.run(PAGES_4K, LOAD, addr=ARENA, count=self.cached,
                                 window=self.cached * PAGE)
+        if not self.alone:
+            for device in (PAGES_4K_TOO, PAGES_2M, PAGES_1G, SCATTERED, PASS):
+                target.emulator.run(device, LOAD, addr=ARENA)
         # The loop left the host's caches cold; that is not what is measured.
         target.unit.timed([model.iotlb(model.PAGE, DID_NOBODY, ELSEWHERE)])
         return target.unit.timed(self.descriptors) / len(self.descriptors)
@@ -161,6 +192,7 @@ class Strict(Row):
             result = target.emulator.run(STRICT, WRITE,
                                          count=8 * target.model.SLOTS, **where)
             return result.cpu_ns / result.ops
+        target.unit.invalidate(target.model.iotlb(target.model.GLOBAL))
         result = target.unit.cycle(STRICT, target.strict_leaf, DID_STRICT,
                                    **where)
         # The loop left head and tail at slot 0.
@@ -213,6 +245,37 @@ def large_pages():
                    64 * KIB, 4096, device=device)
 
 
+def scattered_rows():
+    for pages in (64, 900, 4096, 65536):
+        yield Loop('scattered pages', f'read 64 B, {pages:,} pages', READ, 64,
+                   pages, device=SCATTERED)
+    yield Loop('scattered pages', 'write 4 KiB, 4,096 pages', WRITE, 4 * KIB,
+               4096, device=SCATTERED)
+    yield Loop('scattered pages', 'read 64 KiB, 4,096 pages', READ, 64 * KIB,
+               4096, device=SCATTERED)
+    for length in (4 * KIB, 64 * KIB, MIB):
+        yield Loop('scattered pages', f'map + unmap {size(length)}', MAP_READ,
+                   length, 64 if length == 4 * KIB else 4096,
+                   device=SCATTERED)
+    yield Loop('scattered pages', 'read 64 B, each of 65,536 once', READ, 64,
+               65536, device=SCATTERED, cold=True)
+
+
+def pass_through():
+    for pages in (64, 65536):
+        yield Loop('pass-through', f'read 64 B, {pages:,} pages', READ, 64,
+                   pages, device=PASS)
+    for length in (4 * KIB, 64 * KIB):
+        yield Loop('pass-through', f'map + unmap {size(length)}', MAP_READ,
+                   length, 64 if length == 4 * KIB else 4096, device=PASS)
+
+
+def logged():
+    for pages in (64, 4096):
+        yield Loop('dirty logging', f'write 64 B, {pages:,} pages', WRITE, 64,
+                   pages, logged=True)
+
+
 def invalidations(model):
     elsewhere = [model.iotlb(model.PAGE, DID_4K, ELSEWHERE + i * PAGE)
                  for i in range(BATCH)]
@@ -225,10 +288,12 @@ def invalidations(model):
             ('global, one', model.GLOBAL, [model.iotlb(model.GLOBAL)])):
         for cached in (0, 100, 1000, 100000):
             yield Invalidation(scope, name, cached, descriptors)
+    yield Invalidation(model.PAGE, 'page', 1000, elsewhere, alone=False)
 
 
 def all_rows(model):
     return [*accesses(), *maps(), *threads(), *large_pages(),
+            *scattered_rows(), *pass_through(), *logged(),
             Loop('misses only', 'read 64 B, each of 65,536 pages once', READ,
                  64, 65536, cold=True),
             Loop('vring', 'one descriptor in and out', VRING, 16, 1,

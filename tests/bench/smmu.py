@@ -22,7 +22,7 @@ SMMUEN, EVENTQEN, CMDQEN = 1 << 0, 1 << 2, 1 << 3
 CONS_INDEX = (1 << 20) - 1
 # 5.2, 5.4
 STE_SIZE = CD_SIZE = 64
-STE_V, STE_S1_TRANS = 1, 5 << 1
+STE_V, STE_BYPASS, STE_S1_TRANS = 1, 4 << 1, 5 << 1
 CD_T0SZ_39, CD_EPD1, CD_V, CD_AA64 = 25, 1 << 30, 1 << 31, 1 << 41
 CD_IPS_40, CD_R_A_ASET = 2 << 32, 7 << 45
 # Arm ARM, VMSAv8-64: valid, AF, inner shareable, unprivileged too
@@ -68,9 +68,10 @@ class Unit:
         self.emulator.fill(at, size)
         return RAM + at
 
-    def identity(self, size, level):
+    def identity(self, size, level, where=lambda number: number):
         """
-        Tables that map @size of memory to itself; {level: (address, ...)},
+        Tables that map @size of memory to itself, or page @number of the
+        leaves to page where(number); {level: address of the first table},
         where level 1 is that of the pages.
         """
         made = {}
@@ -81,7 +82,8 @@ class Unit:
             table = self._alloc(-(-entries // 512))
             if below is None:
                 flags = BLOCK if at > 1 else RW
-                values = [RAM + i * step | flags for i in range(entries)]
+                values = [RAM + where(i) * step | flags
+                          for i in range(entries)]
             else:
                 values = [below + i * PAGE_SIZE | TABLE
                           for i in range(entries)]
@@ -100,6 +102,11 @@ class Unit:
         self.emulator.store(context - RAM, struct.pack('<QQ', flags, table))
         self.emulator.write64(self.streams + stream * STE_SIZE,
                               STE_V | STE_S1_TRANS | context)
+
+    def pass_through(self, device, _):
+        stream = (FIRST_SLOT + device) << 3
+        self.emulator.write64(self.streams + stream * STE_SIZE,
+                              STE_V | STE_BYPASS)
 
     def _control(self, value):
         self.emulator.write32(BASE + CR0, value)

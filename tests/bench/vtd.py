@@ -21,6 +21,7 @@ PRESENT = 1
 RW = 3
 LARGE = 1 << 7
 AW_39 = 1
+PASS_THROUGH = 2
 # VT-d 6.5.2
 CONTEXT, IOTLB, WAIT = 1, 2, 5
 GLOBAL, DOMAIN, PAGE = 1, 2, 3
@@ -55,8 +56,11 @@ class Unit:
         self.emulator.fill(at, pages * PAGE_SIZE)
         return at
 
-    def identity(self, size, level):
-        """Tables that map 0..@size to itself; {level: (address, ...)}."""
+    def identity(self, size, level, where=lambda number: number):
+        """
+        Tables that map 0..@size to itself, or page @number of the leaves to
+        page where(number); {level: address of the first table}.
+        """
         made = {}
         below = None
         for at in range(level, 4):
@@ -66,7 +70,7 @@ class Unit:
             if below is None:
                 step, flags = PAGE_SIZE << 9 * (at - 1), RW
                 flags |= LARGE if at > 1 else 0
-                values = [i * step | flags for i in range(entries)]
+                values = [where(i) * step | flags for i in range(entries)]
             else:
                 values = [below + i * PAGE_SIZE | RW for i in range(entries)]
             data = struct.pack(f'<{len(values)}Q', *values)
@@ -75,9 +79,15 @@ class Unit:
         return made
 
     def attach(self, device, did, table):
+        self._attach(device, did, table | PRESENT)
+
+    def pass_through(self, device, did):
+        self._attach(device, did, PASS_THROUGH << 2 | PRESENT)
+
+    def _attach(self, device, did, value):
         entry = self.context + ((FIRST_SLOT + device) << 3) * 16
         self.emulator.write64(entry + 8, did << 8 | AW_39)
-        self.emulator.write64(entry, table | PRESENT)
+        self.emulator.write64(entry, value)
 
     def _command(self, bit, keep):
         self.emulator.write32(BASE + GCMD, keep | bit)

@@ -7,6 +7,7 @@
  */
 #include "qemu/osdep.h"
 #include "hw/misc/x-dma-bench.h"
+#include "standard-headers/linux/pci_regs.h"
 #include "viommu-vtd.h"
 
 #define SLOT        4
@@ -312,12 +313,47 @@ static void test_cycle_cons(void)
     bench_stop(b);
 }
 
+/* A run in the background, and all that ends one */
+static void test_background(void)
+{
+    Bench *b = bench_start(true);
+    QTestState *qts = b->vtd->qts;
+    int way;
+
+    for (way = 0; way < 4; way++) {
+        uint64_t ops;
+
+        set32(b, XDB_THREADS, way);
+        g_assert_cmphex(run(b, XDB_NUMBER | XDB_BACKGROUND, IOVA, 64, 4096,
+                            UINT64_MAX), ==, XDB_S_RUNNING | XDB_S_COUNT);
+        /* Nothing else can be begun, and it goes on. */
+        set(b, XDB_ADDR, 0);
+        set32(b, XDB_CMD, XDB_READ);
+        ops = get(b, XDB_OPS);
+        viommu_until(b->vtd, get(b, XDB_OPS) > ops);
+        g_assert_cmphex(get(b, XDB_ADDR), ==, IOVA);
+        if (way == 2) {
+            qtest_qmp_assert_success(qts, "{'execute': 'stop'}");
+            qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+        } else if (way == 3) {
+            vtd_reset(b->vtd);
+            qpci_device_enable(b->pci);
+            qpci_config_writel(b->pci, PCI_BASE_ADDRESS_0, b->bar.addr);
+        } else {
+            set32(b, XDB_CMD, XDB_STOP);
+        }
+        g_assert_cmphex(qpci_io_readl(b->pci, b->bar, XDB_STATUS) &
+                        XDB_S_RUNNING, ==, 0);
+    }
+    bench_stop(b);
+}
+
 static void test_clamp(void)
 {
     Bench *b = bench_start(false);
 
     g_assert_cmphex(run(b, 0, b->mem, 4, 4, 1), ==, XDB_S_COMMAND);
-    g_assert_cmphex(run(b, XDB_CYCLE_CONS + 1, b->mem, 4, 4, 1), ==,
+    g_assert_cmphex(run(b, XDB_MAP_FILL + 1, b->mem, 4, 4, 1), ==,
                     XDB_S_COMMAND);
     g_assert_cmphex(run(b, UINT32_MAX, b->mem, 4, 4, 1), ==, XDB_S_COMMAND);
     g_assert_cmphex(run(b, XDB_MAP_READ, b->mem, UINT64_MAX, 0, 1), ==,
@@ -362,6 +398,7 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/bench-device/store", test_store);
     qtest_add_func("viommu/bench-device/strict-cycle", test_cycle);
     qtest_add_func("viommu/bench-device/strict-cycle-cons", test_cycle_cons);
+    qtest_add_func("viommu/bench-device/background", test_background);
     qtest_add_func("viommu/bench-device/clamp", test_clamp);
     qtest_add_func("viommu/bench-device/re-entry", test_reentry);
     return g_test_run();

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The goals, each with what was measured; nothing fails for one not met."""
+
+import statistics
+
+# What is compared with: the same row's "direct", or the base's vIOMMU; or so
+# many times another cell, (text, row, column, times)
+DIRECT, BASE = 'direct', 'base, vIOMMU'
+NOTHING_CACHED = 'invalidate: page, 0 cached'
+ITS_OWN = ('its own, 0 cached', NOTHING_CACHED, 'ours', 1)
+THE_BASES = ("the base's, 0 cached", NOTHING_CACHED, 'base', 1)
+
+
+def pages(number):
+    """So many maps of a page, direct: a map ends where its memory does."""
+    return (f'{number} direct of 4 KiB', 'map + unmap: 4 KiB, over 64 pages',
+            'direct', number)
+
+
+UNUSED = (
+    'read 64 B: 1 page', 'read 64 B: 64 pages', 'read 64 B: 4,096 pages',
+    'read 64 B: 65,536 pages', 'write 64 B: 64 pages',
+    'map + unmap: 4 KiB, over 64 pages', 'map + unmap: 64 KiB, over 4096 pages',
+    'map + unmap: 1 MiB, over 4096 pages', 'threads: read 64 B, 1 thread',
+    'vring: one descriptor in and out')
+# (row, column, against, limit)
+GOALS = [
+    ('read 64 B: 1 page', 'ours', DIRECT, 0.7),
+    ('read 64 B: 64 pages', 'ours', DIRECT, 0.7),
+    ('read 64 B: 4,096 pages', 'ours', DIRECT, 1.0),
+    ('read 64 B: 65,536 pages', 'ours', DIRECT, 3.0),
+    ('read 64 B: 65,536 pages', 'ours', BASE, 1 / 3),
+    ('map + unmap: 4 KiB, over 64 pages', 'ours', DIRECT, 1.0),
+    ('map + unmap: 64 KiB, over 4096 pages', 'ours', DIRECT, 1.5),
+    ('map + unmap: 1 MiB, over 4096 pages', 'ours', DIRECT, 2.0),
+    ('threads: read 64 B, 2 threads, 1 endpoint', 'ours', DIRECT, 1.0),
+    ('threads: read 64 B, 2 threads, 2 endpoints', 'ours', DIRECT, 1.0),
+    ('vring: one descriptor in and out', 'ours', DIRECT, 1.2),
+    *[(f'invalidate: page, {n} cached', 'ours', *against)
+      for n in ('1,000', '100,000')
+      for against in ((ITS_OWN, 1.2), (THE_BASES, 1.0))],
+    *[(row, 'ours, off', DIRECT, 1.02) for row in UNUSED],
+]
+# The same limits where pages are scattered: not goals, but to be looked at
+ALSO = [
+    ('scattered pages: read 64 B, 64 pages', 'ours', DIRECT, 0.7),
+    ('scattered pages: read 64 B, 4,096 pages', 'ours', DIRECT, 1.0),
+    ('scattered pages: read 64 B, 65,536 pages', 'ours', DIRECT, 3.0),
+    ('scattered pages: read 64 B, 65,536 pages', 'ours', BASE, 1 / 3),
+    ('scattered pages: map + unmap 4 KiB', 'ours', DIRECT, 1.0),
+    ('scattered pages: map + unmap 64 KiB', 'ours', pages(16), 1.5),
+    ('scattered pages: map + unmap 1 MiB', 'ours', pages(256), 2.0),
+]
+WHAT = {'ours': '', 'ours, off': ' (ours, no vIOMMU)'}
+
+
+def quarter(values):
+    """Half of the distance between the quartiles."""
+    if len(values) < 3:
+        return 0.0
+    low, _, high = statistics.quantiles(values, n=4)
+    return (high - low) / 2
+
+
+def measured(rows, name, against):
+    """[nanoseconds of each round] to compare with; empty: not measured."""
+    times = 1
+    if against == DIRECT:
+        column = 'direct'
+    elif against == BASE:
+        column = 'base'
+    else:
+        _, name, column, times = against
+    cell = rows.get(name, {}).get(column)
+    return [times * v for v in cell['rounds']] if cell else []
+
+
+def judge_one(rows, goal):
+    name, column, against, limit = goal
+    cell = rows.get(name, {}).get(column)
+    reference = cell and measured(rows, name, against)
+    if not reference:
+        return None
+    ratios = [a / b for a, b in zip(cell['rounds'], reference)]
+    value, noise = statistics.median(ratios), quarter(ratios)
+    text = against if isinstance(against, str) else against[0]
+    return {'row': name + WHAT[column], 'against': text, 'limit': limit,
+            'ratio': value, 'noise': noise, 'met': value <= limit}
+
+
+def judge(table):
+    """[verdict of each goal that was measured], and of what is not one."""
+    rows = {f'{r["group"]}: {r["name"]}': r['cells'] for r in table}
+    return ([v for v in (judge_one(rows, g) for g in GOALS) if v],
+            [v for v in (judge_one(rows, g) for g in ALSO) if v])
+
+
+def verdict(entry):
+    word = 'met' if entry['met'] else 'NOT met'
+    close = abs(entry['ratio'] - entry['limit']) < entry['noise']
+    return word + (', within the noise' if close else '')
+
+
+def lines(title, entries):
+    if not entries:
+        return []
+    return ['', title] + [
+        f'  {e["row"]:58}{e["ratio"]:6.2f} +- {e["noise"]:4.2f} of '
+        f'{e["against"]:20} <= {e["limit"]:4.2f}  {verdict(e)}'
+        for e in entries]
+
+
+def report(table):
+    goals, also = judge(table)
+    met = sum(e['met'] for e in goals)
+    return lines(f'Goals: {met} of {len(goals)} met', goals) + \
+        lines('The same limits where pages are scattered:', also)

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+What a Linux guest's I/O costs the emulator; for tests/bench/run --full.
+
+  iobench.py [--rounds N] --column NAME EMULATOR VIOMMU ...
+
+VIOMMU: a device with its properties, or ''. One guest for each column, all in
+strict mode and at the same time; each round asks all of them in turn. Counted
+is the CPU time of the emulator's threads but for its vCPUs': where TCG executes
+the guest's own instructions, they would hide everything else. (What the vIOMMU
+does on a guest's register write is done in a vCPU.) JSON on standard output.
+"""
+
+import argparse
+import importlib.machinery
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import assets
+from machine import GuestError, Machine
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+VIRTIO = 'disable-legacy=on,iommu_platform=on'
+# (name, what the guest does for COUNT operations, COUNT)
+WORK = [
+    ('random read, 4 KiB', 'read /dev/vda 4096', 1500),
+    ('random read, 64 KiB', 'read /dev/vda 65536', 1000),
+    ('random read, 1 MiB', 'read /dev/vda 1048576', 200),
+    ('network stream, frame of 1,400 B', 'send eth0 1400', 6000),
+]
+
+
+def initramfs(facts, directory):
+    """The tests' own, and a second archive on top: another init, a program."""
+    loader = importlib.machinery.SourceFileLoader(
+        'guest_initramfs', os.path.join(assets.SCRIPTS, 'guest-initramfs'))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    maker = importlib.util.module_from_spec(spec)
+    # No bytecode beside the script
+    sys.dont_write_bytecode = True
+    loader.exec_module(maker)
+    program = os.path.join(directory, 'iobench')
+    subprocess.run(['cc', '-static', '-O2', '-o', program,
+                    os.path.join(HERE, 'iobench.c')], check=True)
+    top = maker.Cpio()
+    for name, path in (('init', os.path.join(HERE, 'iobench-init')),
+                       ('bin/iobench', program)):
+        top.add(name, 0o100755, maker.read(path))
+    path = os.path.join(directory, 'initrd')
+    with open(path, 'wb') as out:
+        with open(assets.initramfs(facts), 'rb') as below:
+            data = below.read()
+        # An archive begins at a multiple of four.
+        out.write(data + b'\0' * (-len(data) % 4) + top.finish())
+    return path
+
+
+class Sink:
+    """A UDP port whose datagrams nobody reads: the host drops them."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(('127.0.0.1', 0))
+        # A port for the other end, free now and very likely still soon
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(('127.0.0.1', 0))
+            local = other.getsockname()[1]
+        remote = self.socket.getsockname()[1]
+        self.netdev = ','.join(
+            ['dgram'] + [f'{end}.{key}={value}' for end, port
+                         in (('local', local), ('remote', remote))
+                         for key, value in (('type', 'inet'),
+                                            ('host', '127.0.0.1'),
+                                            ('port', port))])
+
+
+def arguments(unit, netdev, initrd, facts):
+    args = assets.firmware_args() + [
+        '-machine', 'q35', '-accel', 'tcg,thread=multi', '-smp', '1',
+        '-cpu', 'qemu64,+arat', '-m', '512M', '-no-reboot',
+        '-kernel', facts['vmlinuz'], '-initrd', initrd, '-append',
+        'console=ttyS0 loglevel=5 panic=-1 mitigations=off no_timer_check '
+        'intel_iommu=on iommu.strict=1']
+    if unit:
+        args += ['-device', unit]
+    return args + [
+        # It would have the thread spin, at times.
+        '-object', 'iothread,id=io0,poll-max-ns=0',
+        '-blockdev', 'driver=null-co,node-name=disk0,size=1073741824,read-zeroes=off',
+        '-device', f'virtio-blk-pci,drive=disk0,iothread=io0,{VIRTIO}',
+        '-netdev', f'{netdev},id=net0',
+        '-device', f'virtio-net-pci,netdev=net0,romfile=,{VIRTIO}']
+
+
+class Guest:
+    def __init__(self, column, binary, args, directory):
+        self.machine = Machine([binary], args, directory,
+                               column.replace(', ', '-'))
+        self.vcpus = {cpu['thread-id'] for cpu
+                      in self.machine.qmp.command('query-cpus-fast')}
+        self.machine.start()
+
+    def await_line(self, prefix):
+        while True:
+            line = self.machine.next_line()
+            if line.startswith('IOBENCH-ERROR'):
+                raise GuestError(line)
+            if line.startswith(prefix):
+                return line
+
+    def cpu_time(self):
+        """Nanoseconds of all threads that are not vCPUs."""
+        tasks = f'/proc/{self.machine.process.pid}/task'
+        total = 0
+        for task in os.listdir(tasks):
+            if int(task) not in self.vcpus:
+                with open(f'{tasks}/{task}/schedstat', encoding='ascii') as f:
+                    total += int(f.read().split()[0])
+        return total
+
+    def run(self, work, count):
+        """Nanoseconds of an operation: CPU time, wall clock."""
+        cpu, start = self.cpu_time(), time.monotonic_ns()
+        self.machine.send(f'{work} {count}')
+        done = int(self.await_line('IOBENCH ').split()[1])
+        if done != count:
+            raise GuestError(f'{done} of {count} operations')
+        return ((self.cpu_time() - cpu) / count,
+                (time.monotonic_ns() - start) / count)
+
+
+def measure(guests, work, count, rounds):
+    got = {column: [] for column in guests}
+    for guest in guests.values():
+        guest.run(work, count)
+    for _ in range(rounds):
+        for column, guest in guests.items():
+            got[column].append(guest.run(work, count))
+    return got
+
+
+def ratio(values, reference, which):
+    return statistics.median(v[which] / r[which]
+                             for v, r in zip(values, reference))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument('--rounds', type=int, default=9)
+    parser.add_argument('--column', nargs=3, action='append', required=True,
+                        metavar=('NAME', 'EMULATOR', 'VIOMMU'))
+    args = parser.parse_args()
+    directory = tempfile.mkdtemp(prefix='viommu-iobench-')
+    guests, sinks, table = {}, [], []
+    try:
+        facts = assets.kernel()
+        initrd = initramfs(facts, directory)
+        for name, binary, unit in args.column:
+            sinks.append(Sink())
+            guests[name] = Guest(
+                name, binary, arguments(unit, sinks[-1].netdev, initrd, facts),
+                directory)
+        for guest in guests.values():
+            guest.await_line('IOBENCH-READY')
+        for name, work, count in WORK:
+            got = measure(guests, work, count, args.rounds)
+            first = got[args.column[0][0]]
+            table.append({'name': name, 'cells': {column: {
+                'ns': statistics.median(v[0] for v in values),
+                'wall_ns': statistics.median(v[1] for v in values),
+                'ratio': ratio(values, first, 0),
+                'wall_ratio': ratio(values, first, 1),
+                'rounds': values} for column, values in got.items()}})
+    except (GuestError, assets.AssetError, OSError,
+            subprocess.CalledProcessError) as error:
+        sys.exit(f'iobench: {error}')
+    finally:
+        for guest in guests.values():
+            guest.machine.kill()
+        shutil.rmtree(directory)
+    json.dump(table, sys.stdout)
+
+
+main()
