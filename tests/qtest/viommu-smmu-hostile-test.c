@@ -29,6 +29,7 @@ static void drop_events(SBench *b)
     SMMUEvent e;
 
     while (smmu_event_take(b->smmu, &e)) {
+        g_assert_cmphex(SMMU_EVENT_SID(&e), ==, SB_SID);
     }
 }
 

@@ -189,7 +189,10 @@ void smmu_cmd_kick(SMMU *smmu)
 
 bool smmu_cmd_idle(SMMU *smmu)
 {
-    return smmu_read32(smmu, SMMU_CMDQ_CONS) == smmu->cmdq_prod;
+    uint32_t mask = 2u * (1u << smmu->cmdq_log2) - 1;
+
+    /* ERR means something only while there is an error. */
+    return (smmu_read32(smmu, SMMU_CMDQ_CONS) & mask) == smmu->cmdq_prod;
 }
 
 void smmu_cmd(SMMU *smmu, uint64_t dw0, uint64_t dw1)
