@@ -20,7 +20,8 @@ def pages(number):
 UNUSED = (
     'read 64 B: 1 page', 'read 64 B: 64 pages', 'read 64 B: 4,096 pages',
     'read 64 B: 65,536 pages', 'write 64 B: 64 pages',
-    'map + unmap: 4 KiB, over 64 pages', 'map + unmap: 64 KiB, over 4096 pages',
+    'map + unmap: 4 KiB, over 64 pages',
+    'map + unmap: 64 KiB, over 4096 pages',
     'map + unmap: 1 MiB, over 4096 pages', 'threads: read 64 B, 1 thread',
     'vring: one descriptor in and out')
 # (row, column, against, limit)

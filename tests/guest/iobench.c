@@ -46,8 +46,8 @@ static int do_reads(const char *device, size_t length, long count)
     void *buf;
     long i;
 
-    if (fd < 0 || (size = lseek(fd, 0, SEEK_END)) < (off_t)length ||
-        posix_memalign(&buf, 4096, length)) {
+    size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    if (size < (off_t)length || posix_memalign(&buf, 4096, length)) {
         return fail(device);
     }
     memset(buf, 0, length);

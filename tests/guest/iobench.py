@@ -6,8 +6,8 @@ What a Linux guest's I/O costs the emulator; for tests/bench/run --full.
   iobench.py [--rounds N] --column NAME EMULATOR VIOMMU ...
 
 VIOMMU: a device with its properties, or ''. One guest for each column, all in
-strict mode and at the same time; each round asks all of them in turn. Counted
-is the CPU time of the emulator's threads but for its vCPUs': where TCG executes
+strict mode and at the same time; each round asks all in turn. Counted is the
+CPU time of the emulator's threads but for its vCPUs': where TCG executes
 the guest's own instructions, they would hide everything else. (What the vIOMMU
 does on a guest's register write is done in a vCPU.) JSON on standard output.
 """
@@ -95,7 +95,8 @@ def arguments(unit, netdev, initrd, facts):
     return args + [
         # It would have the thread spin, at times.
         '-object', 'iothread,id=io0,poll-max-ns=0',
-        '-blockdev', 'driver=null-co,node-name=disk0,size=1073741824,read-zeroes=off',
+        '-blockdev',
+        f'driver=null-co,node-name=disk0,size={1 << 30},read-zeroes=off',
         '-device', f'virtio-blk-pci,drive=disk0,iothread=io0,{VIRTIO}',
         '-netdev', f'{netdev},id=net0',
         '-device', f'virtio-net-pci,netdev=net0,romfile=,{VIRTIO}']

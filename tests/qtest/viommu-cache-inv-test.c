@@ -310,7 +310,7 @@ typedef struct Race {
     const char *name;
     XDBCommand command;
     uint64_t length;
-    unsigned pages;          /* that the device uses; the last one is replaced */
+    unsigned pages;          /* that it uses; the last one is replaced */
 } Race;
 
 static const Race races[] = {

@@ -318,7 +318,8 @@ static void test_rom_race(bool cached)
  */
 
 #define BALLOON_SLOT    5
-#define BALLOON_ARGS    "-device virtio-balloon-pci,addr=05.0,disable-legacy=on "
+#define BALLOON_ARGS \
+    "-device virtio-balloon-pci,addr=05.0,disable-legacy=on "
 #define BALLOON_TURNS   5
 
 /* The guest gives the page at @gpa to the balloon. */
