@@ -130,7 +130,8 @@ static uint64_t insert_gen(DMACache *c, uint64_t seq)
     /* The slot is taken before the count is read: (1) and (2) above. */
     smp_mb__after_rmw();
     gen = qatomic_load_acquire(&c->gen);
-    if (gen == GEN_LAST || qatomic_load_acquire(&c->seq) != seq) {
+    if (gen == GEN_LAST || (seq & 1) ||
+        qatomic_load_acquire(&c->seq) != seq) {
         return 0;
     }
     return gen;
@@ -297,7 +298,8 @@ static void new_generation(DMACache *c, uint64_t tag)
     }
     qatomic_store_release(&c->tag, tag);
     qatomic_store_release(&c->leaf_shifts, 0);
-    qatomic_fetch_inc(&c->seq);
+    /* Not a range's: that one's oddness stays what it is. */
+    qatomic_fetch_add(&c->seq, 2);
     qatomic_store_release(&c->gen, gen);
 }
 
@@ -330,6 +332,10 @@ void dma_cache_invalidate_range(DMACache *c, uint64_t first, uint64_t last)
 {
     uint64_t shifts, page, last_page, chunk;
 
+    /*
+     * Odd while it is under way: nothing may be inserted that was read from the
+     * cache itself, half of which may be gone.
+     */
     qatomic_fetch_inc(&c->seq);
     smp_mb__after_rmw();
     /* After a reset nothing of the old generation is found either. */
@@ -344,6 +350,7 @@ void dma_cache_invalidate_range(DMACache *c, uint64_t first, uint64_t last)
     last_page = last >> DMA_CACHE_PAGE_SHIFT;
     if (last < first || last_page - page >= PROBE_PAGES) {
         dma_cache_invalidate_all(c);
+        qatomic_fetch_inc(&c->seq);
         return;
     }
     for (; page <= last_page; page++) {
@@ -358,4 +365,5 @@ void dma_cache_invalidate_range(DMACache *c, uint64_t first, uint64_t last)
                    (MAX(first, base) - base) >> DMA_CACHE_PAGE_SHIFT,
                    (MIN(last, end) - base) >> DMA_CACHE_PAGE_SHIFT);
     }
+    qatomic_fetch_inc(&c->seq);
 }

@@ -77,6 +77,8 @@ static DMACache *make_cache(DMAInflight *inflight)
     c = dma_cache_new(inflight->cache_pages);
     c->tag = DMA_TAG_UNTRANSLATED;
     old = qatomic_cmpxchg(&inflight->cache, NULL, c);
+    /* An invalidation sees the cache, or what fills it sees the removal. */
+    smp_mb__after_rmw();
     if (old) {
         dma_cache_free(c);
         return old;

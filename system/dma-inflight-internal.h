@@ -68,6 +68,12 @@ void dma_ram_init(void);
 bool dma_ram_find(hwaddr gpa, DMACacheHit *hit);
 
 /*
+ * dma_ram_find_now: the same, of one page, and not cached: it is right even
+ * while listeners are told of a change of the memory map.
+ */
+bool dma_ram_find_now(hwaddr gpa, DMACacheHit *hit);
+
+/*
  * dma_ram_unref: memory_region_unref() for any thread.  With the last reference
  * to unplugged memory goes the memory itself, which takes the BQL: without it,
  * that is left to the main loop.

@@ -16,7 +16,6 @@
 #include "hw/core/cpu.h"
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
-#include "qemu/processor.h"
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
 #include "system/tcg.h"
@@ -250,7 +249,8 @@ static bool dma_map_is_stale(void *opaque, const DMAMapInfo *info)
     DMAInflight *inflight = ctx->inflight;
     hwaddr off, end;
 
-    if ((info->tag ^ scope->tag) & scope->tag_mask) {
+    if (info->tag != DMA_TAG_ANY &&
+        ((info->tag ^ scope->tag) & scope->tag_mask)) {
         return false;
     }
 
@@ -370,6 +370,10 @@ static void dma_drain_scan(DMADrain *drain, const DMADrainScope *scope,
         if (scope->only && scope->only != inflight) {
             continue;
         }
+        if (!scope->tag_mask) {
+            /* What stays may belong to another domain by now. */
+            dma_maps_forget_tags(inflight->maps);
+        }
         cleared += dma_maps_clear_pointers(inflight->maps, scope->first,
                                            scope->last, dma_map_is_stale,
                                            &ctx);
@@ -432,7 +436,7 @@ void dma_inflight_activate_slow(DMAInflight *inflight)
     if (qatomic_cmpxchg(&inflight->listed, false, true)) {
         /* Some other thread does it: until it has, do as if it were done. */
         while (!qatomic_load_acquire(&inflight->active)) {
-            cpu_relax();
+            g_usleep(1);
         }
         return;
     }

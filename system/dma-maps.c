@@ -95,6 +95,7 @@ typedef struct Record {
 typedef struct Single {
     const void *host;        /* atomic; NULL: free */
     void *owner;             /* atomic */
+    uint32_t version;        /* odd while the two change; atomic */
     uint64_t iova;
     uint64_t len;
     uint64_t tag;
@@ -472,9 +473,12 @@ static inline bool single_add(DMAMaps *maps, uint64_t iova, uint64_t len,
     s->tag = tag;
     s->pasid = pasid;
     s->is_write = is_write;
+    /* For dma_maps_owner() */
+    qatomic_set(&s->version, s->version + 1);
+    smp_wmb();
     qatomic_set(&s->owner, owner);
-    /* Who finds the host address finds its owner. */
-    qatomic_store_release(&s->host, host);
+    qatomic_set(&s->host, host);
+    qatomic_store_release(&s->version, s->version + 1);
     maps->live[i / 64] |= (uint64_t)1 << i % 64;
     return true;
 }
@@ -528,13 +532,17 @@ void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
 void *dma_maps_owner(DMAMaps *maps, const void *host)
 {
     Single *s = single_at(maps, host);
+    uint32_t version = qatomic_load_acquire(&s->version);
+    bool found = qatomic_read(&s->host) == host;
+    void *owner = qatomic_read(&s->owner);
 
     /*
-     * The caller's map keeps the owner of its memory alive, and whoever takes
-     * its place with the same address has the same owner.
+     * They belong together if neither changed.  The caller's map keeps the
+     * owner alive, whatever becomes of the single.
      */
-    return qatomic_load_acquire(&s->host) == host ?
-           qatomic_read(&s->owner) : NULL;
+    smp_rmb();
+    return found && !(version & 1) && qatomic_read(&s->version) == version ?
+           owner : NULL;
 }
 
 /* Remove all of @g.  Returns: how many records were waited for. */
@@ -986,6 +994,28 @@ unsigned dma_maps_clear_pointers(DMAMaps *maps, uint64_t first, uint64_t last,
     }
     dma_unlock(&maps->lock);
     return cleared;
+}
+
+void dma_maps_forget_tags(DMAMaps *maps)
+{
+    Link *link;
+    unsigned i;
+
+    if (!dma_maps_count(maps) && !qatomic_read(&maps->nr_pointers)) {
+        return;
+    }
+    dma_lock(&maps->lock);
+    for (i = 0; i < SINGLES; i++) {
+        maps->singles[i].tag = DMA_TAG_ANY;
+    }
+    for (link = maps->all.next; link != &maps->all; link = link->next) {
+        container_of(link, Record, all)->info.tag = DMA_TAG_ANY;
+    }
+    for (link = maps->pointers.next; link != &maps->pointers;
+         link = link->next) {
+        container_of(link, DMAPointer, link)->info.tag = DMA_TAG_ANY;
+    }
+    dma_unlock(&maps->lock);
 }
 
 uint64_t dma_maps_oldest_wait(DMAMaps *maps, DMAMapInfo *info)

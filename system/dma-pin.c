@@ -27,7 +27,7 @@ static bool find_piece(DMAInflight *inflight, hwaddr iova, hwaddr len,
 
         if (!inflight->ops->translate(inflight->opaque, iova + done, is_write,
                                       &t) ||
-            !dma_ram_find(t.gpa, &hit)) {
+            !dma_ram_find_now(t.gpa, &hit)) {
             return false;
         }
         if (!done) {

@@ -14,6 +14,7 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
+#include "exec/memory-internal.h"
 #include "qemu/atomic.h"
 #include "qemu/bswap.h"
 #include "system/xen.h"
@@ -24,11 +25,20 @@
 
 static DMACache *ram_cache;
 static MemoryListener ram_listener;
+/*
+ * Whatever the caches lead to is in this view, so that it lives until they have
+ * been dropped, and an RCU grace period more.
+ */
+static FlatView *ram_view;
 
 static void ram_commit(MemoryListener *listener)
 {
+    FlatView *old = ram_view;
+
+    ram_view = address_space_get_flatview(&address_space_memory);
     dma_cache_invalidate_all(ram_cache);
     dma_drain_drop_caches();
+    flatview_unref(old);
 }
 
 void dma_ram_init(void)
@@ -38,6 +48,7 @@ void dma_ram_init(void)
         return;
     }
     ram_cache = dma_cache_new(RAM_CACHE_PAGES);
+    ram_view = address_space_get_flatview(&address_space_memory);
     ram_listener.name = "dma-ram";
     ram_listener.commit = ram_commit;
     memory_listener_register(&ram_listener, &address_space_memory);
@@ -55,6 +66,26 @@ static uint8_t *find_ram(hwaddr gpa, hwaddr *len, MemoryRegion **mr)
         return NULL;
     }
     return (uint8_t *)memory_region_get_ram_ptr(*mr) + xlat;
+}
+
+bool dma_ram_find_now(hwaddr gpa, DMACacheHit *hit)
+{
+    hwaddr page = gpa & ~(DMA_CACHE_PAGE_SIZE - 1);
+    hwaddr len = DMA_CACHE_PAGE_SIZE;
+    MemoryRegion *mr;
+    uint8_t *host = find_ram(page, &len, &mr);
+
+    if (!host || len < DMA_CACHE_PAGE_SIZE) {
+        return false;
+    }
+    *hit = (DMACacheHit) {
+        .host = host + (gpa - page),
+        .owner = mr,
+        .avail = page + DMA_CACHE_PAGE_SIZE - gpa,
+        .before = gpa - page,
+        .perm = DMA_CACHE_READ | DMA_CACHE_WRITE,
+    };
+    return true;
 }
 
 bool dma_ram_find(hwaddr gpa, DMACacheHit *hit)

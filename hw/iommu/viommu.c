@@ -213,6 +213,7 @@ static VIOMMUConfig *get_config(VIOMMUEndpoint *ep, uint32_t pasid,
         return config;
     }
     seq = qatomic_load_acquire(&v->config_seq);
+    qatomic_set(&ep->resolved_sid, viommu_endpoint_sid(ep));
     viommu_resolve_now(ep, pasid, fresh);
     if (pasid != VIOMMU_NO_PASID) {
         return fresh;
@@ -280,6 +281,7 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
         .is_write = flag & IOMMU_WO,
     };
     IOTLBEntry entry;
+    bool global_seen;
     uint64_t seq;
     hwaddr mask;
 
@@ -309,8 +311,13 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
         goto fault;
     }
 
+    global_seen = qatomic_load_acquire(&v->global_seen);
     fault.kind = lookup(v, config, iova, need, seq, &entry, &fault.res,
                         &fault.reserved_range);
+    if (!global_seen && qatomic_read(&v->global_seen)) {
+        /* An invalidation under way may not know that it concerns this. */
+        last_translation.tag = DMA_TAG_ANY;
+    }
     if (fault.kind != IOPT_OK || fault.reserved_range) {
         goto fault;
     }
@@ -370,6 +377,7 @@ static bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
     IOPTResult res;
     IOPTFault fault;
     bool refused = false;
+    bool global_seen = qatomic_load_acquire(&v->global_seen);
     uint64_t seq = iotlb_seq(v->iotlb);
 
     STAT_INC(v, translations);
@@ -409,7 +417,12 @@ static bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
                 note_global(v, &res);
             }
         }
-        if (fault != IOPT_OK || refused) {
+        if (fault != IOPT_OK || refused ||
+            (!global_seen && qatomic_read(&v->global_seen))) {
+            /*
+             * Or an invalidation that does not know of global pages yet may be
+             * under way: the next access is the first to be cached.
+             */
             return false;
         }
         t->first = entry.iova;
@@ -642,13 +655,17 @@ static void viommu_bus_gone(VIOMMU *v, PCIBus *bus)
     VIOMMUEndpoint *ep;
 
     QLIST_FOREACH(ep, &v->endpoints, next) {
+        DMADrainScope scope = { .last = HWADDR_MAX, .only = ep->inflight };
+
         if (ep->bus == bus) {
             g_hash_table_remove(v->by_key, ep);
             qatomic_set(&ep->bus, NULL);
             WITH_QEMU_LOCK_GUARD(&v->lock) {
+                qatomic_store_release(&v->config_seq, v->config_seq + 1);
                 config_drop(ep);
             }
             dma_inflight_device_gone(ep->inflight);
+            dma_drain_start(v->drain, &scope);
         }
     }
 }
@@ -686,7 +703,10 @@ static bool config_in_scope(VIOMMUEndpoint *ep, const VIOMMUInv *inv)
 {
     switch (inv->kind) {
     case VIOMMU_INV_CONFIG_ENDPOINT:
-        return ((viommu_endpoint_sid(ep) ^ inv->sid) & ~inv->sid_mask) == 0;
+        /* Its bus may have got another number since the tables were read. */
+        return ((viommu_endpoint_sid(ep) ^ inv->sid) & ~inv->sid_mask) == 0 ||
+               ((qatomic_read(&ep->resolved_sid) ^ inv->sid) &
+                ~inv->sid_mask) == 0;
     default:
         return true;
     }

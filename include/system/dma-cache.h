@@ -56,7 +56,7 @@ typedef struct DMACache {
     uint32_t page_bits, chunk_bits;
     uint64_t gen;            /* generation, << DMA_CACHE_GEN_SHIFT; never 0 */
     uint64_t tag;            /* domain tag of all that is in it */
-    uint64_t seq;            /* invalidations so far */
+    uint64_t seq;            /* counts invalidations; odd: one is under way */
     uint64_t leaf_shifts;    /* leaves larger than their entries; a bit each */
     QemuMutex lock;          /* of a change of tag */
     void *mem;
@@ -202,8 +202,9 @@ static inline bool dma_cache_find_run(DMACache *c, uint64_t iova, uint64_t len,
 }
 
 /**
- * dma_cache_seq: the number of invalidations so far; for dma_cache_insert(),
- * from before the tables, the IOTLB and the memory map were read.  Any thread.
+ * dma_cache_seq: a number that every invalidation changes; for
+ * dma_cache_insert(), from before the tables, the IOTLB, the memory map or the
+ * cache itself were read.  Any thread.
  */
 static inline uint64_t dma_cache_seq(DMACache *c)
 {

@@ -6,8 +6,8 @@
  * Pure: no QEMU type beyond qatomic_*.
  *
  * Taken for each DMA map, so it costs one atomic operation where a mutex costs
- * two and some calls.  A waiter spins for a moment and then yields its
- * processor; nothing may block while holding it.
+ * two and some calls.  A waiter spins for a moment, then yields its
+ * processor, then sleeps; nothing may block while holding it.
  */
 #ifndef SYSTEM_DMA_LOCK_H
 #define SYSTEM_DMA_LOCK_H
@@ -15,6 +15,7 @@
 #include "qemu/atomic.h"
 
 #define DMA_LOCK_SPINS 100
+#define DMA_LOCK_SLEEP 200
 
 typedef struct DMALock {
     unsigned held;
@@ -26,7 +27,10 @@ static inline void dma_lock(DMALock *lock)
 
     while (unlikely(qatomic_xchg(&lock->held, 1))) {
         while (qatomic_read(&lock->held)) {
-            if (++spins >= DMA_LOCK_SPINS) {
+            if (++spins >= DMA_LOCK_SLEEP) {
+                /* The owner may have a lower priority than we have. */
+                g_usleep(10);
+            } else if (spins >= DMA_LOCK_SPINS) {
                 g_thread_yield();
             }
         }

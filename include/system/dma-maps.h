@@ -22,6 +22,9 @@
 
 typedef struct DMAMaps DMAMaps;
 
+/* The tag of a map whose domain has changed since, or is not known */
+#define DMA_TAG_ANY (UINT64_MAX - 1)
+
 /*
  * DMARevoke: the owner of a standing map drops it now.  Called with the BQL
  * held and no lock of ours; it must unmap before it returns, and translates
@@ -122,6 +125,13 @@ void dma_maps_remove_pointer(DMAMaps *maps, DMAPointer *p);
  */
 unsigned dma_maps_clear_pointers(DMAMaps *maps, uint64_t first, uint64_t last,
                                  DMAMapStale *stale, void *opaque);
+
+/**
+ * dma_maps_forget_tags: all maps that are recorded now, and all pointers, have
+ * tag DMA_TAG_ANY: what they were translated through may be another domain's
+ * from now on.  Any thread.
+ */
+void dma_maps_forget_tags(DMAMaps *maps);
 
 /**
  * dma_maps_count: how many maps have been added and have not ended.

@@ -121,6 +121,7 @@ struct VIOMMUEndpoint {
     DMAInflight *inflight;
     VIOMMUConfig *config;    /* RCU; NULL: not cached */
     uint64_t last_tag;       /* tag of the last translation, atomic */
+    uint16_t resolved_sid;   /* as whom it was resolved last, atomic */
     bool refresh;            /* wants viommu_refresh(), atomic */
     IOMMUNotifierFlag notifier_flags;
     IOVATree *shadow;        /* what MAP notifiers were told */
