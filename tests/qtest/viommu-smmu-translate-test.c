@@ -606,6 +606,85 @@ static void test_nested_read_only(void)
     sb_free(b);
 }
 
+/*
+ * One page after the other changes, each with the invalidation that it needs;
+ * whatever is accessed is as the tables are then.
+ */
+static void test_churn(const void *opaque)
+{
+    int config = GPOINTER_TO_INT(opaque);
+    SBench *b = sb_new("", "");
+    uint64_t ipa = SB_OFFSET + (4ULL << 30);
+    const SMMUTable *s1 = NULL, *s2 = NULL;
+    int step;
+
+    if (config == SMMU_STE_S1) {
+        sb_stage1(b, 12, 39);
+    } else if (config == SMMU_STE_S2) {
+        sb_stage2(b, 12, 40);
+    } else {
+        sb_nested(b, 12, 39, 12, 40);
+    }
+    s1 = config == SMMU_STE_S2 ? NULL : &b->s1;
+    s2 = config == SMMU_STE_S1 ? NULL : &b->s2;
+    sb_enable(b);
+    for (step = 0; step < 250; step++) {
+        bool second = !s1 || (s2 && pick(2));
+        const SMMUTable *t = second ? s2 : s1;
+        uint64_t in = (second && s1 ? ipa : IOVA) + pick(8) * UNIT_PAGE;
+        uint64_t out = (second || !s2 ? SB_BLOCK_GPA : ipa) +
+                       pick(8) * UNIT_PAGE;
+        uint64_t tag = SMMU_CMD_VMID(SB_VMID) | SMMU_CMD_ASID(SB_ASID);
+        uint64_t at = in | SMMU_CMD1_TG(1) | SMMU_CMD1_TTL(3);
+        int i;
+
+        if (pick(4)) {
+            smmu_map(b->smmu, t, in, out, 3,
+                     smmu_leaf(t, pick(4) ? UNIT_RW : UNIT_R));
+        } else {
+            qtest_writeq(b->smmu->qts, smmu_pte(b->smmu, t, in, 3), 0);
+        }
+        if (second) {
+            smmu_cmd_put(b->smmu, SMMU_CMD_TLBI_S2_IPA | tag, at);
+            /* What was made of both stages is found by the first alone. */
+            smmu_cmd(b->smmu, SMMU_CMD_TLBI_NH_ALL | tag, 0);
+        } else {
+            smmu_cmd(b->smmu, SMMU_CMD_TLBI_NH_VA | tag, at);
+        }
+        for (i = 0; i < 3; i++) {
+            compare(b, s1, s2, IOVA + pick(8) * UNIT_PAGE, pick(2));
+        }
+    }
+    sb_free(b);
+}
+
+/* An invalidation by address is one of every tag that the address had. */
+static void test_tbi_invalidated(void)
+{
+    SBench *b = sb_new("", "");
+    uint64_t tagged = IOVA | 0x5aULL << 56;
+    SMMUTable t1;
+
+    sb_stage1(b, 12, 39);
+    smmu_table_init(b->smmu, &t1, 1, 12, 39, 0);
+    smmu_make_cd(b->cd, &b->s1, &t1, SB_ASID);
+    b->cd[0] |= SMMU_CD0_TBI0 | SMMU_CD0_TBI1;
+    sb_update(b);
+    sb_enable(b);
+    smmu_map(b->smmu, &b->s1, IOVA, SB_BLOCK_GPA, 3,
+             smmu_leaf(&b->s1, UNIT_RW));
+    sb_inv(b);
+    sb_works(b, tagged, SB_BLOCK_GPA);
+    sb_works(b, IOVA, SB_BLOCK_GPA);
+    qtest_writeq(b->smmu->qts, smmu_pte(b->smmu, &b->s1, IOVA, 3), 0);
+    smmu_cmd(b->smmu, SMMU_CMD_TLBI_NH_VA | SMMU_CMD_ASID(SB_ASID) |
+             SMMU_CMD_VMID(SB_VMID),
+             IOVA | SMMU_CMD1_TG(1) | SMMU_CMD1_TTL(3));
+    sb_faults(b, IOVA, SMMU_EVT_F_TRANSLATION, IN, false, 0);
+    sb_faults(b, tagged, SMMU_EVT_F_TRANSLATION, IN, false, 0);
+    sb_free(b);
+}
+
 /* Privileged only: not for a device, unless its stream is made so. */
 static void test_privcfg(void)
 {
@@ -752,5 +831,13 @@ int main(int argc, char **argv)
                    test_scattered_table);
     qtest_add_func("/viommu/smmu/translate/nested/moved-tables",
                    test_moved_tables);
+    qtest_add_func("/viommu/smmu/translate/stage-1/tbi-invalidated",
+                   test_tbi_invalidated);
+    qtest_add_data_func("/viommu/smmu/translate/churn/stage-1",
+                        GINT_TO_POINTER(SMMU_STE_S1), test_churn);
+    qtest_add_data_func("/viommu/smmu/translate/churn/stage-2",
+                        GINT_TO_POINTER(SMMU_STE_S2), test_churn);
+    qtest_add_data_func("/viommu/smmu/translate/churn/nested",
+                        GINT_TO_POINTER(SMMU_STE_NESTED), test_churn);
     return g_test_run();
 }
