@@ -233,6 +233,10 @@ MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
     if (unlikely(!c) || !find(inflight, c, addr, is_write, &hit)) {
         return NULL;
     }
+    if (unlikely(hit.avail < *plen) && *plen <= sizeof(uint64_t)) {
+        /* A load or store is not done in parts: more may be known elsewhere. */
+        return NULL;
+    }
     *plen = MIN(*plen, hit.avail);
     *xlat = ram_offset(hit.owner, hit.host);
     return hit.owner;

@@ -14,7 +14,6 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
-#include "exec/memory-internal.h"
 #include "qemu/atomic.h"
 #include "qemu/bswap.h"
 #include "system/xen.h"
@@ -35,10 +34,10 @@ static void ram_commit(MemoryListener *listener)
 {
     FlatView *old = ram_view;
 
-    ram_view = address_space_get_flatview(&address_space_memory);
+    ram_view = dma_ram_view_get();
     dma_cache_invalidate_all(ram_cache);
     dma_drain_drop_caches();
-    flatview_unref(old);
+    dma_ram_view_put(old);
 }
 
 void dma_ram_init(void)
@@ -48,7 +47,7 @@ void dma_ram_init(void)
         return;
     }
     ram_cache = dma_cache_new(RAM_CACHE_PAGES);
-    ram_view = address_space_get_flatview(&address_space_memory);
+    ram_view = dma_ram_view_get();
     ram_listener.name = "dma-ram";
     ram_listener.commit = ram_commit;
     memory_listener_register(&ram_listener, &address_space_memory);

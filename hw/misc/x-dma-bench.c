@@ -693,6 +693,9 @@ static void start(XDMABench *s, uint32_t command)
     s->run = run;
     if (background) {
         run->job.background = true;
+        if (!s->count) {
+            run->job.count = UINT64_MAX;
+        }
         s->status |= XDB_S_RUNNING;
         threads_start(run);
         threads_go(&run->job);

@@ -8,8 +8,8 @@
  * compiled into the untouched base, so it uses nothing but the base's API.
  *
  * A command with XDB_BACKGROUND returns at once; its threads go on for COUNT
- * operations, however long that takes, or until CMD is XDB_STOP, which returns
- * when they have ended.  In between OPS and ERRORS say how far they are (from
+ * operations (0: without end), however long that takes, or until CMD is
+ * XDB_STOP, which returns when they have ended.  In between OPS and ERRORS say how far they are (from
  * time to time), and the other registers are read-only.  They also end, and do
  * not begin again, when the machine stops or the device is reset.
  *

@@ -311,6 +311,10 @@ bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
                     hwaddr access_len);
 void dma_ram_written(MemoryRegion *mr, hwaddr offset, hwaddr len);
 
+/* The system memory's flat view, with a reference, and to give that back. */
+FlatView *dma_ram_view_get(void);
+void dma_ram_view_put(FlatView *view);
+
 /* dma_inflight_bounce: how @as bounces its maps; NULL: it does not. */
 DMABounce *dma_inflight_bounce(AddressSpace *as);
 

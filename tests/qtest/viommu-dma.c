@@ -105,8 +105,7 @@ void dma_start(DMARig *rig, XDBCommand cmd, unsigned threads, uint64_t iova,
                uint64_t length, unsigned pages)
 {
     rig->threads = threads;
-    command(rig, cmd | XDB_BACKGROUND, threads, iova, length, pages,
-            XDB_MAX_COUNT);
+    command(rig, cmd | XDB_BACKGROUND, threads, iova, length, pages, 0);
     g_assert_cmphex(get32(rig, XDB_STATUS), ==, XDB_S_RUNNING);
     dma_go_on(rig);
 }
