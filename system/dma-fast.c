@@ -169,8 +169,9 @@ static inline hwaddr ram_offset(MemoryRegion *owner, const uint8_t *host)
     return host - owner->ram_block->host;
 }
 
-bool dma_fast_read(DMAInflight *inflight, hwaddr *addr, void **buf,
-                   hwaddr *len)
+/* Returns: true if that was all of it; else what remains is in the arguments. */
+static inline bool fast_read(DMAInflight *inflight, hwaddr *addr, void **buf,
+                             hwaddr *len)
 {
     DMACache *c = get_cache(inflight);
     FastAccess access;
@@ -196,8 +197,8 @@ bool dma_fast_read(DMAInflight *inflight, hwaddr *addr, void **buf,
     return false;
 }
 
-bool dma_fast_write(DMAInflight *inflight, hwaddr *addr, const void **buf,
-                    hwaddr *len)
+static inline bool fast_write(DMAInflight *inflight, hwaddr *addr,
+                              const void **buf, hwaddr *len)
 {
     DMACache *c = get_cache(inflight);
     FastAccess access;
@@ -222,6 +223,38 @@ bool dma_fast_write(DMAInflight *inflight, hwaddr *addr, const void **buf,
     }
     fast_end(access);
     return false;
+}
+
+MemTxResult dma_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
+                     void *buf, hwaddr len)
+{
+    DMAInflight *fast = qatomic_read(&as->fast);
+
+    if (unlikely(!len) ||
+        (likely(fast) && !attrs.pid && fast_read(fast, &addr, &buf, &len))) {
+        return MEMTX_OK;
+    }
+    DMA_SHORT_ACCESS_GUARD(true);
+    return address_space_read_untracked(as, addr, attrs, buf, len);
+}
+
+MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
+                      const void *buf, hwaddr len)
+{
+    DMAInflight *fast = qatomic_read(&as->fast);
+    DMABounce *bounce = as->inflight->bounce;
+
+    if (unlikely(!len)) {
+        return MEMTX_OK;
+    }
+    if (unlikely(bounce)) {
+        dma_bounce_written(bounce, addr, buf, len);
+    }
+    if (likely(fast) && !attrs.pid && fast_write(fast, &addr, &buf, &len)) {
+        return MEMTX_OK;
+    }
+    DMA_SHORT_ACCESS_GUARD(true);
+    return address_space_write_untracked(as, addr, attrs, buf, len);
 }
 
 MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,

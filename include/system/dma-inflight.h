@@ -292,24 +292,33 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
  * What the translation cache answers; for accesses without a PASID.  Any
  * thread.
  *
- * dma_fast_read, dma_fast_write: copy what is known to be RAM.  Returns: true
- * if that was all of it; else @addr, @buf and @len are what remains.
  * dma_fast_translate: as address_space_translate(); NULL: ask that.  In a
  * slot, and an RCU read section.
  * dma_fast_map: as address_space_map(), and recorded; NULL: ask that.
  * dma_fast_unmap: as address_space_unmap(); false: ask that.
  * dma_ram_written: @len bytes at @offset of the RAM @mr were written.
  */
-bool dma_fast_read(DMAInflight *inflight, hwaddr *addr, void **buf,
-                   hwaddr *len);
-bool dma_fast_write(DMAInflight *inflight, hwaddr *addr, const void **buf,
-                    hwaddr *len);
 MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
                                  hwaddr *xlat, hwaddr *plen, bool is_write);
 void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write);
 bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
                     hwaddr access_len);
 void dma_ram_written(MemoryRegion *mr, hwaddr offset, hwaddr len);
+
+/*
+ * address_space_read() and _write() of an address space behind a vIOMMU, and
+ * the memory core's own, which know nothing of it.
+ */
+MemTxResult dma_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
+                     void *buf, hwaddr len);
+MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
+                      const void *buf, hwaddr len);
+MemTxResult address_space_read_untracked(AddressSpace *as, hwaddr addr,
+                                         MemTxAttrs attrs, void *buf,
+                                         hwaddr len);
+MemTxResult address_space_write_untracked(AddressSpace *as, hwaddr addr,
+                                          MemTxAttrs attrs, const void *buf,
+                                          hwaddr len);
 
 /* The system memory's flat view, with a reference, and to give that back. */
 FlatView *dma_ram_view_get(void);

@@ -65,10 +65,41 @@ static void test_registers_live(void)
     rig_free(rig);
 }
 
+/*
+ * The domain gets another DID while a request is in flight.  Its translation is
+ * the same, so nothing is waited for; but from now on it is the new domain's,
+ * and the drain of that one has to find it.
+ */
+static void test_renamed(void)
+{
+    Rig *rig = rig_new(&by_queue);
+    VTD *vtd = container_of(rig->unit, VTD, unit);
+    VTDDomain dom = *vtd_domain_of(rig->space);
+    uint16_t was = dom.did;
+
+    rig_hold(rig, false, rig->data_iova);
+    dom.did = was + 40;
+    vtd_attach(vtd, rig->sid, &dom, VTD_TT_UNTRANSLATED);
+    vtd_inv_context(vtd, VTD_QUEUED, VTD_PAGE, was, rig->sid);
+    vtd_inv_iotlb(vtd, VTD_QUEUED, VTD_DOMAIN, was, 0, 0);
+    vtd_unmap(vtd, &dom, rig->data_iova, 1);
+    vtd_inv_iotlb_start(vtd, VTD_QUEUED, VTD_DOMAIN, dom.did, 0, 0);
+    if (expect_corruption()) {
+        viommu_turns(vtd);
+        g_assert_true(rig_inv_done(rig));
+    } else {
+        rig_assert_pending(rig);
+        rig_release(rig);
+        vtd_inv_wait(vtd, VTD_QUEUED);
+    }
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/scope/queued/order", test_queue_order);
     qtest_add_func("/viommu/scope/register/live", test_registers_live);
+    qtest_add_func("/viommu/scope/queued/renamed", test_renamed);
     return g_test_run();
 }

@@ -15,6 +15,11 @@ static VTD *vtd_of(const Unit *unit)
     return container_of(unit, VTD, unit);
 }
 
+const VTDDomain *vtd_domain_of(const UnitSpace *space)
+{
+    return &space->dom;
+}
+
 static VTDScope scope_of(UnitScope scope)
 {
     static const VTDScope scopes[] = { VTD_GLOBAL, VTD_DOMAIN, VTD_PAGE };

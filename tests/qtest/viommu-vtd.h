@@ -96,6 +96,8 @@ uint64_t vtd_root_entry(VTD *vtd, uint16_t sid);
 uint64_t vtd_context_entry(VTD *vtd, uint16_t sid);
 void vtd_set_context(VTD *vtd, uint16_t sid, uint64_t lo, uint64_t hi);
 
+/* vtd_domain_of: what is behind a model-neutral test's space. */
+const VTDDomain *vtd_domain_of(const UnitSpace *space);
 void vtd_domain_init(VTD *vtd, VTDDomain *dom, uint16_t did, int levels);
 void vtd_attach(VTD *vtd, uint16_t sid, const VTDDomain *dom, int tt);
 

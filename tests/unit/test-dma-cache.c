@@ -393,6 +393,36 @@ static void test_seq(void)
 }
 
 /*
+ * What was read from the cache itself while a range goes may be of what is
+ * going: nothing is inserted in between, whenever its count was read.
+ */
+static void test_under_way(void)
+{
+    DMACache *c = dma_cache_new(64);
+
+    put(c, 0, 2 * PAGE - 1, RW);
+    g_assert_cmpuint(avail(c, 0, RW), ==, 2 * PAGE);
+    g_assert_cmpuint(dma_cache_seq(c) % 2, ==, 0);
+    dma_cache_invalidate_range(c, 0, 0);
+    g_assert_cmpuint(dma_cache_seq(c) % 2, ==, 0);
+    dma_cache_invalidate_range(c, PAGE, 0);         /* nonsense */
+    g_assert_cmpuint(dma_cache_seq(c) % 2, ==, 0);
+
+    /* As it is in the middle */
+    c->seq++;
+    put(c, 0, PAGE - 1, RW);
+    put(c, 0, 2 * PAGE - 1, RW);
+    g_assert_cmpuint(avail(c, 0, 0), ==, 0);
+    g_assert_false(dma_cache_set_tag(c, c->tag + 1));
+    put(c, 0, PAGE - 1, RW);
+    g_assert_cmpuint(avail(c, 0, 0), ==, 0);
+    c->seq++;
+    put(c, 0, 2 * PAGE - 1, RW);
+    g_assert_cmpuint(avail(c, 0, RW), ==, 2 * PAGE);
+    dma_cache_free(c);
+}
+
+/*
  * Of a large leaf some pieces are cached, as pages and in chunks.  One byte
  * anywhere in the leaf removes all of them, and another leaf's byte does not.
  */
@@ -762,6 +792,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dma-cache/join", test_join);
     g_test_add_func("/dma-cache/collide", test_collide);
     g_test_add_func("/dma-cache/seq", test_seq);
+    g_test_add_func("/dma-cache/under-way", test_under_way);
     g_test_add_func("/dma-cache/leaves", test_leaves);
     g_test_add_func("/dma-cache/whole-leaf", test_whole_leaf);
     g_test_add_func("/dma-cache/range-limit", test_range_limit);
