@@ -44,6 +44,7 @@ static inline FastAccess fast_begin(void)
     dma_epoch_open();
     rcu_read_lock();
     if (nested) {
+        /* The outer section's barrier came before the slot. */
         smp_mb();
     }
     return nested ? FAST_SLOT_NESTED : FAST_SLOT;
@@ -60,6 +61,7 @@ static inline void fast_end(FastAccess access)
     rcu_read_unlock();
     if (closed) {
         if (access == FAST_SLOT_NESTED) {
+            /* The outer section's comes too late to wake who waits. */
             smp_mb();
         }
         dma_epoch_closed();
@@ -169,7 +171,7 @@ static inline hwaddr ram_offset(MemoryRegion *owner, const uint8_t *host)
     return host - owner->ram_block->host;
 }
 
-/* Returns: true if that was all of it; else what remains is in the arguments. */
+/* Returns: true if that was all of it; else the arguments are what remains. */
 static inline bool fast_read(DMAInflight *inflight, hwaddr *addr, void **buf,
                              hwaddr *len)
 {

@@ -18,8 +18,8 @@
  * and is always stale: that may wait too long, for such a guest only.
  *
  * Singles.  Nearly every map is the only one of its memory and ends before
- * anybody asks for it.  It is kept in a small table by host address, and becomes
- * a record of a group (is spilled) when it is found stale, when another map of
+ * anybody asks for it.  It is kept in a small table by host address, and
+ * becomes a record of a group (is spilled) when it is found stale, when another map of
  * the same memory comes, or when its place is taken.  Memory that has a group
  * has no single.
  *
@@ -475,6 +475,7 @@ static inline bool single_add(DMAMaps *maps, uint64_t iova, uint64_t len,
     s->is_write = is_write;
     /* For dma_maps_owner() */
     qatomic_set(&s->version, s->version + 1);
+    /* Whoever sees one of the two change sees the odd version. */
     smp_wmb();
     qatomic_set(&s->owner, owner);
     qatomic_set(&s->host, host);

@@ -9,9 +9,10 @@
  *
  * A command with XDB_BACKGROUND returns at once; its threads go on for COUNT
  * operations (0: without end), however long that takes, or until CMD is
- * XDB_STOP, which returns when they have ended.  In between OPS and ERRORS say how far they are (from
- * time to time), and the other registers are read-only.  They also end, and do
- * not begin again, when the machine stops or the device is reset.
+ * XDB_STOP, which returns when they have ended.  In between OPS and ERRORS say
+ * how far they are (from time to time), and the other registers are read-only.
+ * They also end, and do not begin again, when the machine stops or the device
+ * is reset.
  *
  * BAR 0: little endian; 32-bit accesses, and 64-bit ones where aligned.  While
  * a run is under way, accesses to the device from elsewhere are refused.

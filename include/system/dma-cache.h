@@ -155,6 +155,7 @@ static inline bool dma_cache_find_chunk(DMACache *c, uint64_t gen,
     hit->avail = ((hi + 1) << DMA_CACHE_PAGE_SHIFT) - offset;
     hit->before = offset - (lo << DMA_CACHE_PAGE_SHIFT);
     hit->perm = key & DMA_CACHE_PERM_MASK;
+    /* As for a page. */
     smp_rmb();
     return qatomic_read(&slot->word) == word;
 }
@@ -197,6 +198,7 @@ static inline bool dma_cache_find_run(DMACache *c, uint64_t iova, uint64_t len,
      * newer if the generation is the same still.
      */
     *tag = qatomic_load_acquire(&c->tag);
+    /* The tag before the generation. */
     smp_rmb();
     return qatomic_read(&c->gen) == gen;
 }

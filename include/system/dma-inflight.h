@@ -106,7 +106,7 @@ typedef struct DMADrainStats {
 
 typedef struct DMADrainParams {
     bool bounce;             /* maps are bounced (dma-bounce.h): no waiting */
-    uint32_t cache_pages;    /* of an endpoint's dma-cache.h; 0: there is none */
+    uint32_t cache_pages;    /* of an endpoint's dma-cache.h; 0: none */
     /* QEMU_CLOCK_VIRTUAL milliseconds; 0: never */
     uint32_t stall_ms;       /* a map that keeps a drain waiting is reported */
     uint32_t timeout_ms;     /* and is given up */

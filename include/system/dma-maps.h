@@ -3,9 +3,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Pure bookkeeping: no QEMU type beyond fixed-width integers and glib.  One DMAMaps per endpoint.  A record is added in the epoch window in
- * which its IOVA was translated and removed by host address, because whoever
- * unmaps knows no IOVA.
+ * Pure bookkeeping: no QEMU type beyond fixed-width integers and glib.  One
+ * DMAMaps per endpoint.  A record is added in the epoch window in which its
+ * IOVA was translated and removed by host address, because whoever unmaps knows
+ * no IOVA.
  *
  * The same host memory may be mapped twice at once with the same length and
  * direction.  Through one IOVA the records are interchangeable.  Through

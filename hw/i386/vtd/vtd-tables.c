@@ -100,7 +100,8 @@ static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     }
     config->mode = VIOMMU_TRANSLATE;
     vtd_ss_table(&config->space.table, context.sspt, context.levels,
-                 s->aw_bits, s->snoop_control, x86_iommu->dt_supported && s->stale_tm);
+                 s->aw_bits, s->snoop_control,
+                 x86_iommu->dt_supported && s->stale_tm);
 }
 
 /* The reason of a fault that the walk met: VT-d 7.1.3, legacy mode */
