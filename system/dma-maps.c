@@ -19,9 +19,9 @@
  *
  * Singles.  Nearly every map is the only one of its memory and ends before
  * anybody asks for it.  It is kept in a small table by host address, and
- * becomes a record of a group (is spilled) when it is found stale, when another map of
- * the same memory comes, or when its place is taken.  Memory that has a group
- * has no single.
+ * becomes a record of a group (is spilled) when it is found stale, when another
+ * map of the same memory comes, or when its place is taken.  Memory that has a
+ * group has no single.
  *
  * By IOVA.  A record lies in a bucket by size class k, 2^(k-1) < len <= 2^k
  * (k at least 12), and chunk number iova >> k.  It reaches into the next chunk
