@@ -65,6 +65,10 @@ void dma_ram_unref(MemoryRegion *mr)
     Object *owner = mr->owner;
     uint32_t n;
 
+    if (likely(bql_locked())) {
+        memory_region_unref(mr);
+        return;
+    }
     if (!owner) {
         return;
     }
@@ -78,11 +82,7 @@ void dma_ram_unref(MemoryRegion *mr)
         n = now;
     }
     /* The only one that is left: nobody can add to it, or take it away. */
-    if (bql_locked()) {
-        object_unref(owner);
-    } else {
-        aio_bh_schedule_oneshot(qemu_get_aio_context(), unref_bh, owner);
-    }
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), unref_bh, owner);
 }
 
 bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
