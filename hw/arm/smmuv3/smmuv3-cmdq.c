@@ -63,7 +63,8 @@ static bool fetch(SMMUv3State *s, uint64_t *words)
                                          s->oas);
     uint64_t val[SMMU_CMD_WORDS];
 
-    if (dma_memory_read(&address_space_memory, addr, val, sizeof(val),
+    if (!dma_ram_read(addr, val, sizeof(val)) &&
+        dma_memory_read(&address_space_memory, addr, val, sizeof(val),
                         SMMU_MEM_ATTRS) != MEMTX_OK) {
         return false;
     }
