@@ -58,7 +58,7 @@ struct XDMABench {
     bool stopping;           /* somebody is about to end it */
     uint32_t status;
     uint32_t threads;
-    uint32_t peer;
+    uint32_t peer, pasid;
     uint64_t addr, length, stride, window, count;
     uint64_t ns, cpu_ns, ops, errors;
     uint64_t aux[XDB_AUX_REGS];
@@ -79,6 +79,7 @@ struct XDBJob {
     XDBOperation *operation;
     uint64_t addr, length, stride, window, count;
     uint64_t aux[XDB_AUX_REGS];
+    MemTxAttrs attrs;        /* of READ, WRITE and the like, and of maps */
     /* Lets the workers go at once. */
     QemuMutex lock;
     QemuCond cond;
@@ -127,14 +128,14 @@ static int64_t cpu_clock(void)
 
 static bool op_read(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
-    return dma_memory_read(w->as, addr, w->buf, w->job->length, ATTRS) ==
-           MEMTX_OK;
+    return dma_memory_read(w->as, addr, w->buf, w->job->length,
+                           w->job->attrs) == MEMTX_OK;
 }
 
 static bool op_write(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
-    return dma_memory_write(w->as, addr, w->buf, w->job->length, ATTRS) ==
-           MEMTX_OK;
+    return dma_memory_write(w->as, addr, w->buf, w->job->length,
+                            w->job->attrs) == MEMTX_OK;
 }
 
 static bool op_number(XDBWorker *w, dma_addr_t addr, uint64_t i)
@@ -153,7 +154,7 @@ static bool op_load(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
     uint32_t value;
 
-    return ldl_le_dma(w->as, addr, &value, ATTRS) == MEMTX_OK;
+    return ldl_le_dma(w->as, addr, &value, w->job->attrs) == MEMTX_OK;
 }
 
 /* @fill: the byte to fill it with; negative: it is not touched. */
@@ -167,7 +168,8 @@ static bool map_unmap(XDBWorker *w, dma_addr_t addr, DMADirection dir,
         XDBPiece *piece = &w->pieces[n];
 
         piece->len = left;
-        piece->host = dma_memory_map(w->as, addr, &piece->len, dir, ATTRS);
+        piece->host = dma_memory_map(w->as, addr, &piece->len, dir,
+                                     w->job->attrs);
         if (!piece->host) {
             break;
         }
@@ -544,6 +546,7 @@ static bool job_init(XDMABench *s, XDBJob *job, uint32_t command)
     job->stride = s->stride;
     job->window = s->window;
     memcpy(job->aux, s->aux, sizeof(job->aux));
+    job->attrs = s->pasid ? (MemTxAttrs) { .pid = s->pasid } : ATTRS;
     job->length = command == XDB_LOAD ? 4 :
                   clamp(s, s->length, XDB_MAX_LENGTH, XDB_S_LENGTH);
     job->count = clamp(s, s->count, XDB_MAX_COUNT, XDB_S_COUNT);
@@ -776,6 +779,8 @@ static uint64_t mmio_read(void *opaque, hwaddr offset, unsigned size)
         return s->threads;
     case XDB_PEER:
         return s->peer;
+    case XDB_PASID:
+        return s->pasid;
     default:
         return 0;
     }
@@ -806,6 +811,9 @@ static void mmio_write(void *opaque, hwaddr offset, uint64_t value,
         break;
     case XDB_PEER:
         s->peer = value;
+        break;
+    case XDB_PASID:
+        s->pasid = value & 0xff;
         break;
     }
 }
@@ -851,7 +859,7 @@ static void x_dma_bench_reset(DeviceState *dev)
     XDMABench *s = X_DMA_BENCH(dev);
 
     stop(s);
-    s->status = s->threads = s->peer = 0;
+    s->status = s->threads = s->peer = s->pasid = 0;
     s->addr = s->length = s->stride = s->window = s->count = 0;
     s->ns = s->cpu_ns = s->ops = s->errors = 0;
     memset(s->aux, 0, sizeof(s->aux));
@@ -866,6 +874,7 @@ static const VMStateDescription vmstate_x_dma_bench = {
         VMSTATE_UINT32(status, XDMABench),
         VMSTATE_UINT32(threads, XDMABench),
         VMSTATE_UINT32(peer, XDMABench),
+        VMSTATE_UINT32(pasid, XDMABench),
         VMSTATE_UINT64(addr, XDMABench),
         VMSTATE_UINT64(length, XDMABench),
         VMSTATE_UINT64(stride, XDMABench),
