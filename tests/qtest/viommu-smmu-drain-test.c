@@ -204,6 +204,31 @@ static void test_stage2_beneath(void)
     rig_free(rig);
 }
 
+/* 6.3.14: from bypass to abort; Update is clear when what bypassed has ended. */
+static void test_gbpa(void)
+{
+    const RigOptions opt = { .untranslated = true };
+    Rig *rig = rig_new(&opt);
+    SMMU *smmu = container_of(rig->unit, SMMU, unit);
+
+    rig_hold(rig, false, rig->data_iova);
+    smmu_write32(smmu, SMMU_GBPA, SMMU_GBPA_UPDATE | SMMU_GBPA_ABORT);
+    if (!expect_corruption()) {
+        viommu_turns(smmu);
+        rig_step(rig, RIG_SHORT_NS);
+        g_usleep(200 * 1000);    /* more than an RCU grace period */
+        g_assert_cmphex(smmu_read32(smmu, SMMU_GBPA), ==,
+                        SMMU_GBPA_UPDATE | SMMU_GBPA_ABORT);
+        /* A second write is ignored. */
+        smmu_write32(smmu, SMMU_GBPA, SMMU_GBPA_UPDATE);
+        g_assert_cmphex(smmu_read32(smmu, SMMU_GBPA), ==,
+                        SMMU_GBPA_UPDATE | SMMU_GBPA_ABORT);
+    }
+    rig_step(rig, RIG_RELEASE_NS);
+    viommu_until(smmu, smmu_read32(smmu, SMMU_GBPA) == SMMU_GBPA_ABORT);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -230,5 +255,6 @@ int main(int argc, char **argv)
     qtest_add_data_func("/viommu/smmu/drain/cfgi/cd-all",
                         GINT_TO_POINTER(SMMU_CMD_CFGI_CD_ALL),
                         test_cfgi_only);
+    qtest_add_func("/viommu/smmu/drain/gbpa", test_gbpa);
     return g_test_run();
 }

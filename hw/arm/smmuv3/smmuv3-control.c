@@ -84,12 +84,19 @@ void smmuv3_cr0_written(SMMUv3State *s, uint32_t val)
     }
 }
 
+/* Nothing to do: Update is read as whether the fence is pending. */
+static void gbpa_updated(void *opaque)
+{
+}
+
+/* Bypass to abort ends the DMA that bypasses, as SMMUEN going to 1 does. */
 void smmuv3_gbpa_written(SMMUv3State *s, uint32_t val)
 {
     bool abort_changed;
 
-    /* The update is complete when the write is, so that Update reads as 0. */
-    if (!(val & SMMU_GBPA_UPDATE)) {
+    /* A write while Update is set is CONSTRAINED UNPREDICTABLE: ignored. */
+    if (!(val & SMMU_GBPA_UPDATE) ||
+        dma_drain_fence_pending(&s->gbpa_fence)) {
         return;
     }
     abort_changed = (s->gbpa ^ val) & SMMU_GBPA_ABORT;
@@ -98,10 +105,14 @@ void smmuv3_gbpa_written(SMMUv3State *s, uint32_t val)
     }
     if (abort_changed && !(s->cr0 & SMMU_CR0_SMMUEN)) {
         viommu_set_enabled(&s->viommu, smmuv3_translates(s));
+        if (s->gbpa & SMMU_GBPA_ABORT) {
+            viommu_fence(&s->viommu, &s->gbpa_fence, gbpa_updated, s);
+        }
     }
 }
 
 void smmuv3_control_cancel(SMMUv3State *s)
 {
+    viommu_fence_cancel(&s->viommu, &s->gbpa_fence);
     viommu_fence_cancel(&s->viommu, &s->enable_fence);
 }

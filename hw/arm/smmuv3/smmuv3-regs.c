@@ -73,6 +73,9 @@ static bool reg_read(SMMUv3State *s, hwaddr reg, uint32_t *val)
         return true;
     case SMMU_GBPA:
         *val = s->gbpa;
+        if (dma_drain_fence_pending(&s->gbpa_fence)) {
+            *val |= SMMU_GBPA_UPDATE;
+        }
         return true;
     case SMMU_IRQ_CTRL:
     case SMMU_IRQ_CTRLACK:

@@ -100,6 +100,7 @@ struct SMMUv3State {
     SMMUv3Sync sync;         /* what sync_fence waits for */
     DMAFence sync_fence;     /* the CMD_SYNC at CMDQ_CONS */
     DMAFence enable_fence;   /* CR0ACK.SMMUEN */
+    DMAFence gbpa_fence;     /* GBPA.Update: pending while it is set */
 
     /* Events on their way to the queue */
     GArray *events;          /* SMMUv3EventRecord; under @lock */
