@@ -204,7 +204,7 @@ static void test_stage2_beneath(void)
     rig_free(rig);
 }
 
-/* 6.3.14: from bypass to abort; Update is clear when what bypassed has ended. */
+/* 6.3.14, bypass to abort: Update is clear when what bypassed has ended. */
 static void test_gbpa(void)
 {
     const RigOptions opt = { .untranslated = true };

@@ -7,7 +7,8 @@
  * so.  All are acknowledged at once but SMMUEN going to 1: DMA that bypasses
  * and is in flight ends first, as it would have to after an invalidation.  Were
  * it acknowledged at once, a driver that then took the memory of such DMA for
- * something else would have nothing to wait for.
+ * something else would have nothing to wait for.  GBPA going from bypass to
+ * abort is the same: Update stays set meanwhile.
  *
  * CONSTRAINED UNPREDICTABLE: SMMUEN written back to 0 while it waits ceases the
  * update.
