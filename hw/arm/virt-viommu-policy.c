@@ -9,6 +9,8 @@
 #include "hw/arm/virt.h"
 #include "hw/arm/virt-viommu-policy.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "system/device_tree.h"
 
 static int get_switch(Object *obj, Error **errp)
 {
@@ -47,4 +49,55 @@ void virt_viommu_policy_init(VirtMachineState *vms, PCIBus *bus)
                    VIOMMUVirtio_str(policy->virtio),
                    VIOMMUVirtio_str(policy->virtio));
     }
+}
+
+typedef struct IOMMUMap {
+    GArray *cells;
+    uint32_t phandle;
+} IOMMUMap;
+
+static void map_add_cell(IOMMUMap *map, uint32_t value)
+{
+    const uint32_t cell = cpu_to_be32(value);
+
+    g_array_append_val(map->cells, cell);
+}
+
+static void map_add(uint32_t first, uint32_t last, void *opaque)
+{
+    IOMMUMap *map = opaque;
+
+    map_add_cell(map, first);
+    map_add_cell(map, map->phandle);
+    map_add_cell(map, first);
+    map_add_cell(map, last - first + 1);
+}
+
+void virt_viommu_policy_fdt(VirtMachineState *vms)
+{
+    void *fdt = MACHINE(vms)->fdt;
+    const char *node = vms->pciehb_nodename;
+    uint32_t last = PCI_BUILD_BDF(PCI_BUS_MAX - 1, PCI_DEVFN_MAX - 1);
+    g_autoptr(GArray) cells = g_array_new(false, false, sizeof(uint32_t));
+    IOMMUMap map = { cells, vms->iommu_phandle };
+
+    if (!viommu_policy_truthful() || !vms->iommu_phandle ||
+        vms->default_bus_bypass_iommu) {
+        return;
+    }
+    switch (viommu_policy_unnumbered(vms->bus)) {
+    case VIOMMU_LISTED_NONE:
+        last = PCI_DEVFN_MAX - 1;
+        break;
+    case VIOMMU_LISTED_SOME:
+        warn_report("the device tree lists all that is behind PCI bridges as "
+                    "translated, and not all of it is: boot with ACPI, or put "
+                    "the others on the root bus");
+        break;
+    case VIOMMU_LISTED_ALL:
+        break;
+    }
+    viommu_policy_rids(vms->bus, 0, last, map_add, &map);
+    qemu_fdt_setprop(fdt, node, "iommu-map", cells->data,
+                     cells->len * sizeof(uint32_t));
 }

@@ -74,6 +74,26 @@ VIOMMUListed viommu_policy_listed(PCIDevice *dev)
                                                      VIOMMU_LISTED_ALL;
 }
 
+VIOMMUListed viommu_policy_unnumbered(PCIBus *bus)
+{
+    bool any = false, all = true;
+    int devfn;
+
+    for (devfn = 0; devfn < PCI_DEVFN_MAX; devfn++) {
+        PCIDevice *dev = bus->devices[devfn];
+
+        if (dev && is_bridge(dev) &&
+            !pci_bus_num(pci_bridge_get_sec_bus(PCI_BRIDGE(dev)))) {
+            VIOMMUListed listed = viommu_policy_listed(dev);
+
+            any |= listed != VIOMMU_LISTED_NONE;
+            all &= listed == VIOMMU_LISTED_ALL;
+        }
+    }
+    return all ? VIOMMU_LISTED_ALL : any ? VIOMMU_LISTED_SOME :
+                                           VIOMMU_LISTED_NONE;
+}
+
 #define RIDS 0x10000
 
 static void clear_rids(unsigned long *rids, PCIBus *bus)

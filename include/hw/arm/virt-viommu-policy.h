@@ -19,4 +19,11 @@ void virt_viommu_policy_class_init(ObjectClass *oc);
  */
 void virt_viommu_policy_init(VirtMachineState *vms, PCIBus *bus);
 
+/*
+ * virt_viommu_policy_fdt: the devices are there, and the device tree is about
+ * to be loaded: let "iommu-map" list what is translated.  With the switch at
+ * "device" it stays the base's.
+ */
+void virt_viommu_policy_fdt(VirtMachineState *vms);
+
 #endif

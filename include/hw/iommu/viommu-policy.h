@@ -73,6 +73,12 @@ typedef enum VIOMMUListed {
  */
 VIOMMUListed viommu_policy_listed(PCIDevice *dev);
 
+/*
+ * viommu_policy_unnumbered: the same of all that is below those bridges on
+ * @bus whose secondary bus has no number yet.  All, if there is no such bridge.
+ */
+VIOMMUListed viommu_policy_unnumbered(PCIBus *bus);
+
 typedef void VIOMMURidFn(uint32_t first, uint32_t last, void *opaque);
 
 /*
