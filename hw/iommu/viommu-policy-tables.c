@@ -74,6 +74,15 @@ VIOMMUListed viommu_policy_listed(PCIDevice *dev)
                                                      VIOMMU_LISTED_ALL;
 }
 
+bool viommu_policy_unlisted(PCIBus *bus, uint8_t devfn)
+{
+    bool shared = !pci_bus_is_express(bus) && !pci_bus_is_root(bus);
+    PCIDevice *dev = shared ? bus->parent_dev : bus->devices[devfn];
+
+    return viommu_policy_truthful() && dev &&
+           viommu_policy_listed(dev) == VIOMMU_LISTED_NONE;
+}
+
 VIOMMUListed viommu_policy_unnumbered(PCIBus *bus)
 {
     bool any = false, all = true;

@@ -16,6 +16,7 @@
 
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
+#include "hw/iommu/viommu-policy.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pci_bridge.h"
 #include "hw/pci/pci_bus.h"
@@ -111,7 +112,7 @@ void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
         config->quiet = true;
         return;
     }
-    if (!qatomic_read(&v->enabled)) {
+    if (!qatomic_read(&v->enabled) || qatomic_read(&ep->unlisted)) {
         config->mode = VIOMMU_BYPASS;
         config->tag = DMA_TAG_UNTRANSLATED;
         config->bypass_bits = 64;
@@ -531,7 +532,7 @@ static bool viommu_refresh(VIOMMUEndpoint *ep)
         viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
     }
     bypass = config.mode == VIOMMU_BYPASS &&
-             (!v->enabled || !v->ops->bypass_view ||
+             (!v->enabled || ep->unlisted || !v->ops->bypass_view ||
               v->ops->bypass_view(v, ep));
     if (bypass) {
         qatomic_set(&ep->last_tag, config.tag);
@@ -640,9 +641,58 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     memory_region_add_subregion_overlap(&ep->root, 0, &ep->bypass, 0);
     QLIST_INSERT_HEAD(&v->endpoints, ep, next);
     g_hash_table_add(v->by_key, ep);
+    ep->unlisted = viommu_policy_unlisted(bus, devfn);
     viommu_refresh(ep);
     memory_region_transaction_commit();
     return ep;
+}
+
+/* What @ep's configuration was is not cached any more.  BQL. */
+static void config_changed(VIOMMUEndpoint *ep)
+{
+    DMADrainScope scope = {
+        .last = HWADDR_MAX, .only = ep->inflight,
+    };
+
+    scope.topology = viommu_refresh(ep);
+    viommu_notify_unmap(ep, 0, HWADDR_MAX);
+    dma_drain_start(ep->viommu->drain, &scope);
+}
+
+/*
+ * Firmware tables are made anew at a reset; what is plugged in afterwards is
+ * behind the vIOMMU or not as it is itself.  Not only its DMA: on Arm a message
+ * that signals an interrupt is translated as any write, and the guest prepares
+ * that only for what it believes to be behind the vIOMMU.
+ */
+static void viommu_device_realized(DeviceListener *listener, DeviceState *dev)
+{
+    VIOMMU *v = container_of(listener, VIOMMU, device_listener);
+    VIOMMUEndpoint *ep;
+    PCIBus *bus;
+    bool shared, unlisted;
+
+    if (!object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
+        return;
+    }
+    bus = pci_get_bus(PCI_DEVICE(dev));
+    shared = !pci_bus_is_express(bus) && !pci_bus_is_root(bus);
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (ep->bus != bus ||
+            !(shared || ep->devfn == PCI_DEVICE(dev)->devfn)) {
+            continue;
+        }
+        unlisted = viommu_policy_unlisted(bus, ep->devfn);
+        if (unlisted != ep->unlisted) {
+            qatomic_set(&ep->unlisted, unlisted);
+            WITH_QEMU_LOCK_GUARD(&v->lock) {
+                qatomic_store_release(&v->config_seq, v->config_seq + 1);
+                config_drop(ep);
+            }
+            smp_mb();           /* as in invalidate_config() */
+            config_changed(ep);
+        }
+    }
 }
 
 /*
@@ -728,16 +778,9 @@ static void invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
     /* Removed, before the slots of those who might still use it are read. */
     smp_mb();
     QLIST_FOREACH(ep, &v->endpoints, next) {
-        DMADrainScope scope = {
-            .last = HWADDR_MAX, .only = ep->inflight,
-        };
-
-        if (!config_in_scope(ep, inv)) {
-            continue;
+        if (config_in_scope(ep, inv)) {
+            config_changed(ep);
         }
-        scope.topology = viommu_refresh(ep);
-        viommu_notify_unmap(ep, 0, HWADDR_MAX);
-        dma_drain_start(v->drain, &scope);
     }
 }
 
@@ -902,6 +945,8 @@ void viommu_reset(VIOMMU *v)
     qatomic_set(&v->enabled, false);
     QLIST_FOREACH(ep, &v->endpoints, next) {
         viommu_notify_forget(ep);
+        qatomic_set(&ep->unlisted,
+                    ep->bus && viommu_policy_unlisted(ep->bus, ep->devfn));
     }
     viommu_start_over(v, false);
     dma_drain_reset(v->drain);
@@ -1003,6 +1048,7 @@ void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
     v->refresh_bh = aio_bh_new(iohandler_get_aio_context(), viommu_refresh_bh,
                                v);
     v->vmstate = qemu_add_vm_change_state_handler(viommu_vm_state_change, v);
+    v->device_listener.realize = viommu_device_realized;
     v->device_listener.unrealize = viommu_device_unrealized;
     device_listener_register(&v->device_listener);
 

@@ -35,15 +35,19 @@ OLD_MACHINE = 'virt-9.1'
 
 
 def name(config):
-    return ['smmuv3', f'stage-{config.stage or DEFAULT_STAGE}',
-            'acpi' if config.acpi else 'dt']
+    words = ['smmuv3', f'stage-{config.stage or DEFAULT_STAGE}',
+             'acpi' if config.acpi else 'dt']
+    if config.virtio:
+        words.append(f'virtio={config.virtio}')
+    return words
 
 
 def machine_args(config):
     old = config.stage not in ('', DEFAULT_STAGE)
+    switch = f',iommu-virtio={config.virtio}' if config.virtio else ''
     args = [
         '-machine', f'{OLD_MACHINE if old else "virt"},gic-version=3,'
-                    'iommu=smmuv3',
+                    f'iommu=smmuv3{switch}',
         '-accel', 'tcg,thread=multi', '-cpu', 'cortex-a57', '-smp', '2',
         '-m', '1G', '-no-reboot',
     ]

@@ -31,6 +31,9 @@
 
 #define TRIES           30
 
+/* What a device's interrupt writes */
+#define MESSAGE         0x51676e6c
+
 #define COMMON(dev, field) \
     ((dev)->common_cfg_offset + offsetof(struct virtio_pci_common_cfg, field))
 
@@ -366,19 +369,46 @@ bool policy_objects(PolicyRig *rig, QVirtioPCIDevice *dev)
     return false;
 }
 
-bool policy_reads(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue)
+static bool objects_at(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue,
+                       uint64_t message)
 {
     uint64_t ring = policy_alloc(rig, 1);
+    QPCIDevice *pdev = dev->pdev;
     uint64_t features;
 
     policy_begin(dev);
     features = policy_offered(dev) & (1ULL << VIRTIO_F_VERSION_1 |
                                       1ULL << VIRTIO_F_ACCESS_PLATFORM);
     g_assert_true(policy_accept(dev, features));
+    if (message) {
+        qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
+                       PCI_MSIX_ENTRY_LOWER_ADDR, message);
+        qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
+                       PCI_MSIX_ENTRY_UPPER_ADDR, message >> 32);
+        qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
+                       PCI_MSIX_ENTRY_DATA, MESSAGE);
+        qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
+                       PCI_MSIX_ENTRY_VECTOR_CTRL, 0);
+        dev->msix_ops->set_config_vector(dev, 0);
+    }
     policy_ring(dev, queue, ring);
     policy_go(dev);
     /* Now: an objection before the status is set would be lost with it. */
     policy_poison(rig, ring);
     policy_kick(dev, queue);
     return policy_objects(rig, dev);
+}
+
+bool policy_reads(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue)
+{
+    return objects_at(rig, dev, queue, 0);
+}
+
+bool policy_signals(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue)
+{
+    uint64_t page = policy_alloc(rig, 1);
+
+    qtest_writel(rig->qts, page, 0);
+    return objects_at(rig, dev, queue, page) &&
+           qtest_readl(rig->qts, page) == MESSAGE;
 }

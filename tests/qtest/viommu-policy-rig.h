@@ -98,5 +98,10 @@ bool policy_objects(PolicyRig *rig, QVirtioPCIDevice *dev);
 
 /* policy_reads: negotiate all, kick; does it read guest-physical memory? */
 bool policy_reads(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue);
+/*
+ * policy_signals: the same; and did the message with which it says that it
+ * objects arrive at a guest-physical address?  MSI-X must be enabled.
+ */
+bool policy_signals(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue);
 
 #endif

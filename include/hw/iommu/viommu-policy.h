@@ -79,6 +79,13 @@ VIOMMUListed viommu_policy_listed(PCIDevice *dev);
  */
 VIOMMUListed viommu_policy_unnumbered(PCIBus *bus);
 
+/*
+ * viommu_policy_unlisted: do firmware tables say that who does DMA as @devfn on
+ * @bus is behind no vIOMMU?  Of a conventional bus, which has one requester ID,
+ * when nothing on it is translated.
+ */
+bool viommu_policy_unlisted(PCIBus *bus, uint8_t devfn);
+
 typedef void VIOMMURidFn(uint32_t first, uint32_t last, void *opaque);
 
 /*

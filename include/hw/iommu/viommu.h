@@ -123,6 +123,7 @@ struct VIOMMUEndpoint {
     uint64_t last_tag;       /* tag of the last translation, atomic */
     uint16_t resolved_sid;   /* as whom it was resolved last, atomic */
     bool refresh;            /* wants viommu_refresh(), atomic */
+    bool unlisted;           /* in no firmware table, so bypasses; atomic */
     IOMMUNotifierFlag notifier_flags;
     IOVATree *shadow;        /* what MAP notifiers were told */
     QLIST_ENTRY(VIOMMUEndpoint) next;
