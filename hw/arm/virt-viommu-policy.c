@@ -80,22 +80,23 @@ void virt_viommu_policy_fdt(VirtMachineState *vms)
     uint32_t last = PCI_BUILD_BDF(PCI_BUS_MAX - 1, PCI_DEVFN_MAX - 1);
     g_autoptr(GArray) cells = g_array_new(false, false, sizeof(uint32_t));
     IOMMUMap map = { cells, vms->iommu_phandle };
+    VIOMMUListed listed;
 
     if (!viommu_policy_truthful() || !vms->iommu_phandle ||
         vms->default_bus_bypass_iommu) {
         return;
     }
-    switch (viommu_policy_unnumbered(vms->bus)) {
-    case VIOMMU_LISTED_NONE:
+    listed = viommu_policy_unnumbered(vms->bus);
+    if (listed == VIOMMU_LISTED_NONE) {
         last = PCI_DEVFN_MAX - 1;
-        break;
-    case VIOMMU_LISTED_SOME:
-        warn_report("the device tree lists all that is behind PCI bridges as "
-                    "translated, and not all of it is: boot with ACPI, or put "
-                    "the others on the root bus");
-        break;
-    case VIOMMU_LISTED_ALL:
-        break;
+    } else if (!vms->bootinfo.firmware_loaded || !virt_is_acpi_enabled(vms)) {
+        /* There will be no IORT, which could say more. */
+        vms->viommu_policy.bridged_listed = true;
+        if (listed == VIOMMU_LISTED_SOME) {
+            warn_report("the device tree lists all that is behind PCI bridges "
+                        "as translated, and not all of it is: boot with "
+                        "firmware and ACPI, or put the others on the root bus");
+        }
     }
     viommu_policy_rids(vms->bus, 0, last, map_add, &map);
     qemu_fdt_setprop(fdt, node, "iommu-map", cells->data,

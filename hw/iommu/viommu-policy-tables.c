@@ -78,9 +78,13 @@ bool viommu_policy_unlisted(PCIBus *bus, uint8_t devfn)
 {
     bool shared = !pci_bus_is_express(bus) && !pci_bus_is_root(bus);
     PCIDevice *dev = shared ? bus->parent_dev : bus->devices[devfn];
+    VIOMMUPolicy *policy = dev ? viommu_policy_of(dev) : NULL;
 
-    return viommu_policy_truthful() && dev &&
-           viommu_policy_listed(dev) == VIOMMU_LISTED_NONE;
+    if (!viommu_policy_truthful() || !policy ||
+        (policy->bridged_listed && !pci_bus_is_root(bus))) {
+        return false;
+    }
+    return viommu_policy_listed(dev) == VIOMMU_LISTED_NONE;
 }
 
 VIOMMUListed viommu_policy_unnumbered(PCIBus *bus)

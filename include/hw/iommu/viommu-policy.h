@@ -25,6 +25,8 @@ typedef struct VIOMMUPolicy {
     PCIBus *bus;             /* it translates what is on it and below it */
     bool device_iotlb;       /* has device-TLB invalidation */
     const char *device_iotlb_fix;   /* how to get it; NULL: not at all */
+    /* What the guest reads lists everything behind bridges, translated or not */
+    bool bridged_listed;
     QLIST_ENTRY(VIOMMUPolicy) next;
 } VIOMMUPolicy;
 
