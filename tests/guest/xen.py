@@ -51,7 +51,7 @@ COMPLAINT = re.compile(r'fault|error|fail|bug|invalid\b|warn|too long|timeout|'
 @dataclass
 class XenConfig(Config):
     mode: str = 'pv'        # of dom0
-    rounds: int = 3
+    rounds: int = 2
 
     @property
     def platform(self):
