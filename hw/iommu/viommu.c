@@ -345,25 +345,27 @@ fault:
     return translated(ep, iova, 0, BYPASS_PAGE_MASK, IOMMU_NONE);
 }
 
+/* Is @iova in the model's window: an interrupt message, say, and no memory? */
+static bool in_window(const VIOMMUEndpoint *ep, hwaddr iova)
+{
+    return iova >= ep->window_first && iova <= ep->window_last;
+}
+
 /*
- * Leave the model's window out of what @t says about @iova.  Returns: false if
- * @iova is in it.
+ * Leave the model's window out of what @t says about an IOVA on either side of
+ * it.
  */
-static bool spare_window(const VIOMMUEndpoint *ep, hwaddr iova,
+static void spare_window(const VIOMMUEndpoint *ep, hwaddr iova,
                          DMATranslation *t)
 {
-    if (ep->window_last < ep->window_first ||
-        ep->window_first > t->last || ep->window_last < t->first) {
-        return true;
+    if (ep->window_last < ep->window_first) {
+        return;
     }
     if (iova < ep->window_first) {
-        t->last = ep->window_first - 1;
-    } else if (iova > ep->window_last) {
-        t->first = ep->window_last + 1;
+        t->last = MIN(t->last, ep->window_first - 1);
     } else {
-        return false;
+        t->first = MAX(t->first, ep->window_last + 1);
     }
-    return true;
 }
 
 /* DMAInflightOps.translate */
@@ -381,6 +383,10 @@ static bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
     bool global_seen = qatomic_load_acquire(&v->global_seen);
     uint64_t seq = iotlb_seq(v->iotlb);
 
+    if (in_window(ep, iova)) {
+        /* Not translated: neither tables nor statistics know of it. */
+        return false;
+    }
     STAT_INC(v, translations);
     config = get_config(ep, VIOMMU_NO_PASID, &fresh);
     if (qatomic_read(&ep->last_tag) != config->tag) {
@@ -398,7 +404,8 @@ static bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
         t->gpa = iova;
         t->perm = IOPT_READ | IOPT_WRITE;
         t->leaf_shift = 0;
-        return spare_window(ep, iova, t);
+        spare_window(ep, iova, t);
+        return true;
     case VIOMMU_TRANSLATE:
         if (unlikely(iopt_space_iova(&config->space, iova) != iova)) {
             /* An invalidation would not find it. */
@@ -431,7 +438,8 @@ static bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
         t->gpa = entry.addr + (iova - entry.iova);
         t->perm = entry.perm;
         t->leaf_shift = entry.shift;
-        return spare_window(ep, iova, t);
+        spare_window(ep, iova, t);
+        return true;
     default:
         return false;
     }

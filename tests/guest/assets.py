@@ -113,6 +113,12 @@ def initramfs(facts, arch='x86_64'):
                    '--busybox', busybox).strip()
 
 
+@functools.cache
+def xen():
+    """Xen's image, for -kernel."""
+    return _script('guest-xen').strip()
+
+
 def distribution_emulator():
     """The distribution's emulator, or None with the reason printed."""
     script = os.path.join(SCRIPTS, 'guest-distro-qemu')

@@ -84,6 +84,7 @@ class Outcome:
     error: str = ''
     status: int = -1
     statistics: list = None
+    console: str = ''
     checks: list = field(default_factory=list)  # (name, held, detail)
 
     def check(self, name, held, detail=''):
@@ -141,8 +142,10 @@ def boot(config, progress=lambda text: None):
         words = platform.WORDS[config.mode] + devices.kernel_words(
             platform.DISKS, platform.CARDS, 'io', server.port, config.rounds,
             config.switch)
+        loader = getattr(platform, 'kernel_args', None)
         args = platform.machine_args(config) + \
-            kernel_args(words, platform) + \
+            (loader(words, config) if loader else
+             kernel_args(words, platform)) + \
             devices.disk_args(platform.DISKS, directory, packed,
                               not config.virtio) + \
             devices.card_args(platform.CARDS, packed, not config.virtio)
@@ -153,6 +156,7 @@ def boot(config, progress=lambda text: None):
                 run_guest(machine, outcome, progress)
         except (GuestError, QmpError, OSError) as error:
             outcome.error = str(error)
+        outcome.console = machine_console(directory)
         judge(outcome, directory, patterns, server)
     finally:
         server.close()
@@ -161,6 +165,16 @@ def boot(config, progress=lambda text: None):
         else:
             shutil.rmtree(directory)
     return outcome
+
+
+def machine_console(directory):
+    """What was written to the console of the directory's only machine."""
+    path = os.path.join(directory, 'vm.console')
+    try:
+        with open(path, encoding='utf-8', errors='replace') as f:
+            return f.read()
+    except OSError:
+        return ''
 
 
 def judge(outcome, directory, patterns, server):
@@ -220,7 +234,13 @@ def judge_card(card, report, server):
 
 def judge_mode(outcome):
     report, config = outcome.report, outcome.config
-    wanted = KINDS[config.mode]
+    wanted = KINDS.get(config.mode)
+    if not wanted:
+        # Somebody below Linux has the vIOMMU.
+        outcome.check('no device is in a group', not report.groups,
+                      str(report.groups))
+        config.platform.judge(outcome)
+        return
     wrong = []
     bypassing = []
     for device in config.devices:

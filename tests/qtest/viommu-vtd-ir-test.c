@@ -7,6 +7,8 @@
  * registers: no CPU runs here that would take it.
  */
 #include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "viommu-vtd.h"
 #include "viommu-edu.h"
 
@@ -342,10 +344,9 @@ static void test_compatibility_extended(void)
     remap_free(r);
 }
 
-/* DMA translation does not get in the way of remapping, nor help it. */
-static void test_translated(void)
+/* Turns DMA translation on, with an empty domain for the device. */
+static void translate(Remap *r)
 {
-    Remap *r = remap_new("intremap=on,eim=off", 0);
     VTDDomain dom;
 
     vtd_domain_init(r->vtd, &dom, 1, 4);
@@ -353,6 +354,14 @@ static void test_translated(void)
     vtd_set_root(r->vtd, r->vtd->root);
     vtd_gcmd(r->vtd, VTD_G_TE, 0);
     viommu_until(r->vtd, vtd_read32(r->vtd, VTD_GSTS) & VTD_G_TE);
+}
+
+/* DMA translation does not get in the way of remapping, nor help it. */
+static void test_translated(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+
+    translate(r);
     put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1), 0);
     send_msi(r, 5);
     g_assert_true(arrived(r, 0, VECTOR + 1));
@@ -405,6 +414,38 @@ static void test_ioapic(void)
     remap_free(r);
 }
 
+static int64_t counted(Remap *r, const char *what)
+{
+    QDict *answer = qtest_qmp(r->vtd->qts, "{'execute': 'x-query-viommu'}");
+    QList *units = qdict_get_qlist(answer, "return");
+    int64_t n = qdict_get_int(qobject_to(QDict, qlist_peek(units)), what);
+
+    qobject_unref(answer);
+    return n;
+}
+
+/* An interrupt is no DMA: it is neither looked up as such nor counted. */
+static void test_uncounted(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+    int64_t translations, walks;
+
+    translate(r);
+    translations = counted(r, "translations");
+    walks = counted(r, "walks");
+    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    put_redirection(r, VTD_RTE_REMAP(3) | VECTOR);
+    edu_raise(r->edu);
+    g_assert_true(arrived(r, 0, VECTOR));
+    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1), 0);
+    send_msi(r, 5);
+    g_assert_true(arrived(r, 0, VECTOR + 1));
+    g_assert_cmpint(counted(r, "translations"), ==, translations);
+    g_assert_cmpint(counted(r, "walks"), ==, walks);
+    vtd_assert_no_fault(r->vtd);
+    remap_free(r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -418,6 +459,7 @@ int main(int argc, char **argv)
     ADD("compatibility-extended", test_compatibility_extended);
     ADD("translated", test_translated);
     ADD("ioapic", test_ioapic);
+    ADD("uncounted", test_uncounted);
     ADD("fault/request", test_fault_request);
     ADD("fault/index", test_fault_index);
     ADD("fault/entry", test_fault_entry);
