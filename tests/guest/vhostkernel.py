@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import assets
 from machine import GuestError, Machine
@@ -113,7 +114,10 @@ def run_test(outer, tap, name, pattern):
     for case in cases:
         if pattern not in case:
             continue
+        start = time.monotonic()
         status, lines = outer.run(f'/tests/{name} --tap -k -p {case}')
+        if os.environ.get('T'):
+            tap.note(f'{time.monotonic() - start:.1f} s')
         results = [r for r in map(RESULT.match, lines) if r and r[2] == case]
         if results and 'SKIP' in results[0][3]:
             tap.skip(case, results[0][3].partition('SKIP')[2].strip())

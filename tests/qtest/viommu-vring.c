@@ -122,6 +122,14 @@ void vring_kick(VRing *ring)
                    ring->index);
 }
 
+bool vring_pending(const VRing *ring)
+{
+    struct vring_avail *avail = (void *)(ring->page + VRING_AVAIL_OFF);
+    struct vring_used *used = (void *)(ring->page + VRING_USED_OFF);
+
+    return qatomic_read(&avail->idx) != qatomic_read(&used->idx);
+}
+
 bool vring_take(VRing *ring, uint32_t *len)
 {
     struct vring_used *used = (void *)(ring->page + VRING_USED_OFF);

@@ -55,6 +55,8 @@ void vring_put(VRing *ring, uint64_t iova, uint32_t len, bool write);
 /* vring_room: how many more vring_put() there may be. */
 unsigned vring_room(const VRing *ring);
 void vring_kick(VRing *ring);
+/* vring_pending: has the device not returned everything yet?  Any thread. */
+bool vring_pending(const VRing *ring);
 /*
  * vring_take: has the device returned another buffer?  Buffers are used in
  * order; @len is how many bytes it wrote.
