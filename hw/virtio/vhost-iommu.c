@@ -14,6 +14,7 @@
 #include "hw/virtio/virtio.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/main-loop.h"
 #include "system/dma-inflight.h"
 
 static int register_for(struct vhost_iommu *iommu, IOMMUNotifierFlag flags,
@@ -74,28 +75,49 @@ static void vhost_iommu_abandoned(void *opaque)
 {
     struct vhost_dev *dev = opaque;
 
-    vhost_iommu_stopped(dev);
+    dma_drain_release(dev->iommu_hold);
+    dev->iommu_hold = NULL;
 }
 
 static const DMAHoldOps vhost_iommu_hold_ops = {
     .abandon = vhost_iommu_abandoned,
 };
 
+/* Not where it happened: that may be in the middle of starting the device. */
+static void vhost_iommu_stop(void *opaque)
+{
+    VirtIODevice *vdev = opaque;
+
+    if (vdev->broken && vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
+        virtio_set_status(vdev, vdev->status & ~VIRTIO_CONFIG_S_DRIVER_OK);
+    }
+    object_unref(OBJECT(vdev));
+}
+
+void vhost_iommu_failed(struct vhost_dev *dev, hwaddr iova, hwaddr len)
+{
+    VirtIODevice *vdev = dev->vdev;
+
+    if (!dev->iommu_hold) {
+        dev->iommu_hold = dma_drain_hold(vdev->dma_as, iova, len,
+                                         &vhost_iommu_hold_ops, dev);
+    }
+    virtio_error(vdev, "a translation could not be taken back from its vhost "
+                 "backend, which is stopped");
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), vhost_iommu_stop,
+                            object_ref(OBJECT(vdev)));
+}
+
 void vhost_iommu_unmap(struct vhost_dev *dev, hwaddr iova, hwaddr len)
 {
     int r = vhost_backend_invalidate_device_iotlb(dev, iova, len);
 
-    if (r >= 0) {
-        return;
+    if (r < 0) {
+        error_report("%s: its vhost backend could not be told of an "
+                     "invalidation of IOVA 0x%" PRIx64 ", 0x%" PRIx64
+                     " bytes: %s", dev->vdev->name, iova, len, strerror(-r));
+        vhost_iommu_failed(dev, iova, len);
     }
-    error_report("%s: its vhost backend could not be told of an invalidation "
-                 "of IOVA 0x%" PRIx64 ", 0x%" PRIx64 " bytes: %s",
-                 dev->vdev->name, iova, len, strerror(-r));
-    if (!dev->iommu_hold) {
-        dev->iommu_hold = dma_drain_hold(dev->vdev->dma_as, iova, len,
-                                         &vhost_iommu_hold_ops, dev);
-    }
-    virtio_error(dev->vdev, "a translation could not be taken back");
 }
 
 void vhost_iommu_stopped(struct vhost_dev *dev)

@@ -27,10 +27,10 @@ from qmp import QmpError
 from tap import Tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-QTESTS = os.path.join(assets.BUILD, 'tests', 'qtest')
 MODULES = ['tun', 'vhost_net', 'vhost_vsock', 'vhost_scsi', 'vduse',
            'vhost_vdpa']
-TESTS = ['viommu-vhost-net-test']
+VHOST = ['viommu-vhost-net-test', 'viommu-vhost-kernel-test']
+VDPA = 'viommu-vdpa-test'
 # The emulator looks for its firmware there.
 SHARE = '/usr/share/qemu'
 RESULT = re.compile(r'(not )?ok\b ?\d* ?-? ?(\S+)(.*)')
@@ -51,14 +51,32 @@ def firmware(name):
     raise assets.AssetError(f'no {name}')
 
 
+def vdpa_tool():
+    path = os.environ['PATH'] + ':/usr/sbin:/sbin'
+    return shutil.which('vdpa', path=path)
+
+
+def fail_write(directory):
+    path = os.path.join(directory, 'failwrite.so')
+    subprocess.run(['cc', '-shared', '-fPIC', '-O2', '-o', path,
+                    os.path.join(HERE, 'failwrite.c')], check=True)
+    return path
+
+
 def initrd(facts, directory):
     top = Overlay()
     top.add_file('init', os.path.join(HERE, 'vhostkernel-init'))
     top.add_modules(facts, MODULES)
     top.add_program('/tests/qemu-system-x86_64', assets.emulator()[0], directory)
-    for name in TESTS:
-        top.add_program(f'/tests/{name}', os.path.join(QTESTS, name),
+    for name in VHOST + [VDPA]:
+        top.add_program(f'/tests/{name}', built('tests', 'qtest', name),
                         directory)
+    top.add_program('/tests/qemu-storage-daemon',
+                    built('storage-daemon', 'qemu-storage-daemon'), directory)
+    if vdpa_tool():
+        top.add_program('/tests/vdpa', vdpa_tool(), directory)
+    top.add_file('/tests/vdpa-disk', os.path.join(HERE, 'vdpa-disk'))
+    top.add_file('/tests/failwrite.so', fail_write(directory))
     for name in ('bios-256k.bin', 'kvmvapic.bin'):
         top.add_file(f'{SHARE}/{name}', firmware(name))
     path = os.path.join(directory, 'initrd')
@@ -105,7 +123,7 @@ class Outer:
         self.machine.wait()
 
 
-def run_test(outer, tap, name, pattern):
+def run_test(outer, tap, name, pattern, prefix=''):
     """Each case by itself, so that none is lost when another dies."""
     _, lines = outer.run(f'/tests/{name} -l')
     cases = [line for line in lines if line.startswith('/')]
@@ -115,7 +133,7 @@ def run_test(outer, tap, name, pattern):
         if pattern not in case:
             continue
         start = time.monotonic()
-        status, lines = outer.run(f'/tests/{name} --tap -k -p {case}')
+        status, lines = outer.run(f'{prefix}/tests/{name} --tap -k -p {case}')
         if os.environ.get('T'):
             tap.note(f'{time.monotonic() - start:.1f} s')
         results = [r for r in map(RESULT.match, lines) if r and r[2] == case]
@@ -129,6 +147,15 @@ def run_test(outer, tap, name, pattern):
                 tap.note(f'{case}: {line[8:]}')
 
 
+def run_vdpa(outer, tap, pattern):
+    if not vdpa_tool():
+        tap.skip('vDPA', 'no vdpa: install iproute2')
+        return
+    status, lines = outer.run('/tests/vdpa-disk')
+    if tap.check('vDPA: there is a device', status == 0, '\n'.join(lines)):
+        run_test(outer, tap, VDPA, pattern, f'env VIOMMU_VDPA={lines[-1]} ')
+
+
 def run(tap, pattern=''):
     """All of it. Never raises for a guest that fails: that is a result."""
     directory = tempfile.mkdtemp(prefix='viommu-l1-')
@@ -138,8 +165,9 @@ def run(tap, pattern=''):
         with Machine(assets.emulator(), machine_args(facts, path),
                      directory) as machine:
             outer = Outer(machine)
-            for name in TESTS:
+            for name in VHOST:
                 run_test(outer, tap, name, pattern)
+            run_vdpa(outer, tap, pattern)
             outer.off()
     except (GuestError, QmpError, OSError) as error:
         tap.check('the kernel\'s backends: the guest goes on', False, error)

@@ -301,16 +301,20 @@ static void take_fault(Net *n, bool is_read, uint64_t iova)
     g_assert_cmphex(fault.info, ==, iova);
 }
 
-/* vhost does it, and not QEMU's own virtio-net. */
-static void assert_vhost(Net *n)
+/* Does vhost do it, or QEMU's own virtio-net? */
+static bool is_vhost(Net *n)
 {
-    QDict *answer = qtest_qmp(n->vtd->qts,
+    QDict *answer;
+    bool started;
+
+    answer = qtest_qmp(n->vtd->qts,
         "{'execute': 'x-query-virtio-status',"
         " 'arguments': {'path': '/machine/peripheral/nic/virtio-backend'}}");
 
-    g_assert_true(qdict_get_bool(qdict_get_qdict(answer, "return"),
-                                 "vhost-started"));
+    started = qdict_get_bool(qdict_get_qdict(answer, "return"),
+                             "vhost-started");
     qobject_unref(answer);
+    return started;
 }
 
 /*
@@ -322,7 +326,7 @@ static void test_asks(const void *opaque)
     Net *n = net_started(opaque);
     uint32_t got;
 
-    assert_vhost(n);
+    g_assert_true(is_vhost(n));
     stamp_page(n, n->page[0], 1);
     tx_post(n, TX_IOVA, 1);
     take_fault(n, true, TX_IOVA);
@@ -647,10 +651,8 @@ static void see_started(Net *n)
     assert_untouched(n, n->page[1]);
 }
 
-static Net *net_busy(const How *how)
+static void make_busy(Net *n)
 {
-    Net *n = net_started(how);
-
     stamp_page(n, n->page[0], 1);
     reuse(n, n->page[1]);
     map(n, TX_IOVA, n->page[0]);
@@ -659,13 +661,13 @@ static Net *net_busy(const How *how)
     tap_send(n->tap, 2);
     viommu_until(n->vtd, is_used(n, n->page[1]));
     tx_post(n, TX_IOVA, BATCH);
-    return n;
 }
 
 static void test_reset(const void *opaque)
 {
-    Net *n = net_busy(opaque);
+    Net *n = net_started(opaque);
 
+    make_busy(n);
     qvirtio_reset(&n->pci->vdev);
     see_stopped(n);
     vring_device_free(n->pci);
@@ -677,8 +679,9 @@ static void test_reset(const void *opaque)
 
 static void test_system_reset(const void *opaque)
 {
-    Net *n = net_busy(opaque);
+    Net *n = net_started(opaque);
 
+    make_busy(n);
     vtd_reset(n->vtd);
     see_stopped(n);
     vring_device_free(n->pci);
@@ -693,14 +696,57 @@ static void test_system_reset(const void *opaque)
 
 static void test_bus_master(const void *opaque)
 {
-    Net *n = net_busy(opaque);
+    Net *n = net_started(opaque);
     uint16_t command = qpci_config_readw(n->pci->pdev, PCI_COMMAND);
 
+    make_busy(n);
     qpci_config_writew(n->pci->pdev, PCI_COMMAND,
                        command & ~PCI_COMMAND_MASTER);
     see_stopped(n);
     vring_device_free(n->pci);
     start(n);
+    see_started(n);
+    vtd_assert_no_fault(n->vtd);
+    net_free(n);
+}
+
+/*
+ * The kernel keeps a translation: its device ends there, and the guest goes on.
+ */
+static void test_refuses(const void *opaque)
+{
+    g_autofree char *flag = g_strdup_printf("%s/refuse", g_get_tmp_dir());
+    GThread *sender;
+    uint8_t status;
+    Net *n;
+
+    g_setenv("LD_PRELOAD", "/tests/failwrite.so", true);
+    g_setenv("VIOMMU_FAIL_UNMAP", flag, true);
+    n = net_started(opaque);
+    g_unsetenv("LD_PRELOAD");
+    make_busy(n);
+    g_atomic_int_set(&stop_traffic, 0);
+    sender = g_thread_new("sender", send_all_the_time, n);
+
+    g_assert_true(g_file_set_contents(flag, "", 0, NULL));
+    map(n, RX_IOVA, n->other);
+    inv(n, RX_IOVA);
+    reuse(n, n->page[1]);
+    g_assert_false(is_vhost(n));
+    status = n->pci->vdev.bus->get_status(&n->pci->vdev);
+    g_assert_cmphex(status & VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+    viommu_turns(n->vtd);
+    assert_untouched(n, n->page[1]);
+    inv(n, TX_IOVA);
+    unlink(flag);
+    g_atomic_int_set(&stop_traffic, 1);
+    g_thread_join(sender);
+
+    qvirtio_reset(&n->pci->vdev);
+    see_stopped(n);
+    vring_device_free(n->pci);
+    start(n);
+    g_assert_true(is_vhost(n));
     see_started(n);
     vtd_assert_no_fault(n->vtd);
     net_free(n);
@@ -793,6 +839,7 @@ int main(int argc, char **argv)
     add_ends("reset", test_reset);
     add_ends("system-reset", test_system_reset);
     add_ends("bus-master", test_bus_master);
+    add_ends("refuses", test_refuses);
     add_ends("te", test_te);
     add_ends("te-late", test_te_late);
     return g_test_run();

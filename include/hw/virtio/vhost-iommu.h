@@ -31,10 +31,16 @@ bool vhost_iommu_may_translate(struct vhost_dev *dev);
 
 /**
  * vhost_iommu_unmap: tell the backend that @iova .. @iova + @len - 1 is gone.
- * A backend that cannot be told keeps the drain waiting until it is stopped,
- * and its device is marked broken.
+ * See vhost_iommu_failed() for a backend that cannot be told.
  */
 void vhost_iommu_unmap(struct vhost_dev *dev, hwaddr iova, hwaddr len);
+
+/**
+ * vhost_iommu_failed: the backend keeps a translation that is gone.  Its
+ * device is broken (needs a reset) and will be stopped from the main loop; the
+ * drain waits until it is.
+ */
+void vhost_iommu_failed(struct vhost_dev *dev, hwaddr iova, hwaddr len);
 
 /** vhost_iommu_stopped: the backend does no DMA any more. */
 void vhost_iommu_stopped(struct vhost_dev *dev);
