@@ -28,6 +28,10 @@ bool vhost_iommu_register(struct vhost_dev *dev, struct vhost_iommu *iommu)
 {
     Error *err = NULL;
 
+    if (!dev->vhost_ops->vhost_send_device_iotlb_msg) {
+        /* vDPA asks for nothing; it has a listener of its own. */
+        return false;
+    }
     if (dev->vdev->device_iotlb_enabled) {
         if (!register_for(iommu, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, &err)) {
             return true;
@@ -129,12 +133,14 @@ void vhost_iommu_stopped(struct vhost_dev *dev)
     }
 }
 
-void vhost_iommu_explain(struct vhost_dev *dev, uint64_t wanted)
+uint64_t vhost_iommu_features(struct vhost_dev *dev, uint64_t wanted)
 {
     if (virtio_has_feature(wanted, VIRTIO_F_ACCESS_PLATFORM) &&
         !virtio_has_feature(dev->features, VIRTIO_F_ACCESS_PLATFORM)) {
         warn_report("the vhost backend does not offer VIRTIO_F_ACCESS_PLATFORM "
                     "(feature 33: IOTLB messages), so with iommu_platform=on "
                     "it cannot be used behind a vIOMMU");
+        virtio_clear_feature(&wanted, VIRTIO_F_ACCESS_PLATFORM);
     }
+    return wanted;
 }

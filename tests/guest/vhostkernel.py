@@ -33,6 +33,8 @@ VHOST = ['viommu-vhost-net-test', 'viommu-vhost-kernel-test']
 VDPA = 'viommu-vdpa-test'
 # The emulator looks for its firmware there.
 SHARE = '/usr/share/qemu'
+# Seconds for a case, which takes less than one: only what hangs is ended.
+LIMIT = 200
 RESULT = re.compile(r'(not )?ok\b ?\d* ?-? ?(\S+)(.*)')
 
 
@@ -133,7 +135,8 @@ def run_test(outer, tap, name, pattern, prefix=''):
         if pattern not in case:
             continue
         start = time.monotonic()
-        status, lines = outer.run(f'{prefix}/tests/{name} --tap -k -p {case}')
+        status, lines = outer.run(f'timeout {LIMIT} {prefix}/tests/{name} '
+                                  f'--tap -k -p {case}')
         if os.environ.get('T'):
             tap.note(f'{time.monotonic() - start:.1f} s')
         results = [r for r in map(RESULT.match, lines) if r and r[2] == case]
