@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The device is the disk that VIOMMU_VDPA names: full of RIG_ON_DISK, made by
- * tests/guest/vhostkernel.py, which also runs this in a Linux guest.  It is a
- * process that does its DMA through VDUSE, the kernel's vDPA in user space, and
- * loses its memory map when the kernel is told to unmap.
+ * The device is the disk that VIOMMU_VDPA names: full of ON_DISK, made by
+ * tests/guest/vdpa-disk in a Linux guest.  It is a process, VIOMMU_VDUSE_PID,
+ * that does its DMA through VDUSE, the kernel's vDPA in user space, and loses
+ * its memory map when the kernel is told to unmap.
  */
 #include "qemu/osdep.h"
 #include "standard-headers/linux/virtio_config.h"
@@ -238,6 +238,32 @@ static void test_refuses(void)
     vdpa_free(d);
 }
 
+/*
+ * The process behind the device does not answer.  The kernel gives it up after
+ * a while, and says that the memory is unmapped.
+ */
+static void test_silent(void)
+{
+    const char *timeout = g_getenv("VIOMMU_VDUSE_TIMEOUT");
+    pid_t pid = atoi(g_getenv("VIOMMU_VDUSE_PID"));
+    VDPA *d = vdpa_started();
+    int fd;
+
+    remap(d, DATA_IOVA, d->page[0]);
+    read_disk(d, DATA_IOVA);
+    /* Seconds */
+    fd = open(timeout, O_WRONLY);
+    g_assert_cmpint(write(fd, "1", 1), ==, 1);
+    close(fd);
+    g_assert_cmpint(kill(pid, SIGSTOP), ==, 0);
+    vtd_unmap(d->vtd, &d->dom, DATA_IOVA, 1);
+    inv(d, DATA_IOVA);
+    inv(d, DATA_IOVA);
+    qtest_qmp_assert_success(d->vtd->qts, "{'execute': 'query-status'}");
+    kill(pid, SIGKILL);
+    vdpa_free(d);
+}
+
 /* Without caching-mode the unit cannot say what to map, so nothing is. */
 static void test_no_caching_mode(void)
 {
@@ -262,5 +288,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/vdpa/te", test_te);
     qtest_add_func("/viommu/vdpa/refuses", test_refuses);
     qtest_add_func("/viommu/vdpa/no-caching-mode", test_no_caching_mode);
+    /* The device is of no use afterwards. */
+    qtest_add_func("/viommu/vdpa/silent", test_silent);
     return g_test_run();
 }

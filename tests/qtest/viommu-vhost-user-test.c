@@ -507,6 +507,36 @@ static void test_ats(void)
     rig_end(r);
 }
 
+/*
+ * Translation off and on again: what the device-TLB was told meanwhile is an
+ * identity map, which only QEMU knows of.
+ */
+static void test_ats_te(void)
+{
+    VURig *r = rig_with("device-iotlb=on", true, VTD_REGISTER);
+    VTD *vtd = r->vtd;
+    unsigned n;
+
+    start(r);
+    plug_set_ats(&vtd->unit, r->sid, true);
+    vtd_gcmd(vtd, 0, VTD_G_TE);
+    viommu_until(vtd, !(vtd_read32(vtd, VTD_GSTS) & VTD_G_TE));
+    viommu_turns(vtd);
+    vu_keep(r->vu, true);
+    n = vu_invalidations(r->vu);
+    vtd_gcmd(vtd, VTD_G_TE, 0);
+    viommu_until(vtd, vu_kept(r->vu) == 2);
+    g_assert_false(vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
+    g_assert_cmpuint(vu_invalidations(r->vu), ==, n + 2);
+    g_assert_true(vu_covered(r->vu, 0, INTERRUPT_RANGE));
+    vu_answer(r->vu, 0);
+    viommu_turns(vtd);
+    g_assert_false(vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
+    vu_answer(r->vu, 0);
+    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
+    rig_end(r);
+}
+
 /* A unit that refuses vhost's notifiers breaks the device and nothing else. */
 static void test_refused_unit(void)
 {
@@ -598,6 +628,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/vhost-user/flood", test_flood);
     qtest_add_func("/viommu/vhost-user/ats-without", test_ats_without);
     qtest_add_func("/viommu/vhost-user/ats", test_ats);
+    qtest_add_func("/viommu/vhost-user/ats-te", test_ats_te);
     qtest_add_func("/viommu/vhost-user/refused-unit", test_refused_unit);
     qtest_add_data_func("/viommu/vhost-user/plug/no-access-platform",
                         &withouts[0], test_plug);

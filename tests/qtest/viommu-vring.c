@@ -117,6 +117,7 @@ unsigned vring_room(const VRing *ring)
 
 void vring_kick(VRing *ring)
 {
+    /* The device must not see the kick before the buffer. */
     smp_mb();
     qpci_io_writew(ring->pci->pdev, ring->pci->bar, ring->notify,
                    ring->index);
