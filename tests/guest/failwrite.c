@@ -4,13 +4,16 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * While the file VIOMMU_FAIL_UNMAP names is there, the write of a message
- * VHOST_IOTLB_INVALIDATE fails.  No kernel does that on request.
+ * VHOST_IOTLB_INVALIDATE fails, which no kernel does on request.  Then
+ * vhost-net takes its time to stop, so that it matters who waits for it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
-#include <linux/vhost_types.h>
+#include <linux/vhost.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static int is_unmap(const void *data, size_t size)
@@ -25,17 +28,41 @@ static int is_unmap(const void *data, size_t size)
            v1->iotlb.type == VHOST_IOTLB_INVALIDATE;
 }
 
+static int is_on(void)
+{
+    const char *flag = getenv("VIOMMU_FAIL_UNMAP");
+
+    return flag && access(flag, F_OK) == 0;
+}
+
 ssize_t write(int fd, const void *data, size_t size)
 {
     static ssize_t (*real)(int, const void *, size_t);
-    const char *flag = getenv("VIOMMU_FAIL_UNMAP");
 
     if (!real) {
         *(void **)&real = dlsym(RTLD_NEXT, "write");
     }
-    if (flag && is_unmap(data, size) && access(flag, F_OK) == 0) {
+    if (is_unmap(data, size) && is_on()) {
         errno = EIO;
         return -1;
     }
     return real(fd, data, size);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    static int (*real)(int, unsigned long, ...);
+    va_list ap;
+    void *arg;
+
+    if (!real) {
+        *(void **)&real = dlsym(RTLD_NEXT, "ioctl");
+    }
+    va_start(ap, request);
+    arg = va_arg(ap, void *);
+    va_end(ap);
+    if (request == VHOST_NET_SET_BACKEND && is_on()) {
+        usleep(50 * 1000);
+    }
+    return real(fd, request, arg);
 }

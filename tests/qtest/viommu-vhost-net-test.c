@@ -532,6 +532,9 @@ static void test_race_tx(const void *opaque)
     net_free(n);
 }
 
+/* Between frames; microseconds */
+static gint pause_us = 20;
+
 static void *send_all_the_time(void *opaque)
 {
     Net *n = opaque;
@@ -539,7 +542,7 @@ static void *send_all_the_time(void *opaque)
 
     for (i = 0; !g_atomic_int_get(&stop_traffic); i++) {
         tap_send(n->tap, i);
-        g_usleep(20);
+        g_usleep(g_atomic_int_get(&pause_us));
     }
     return NULL;
 }
@@ -712,6 +715,7 @@ static void test_bus_master(const void *opaque)
 
 /*
  * The kernel keeps a translation: its device ends there, and the guest goes on.
+ * The invalidation is complete when vhost has stopped.
  */
 static void test_refuses(const void *opaque)
 {
@@ -726,7 +730,11 @@ static void test_refuses(const void *opaque)
     g_unsetenv("LD_PRELOAD");
     make_busy(n);
     g_atomic_int_set(&stop_traffic, 0);
+    /* So that the ring does not run empty while QEMU does not listen */
+    g_atomic_int_set(&pause_us, 1000);
     sender = g_thread_new("sender", send_all_the_time, n);
+    reuse(n, n->page[1]);
+    viommu_until(n->vtd, is_used(n, n->page[1]));
 
     g_assert_true(g_file_set_contents(flag, "", 0, NULL));
     map(n, RX_IOVA, n->other);
