@@ -561,6 +561,17 @@ static bool viommu_refresh(VIOMMUEndpoint *ep)
     return !bypass;
 }
 
+/*
+ * In the bypass view a device-TLB (of a vhost backend) got what an identity
+ * map would say.  Hardware translates nothing for it then, so the guest need
+ * not invalidate it.  Not in a memory transaction: the notifiers come with the
+ * region.
+ */
+static void viommu_forget_identity(VIOMMUEndpoint *ep)
+{
+    viommu_notify_device_tlb(ep, 0, HWADDR_MAX);
+}
+
 /* An endpoint turned out to bypass while some other thread did DMA. */
 static void viommu_refresh_bh(void *opaque)
 {
@@ -579,6 +590,7 @@ static void viommu_refresh_bh(void *opaque)
          * drain that has to cover the switch begins here.
          */
         if (qatomic_read(&ep->refresh) && viommu_refresh(ep)) {
+            viommu_forget_identity(ep);
             dma_drain_start(v->drain, &scope);
         }
     }
@@ -663,6 +675,9 @@ static void config_changed(VIOMMUEndpoint *ep)
     };
 
     scope.topology = viommu_refresh(ep);
+    if (scope.topology) {
+        viommu_forget_identity(ep);
+    }
     viommu_notify_unmap(ep, 0, HWADDR_MAX);
     dma_drain_start(ep->viommu->drain, &scope);
 }
@@ -931,6 +946,9 @@ static void viommu_start_over(VIOMMU *v, bool drain)
     memory_region_transaction_commit();
     QLIST_FOREACH(ep, &v->endpoints, next) {
         viommu_notify_unmap(ep, 0, HWADDR_MAX);
+        if (scope.topology) {
+            viommu_forget_identity(ep);
+        }
     }
     if (drain) {
         dma_drain_start(v->drain, &scope);

@@ -14,6 +14,7 @@
 #include "hw/virtio/virtio.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/main-loop.h"
 #include "system/dma-inflight.h"
 
 static int register_for(struct vhost_iommu *iommu, IOMMUNotifierFlag flags,
@@ -27,6 +28,10 @@ bool vhost_iommu_register(struct vhost_dev *dev, struct vhost_iommu *iommu)
 {
     Error *err = NULL;
 
+    if (!dev->vhost_ops->vhost_send_device_iotlb_msg) {
+        /* vDPA asks for nothing; it has a listener of its own. */
+        return false;
+    }
     if (dev->vdev->device_iotlb_enabled) {
         if (!register_for(iommu, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, &err)) {
             return true;
@@ -74,28 +79,49 @@ static void vhost_iommu_abandoned(void *opaque)
 {
     struct vhost_dev *dev = opaque;
 
-    vhost_iommu_stopped(dev);
+    dma_drain_release(dev->iommu_hold);
+    dev->iommu_hold = NULL;
 }
 
 static const DMAHoldOps vhost_iommu_hold_ops = {
     .abandon = vhost_iommu_abandoned,
 };
 
+/* Not where it happened: that may be in the middle of starting the device. */
+static void vhost_iommu_stop(void *opaque)
+{
+    VirtIODevice *vdev = opaque;
+
+    if (vdev->broken && vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
+        virtio_set_status(vdev, vdev->status & ~VIRTIO_CONFIG_S_DRIVER_OK);
+    }
+    object_unref(OBJECT(vdev));
+}
+
+void vhost_iommu_failed(struct vhost_dev *dev, hwaddr iova, hwaddr len)
+{
+    VirtIODevice *vdev = dev->vdev;
+
+    if (!dev->iommu_hold) {
+        dev->iommu_hold = dma_drain_hold(vdev->dma_as, iova, len,
+                                         &vhost_iommu_hold_ops, dev);
+    }
+    virtio_error(vdev, "a translation could not be taken back from its vhost "
+                 "backend, which is stopped");
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), vhost_iommu_stop,
+                            object_ref(OBJECT(vdev)));
+}
+
 void vhost_iommu_unmap(struct vhost_dev *dev, hwaddr iova, hwaddr len)
 {
     int r = vhost_backend_invalidate_device_iotlb(dev, iova, len);
 
-    if (r >= 0) {
-        return;
+    if (r < 0) {
+        error_report("%s: its vhost backend could not be told of an "
+                     "invalidation of IOVA 0x%" PRIx64 ", 0x%" PRIx64
+                     " bytes: %s", dev->vdev->name, iova, len, strerror(-r));
+        vhost_iommu_failed(dev, iova, len);
     }
-    error_report("%s: its vhost backend could not be told of an invalidation "
-                 "of IOVA 0x%" PRIx64 ", 0x%" PRIx64 " bytes: %s",
-                 dev->vdev->name, iova, len, strerror(-r));
-    if (!dev->iommu_hold) {
-        dev->iommu_hold = dma_drain_hold(dev->vdev->dma_as, iova, len,
-                                         &vhost_iommu_hold_ops, dev);
-    }
-    virtio_error(dev->vdev, "a translation could not be taken back");
 }
 
 void vhost_iommu_stopped(struct vhost_dev *dev)
@@ -107,12 +133,14 @@ void vhost_iommu_stopped(struct vhost_dev *dev)
     }
 }
 
-void vhost_iommu_explain(struct vhost_dev *dev, uint64_t wanted)
+uint64_t vhost_iommu_features(struct vhost_dev *dev, uint64_t wanted)
 {
     if (virtio_has_feature(wanted, VIRTIO_F_ACCESS_PLATFORM) &&
         !virtio_has_feature(dev->features, VIRTIO_F_ACCESS_PLATFORM)) {
         warn_report("the vhost backend does not offer VIRTIO_F_ACCESS_PLATFORM "
                     "(feature 33: IOTLB messages), so with iommu_platform=on "
                     "it cannot be used behind a vIOMMU");
+        virtio_clear_feature(&wanted, VIRTIO_F_ACCESS_PLATFORM);
     }
+    return wanted;
 }

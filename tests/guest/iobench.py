@@ -13,8 +13,6 @@ does on a guest's register write is done in a vCPU.) JSON on standard output.
 """
 
 import argparse
-import importlib.machinery
-import importlib.util
 import json
 import os
 import shutil
@@ -27,6 +25,7 @@ import time
 
 import assets
 from machine import GuestError, Machine
+from overlay import Overlay
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 VIRTIO = 'disable-legacy=on,iommu_platform=on'
@@ -40,27 +39,15 @@ WORK = [
 
 
 def initramfs(facts, directory):
-    """The tests' own, and a second archive on top: another init, a program."""
-    loader = importlib.machinery.SourceFileLoader(
-        'guest_initramfs', os.path.join(assets.SCRIPTS, 'guest-initramfs'))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    maker = importlib.util.module_from_spec(spec)
-    # No bytecode beside the script
-    sys.dont_write_bytecode = True
-    loader.exec_module(maker)
+    """With another init, and a program."""
     program = os.path.join(directory, 'iobench')
     subprocess.run(['cc', '-static', '-O2', '-o', program,
                     os.path.join(HERE, 'iobench.c')], check=True)
-    top = maker.Cpio()
-    for name, path in (('init', os.path.join(HERE, 'iobench-init')),
-                       ('bin/iobench', program)):
-        top.add(name, 0o100755, maker.read(path))
+    top = Overlay()
+    top.add_file('init', os.path.join(HERE, 'iobench-init'))
+    top.add_file('bin/iobench', program)
     path = os.path.join(directory, 'initrd')
-    with open(path, 'wb') as out:
-        with open(assets.initramfs(facts), 'rb') as below:
-            data = below.read()
-        # An archive begins at a multiple of four.
-        out.write(data + b'\0' * (-len(data) % 4) + top.finish())
+    top.write(facts, path)
     return path
 
 

@@ -9,6 +9,10 @@
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-plug.h"
 
+/* Configuration space in memory; where the host bridge is told so */
+#define ECAM        0xb0000000ULL
+#define Q35_PCIEXBAR 0x60
+
 static void slot_control(QPCIDevice *port, uint16_t value)
 {
     uint8_t cap = qpci_find_capability(port, PCI_CAP_ID_EXP, 0);
@@ -58,4 +62,22 @@ unsigned plug_maps(Unit *unit)
     }
     qobject_unref(answer);
     return n;
+}
+
+void plug_set_ats(Unit *unit, uint16_t sid, bool on)
+{
+    QPCIDevice *host = qpci_device_find(unit->bus, 0);
+    uint64_t config = ECAM + (sid << 12);
+    unsigned at = 0x100;
+    uint32_t header;
+
+    qpci_config_writel(host, Q35_PCIEXBAR, ECAM | 1);
+    while (((header = qtest_readl(unit->qts, config + at)) & 0xffff) !=
+           PCI_EXT_CAP_ID_ATS) {
+        at = header >> 20;
+        g_assert_cmphex(at, >=, 0x100);
+    }
+    qtest_writew(unit->qts, config + at + PCI_ATS_CTRL,
+                 on ? PCI_ATS_CTRL_ENABLE : 0);
+    g_free(host);
 }

@@ -19,5 +19,7 @@ void plug_power(QPCIDevice *port);
 void plug_pull(Unit *unit, QPCIDevice *port, const char *id);
 /* plug_maps: how many maps are in flight in the whole machine. */
 unsigned plug_maps(Unit *unit);
+/* plug_set_ats: switch ATS of the PCI Express device @sid on a q35 machine. */
+void plug_set_ats(Unit *unit, uint16_t sid, bool on);
 
 #endif

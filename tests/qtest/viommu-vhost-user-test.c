@@ -11,7 +11,6 @@
 #include "qemu/osdep.h"
 #include "libqos/pci.h"
 #include "qobject/qdict.h"
-#include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "viommu-plug.h"
 #include "viommu-rig.h"
@@ -20,9 +19,6 @@
 #define DEVFN       (5 << 3)
 #define BEHIND      (1 << 8)           /* bus 1, device 0 */
 #define DID         7
-/* Configuration space in memory; where the host bridge is told so */
-#define ECAM        0xb0000000ULL
-#define Q35_PCIEXBAR 0x60
 #define INTERRUPT_RANGE     0xfee00000ULL
 #define INTERRUPT_RANGE_END 0xfef00000ULL
 #define MSEC        (1000 * 1000LL)
@@ -463,36 +459,17 @@ static void test_flood(void)
     rig_end(r);
 }
 
-static void set_ats(VURig *r, bool on)
-{
-    QTestState *qts = r->vtd->qts;
-    QPCIDevice *host = qpci_device_find(r->vtd->bus, 0);
-    uint64_t config = ECAM + (r->sid << 12);
-    unsigned at = 0x100;
-    uint32_t header;
-
-    qpci_config_writel(host, Q35_PCIEXBAR, ECAM | 1);
-    while (((header = qtest_readl(qts, config + at)) & 0xffff) !=
-           PCI_EXT_CAP_ID_ATS) {
-        at = header >> 20;
-        g_assert_cmphex(at, >=, 0x100);
-    }
-    qtest_writew(qts, config + at + PCI_ATS_CTRL,
-                 on ? PCI_ATS_CTRL_ENABLE : 0);
-    g_free(host);
-}
-
 /* Without device-IOTLB the guest may enable it all the same. */
 static void test_ats_without(void)
 {
     VURig *r = rig_with("", true, VTD_QUEUED);
 
     start(r);
-    set_ats(r, true);
+    plug_set_ats(&r->vtd->unit, r->sid, true);
     make_pending(r);
     vu_answer(r->vu, 0);
     see_done(r);
-    set_ats(r, false);
+    plug_set_ats(&r->vtd->unit, r->sid, false);
     make_pending(r);
     vu_answer(r->vu, 0);
     see_done(r);
@@ -506,7 +483,7 @@ static void test_ats(void)
     unsigned n;
 
     start(r);
-    set_ats(r, true);
+    plug_set_ats(&r->vtd->unit, r->sid, true);
     vu_keep(r->vu, true);
     n = vu_invalidations(r->vu);
     /* The IOTLB is not the device's any more ... */
@@ -523,10 +500,40 @@ static void test_ats(void)
     vu_answer(r->vu, 0);
     see_done(r);
 
-    set_ats(r, false);
+    plug_set_ats(&r->vtd->unit, r->sid, false);
     make_pending(r);
     vu_answer(r->vu, 0);
     see_done(r);
+    rig_end(r);
+}
+
+/*
+ * Translation off and on again: what the device-TLB was told meanwhile is an
+ * identity map, which only QEMU knows of.
+ */
+static void test_ats_te(void)
+{
+    VURig *r = rig_with("device-iotlb=on", true, VTD_REGISTER);
+    VTD *vtd = r->vtd;
+    unsigned n;
+
+    start(r);
+    plug_set_ats(&vtd->unit, r->sid, true);
+    vtd_gcmd(vtd, 0, VTD_G_TE);
+    viommu_until(vtd, !(vtd_read32(vtd, VTD_GSTS) & VTD_G_TE));
+    viommu_turns(vtd);
+    vu_keep(r->vu, true);
+    n = vu_invalidations(r->vu);
+    vtd_gcmd(vtd, VTD_G_TE, 0);
+    viommu_until(vtd, vu_kept(r->vu) == 2);
+    g_assert_false(vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
+    g_assert_cmpuint(vu_invalidations(r->vu), ==, n + 2);
+    g_assert_true(vu_covered(r->vu, 0, INTERRUPT_RANGE));
+    vu_answer(r->vu, 0);
+    viommu_turns(vtd);
+    g_assert_false(vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
+    vu_answer(r->vu, 0);
+    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
     rig_end(r);
 }
 
@@ -621,6 +628,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/vhost-user/flood", test_flood);
     qtest_add_func("/viommu/vhost-user/ats-without", test_ats_without);
     qtest_add_func("/viommu/vhost-user/ats", test_ats);
+    qtest_add_func("/viommu/vhost-user/ats-te", test_ats_te);
     qtest_add_func("/viommu/vhost-user/refused-unit", test_refused_unit);
     qtest_add_data_func("/viommu/vhost-user/plug/no-access-platform",
                         &withouts[0], test_plug);

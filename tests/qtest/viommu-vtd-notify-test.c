@@ -620,6 +620,8 @@ static void test_devtlb(void)
                               LISTENER_DEVICE "unmap=off,devtlb=on ",
                               VTD_QUEUED, VTD_TT_DEVICE_TLB);
 
+    /* Of what it may have got before translation was on. */
+    told_of(s->l, XIL_DEVTLB, 0, UINT64_MAX);
     inv_page(s, IOVA, 0);
     vtd_inv_iotlb(s->vtd, s->form, VTD_GLOBAL, 0, 0, 0);
     inv_device(s);

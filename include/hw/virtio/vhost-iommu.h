@@ -15,7 +15,8 @@
  * invalidates: its device-TLB, if the guest has enabled ATS and the vIOMMU has
  * device-TLB invalidations; otherwise the IOTLB.
  *
- * Returns: false if the vIOMMU refuses.  That has been reported, and
+ * Returns: false if it is not: the backend is one that does not translate by
+ * itself, or the vIOMMU refuses.  Then that has been reported, and
  * vhost_iommu_may_translate() says no until the device is stopped.
  */
 bool vhost_iommu_register(struct vhost_dev *dev, struct vhost_iommu *iommu);
@@ -31,18 +32,27 @@ bool vhost_iommu_may_translate(struct vhost_dev *dev);
 
 /**
  * vhost_iommu_unmap: tell the backend that @iova .. @iova + @len - 1 is gone.
- * A backend that cannot be told keeps the drain waiting until it is stopped,
- * and its device is marked broken.
+ * See vhost_iommu_failed() for a backend that cannot be told.
  */
 void vhost_iommu_unmap(struct vhost_dev *dev, hwaddr iova, hwaddr len);
+
+/**
+ * vhost_iommu_failed: the backend keeps a translation that is gone.  Its
+ * device is broken (needs a reset) and will be stopped from the main loop; the
+ * drain waits until it is.
+ */
+void vhost_iommu_failed(struct vhost_dev *dev, hwaddr iova, hwaddr len);
 
 /** vhost_iommu_stopped: the backend does no DMA any more. */
 void vhost_iommu_stopped(struct vhost_dev *dev);
 
 /**
- * vhost_iommu_explain: say why a device that was asked for a feature set with
- * VIRTIO_F_ACCESS_PLATFORM, @wanted, will not have it.
+ * vhost_iommu_features: of @wanted, what the device can offer as far as the
+ * vIOMMU is concerned.  Not every device's own list of what depends on the
+ * backend has VIRTIO_F_ACCESS_PLATFORM; without the backend it is a lie, so
+ * it is taken out, and a reason is given.  Behind a vIOMMU virtio then refuses
+ * to plug the device; elsewhere it offers the feature by itself.
  */
-void vhost_iommu_explain(struct vhost_dev *dev, uint64_t wanted);
+uint64_t vhost_iommu_features(struct vhost_dev *dev, uint64_t wanted);
 
 #endif
