@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-CHECKS := unit model qtest guest docs base migration
+CHECKS := unit model qtest guest vhost docs base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all run check $(CHECKS:%=check-%) check-vhost bench install upstream
+.PHONY: all run check $(CHECKS:%=check-%) bench install upstream
 .PHONY: clean distclean help
 
 # Ninja decides by itself how much it does at once.

@@ -36,7 +36,7 @@ class Testpmd:
         # first packet comes for it: try again when its translation is there.
         commands = os.path.join(directory, 'testpmd.cmd')
         with open(commands, 'w', encoding='utf-8') as f:
-            f.write('set burst tx delay 100 retry 200\nset fwd io retry\n')
+            f.write('set burst tx delay 100 retry 2000\nset fwd io retry\n')
         command += ['--', '--total-num-mbufs=4096', '--stats-period=1000000',
                     f'--cmdline-file={commands}']
         with open(self.log, 'wb') as log:

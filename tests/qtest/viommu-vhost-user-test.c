@@ -586,6 +586,26 @@ static void test_plug(const void *opaque)
     vu_free(vu);
 }
 
+/*
+ * A backend may expect each part of a ring in one piece, which pages behind a
+ * vIOMMU are not: the size of the rings is the operator's.
+ */
+static void test_queue_size(void)
+{
+    VURig *r = rig_started("", VTD_QUEUED);
+    QVirtioDevice *vdev = &r->blk->pci->vdev;
+    QDict *answer = qtest_qmp(r->vtd->qts, "{'execute': 'qom-get',"
+                              " 'arguments': {'path': %s,"
+                              " 'property': 'queue-size'}}", r->blk->backend);
+
+    qvirtio_reset(vdev);
+    vdev->bus->queue_select(vdev, 0);
+    g_assert_cmpuint(vdev->bus->get_queue_size(vdev), ==,
+                     qdict_get_int(answer, "return"));
+    qobject_unref(answer);
+    rig_end(r);
+}
+
 static void add(const char *name, void (*fn)(const void *opaque))
 {
     static const VTDForm forms[] = { VTD_REGISTER, VTD_QUEUED };
@@ -630,6 +650,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/vhost-user/ats", test_ats);
     qtest_add_func("/viommu/vhost-user/ats-te", test_ats_te);
     qtest_add_func("/viommu/vhost-user/refused-unit", test_refused_unit);
+    qtest_add_func("/viommu/vhost-user/queue-size", test_queue_size);
     qtest_add_data_func("/viommu/vhost-user/plug/no-access-platform",
                         &withouts[0], test_plug);
     qtest_add_data_func("/viommu/vhost-user/plug/no-reply-ack",
