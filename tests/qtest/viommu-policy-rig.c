@@ -103,6 +103,20 @@ char *policy_args(PolicyModel model, const char *policy, const char *before,
     return g_string_free(args, false);
 }
 
+bool policy_firmware = true;
+
+/* Nobody runs it. */
+static char *make_firmware(void)
+{
+    char *name;
+    int fd = g_file_open_tmp("viommu-policy-XXXXXX", &name, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(write(fd, "none", 4), ==, 4);
+    close(fd);
+    return name;
+}
+
 PolicyRig *policy_start(PolicyModel model, const char *policy,
                         const char *before, const char *after)
 {
@@ -113,7 +127,11 @@ PolicyRig *policy_start(PolicyModel model, const char *policy,
     g_assert_cmpint(fd, >=, 0);
     close(fd);
     rig->model = model;
-    rig->qts = qtest_initf("%s 2>%s", args, rig->log);
+    if (is_arm() && policy_firmware) {
+        rig->bios = make_firmware();
+    }
+    rig->qts = qtest_initf("%s %s %s 2>%s", args, rig->bios ? "-bios" : "",
+                           rig->bios ?: "", rig->log);
     rig->next = 0x200000;
     rig->next_bus = 1;
     if (is_arm()) {
@@ -146,6 +164,10 @@ void policy_stop(PolicyRig *rig)
         qpci_free_pc(rig->bus);
     }
     qtest_quit(rig->qts);
+    if (rig->bios) {
+        g_unlink(rig->bios);
+        g_free(rig->bios);
+    }
     g_unlink(rig->log);
     g_free(rig->log);
     g_free(rig);

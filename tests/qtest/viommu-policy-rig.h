@@ -44,7 +44,14 @@ typedef struct PolicyRig {
     uint64_t next;           /* first guest memory nobody has taken */
     uint8_t next_bus;
     char *log;               /* file with what QEMU says */
+    char *bios;              /* file that stands for firmware; or NULL */
 } PolicyRig;
+
+/*
+ * policy_firmware: does a machine of Arm have firmware, which gives the guest
+ * ACPI tables?  If not, the guest gets a device tree.
+ */
+extern bool policy_firmware;
 
 /* policy_models: the models that the emulator under test has. */
 unsigned policy_models(PolicyModel models[2]);

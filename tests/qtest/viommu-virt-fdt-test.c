@@ -213,6 +213,7 @@ int main(int argc, char **argv)
     unsigned i;
 
     g_test_init(&argc, &argv, NULL);
+    policy_firmware = false;
     for (i = 0; i < G_N_ELEMENTS(policies); i++) {
         g_autofree char *smmu =
             g_strdup_printf("/viommu/virt/fdt/smmuv3/%s", policies[i]);
