@@ -10,11 +10,11 @@
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/pci_device.h"
 #include "hw/virtio/virtio.h"
-#include "hw/virtio/virtio-bus.h"
 #include "qapi/qapi-events-viommu.h"
 #include "qemu/error-report.h"
 #include "trace.h"
 #include "viommu-internal.h"
+#include "viommu-policy-internal.h"
 
 /*
  * The device that stands at the endpoint's address now; NULL if it has gone.
@@ -24,18 +24,6 @@
 static PCIDevice *viommu_endpoint_device(VIOMMUEndpoint *ep)
 {
     return ep->bus ? ep->bus->devices[ep->devfn] : NULL;
-}
-
-static VirtIODevice *pci_virtio_device(PCIDevice *dev)
-{
-    BusState *bus;
-
-    QLIST_FOREACH(bus, &DEVICE(dev)->child_bus, sibling) {
-        if (object_dynamic_cast(OBJECT(bus), TYPE_VIRTIO_BUS)) {
-            return virtio_bus_get_device(VIRTIO_BUS(bus));
-        }
-    }
-    return NULL;
 }
 
 /* The two events say the same of a map; QAPI made both functions. */
@@ -81,7 +69,7 @@ void viommu_device_abandon(void *opaque, const DMAMapInfo *map, int64_t age)
     if (!dev) {
         return;
     }
-    vdev = pci_virtio_device(dev);
+    vdev = viommu_policy_virtio(dev);
     if (vdev) {
         virtio_error(vdev, "DMA at IOVA 0x%" PRIx64 " did not end within the "
                      "vIOMMU's drain-timeout", map->iova);

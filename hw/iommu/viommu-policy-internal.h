@@ -10,6 +10,8 @@
 
 /* The vIOMMU that @dev is behind; NULL: none.  BQL. */
 VIOMMUPolicy *viommu_policy_of(PCIDevice *dev);
+/* The virtio device whose transport @dev is; NULL: none.  BQL. */
+VirtIODevice *viommu_policy_virtio(PCIDevice *dev);
 /* Does @vdev's DMA go through the vIOMMU, if there is one?  BQL. */
 bool viommu_policy_translated(VirtIODevice *vdev);
 

@@ -12,7 +12,7 @@
 #include "hw/virtio/virtio-bus.h"
 #include "viommu-policy-internal.h"
 
-static VirtIODevice *virtio_of(PCIDevice *dev)
+VirtIODevice *viommu_policy_virtio(PCIDevice *dev)
 {
     BusState *bus;
 
@@ -69,7 +69,7 @@ VIOMMUListed viommu_policy_listed(PCIDevice *dev)
     if (is_bridge(dev)) {
         return bridge_listed(dev);
     }
-    vdev = virtio_of(dev);
+    vdev = viommu_policy_virtio(dev);
     return vdev && !viommu_policy_translated(vdev) ? VIOMMU_LISTED_NONE :
                                                      VIOMMU_LISTED_ALL;
 }

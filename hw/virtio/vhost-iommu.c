@@ -102,10 +102,12 @@ void vhost_iommu_failed(struct vhost_dev *dev, hwaddr iova, hwaddr len)
 {
     VirtIODevice *vdev = dev->vdev;
 
-    if (!dev->iommu_hold) {
-        dev->iommu_hold = dma_drain_hold(vdev->dma_as, iova, len,
-                                         &vhost_iommu_hold_ops, dev);
+    if (dev->iommu_hold) {
+        /* It will be stopped, and all later fences wait for that already. */
+        return;
     }
+    dev->iommu_hold = dma_drain_hold(vdev->dma_as, iova, len,
+                                     &vhost_iommu_hold_ops, dev);
     virtio_error(vdev, "a translation could not be taken back from its vhost "
                  "backend, which is stopped");
     aio_bh_schedule_oneshot(qemu_get_aio_context(), vhost_iommu_stop,
