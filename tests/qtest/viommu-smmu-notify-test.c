@@ -113,6 +113,9 @@ typedef struct Gone {
 static const Gone gones[] = {
     { "nh-va/page", SMMU_STE_S1, SMMU_CMD_TLBI_NH_VA | TAG, PAGE_DW1 },
     { "nh-va/no-hint", SMMU_STE_S1, SMMU_CMD_TLBI_NH_VA | TAG, IOVA },
+    { "nh-va/table", SMMU_STE_S1, SMMU_CMD_TLBI_NH_VA | TAG |
+      SMMU_CMD_NUM(31) | SMMU_CMD_SCALE(4), (IOVA & ~0x1fffffULL) |
+      SMMU_CMD1_TG(1) },
     { "nh-vaa", SMMU_STE_S1, SMMU_CMD_TLBI_NH_VAA | TAG, PAGE_DW1 },
     { "range", SMMU_STE_S1, SMMU_CMD_TLBI_NH_VA | TAG | SMMU_CMD_NUM(7),
       PAGE_DW1 - 0x5000 },
@@ -129,6 +132,14 @@ static const Gone gones[] = {
       SMMU_CMD_VMID(VMID) | SMMU_CMD_ASID(ASID + 1), 0, true },
     { "other-page", SMMU_STE_S1, SMMU_CMD_TLBI_NH_VA | TAG,
       PAGE_DW1 + 0x1000, true },
+    /* Where only the size of the leaf is not said, it is not everything. */
+    { "no-hint/elsewhere", SMMU_STE_S1, SMMU_CMD_TLBI_NH_VA | TAG,
+      IOVA + 0x40000000, true },
+    { "table/elsewhere", SMMU_STE_S1, SMMU_CMD_TLBI_NH_VA | TAG |
+      SMMU_CMD_NUM(31) | SMMU_CMD_SCALE(4),
+      ((IOVA + 0x40000000) & ~0x1fffffULL) | SMMU_CMD1_TG(1), true },
+    { "s2-ipa/no-hint/elsewhere", SMMU_STE_S2, SMMU_CMD_TLBI_S2_IPA | TAG,
+      IOVA + 0x40000000, true },
 };
 
 /* UNMAP notifiers (vhost) hear of every invalidation of their space. */

@@ -308,6 +308,20 @@ static void test_ste_bits(void)
     }
 }
 
+/* IDR0.TTF says that there are no AArch32 tables. */
+static void test_ste_aarch32(void)
+{
+    uint64_t ste[8];
+    SMMUv3STE out;
+
+    for (unsigned config = 4; config < 8; config++) {
+        good_ste(ste, config);
+        set(ste, 179, 179, 0);      /* S2AA64 */
+        g_assert_cmpint(smmuv3_decode_ste(ste, &base_features, &out), ==,
+                        !(config & 2));
+    }
+}
+
 static void test_ste_random(void)
 {
     Rand rand = rand_new();
@@ -512,6 +526,26 @@ static void test_cd_bits(void)
     }
 }
 
+/* A reserved IPS is as much as there can be, and then the OAS (3.4.1). */
+static void test_cd_ips(void)
+{
+    const SMMUv3Features *features[] = { &base_features, &all_features };
+    uint64_t cd[8];
+    SMMUv3CD out;
+
+    for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+        for (unsigned ips = 0; ips < 8; ips++) {
+            good_cd(cd);
+            set(cd, 34, 32, ips);
+            g_assert_true(smmuv3_decode_cd(cd, features[i], &out));
+            g_assert_cmpuint(out.ttb[0].output_bits, ==,
+                             ps_bits(ips, features[i]->oas_bits));
+            g_assert_cmpuint(out.ttb[1].output_bits, ==,
+                             ps_bits(ips, features[i]->oas_bits));
+        }
+    }
+}
+
 static void test_cd_random(void)
 {
     Rand rand = rand_new();
@@ -588,11 +622,21 @@ static void test_cmd_cfgi(void)
     }
 }
 
-/* Every encoding of a range, at addresses that need not be aligned */
+/* log2 of the largest block of a granule of 1 << @g bytes */
+static unsigned largest_block(unsigned g)
+{
+    return g == 12 ? 30 : g == 14 ? 25 : 29;
+}
+
+/*
+ * Every encoding of a range, at addresses that need not be aligned; some of
+ * them reach beyond the end of the address space.
+ */
 static void test_cmd_tlbi(void)
 {
     static const uint8_t ops[] = { 0x12, 0x13, 0x2a };
     static const unsigned granules[] = { 0, 12, 14, 16 };
+    unsigned wrapped = 0;
     Rand rand = rand_new();
     SMMUv3Cmd cmd;
 
@@ -600,13 +644,17 @@ static void test_cmd_tlbi(void)
         unsigned op = ops[n % 3], tg = n / 3 % 4, ttl = n / 12 % 4;
         unsigned num = n / 48 % 32, scale = n / 1536 % 32;
         unsigned g = granules[tg], eff = tg == 2 && ttl == 1 ? 0 : ttl;
-        uint64_t addr = rand64(&rand) & ~0xfffull, from = addr, end, leaf;
-        uint64_t words[2] = {
-            op | num << 12 | scale << 20 | 0x4321ull << 32 | 0x9876ull << 48,
-            ttl << 8 | tg << 10 | addr,
-        };
+        unsigned leaf_bits;
+        uint64_t addr = rand64(&rand) & ~0xfffull, from, end, leaf;
+        uint64_t words[2];
         const char *why;
 
+        if (rand_below(&rand, 4) == 0) {
+            addr |= ~0ull << rand_below(&rand, 52) << 12;
+        }
+        words[0] = op | num << 12 | scale << 20 | 0x4321ull << 32 |
+                   0x9876ull << 48;
+        words[1] = ttl << 8 | tg << 10 | addr;
         /* RES0 fields are ignored, and Leaf asks for less. */
         words[0] |= rand64(&rand) & 0xfe0e0f00u;
         words[1] |= rand64(&rand) & 0xff;
@@ -618,19 +666,21 @@ static void test_cmd_tlbi(void)
         g_assert_null(why);
         g_assert_cmphex(cmd.tlbi.vmid, ==, 0x4321);
         g_assert_cmphex(cmd.tlbi.asid, ==, 0x9876);
-        g_assert_cmpint(cmd.tlbi.all, ==, !tg || !eff);
-        if (cmd.tlbi.all) {
-            continue;
+        from = op == 0x2a ? addr & 0x00ffffffffffffffull : addr;
+        if (tg) {
+            end = from + (((uint64_t)num + 1) << scale << g) - 1;
+            leaf_bits = eff ? g + (3 - eff) * (g - 3) : largest_block(g);
+        } else {
+            /* One address, in an entry of any size */
+            end = from;
+            leaf_bits = 30;
         }
-        if (op == 0x2a) {
-            from &= 0x00ffffffffffffffull;
-        }
-        end = from + (((uint64_t)num + 1) << scale << g) - 1;
         if (end < from) {
             end = UINT64_MAX;
+            wrapped++;
         }
         /* Whole entries of that level, and not more than the outermost two */
-        leaf = 1ull << (g + (3 - eff) * (g - 3));
+        leaf = 1ull << leaf_bits;
         g_assert_cmphex(cmd.tlbi.first, <=, from);
         g_assert_cmphex(from - cmd.tlbi.first, <, leaf);
         g_assert_cmphex(cmd.tlbi.first % leaf, ==, 0);
@@ -638,6 +688,7 @@ static void test_cmd_tlbi(void)
         g_assert_cmphex(cmd.tlbi.last - end, <, leaf);
         g_assert_cmphex(cmd.tlbi.last % leaf, ==, leaf - 1);
     }
+    g_assert_cmpuint(wrapped, >, 1000);
 }
 
 static void test_cmd_sync(void)
@@ -754,10 +805,12 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-decode/strtab", test_strtab);
     g_test_add_func("/smmuv3-decode/l1std", test_l1std);
     g_test_add_func("/smmuv3-decode/ste/bits", test_ste_bits);
+    g_test_add_func("/smmuv3-decode/ste/aarch32", test_ste_aarch32);
     g_test_add_func("/smmuv3-decode/ste/random", test_ste_random);
     g_test_add_func("/smmuv3-decode/ste/stage2", test_ste_stage2);
     g_test_add_func("/smmuv3-decode/cd/index", test_cd_index);
     g_test_add_func("/smmuv3-decode/cd/bits", test_cd_bits);
+    g_test_add_func("/smmuv3-decode/cd/ips", test_cd_ips);
     g_test_add_func("/smmuv3-decode/cd/random", test_cd_random);
     g_test_add_func("/smmuv3-decode/cmd/opcodes", test_cmd_opcodes);
     g_test_add_func("/smmuv3-decode/cmd/cfgi", test_cmd_cfgi);

@@ -336,36 +336,38 @@ bool smmuv3_decode_cd(const uint64_t *words, const SMMUv3Features *features,
 
 /* Commands */
 
+/* The level, in TTL's encoding, of the largest block (Arm ARM D8.3) */
+static unsigned largest_block_ttl(unsigned granule)
+{
+    return granule == 12 ? 1 : 2;
+}
+
 /*
  * The extent of an invalidation by address, 4.4.1.1.  An entry is dropped if
  * it contains any address of the extent, however large it is.  What is in
  * flight through such an entry may be anywhere in it, so the extent has to be
- * as large as the entry can be.  Only TTL tells; without it anything of the
- * space may be.
+ * as large as the entry can be.  TTL tells; without it, it is a page or a
+ * block of any level.  Without TG it is one address, and of any granule: those
+ * of 4 KiB have the largest blocks.
  */
 static const char *decode_tlbi_extent(const uint64_t *d, uint64_t addr,
                                       SMMUv3Cmd *cmd)
 {
     unsigned tg = smmu_bits(d[1], SMMU_CMD_D1_TG);
-    unsigned ttl = smmu_bits(d[1], SMMU_CMD_D1_TTL);
-    unsigned num = smmu_bits(d[0], SMMU_CMD_D0_NUM);
-    unsigned scale = smmu_bits(d[0], SMMU_CMD_D0_SCALE);
-    unsigned granule = 10 + 2 * tg;
+    unsigned ttl = tg ? smmu_bits(d[1], SMMU_CMD_D1_TTL) : 0;
+    unsigned num = tg ? smmu_bits(d[0], SMMU_CMD_D0_NUM) : 0;
+    unsigned scale = tg ? smmu_bits(d[0], SMMU_CMD_D0_SCALE) : 0;
+    unsigned granule = tg ? 10 + 2 * tg : 12;
     uint64_t leaf, size;
 
-    if (!tg) {
-        cmd->tlbi.all = true;
-        return NULL;
-    }
     if (granule == 14 && ttl == 1) {
         ttl = 0;
     }
-    if (!num && !scale && !ttl) {
+    if (tg && !num && !scale && !ttl) {
         return "TG without TTL and without a range";
     }
     if (!ttl) {
-        cmd->tlbi.all = true;
-        return NULL;
+        ttl = largest_block_ttl(granule);
     }
     leaf = (1ull << (granule + (3 - ttl) * (granule - 3))) - 1;
     size = (uint64_t)(num + 1) << scale << granule;
@@ -419,7 +421,6 @@ static const char *decode_tlbi(const uint64_t *d, const SMMUv3Features *f,
     case SMMU_CMD_TLBI_S2_IPA:
         return decode_tlbi_extent(d, smmu_keep(d[1], SMMU_CMD_D1_IPA), cmd);
     default:
-        cmd->tlbi.all = true;
         return NULL;
     }
 }

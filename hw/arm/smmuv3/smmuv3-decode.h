@@ -115,9 +115,8 @@ typedef struct SMMUv3Cmd {
         struct {
             uint16_t vmid;
             uint16_t asid;
-            bool all;                /* extent unknown: the whole space */
-            uint64_t first;          /* otherwise the entries to be dropped */
-            uint64_t last;           /* cover this, inclusive */
+            uint64_t first;          /* by address: what entries that are to */
+            uint64_t last;           /* be dropped can cover, inclusive */
         } tlbi;
         struct {
             uint8_t cs;              /* SMMU_SYNC_CS_* */

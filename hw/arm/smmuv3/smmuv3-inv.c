@@ -51,7 +51,7 @@ static void invalidate_extent(SMMUv3State *s, uint32_t group, uint16_t asid,
         .last = cmd->tlbi.last,
     };
 
-    if (cmd->tlbi.all || qatomic_read(&s->tbi_seen)) {
+    if (qatomic_read(&s->tbi_seen)) {
         inv.kind = VIOMMU_INV_TAG;
         inv.first = 0;
         inv.last = HWADDR_MAX;
