@@ -32,6 +32,7 @@
 #define IORT_RC         2
 #define IORT_SMMUV3     4
 #define IORT_MAPPING    20
+#define IORT_SMMUV3_FLAGS 24
 
 const char *policy_table_name(PolicyModel model)
 {
@@ -238,6 +239,17 @@ static bool iort_lists(const PolicyTable *t, uint16_t bdf)
     g_assert_cmpuint(mapped, ==, 1);
     g_assert_cmpuint(smmu, !=, 0);
     return lists;
+}
+
+uint32_t policy_table_smmu_flags(const PolicyTable *t)
+{
+    uint32_t nodes = field(t, 36, 4), at = field(t, 40, 4);
+
+    while (nodes-- && field(t, at, 1) != IORT_SMMUV3) {
+        at += field(t, at + 1, 2);
+    }
+    g_assert_cmpuint(field(t, at, 1), ==, IORT_SMMUV3);
+    return at + IORT_SMMUV3_FLAGS;
 }
 
 bool policy_table_lists(const PolicyTable *t, uint16_t bdf)

@@ -27,6 +27,9 @@ char *policy_table_hex(const PolicyTable *t);
 /* policy_table_lists: is the requester @bdf translated? */
 bool policy_table_lists(const PolicyTable *t, uint16_t bdf);
 
+/* policy_table_smmu_flags: where the SMMUv3 node's flags are.  IORT only. */
+uint32_t policy_table_smmu_flags(const PolicyTable *t);
+
 /* policy_table_ats: may devices below the root port use ATS? DMAR only. */
 bool policy_table_ats(const PolicyTable *t, uint16_t root_port);
 

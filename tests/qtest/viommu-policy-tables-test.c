@@ -239,6 +239,35 @@ static void test_bytes(const void *opaque)
     policy_stop(rig);
 }
 
+/*
+ * The SMMUv3 node's flags say what IDR0.HTTU does; nothing else in the table
+ * changes with it.
+ */
+static void test_httu(const void *opaque)
+{
+    static const char *const names[] = { "off", "access", "dirty" };
+    unsigned httu = GPOINTER_TO_UINT(opaque);
+    g_autofree char *args = g_strdup_printf("-global arm-smmuv3.httu=%s ",
+                                            names[httu]);
+    PolicyRig *rig = policy_start(POLICY_SMMUV3, NULL, "", args);
+    g_autofree char *hex = NULL;
+    const Bytes *base = bytes;
+    PolicyTable table;
+    uint32_t flags;
+
+    while (base->model != POLICY_SMMUV3 || *base->args) {
+        base++;
+    }
+    policy_table_read(&table, rig);
+    flags = policy_table_smmu_flags(&table);
+    g_assert_cmphex(table.data[flags], ==, 1 | httu << 1);
+    table.data[flags] = 1;
+    hex = policy_table_hex(&table);
+    g_assert_cmpstr(hex, ==, base->hex);
+    policy_table_free(&table);
+    policy_stop(rig);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const policies[] = {
@@ -250,6 +279,12 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     n = policy_models(models);
+    for (i = 0; models[0] == POLICY_SMMUV3 && i < 3; i++) {
+        g_autofree char *path =
+            g_strdup_printf("/viommu/policy/tables/smmuv3/httu/%u", i);
+
+        qtest_add_data_func(path, GUINT_TO_POINTER(i), test_httu);
+    }
     for (i = 0; i < n; i++) {
         for (j = 0; j < (models[i] == POLICY_VTD ? 4 : 2); j++) {
             Case *c = g_new0(Case, 1);

@@ -13,6 +13,7 @@
  *   smmuv3-irq.c       GERROR, wired interrupts, MSIs
  *   smmuv3-tables.c    STEs and CDs, the core's ops
  *   smmuv3-fault.c     events of translations that failed
+ *   smmuv3-acpi.c      what IORT says of the unit
  *   smmuv3-migration.c the migration stream
  *   smmuv3-spec.h      bit layouts
  *   smmuv3-decode.c    pure decoders

@@ -99,7 +99,7 @@ struct SMMUv3State {
     QEMUBH *cmdq_bh;         /* goes on with a long queue */
     SMMUv3Sync sync;         /* what sync_fence waits for */
     DMAFence sync_fence;     /* the CMD_SYNC at CMDQ_CONS */
-    DMAFence enable_fence;   /* CR0ACK.SMMUEN */
+    DMAFence enable_fence;   /* CR0ACK.SMMUEN: differs from CR0 meanwhile */
     DMAFence gbpa_fence;     /* GBPA.Update: pending while it is set */
 
     /* Events on their way to the queue */
@@ -121,5 +121,14 @@ struct SMMUv3State {
         uint32_t idr[6];
     } stream;
 };
+
+/**
+ * smmuv3_iort_flags: Flags of the SMMUv3 node in IORT (Arm DEN 0049E).
+ *
+ * They override IDR0: under ACPI, software takes coherency and HTTU from here.
+ * Of the machine's unit, as it is realized; without httu= they are the base's.
+ * BQL.
+ */
+uint32_t smmuv3_iort_flags(void);
 
 #endif

@@ -1,0 +1,25 @@
+/*
+ * SMMUv3: what the machine's IORT says of the unit
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * I/O Remapping Table, Arm DEN 0049E: the SMMUv3 node.
+ */
+#include "qemu/osdep.h"
+#include "smmuv3-internal.h"
+
+/* Flags */
+#define IORT_SMMU_COHACC_OVERRIDE   SMMU_BIT(0)
+#define IORT_SMMU_HTTU_OVERRIDE     SMMU_FIELD(2, 1)    /* as in IDR0.HTTU */
+
+uint32_t smmuv3_iort_flags(void)
+{
+    Object *obj = object_resolve_path_type("", TYPE_ARM_SMMUV3, NULL);
+    SMMUv3Features f = { 0 };
+
+    if (obj) {
+        smmuv3_features(&f, ARM_SMMUV3(obj)->idr);
+    }
+    return IORT_SMMU_COHACC_OVERRIDE |
+           smmu_put(f.httu, IORT_SMMU_HTTU_OVERRIDE);
+}
