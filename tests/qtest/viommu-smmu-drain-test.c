@@ -229,6 +229,168 @@ static void test_gbpa(void)
     rig_free(rig);
 }
 
+/* SMMUEN 1 to 0, 6.3.9: acknowledged when what was translated has ended. */
+
+#define ON (SMMU_CR0_SMMUEN | SMMU_CR0_CMDQEN | SMMU_CR0_EVENTQEN)
+#define OFF (ON & ~SMMU_CR0_SMMUEN)
+
+/*
+ * Translation on, with the ring where it is without, so that the device goes
+ * on when translation is off; and a request in flight for a page that is not.
+ */
+static Rig *make_translated(void)
+{
+    const RigOptions opt = { .untranslated = true };
+    Rig *rig = rig_new(&opt);
+    Unit *unit = rig->unit;
+
+    rig->data_iova = RIG_DATA_IOVA;
+    unit->ops->map(unit, rig->space, rig->ring, rig->ring, UNIT_PAGE,
+                   UNIT_RW);
+    unit->ops->map(unit, rig->space, rig->data_iova, rig->page, UNIT_PAGE,
+                   UNIT_RW);
+    unit->ops->enable(unit, SMMU_FORM_SYNC);
+    rig_hold(rig, false, rig->data_iova);
+    return rig;
+}
+
+/* CR0ACK does not become what CR0 says as long as the request is there. */
+static void assert_cr0_pending(Rig *rig, uint32_t cr0)
+{
+    SMMU *smmu = smmu_of(rig);
+
+    if (expect_corruption()) {
+        return;
+    }
+    viommu_turns(smmu);
+    rig_step(rig, RIG_SHORT_NS);
+    g_assert_cmphex(smmu_read32(smmu, SMMU_CR0), ==, cr0);
+    g_assert_cmphex(smmu_read32(smmu, SMMU_CR0ACK), ==,
+                    cr0 ^ SMMU_CR0_SMMUEN);
+}
+
+/* The request ends, and nothing else has to happen. */
+static void see_cr0_acked(Rig *rig, uint32_t cr0)
+{
+    SMMU *smmu = smmu_of(rig);
+
+    rig_step(rig, RIG_RELEASE_NS);
+    viommu_until(smmu, smmu_read32(smmu, SMMU_CR0ACK) == cr0);
+    g_assert_true(viommu_is_filled(smmu, rig->page, RIG_ON_DISK, RIG_LEN));
+}
+
+static void test_off(void)
+{
+    Rig *rig = make_translated();
+    SMMU *smmu = smmu_of(rig);
+    uint64_t strtab = smmu_read64(smmu, SMMU_STRTAB_BASE);
+
+    smmu_write32(smmu, SMMU_CR0, OFF);
+    assert_cr0_pending(rig, OFF);
+    /* It is in use as long as it is not acknowledged (6.3.24). */
+    smmu_write64(smmu, SMMU_STRTAB_BASE, 0);
+    g_assert_cmphex(smmu_read64(smmu, SMMU_STRTAB_BASE), ==, strtab);
+    see_cr0_acked(rig, OFF);
+    smmu_write64(smmu, SMMU_STRTAB_BASE, 0);
+    g_assert_cmphex(smmu_read64(smmu, SMMU_STRTAB_BASE), ==, 0);
+    rig_free(rig);
+}
+
+/* Nothing in flight: at once; and likewise when all is turned off together. */
+static void test_off_idle(void)
+{
+    const RigOptions opt = { .form = SMMU_FORM_SYNC };
+    Rig *rig = rig_new(&opt);
+    SMMU *smmu = smmu_of(rig);
+
+    smmu_cr0(smmu, 0);
+    smmu_cr0(smmu, ON);
+    smmu_cr0(smmu, OFF);
+    rig_free(rig);
+}
+
+/* Written back, again and again, while it waits: the last one counts. */
+static void test_off_on(void)
+{
+    Rig *rig = make_translated();
+    SMMU *smmu = smmu_of(rig);
+
+    for (int i = 0; i < 3; i++) {
+        smmu_write32(smmu, SMMU_CR0, OFF);
+        assert_cr0_pending(rig, OFF);
+        /* The page is not mapped any more: it is as stale as before. */
+        unit_unmap(rig->unit, rig->space, rig->data_iova);
+        smmu_write32(smmu, SMMU_CR0, ON);
+        assert_cr0_pending(rig, ON);
+    }
+    see_cr0_acked(rig, ON);
+    rig_free(rig);
+}
+
+/* GBPA, too, waits for what is still being translated. */
+static void test_off_gbpa(void)
+{
+    Rig *rig = make_translated();
+    SMMU *smmu = smmu_of(rig);
+
+    smmu_write32(smmu, SMMU_CR0, OFF);
+    assert_cr0_pending(rig, OFF);
+    smmu_write32(smmu, SMMU_GBPA, SMMU_GBPA_UPDATE | SMMU_GBPA_ABORT);
+    assert_cr0_pending(rig, OFF);
+    if (!expect_corruption()) {
+        g_assert_cmphex(smmu_read32(smmu, SMMU_GBPA), ==,
+                        SMMU_GBPA_UPDATE | SMMU_GBPA_ABORT);
+    }
+    see_cr0_acked(rig, OFF);
+    viommu_until(smmu, smmu_read32(smmu, SMMU_GBPA) == SMMU_GBPA_ABORT);
+    rig_free(rig);
+}
+
+/* From translation to abort (GBPA.ABORT was set before) is no different. */
+static void test_off_to_abort(void)
+{
+    Rig *rig = make_translated();
+    SMMU *smmu = smmu_of(rig);
+
+    smmu_write32(smmu, SMMU_GBPA, SMMU_GBPA_UPDATE | SMMU_GBPA_ABORT);
+    g_assert_cmphex(smmu_read32(smmu, SMMU_GBPA), ==, SMMU_GBPA_ABORT);
+    smmu_write32(smmu, SMMU_CR0, OFF);
+    assert_cr0_pending(rig, OFF);
+    see_cr0_acked(rig, OFF);
+    rig_free(rig);
+}
+
+static void test_off_reset(void)
+{
+    Rig *rig = make_translated();
+    SMMU *smmu = smmu_of(rig);
+
+    smmu_write32(smmu, SMMU_CR0, OFF);
+    assert_cr0_pending(rig, OFF);
+    smmu_reset(smmu);
+    g_assert_cmphex(smmu_read32(smmu, SMMU_CR0), ==, 0);
+    g_assert_cmphex(smmu_read32(smmu, SMMU_CR0ACK), ==, 0);
+    rig_step(rig, RIG_RELEASE_NS);
+    g_assert_cmphex(smmu_read32(smmu, SMMU_CR0ACK), ==, 0);
+    rig_free(rig);
+}
+
+/* What a migration starts with: nothing waits in a machine that stands. */
+static void test_off_stop(void)
+{
+    Rig *rig = make_translated();
+    SMMU *smmu = smmu_of(rig);
+
+    smmu_write32(smmu, SMMU_CR0, OFF);
+    assert_cr0_pending(rig, OFF);
+    qtest_qmp_assert_success(smmu->qts, "{'execute': 'stop'}");
+    viommu_until(smmu, smmu_read32(smmu, SMMU_CR0ACK) == OFF);
+    g_assert_true(viommu_is_filled(smmu, rig->page, RIG_ON_DISK, RIG_LEN));
+    qtest_qmp_assert_success(smmu->qts, "{'execute': 'cont'}");
+    g_assert_cmphex(smmu_read32(smmu, SMMU_CR0ACK), ==, OFF);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -256,5 +418,12 @@ int main(int argc, char **argv)
                         GINT_TO_POINTER(SMMU_CMD_CFGI_CD_ALL),
                         test_cfgi_only);
     qtest_add_func("/viommu/smmu/drain/gbpa", test_gbpa);
+    qtest_add_func("/viommu/smmu/drain/off/waits", test_off);
+    qtest_add_func("/viommu/smmu/drain/off/idle", test_off_idle);
+    qtest_add_func("/viommu/smmu/drain/off/on-again", test_off_on);
+    qtest_add_func("/viommu/smmu/drain/off/gbpa", test_off_gbpa);
+    qtest_add_func("/viommu/smmu/drain/off/to-abort", test_off_to_abort);
+    qtest_add_func("/viommu/smmu/drain/off/reset", test_off_reset);
+    qtest_add_func("/viommu/smmu/drain/off/stop", test_off_stop);
     return g_test_run();
 }

@@ -4,14 +4,16 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * IHI 0070 6.3.9 and 6.3.14.  A field of CR0 has taken effect when CR0ACK says
- * so.  All are acknowledged at once but SMMUEN going to 1: DMA that bypasses
- * and is in flight ends first, as it would have to after an invalidation.  Were
+ * so.  All are acknowledged at once but SMMUEN: DMA that is in flight, made as
+ * it was before, ends first, as it would have to after an invalidation.  Were
  * it acknowledged at once, a driver that then took the memory of such DMA for
- * something else would have nothing to wait for.  GBPA going from bypass to
- * abort is the same: Update stays set meanwhile.
+ * something else would have nothing to wait for: the target of what bypassed
+ * when SMMUEN is set, that of what was translated when it is cleared.  GBPA
+ * going from bypass to abort is the same: Update stays set meanwhile.
  *
- * CONSTRAINED UNPREDICTABLE: SMMUEN written back to 0 while it waits ceases the
- * update.
+ * CONSTRAINED UNPREDICTABLE: SMMUEN written while an update of it waits is
+ * taken as if that had been complete: what has been asked for last is
+ * acknowledged when all of it has ended.
  */
 #include "qemu/osdep.h"
 #include "trace.h"
@@ -28,26 +30,29 @@ static void set_cr0(SMMUv3State *s, uint32_t clear, uint32_t set)
     s->cr0 = (s->cr0 & ~clear) | set;
 }
 
-static void enabled(void *opaque)
+/* What CR0.SMMUEN says has taken effect. */
+static void smmuen_updated(void *opaque)
 {
     SMMUv3State *s = opaque;
+    uint32_t smmuen = s->cr0 & SMMU_CR0_SMMUEN;
 
-    trace_smmuv3_enabled();
-    s->cr0ack |= SMMU_CR0_SMMUEN;
+    trace_smmuv3_enabled(smmuen);
+    s->cr0ack = (s->cr0ack & ~SMMU_CR0_SMMUEN) | smmuen;
 }
 
 static void set_smmuen(SMMUv3State *s, bool on)
 {
+    uint32_t smmuen = on ? SMMU_CR0_SMMUEN : 0;
+
     trace_smmuv3_enable(on);
     viommu_fence_cancel(&s->viommu, &s->enable_fence);
-    set_cr0(s, SMMU_CR0_SMMUEN, on ? SMMU_CR0_SMMUEN : 0);
+    s->cr0ack = (s->cr0ack & ~SMMU_CR0_SMMUEN) | (smmuen ^ SMMU_CR0_SMMUEN);
+    set_cr0(s, SMMU_CR0_SMMUEN, smmuen);
     viommu_set_enabled(&s->viommu, smmuv3_translates(s));
-    if (!on) {
-        s->cr0ack &= ~SMMU_CR0_SMMUEN;
-    } else if (viommu_fence(&s->viommu, &s->enable_fence, enabled, s)) {
-        enabled(s);
+    if (viommu_fence(&s->viommu, &s->enable_fence, smmuen_updated, s)) {
+        smmuen_updated(s);
     } else {
-        trace_smmuv3_enable_wait();
+        trace_smmuv3_enable_wait(on);
     }
 }
 
