@@ -181,6 +181,124 @@ static void test_guarded(void)
     sb_free(b);
 }
 
+/*
+ * The bits of each register that software can change, and what keeps it from
+ * that: enables of CR0, or, with 0x10000, of IRQ_CTRL; those registers are
+ * there with MSIs only.
+ */
+static const struct {
+    unsigned reg;
+    uint32_t mask, guard;
+} masks[] = {
+    { SMMU_CR1, 0xfc0, SMMU_CR0_SMMUEN },
+    { SMMU_CR1, 0x03f, SMMU_CR0_CMDQEN | SMMU_CR0_EVENTQEN },
+    { SMMU_CR2, 0xf, SMMU_CR0_SMMUEN },
+    { SMMU_IRQ_CTRL, 5, 0 },
+    { SMMU_GERROR_IRQ_CFG0, 0xfffffffc, 0x10001 },
+    { SMMU_GERROR_IRQ_CFG0 + 4, 0x00ffffff, 0x10001 },
+    { SMMU_GERROR_IRQ_CFG1, 0xffffffff, 0x10001 },
+    { SMMU_GERROR_IRQ_CFG2, 0x3f, 0x10001 },
+    { SMMU_STRTAB_BASE, 0xffffffc0, SMMU_CR0_SMMUEN },
+    { SMMU_STRTAB_BASE + 4, 0x40ffffff, SMMU_CR0_SMMUEN },
+    { SMMU_STRTAB_BASE_CFG, 0x000307ff, SMMU_CR0_SMMUEN },
+    { SMMU_CMDQ_BASE, 0xffffffff, SMMU_CR0_CMDQEN },
+    { SMMU_CMDQ_BASE + 4, 0x40ffffff, SMMU_CR0_CMDQEN },
+    { SMMU_CMDQ_PROD, 0x000fffff, 0 },
+    { SMMU_CMDQ_CONS, 0x7f0fffff, SMMU_CR0_CMDQEN },
+    { SMMU_EVENTQ_BASE, 0xffffffff, SMMU_CR0_EVENTQEN },
+    { SMMU_EVENTQ_BASE + 4, 0x40ffffff, SMMU_CR0_EVENTQEN },
+    { SMMU_PAGE1 + SMMU_EVENTQ_PROD, 0x800fffff, SMMU_CR0_EVENTQEN },
+    { SMMU_PAGE1 + SMMU_EVENTQ_CONS, 0x800fffff, 0 },
+    { SMMU_EVENTQ_IRQ_CFG0, 0xfffffffc, 0x10004 },
+    { SMMU_EVENTQ_IRQ_CFG0 + 4, 0x00ffffff, 0x10004 },
+    { SMMU_EVENTQ_IRQ_CFG1, 0xffffffff, 0x10004 },
+    { SMMU_EVENTQ_IRQ_CFG2, 0x3f, 0x10004 },
+};
+
+/* Everything is off: all that is there can be written, and nothing else. */
+static void see_masks(const char *props, bool msi)
+{
+    SMMU *smmu = smmu_start(props, " ");
+    size_t i, j;
+
+    for (i = 0; i < G_N_ELEMENTS(masks); i++) {
+        unsigned reg = masks[i].reg;
+        uint32_t mask = 0;
+
+        for (j = 0; j < G_N_ELEMENTS(masks); j++) {
+            mask |= masks[j].reg == reg ? masks[j].mask : 0;
+        }
+        if (masks[i].guard >> 16 && !msi) {
+            mask = 0;
+        }
+        g_test_message("register 0x%x", reg);
+        for (uint32_t bit = 1; bit; bit <<= 1) {
+            smmu_write32(smmu, reg, bit);
+            g_assert_cmphex(smmu_read32(smmu, reg), ==, bit & mask);
+        }
+        smmu_write32(smmu, reg, 0);
+        g_assert_cmphex(smmu_read32(smmu, reg), ==, 0);
+    }
+    smmu_stop(smmu);
+}
+
+static void test_masks(void)
+{
+    see_masks("", false);
+    if (viommu_offers("arm-smmuv3", "msi")) {
+        see_masks("msi=on", true);
+    }
+}
+
+/* One enable at a time */
+static void see_guard(SMMU *smmu, bool irq, uint32_t enable)
+{
+    unsigned ctrl = irq ? SMMU_IRQ_CTRL : SMMU_CR0;
+    unsigned ack = irq ? SMMU_IRQ_CTRLACK : SMMU_CR0ACK;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(masks); i++) {
+        unsigned reg = masks[i].reg;
+        uint32_t guard = masks[i].guard, before;
+        bool kept = guard >> 16 == irq && (guard & enable);
+        /* The queues stay empty, and nothing that is enabled is turned off. */
+        uint32_t mask = masks[i].mask & ~enable;
+
+        if (reg == SMMU_CMDQ_PROD || reg == SMMU_CMDQ_CONS ||
+            reg == SMMU_IRQ_CTRL) {
+            continue;
+        }
+        before = smmu_read32(smmu, reg);
+        smmu_write32(smmu, ctrl, enable);
+        viommu_until(smmu, smmu_read32(smmu, ack) == enable);
+        g_test_message("register 0x%x, enable 0x%x", reg, enable);
+        smmu_write32(smmu, reg, before ^ mask);
+        g_assert_cmphex((smmu_read32(smmu, reg) ^ before) & mask, ==,
+                        kept ? 0 : mask);
+        smmu_write32(smmu, ctrl, 0);
+        viommu_until(smmu, smmu_read32(smmu, ack) == 0);
+        smmu_write32(smmu, reg, before);
+        g_assert_cmphex(smmu_read32(smmu, reg), ==, before);
+    }
+}
+
+static void test_guards(void)
+{
+    SMMU *smmu;
+
+    if (!viommu_offers("arm-smmuv3", "msi")) {
+        g_test_skip("no MSIs");
+        return;
+    }
+    smmu = smmu_start("msi=on", " ");
+    see_guard(smmu, false, SMMU_CR0_SMMUEN);
+    see_guard(smmu, false, SMMU_CR0_EVENTQEN);
+    see_guard(smmu, false, SMMU_CR0_CMDQEN);
+    see_guard(smmu, true, SMMU_IRQ_CTRL_GERROR);
+    see_guard(smmu, true, SMMU_IRQ_CTRL_EVENTQ);
+    smmu_stop(smmu);
+}
+
 /* GERRORN is for acknowledging; GERROR is not written. */
 static void test_gerror(void)
 {
@@ -242,6 +360,8 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/smmu/regs/halves", test_halves);
     qtest_add_func("/viommu/smmu/regs/cr0", test_cr0);
     qtest_add_func("/viommu/smmu/regs/guarded", test_guarded);
+    qtest_add_func("/viommu/smmu/regs/masks", test_masks);
+    qtest_add_func("/viommu/smmu/regs/guards", test_guards);
     qtest_add_func("/viommu/smmu/regs/gerror", test_gerror);
     qtest_add_func("/viommu/smmu/regs/properties", test_properties);
     return g_test_run();

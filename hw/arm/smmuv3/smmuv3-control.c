@@ -19,11 +19,6 @@
 #include "trace.h"
 #include "smmuv3-internal.h"
 
-bool smmuv3_translates(const SMMUv3State *s)
-{
-    return (s->cr0 & SMMU_CR0_SMMUEN) || (s->gbpa & SMMU_GBPA_ABORT);
-}
-
 static void set_cr0(SMMUv3State *s, uint32_t clear, uint32_t set)
 {
     QEMU_LOCK_GUARD(&s->lock);
@@ -90,30 +85,39 @@ void smmuv3_cr0_written(SMMUv3State *s, uint32_t val)
     }
 }
 
-/* Nothing to do: Update is read as whether the fence is pending. */
-static void gbpa_updated(void *opaque)
+static void set_gbpa(SMMUv3State *s, uint32_t val)
 {
+    QEMU_LOCK_GUARD(&s->lock);
+    s->gbpa = val;
 }
 
-/* Bypass to abort ends the DMA that bypasses, as SMMUEN going to 1 does. */
+static void gbpa_updated(void *opaque)
+{
+    SMMUv3State *s = opaque;
+
+    set_gbpa(s, s->gbpa & ~SMMU_GBPA_UPDATE);
+}
+
+/*
+ * Bypass to abort ends the DMA that bypasses, as SMMUEN going to 1 does.
+ * Written with Update set only, as in SMMUv3.2 and later; while it is set, a
+ * write is CONSTRAINED UNPREDICTABLE, and ignored.
+ */
 void smmuv3_gbpa_written(SMMUv3State *s, uint32_t val)
 {
-    bool abort_changed;
+    bool abort_changed = (s->gbpa ^ val) & SMMU_GBPA_ABORT;
 
-    /* A write while Update is set is CONSTRAINED UNPREDICTABLE: ignored. */
-    if (!(val & SMMU_GBPA_UPDATE) ||
-        dma_drain_fence_pending(&s->gbpa_fence)) {
+    if (!(val & SMMU_GBPA_UPDATE) || (s->gbpa & SMMU_GBPA_UPDATE)) {
         return;
     }
-    abort_changed = (s->gbpa ^ val) & SMMU_GBPA_ABORT;
-    WITH_QEMU_LOCK_GUARD(&s->lock) {
-        s->gbpa = val & SMMU_GBPA_WMASK;
+    set_gbpa(s, val & SMMU_GBPA_WMASK);
+    if (!abort_changed || (s->cr0 & SMMU_CR0_SMMUEN)) {
+        return;
     }
-    if (abort_changed && !(s->cr0 & SMMU_CR0_SMMUEN)) {
-        viommu_set_enabled(&s->viommu, smmuv3_translates(s));
-        if (s->gbpa & SMMU_GBPA_ABORT) {
-            viommu_fence(&s->viommu, &s->gbpa_fence, gbpa_updated, s);
-        }
+    viommu_set_enabled(&s->viommu, smmuv3_translates(s));
+    if ((s->gbpa & SMMU_GBPA_ABORT) &&
+        !viommu_fence(&s->viommu, &s->gbpa_fence, gbpa_updated, s)) {
+        set_gbpa(s, s->gbpa | SMMU_GBPA_UPDATE);
     }
 }
 

@@ -159,6 +159,15 @@ const char *smmuv3_event_name(uint8_t type);
 
 /* Queues */
 
+/* log2 of the entries of a queue with CMDQ_BASE or EVENTQ_BASE @base */
+static inline unsigned smmuv3_queue_log2size(uint64_t base)
+{
+    unsigned log2size = smmu_bits(base, SMMU_QUEUE_BASE_LOG2SIZE);
+
+    return log2size < SMMU_QUEUE_LOG2SIZE_MAX ? log2size :
+                                                SMMU_QUEUE_LOG2SIZE_MAX;
+}
+
 /* Of a queue of 1 << @log2size entries: its index without the wrap bit */
 static inline uint32_t smmuv3_queue_index(uint32_t reg, unsigned log2size)
 {

@@ -47,13 +47,13 @@ void smmuv3_record_event(SMMUv3State *s, const SMMUv3Event *event)
     }
 }
 
-static bool full(const SMMUv3State *s)
+static bool eventq_full(const SMMUv3State *s)
 {
     return smmuv3_queue_full(s->eventq.prod, s->eventq.cons,
                              s->eventq.log2size);
 }
 
-static void overflow(SMMUv3State *s)
+static void eventq_overflow(SMMUv3State *s)
 {
     bool present = (s->eventq.prod ^ s->eventq.cons) & SMMU_EVENTQ_OVFLG;
 
@@ -64,7 +64,7 @@ static void overflow(SMMUv3State *s)
 }
 
 /* Returns: true if the queue was empty before */
-static bool deliver(SMMUv3State *s, const SMMUv3EventRecord *record)
+static bool eventq_deliver(SMMUv3State *s, const SMMUv3EventRecord *record)
 {
     SMMUQueue *q = &s->eventq;
     dma_addr_t addr = smmuv3_queue_entry(q->base, q->prod, q->log2size,
@@ -77,8 +77,8 @@ static bool deliver(SMMUv3State *s, const SMMUv3EventRecord *record)
         smmuv3_gerror_active(s, SMMU_GERROR_EVENTQ_ABT)) {
         return false;
     }
-    if (full(s)) {
-        overflow(s);
+    if (eventq_full(s)) {
+        eventq_overflow(s);
         return false;
     }
     for (unsigned i = 0; i < SMMU_EVT_WORDS; i++) {
@@ -94,7 +94,7 @@ static bool deliver(SMMUv3State *s, const SMMUv3EventRecord *record)
 }
 
 /* What has been committed so far; NULL: nothing */
-static GArray *take_events(SMMUv3State *s, bool *lost)
+static GArray *eventq_take(SMMUv3State *s, bool *lost)
 {
     GArray *events = NULL;
 
@@ -118,13 +118,14 @@ void smmuv3_eventq_flush(SMMUv3State *s)
         return;
     }
     s->events_flushing = true;
-    while ((events = take_events(s, &lost))) {
+    while ((events = eventq_take(s, &lost))) {
         for (unsigned i = 0; i < events->len; i++) {
-            not_empty |= deliver(s, &g_array_index(events, SMMUv3EventRecord,
-                                                   i));
+            not_empty |= eventq_deliver(s, &g_array_index(events,
+                                                          SMMUv3EventRecord,
+                                                          i));
         }
-        if (lost && full(s)) {
-            overflow(s);
+        if (lost && eventq_full(s)) {
+            eventq_overflow(s);
         }
         g_array_free(events, true);
     }
@@ -141,7 +142,7 @@ void smmuv3_eventq_discard(SMMUv3State *s)
     s->events_lost = false;
 }
 
-static void event_bh(void *opaque)
+static void eventq_bh(void *opaque)
 {
     /* The memory of a VM that stopped meanwhile may have been migrated. */
     if (runstate_is_running()) {
@@ -152,5 +153,5 @@ static void event_bh(void *opaque)
 void smmuv3_eventq_init(SMMUv3State *s)
 {
     s->events = g_array_new(false, false, sizeof(SMMUv3EventRecord));
-    s->event_bh = aio_bh_new(iohandler_get_aio_context(), event_bh, s);
+    s->event_bh = aio_bh_new(iohandler_get_aio_context(), eventq_bh, s);
 }

@@ -58,7 +58,7 @@ static bool table_read(const IOPTTable *s2, const IOPTResult *res)
 }
 
 /* 5.5: CD.R and STE.S2R are about the four faults of a translation. */
-static bool recorded(const VIOMMUConfig *config, const SMMUv3Event *event)
+static bool fault_recorded(const VIOMMUConfig *config, const SMMUv3Event *event)
 {
     uint64_t flag = event->s2 ? SMMU_MODEL_S2R : SMMU_MODEL_S1R;
 
@@ -103,7 +103,7 @@ void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
     smmuv3_walk_event(fault->kind, &fault->res, s2_only, fault->iova,
                       fault->is_write, &event);
     event.ttrnw = table_read(&config->space.second, &fault->res);
-    if (recorded(config, &event)) {
+    if (fault_recorded(config, &event)) {
         smmuv3_record_event(s, &event);
     }
 }

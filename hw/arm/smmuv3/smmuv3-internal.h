@@ -6,6 +6,7 @@
  *   smmu.c             the abstract device
  *   smmuv3.c           the device: properties, realize, reset, PCI
  *   smmuv3-regs.c      the register file
+ *   smmuv3-mmio.c      accesses to it, and what they set off
  *   smmuv3-control.c   CR0 and GBPA: translation and the queues on and off
  *   smmuv3-cmdq.c      the command queue
  *   smmuv3-inv.c       invalidation
@@ -45,19 +46,48 @@ static inline SMMUv3State *smmuv3_of(VIOMMU *v)
     return container_of(v, SMMUv3State, viommu);
 }
 
-/* smmuv3-regs.c */
+/*
+ * Calls between files go downwards in this order: mmio, migration, control,
+ * cmdq, inv, tables, fault, eventq, irq, regs, decode; smmuv3.c, which makes
+ * the device, is above all.
+ */
 
-extern const MemoryRegionOps smmuv3_reg_ops;
+/* smmuv3-regs.c: BQL.  @reg: a register's offset in page 0, or 4 beyond it */
 
-/** smmuv3_regs_reset: every register to its reset value.  BQL. */
+/** smmuv3_regs_reset: every register to its reset value. */
 void smmuv3_regs_reset(SMMUv3State *s);
+/** smmuv3_reg_is_64bit: is it the (lower half of a) 64-bit register? */
+bool smmuv3_reg_is_64bit(hwaddr reg);
+/** smmuv3_reg_read: false, and @val as it was, if there is no such register. */
+bool smmuv3_reg_read(const SMMUv3State *s, hwaddr reg, uint32_t *val);
+/**
+ * smmuv3_reg_write: change what can be changed by plain writing, which is
+ * nothing while the register is Guarded by what is enabled (6.3).
+ * Returns: false if there is no such register.
+ */
+bool smmuv3_reg_write(SMMUv3State *s, hwaddr reg, uint32_t val);
+
+/** smmuv3_gerror_active: has @error been raised, and not acknowledged? */
+static inline bool smmuv3_gerror_active(const SMMUv3State *s, uint32_t error)
+{
+    return (s->gerror ^ s->gerrorn) & error;
+}
+
+/** smmuv3_translates: is there anything but bypass?  (SMMUEN, GBPA.ABORT) */
+static inline bool smmuv3_translates(const SMMUv3State *s)
+{
+    return (s->cr0 & SMMU_CR0_SMMUEN) || (s->gbpa & SMMU_GBPA_ABORT);
+}
+
+/* smmuv3-mmio.c */
+
+extern const MemoryRegionOps smmuv3_mmio_ops;
 
 /* smmuv3-control.c: BQL */
 
 void smmuv3_cr0_written(SMMUv3State *s, uint32_t val);
 void smmuv3_gbpa_written(SMMUv3State *s, uint32_t val);
-/** smmuv3_translates: is there anything but bypass?  (SMMUEN, GBPA.ABORT) */
-bool smmuv3_translates(const SMMUv3State *s);
+/** smmuv3_control_cancel: updates that wait are forgotten (reset, loadvm). */
 void smmuv3_control_cancel(SMMUv3State *s);
 
 /* smmuv3-cmdq.c: BQL */
@@ -90,11 +120,8 @@ void smmuv3_eventq_discard(SMMUv3State *s);
 
 /** smmuv3_gerror: activate @error (SMMU_GERROR_*), unless it is active. */
 void smmuv3_gerror(SMMUv3State *s, uint32_t error);
-static inline bool smmuv3_gerror_active(const SMMUv3State *s, uint32_t error)
-{
-    return (s->gerror ^ s->gerrorn) & error;
-}
-
+/** smmuv3_gerrorn_written: errors are acknowledged (6.3.20). */
+void smmuv3_gerrorn_written(SMMUv3State *s, uint32_t val);
 /** smmuv3_irq_eventq: the event queue is not empty any more. */
 void smmuv3_irq_eventq(SMMUv3State *s);
 /** smmuv3_irq_sync: a CMD_SYNC has been consumed. */

@@ -11,7 +11,7 @@
 #include "smmuv3-internal.h"
 
 /* 4.3; a StreamID that is out of range has no effect (4.1.7). */
-static void invalidate_config(SMMUv3State *s, uint32_t sid, uint32_t mask)
+static void inv_config(SMMUv3State *s, uint32_t sid, uint32_t mask)
 {
     const uint32_t max = (1u << SMMU_SIDSIZE) - 1;
     VIOMMUInv inv = { .kind = VIOMMU_INV_CONFIG_ENDPOINT };
@@ -29,8 +29,8 @@ static void invalidate_config(SMMUv3State *s, uint32_t sid, uint32_t mask)
     viommu_invalidate(&s->viommu, &inv);
 }
 
-static void invalidate(SMMUv3State *s, VIOMMUInvKind kind, uint32_t group,
-                       uint16_t asid)
+static void inv_space(SMMUv3State *s, VIOMMUInvKind kind, uint32_t group,
+                      uint16_t asid)
 {
     VIOMMUInv inv = { .kind = kind, .tag = IOTLB_TAG(group, asid, 0) };
 
@@ -41,8 +41,8 @@ static void invalidate(SMMUv3State *s, VIOMMUInvKind kind, uint32_t group,
  * By address in one address space.  With TBI, an IOVA may have been used with
  * any top byte, which the address in the command does not say.
  */
-static void invalidate_extent(SMMUv3State *s, uint32_t group, uint16_t asid,
-                              const SMMUv3Cmd *cmd)
+static void inv_extent(SMMUv3State *s, uint32_t group, uint16_t asid,
+                       const SMMUv3Cmd *cmd)
 {
     VIOMMUInv inv = {
         .kind = VIOMMU_INV_RANGE,
@@ -61,7 +61,7 @@ static void invalidate_extent(SMMUv3State *s, uint32_t group, uint16_t asid,
     viommu_invalidate(&s->viommu, &inv);
 }
 
-static void invalidate_all(SMMUv3State *s)
+static void inv_all(SMMUv3State *s)
 {
     static const VIOMMUInv all = { .kind = VIOMMU_INV_ALL };
 
@@ -78,36 +78,36 @@ void smmuv3_invalidate(SMMUv3State *s, const SMMUv3Cmd *cmd)
     case SMMU_CMD_CFGI_STE_RANGE:
     case SMMU_CMD_CFGI_CD:
     case SMMU_CMD_CFGI_CD_ALL:
-        invalidate_config(s, cmd->cfgi.sid, cmd->cfgi.mask);
+        inv_config(s, cmd->cfgi.sid, cmd->cfgi.mask);
         break;
     case SMMU_CMD_TLBI_NH_ASID:
         trace_smmuv3_cmdq_tlbi_nh_asid(cmd->tlbi.asid);
-        invalidate(s, VIOMMU_INV_TAG, s1, cmd->tlbi.asid);
+        inv_space(s, VIOMMU_INV_TAG, s1, cmd->tlbi.asid);
         break;
     case SMMU_CMD_TLBI_NH_VA:
-        invalidate_extent(s, s1, cmd->tlbi.asid, cmd);
+        inv_extent(s, s1, cmd->tlbi.asid, cmd);
         break;
     case SMMU_CMD_TLBI_NH_ALL:
     case SMMU_CMD_TLBI_NH_VAA:
         /* Which ASIDs there are is not known: all of the VMID. */
         trace_smmuv3_cmdq_tlbi_nh(cmd->tlbi.vmid);
-        invalidate(s, VIOMMU_INV_GROUP, s1, 0);
+        inv_space(s, VIOMMU_INV_GROUP, s1, 0);
         break;
     case SMMU_CMD_TLBI_S2_IPA:
         /*
          * Translations of both stages are not looked for: software follows up
          * with an invalidation by VA or VMID (4.4.3.1).
          */
-        invalidate_extent(s, s2, 0, cmd);
+        inv_extent(s, s2, 0, cmd);
         break;
     case SMMU_CMD_TLBI_S12_VMALL:
         trace_smmuv3_cmdq_tlbi_s12_vmid(cmd->tlbi.vmid);
-        invalidate(s, VIOMMU_INV_GROUP, s1, 0);
-        invalidate(s, VIOMMU_INV_GROUP, s2, 0);
+        inv_space(s, VIOMMU_INV_GROUP, s1, 0);
+        inv_space(s, VIOMMU_INV_GROUP, s2, 0);
         break;
     case SMMU_CMD_TLBI_NSNH_ALL:
         trace_smmuv3_cmdq_tlbi_nsnh();
-        invalidate_all(s);
+        inv_all(s);
         break;
     default:
         /* CMD_PREFETCH_*: a hint */

@@ -10,9 +10,9 @@
  * still has
  *
  *   - a CMD_SYNC at CMDQ_CONS, not consumed: the destination does it again;
- *   - CR0ACK.SMMUEN as if it had been acknowledged, since the base as the
- *     destination would leave it for ever.  The source's DMA cannot reach the
- *     destination's memory.
+ *   - CR0ACK.SMMUEN, and GBPA, as if the update had been completed, since the
+ *     base as the destination would leave it for ever.  The source's DMA cannot
+ *     reach the destination's memory.
  *
  * The live state stays as it is, in case the source goes on.
  *
@@ -50,6 +50,7 @@ static int smmuv3_pre_save(void *opaque)
     s->stream.cr[1] = s->cr1;
     s->stream.cr[2] = s->cr2;
     s->stream.cr0ack = s->cr0;
+    s->stream.gbpa = s->gbpa & SMMU_GBPA_WMASK;
     memcpy(s->stream.idr, s->idr, sizeof(s->idr));
     return 0;
 }
@@ -63,7 +64,7 @@ static int smmuv3_pre_load(void *opaque)
     smmuv3_cmdq_cancel(s);
     smmuv3_eventq_discard(s);
     /* Subsections that are not there say these. */
-    s->gbpa = SMMU_GBPA_RESET;
+    s->stream.gbpa = SMMU_GBPA_RESET;
     memset(s->stream.idr, 0, sizeof(s->stream.idr));
     return 0;
 }
@@ -100,9 +101,7 @@ static bool stream_features_ok(SMMUv3State *s)
 /* The size is CMDQ_BASE's or EVENTQ_BASE's: stock QEMU does not reset it. */
 static void load_queue(SMMUQueue *q, uint64_t flag)
 {
-    unsigned log2size = smmu_bits(q->base, SMMU_QUEUE_BASE_LOG2SIZE);
-
-    q->log2size = MIN(log2size, SMMU_QUEUE_LOG2SIZE_MAX);
+    q->log2size = smmuv3_queue_log2size(q->base);
     q->base &= SMMU_QUEUE_BASE_WMASK;
     q->prod &= SMMU_QUEUE_INDEX_MASK | flag;
     q->cons &= SMMU_QUEUE_INDEX_MASK | flag;
@@ -121,7 +120,7 @@ static int smmuv3_post_load(void *opaque, int version_id)
         s->cr1 = s->stream.cr[1];
         s->cr2 = s->stream.cr[2] & SMMU_CR2_WMASK;
         s->cr0ack = s->cr0;
-        s->gbpa &= SMMU_GBPA_WMASK;
+        s->gbpa = s->stream.gbpa & SMMU_GBPA_WMASK;
         s->irq_ctrl &= SMMU_IRQ_CTRL_WMASK;
         load_queue(&s->cmdq, 0);
         s->cmdq.cons |= cmdq_err;
@@ -173,7 +172,7 @@ static bool gbpa_needed(void *opaque)
 {
     SMMUv3State *s = opaque;
 
-    return s->gbpa != SMMU_GBPA_RESET;
+    return s->stream.gbpa != SMMU_GBPA_RESET;
 }
 
 static const VMStateDescription smmuv3_vmstate_gbpa = {
@@ -182,7 +181,7 @@ static const VMStateDescription smmuv3_vmstate_gbpa = {
     .minimum_version_id = 1,
     .needed = gbpa_needed,
     .fields = (const VMStateField[]) {
-        VMSTATE_UINT32(gbpa, SMMUv3State),
+        VMSTATE_UINT32(stream.gbpa, SMMUv3State),
         VMSTATE_END_OF_LIST()
     }
 };

@@ -181,7 +181,9 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 #define SMMU_QUEUE_BASE_LOG2SIZE    SMMU_FIELD(4, 0)
 #define SMMU_QUEUE_INDEX_MASK       0xfffffu        /* WR or RD, and its wrap */
 #define SMMU_CMDQ_CONS_ERR          SMMU_FIELD(30, 24)
+#define SMMU_CMDQ_CONS_WMASK        0x7f0fffffu
 #define SMMU_EVENTQ_OVFLG           SMMU_BIT(31)    /* OVACKFLG in CONS */
+#define SMMU_EVENTQ_INDEX_WMASK     0x800fffffu     /* of PROD and CONS */
 
 /* The largest queues, tables and identifiers of this implementation */
 #define SMMU_SIDSIZE                16

@@ -48,7 +48,7 @@ static void read_regs(SMMUv3State *s, Regs *regs)
     };
 }
 
-static bool read_words(uint64_t addr, uint64_t *words, unsigned n)
+static bool tables_read_words(uint64_t addr, uint64_t *words, unsigned n)
 {
     if (dma_memory_read(&address_space_memory, addr, words, n * 8,
                         SMMU_MEM_ATTRS) != MEMTX_OK) {
@@ -61,7 +61,7 @@ static bool read_words(uint64_t addr, uint64_t *words, unsigned n)
 }
 
 /* Blocked, with an event.  Returns: false, for the caller to return. */
-static bool blocked(Resolve *r, SMMUv3EventType type, uint64_t addr)
+static bool resolve_blocked(Resolve *r, SMMUv3EventType type, uint64_t addr)
 {
     r->config->mode = VIOMMU_BLOCKED;
     r->config->quiet = type == SMMU_EVT_NONE;
@@ -73,8 +73,8 @@ static bool blocked(Resolve *r, SMMUv3EventType type, uint64_t addr)
 /* RECINVSID: whether streams that the table does not have are reported */
 static bool bad_streamid(Resolve *r)
 {
-    return blocked(r, r->regs.cr2 & SMMU_CR2_RECINVSID ?
-                   SMMU_EVT_C_BAD_STREAMID : SMMU_EVT_NONE, 0);
+    return resolve_blocked(r, r->regs.cr2 & SMMU_CR2_RECINVSID ?
+                           SMMU_EVT_C_BAD_STREAMID : SMMU_EVT_NONE, 0);
 }
 
 static bool find_ste(Resolve *r)
@@ -88,8 +88,8 @@ static bool find_ste(Resolve *r)
         return bad_streamid(r);
     }
     if (two_level) {
-        if (addr >> r->s->oas || !read_words(addr, &l1std, 1)) {
-            return blocked(r, SMMU_EVT_F_STE_FETCH, addr);
+        if (addr >> r->s->oas || !tables_read_words(addr, &l1std, 1)) {
+            return resolve_blocked(r, SMMU_EVT_F_STE_FETCH, addr);
         }
         if (!smmuv3_decode_l1std(l1std, r->regs.strtab_base_cfg, r->sid,
                                  &addr)) {
@@ -97,11 +97,11 @@ static bool find_ste(Resolve *r)
         }
     }
     trace_smmuv3_get_ste(addr);
-    if (addr >> r->s->oas || !read_words(addr, words, SMMU_STE_WORDS)) {
-        return blocked(r, SMMU_EVT_F_STE_FETCH, addr);
+    if (addr >> r->s->oas || !tables_read_words(addr, words, SMMU_STE_WORDS)) {
+        return resolve_blocked(r, SMMU_EVT_F_STE_FETCH, addr);
     }
     if (!smmuv3_decode_ste(words, &r->features, &r->ste)) {
-        return blocked(r, SMMU_EVT_C_BAD_STE, 0);
+        return resolve_blocked(r, SMMU_EVT_C_BAD_STE, 0);
     }
     return true;
 }
@@ -114,10 +114,10 @@ static bool find_substream(Resolve *r)
 
     if (r->ssv) {
         if (!s1 || !ste->s1cdmax || r->ssid >> ste->s1cdmax) {
-            return blocked(r, SMMU_EVT_C_BAD_SUBSTREAMID, 0);
+            return resolve_blocked(r, SMMU_EVT_C_BAD_SUBSTREAMID, 0);
         }
         if (!r->ssid && ste->s1dss == SMMU_STE_S1DSS_SSID0) {
-            return blocked(r, SMMU_EVT_F_STREAM_DISABLED, 0);
+            return resolve_blocked(r, SMMU_EVT_F_STREAM_DISABLED, 0);
         }
         return true;
     }
@@ -132,7 +132,7 @@ static bool find_substream(Resolve *r)
     case SMMU_STE_S1DSS_SSID0:
         return true;
     default:
-        return blocked(r, SMMU_EVT_F_STREAM_DISABLED, 0);
+        return resolve_blocked(r, SMMU_EVT_F_STREAM_DISABLED, 0);
     }
 }
 
@@ -144,7 +144,7 @@ static bool cd_walk_fault(Resolve *r, IOPTFault fault, const IOPTResult *res,
     bool eabt = fault == IOPT_FAULT_READ_TABLE;
 
     smmuv3_walk_event(fault, res, true, ipa, false, &event);
-    blocked(r, event.type, event.addr2);
+    resolve_blocked(r, event.type, event.addr2);
     r->config->reason |= smmu_put(SMMU_CLASS_CD, SMMU_REASON_CLASS) |
                          SMMU_REASON_S2;
     r->config->quiet = !eabt && !r->ste.s2r;
@@ -168,8 +168,8 @@ static bool fetch_cd(Resolve *r, uint64_t addr, uint64_t *words, unsigned n)
         addr = res.addr | (addr & ((1ull << res.shift) - 1));
     }
     trace_smmuv3_get_cd(addr);
-    return read_words(addr, words, n) ||
-           blocked(r, SMMU_EVT_F_CD_FETCH, addr);
+    return tables_read_words(addr, words, n) ||
+           resolve_blocked(r, SMMU_EVT_F_CD_FETCH, addr);
 }
 
 static bool find_cd(Resolve *r)
@@ -185,14 +185,14 @@ static bool find_cd(Resolve *r)
         }
         if (!smmuv3_decode_l1cd(l1cd, &r->ste, &r->features, r->ssid,
                                 &addr)) {
-            return blocked(r, SMMU_EVT_C_BAD_SUBSTREAMID, 0);
+            return resolve_blocked(r, SMMU_EVT_C_BAD_SUBSTREAMID, 0);
         }
     }
     if (!fetch_cd(r, addr, words, SMMU_CD_WORDS)) {
         return false;
     }
     if (!smmuv3_decode_cd(words, &r->features, &r->cd)) {
-        return blocked(r, SMMU_EVT_C_BAD_CD, 0);
+        return resolve_blocked(r, SMMU_EVT_C_BAD_CD, 0);
     }
     if (r->cd.tbi && !qatomic_read(&r->s->tbi_seen)) {
         qatomic_set(&r->s->tbi_seen, true);
@@ -257,7 +257,7 @@ static void smmuv3_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     read_regs(s, &r.regs);
     if (!(r.regs.cr0 & SMMU_CR0_SMMUEN)) {
         /* We are asked, so it is GBPA.ABORT: no event (6.3.9.6). */
-        blocked(&r, SMMU_EVT_NONE, 0);
+        resolve_blocked(&r, SMMU_EVT_NONE, 0);
         return;
     }
     smmuv3_features(&r.features, s->idr);
@@ -266,7 +266,7 @@ static void smmuv3_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     }
     config->space.attrs = r.ste.attrs;
     if (!r.ste.config) {
-        blocked(&r, SMMU_EVT_NONE, 0);
+        resolve_blocked(&r, SMMU_EVT_NONE, 0);
         return;
     }
     if (!find_substream(&r)) {

@@ -20,7 +20,7 @@
 #define SMMU_IOTLB_SIZE_MIN 64
 #define SMMU_IOTLB_SIZE_MAX (1u << 22)
 
-static bool is(const char *value, const char *name)
+static bool smmuv3_prop_is(const char *value, const char *name)
 {
     return value && !strcmp(value, name);
 }
@@ -28,11 +28,11 @@ static bool is(const char *value, const char *name)
 /* The properties are those of the base, but for what is beyond it. */
 static bool check_stage(const SMMUv3State *s, SMMUv3Features *f, Error **errp)
 {
-    if (!s->stage || is(s->stage, "1")) {
+    if (!s->stage || smmuv3_prop_is(s->stage, "1")) {
         f->s1p = true;
-    } else if (is(s->stage, "2")) {
+    } else if (smmuv3_prop_is(s->stage, "2")) {
         f->s2p = true;
-    } else if (is(s->stage, "nested")) {
+    } else if (smmuv3_prop_is(s->stage, "nested")) {
         f->s1p = true;
         f->s2p = true;
     } else {
@@ -45,11 +45,11 @@ static bool check_stage(const SMMUv3State *s, SMMUv3Features *f, Error **errp)
 
 static bool check_httu(const SMMUv3State *s, SMMUv3Features *f, Error **errp)
 {
-    if (!s->httu || is(s->httu, "off")) {
+    if (!s->httu || smmuv3_prop_is(s->httu, "off")) {
         f->httu = SMMU_HTTU_NONE;
-    } else if (is(s->httu, "access")) {
+    } else if (smmuv3_prop_is(s->httu, "access")) {
         f->httu = SMMU_HTTU_ACCESS;
-    } else if (is(s->httu, "dirty")) {
+    } else if (smmuv3_prop_is(s->httu, "dirty")) {
         f->httu = SMMU_HTTU_DIRTY;
     } else {
         error_setg(errp, "arm-smmuv3: httu is '%s', but must be 'off', "
@@ -92,8 +92,8 @@ static bool check_config(SMMUv3State *s, Error **errp)
                    "not update the guest's tables; use httu=off");
         return false;
     }
-    if (s->dma_mode && !is(s->dma_mode, "drain") &&
-        !is(s->dma_mode, "bounce")) {
+    if (s->dma_mode && !smmuv3_prop_is(s->dma_mode, "drain") &&
+        !smmuv3_prop_is(s->dma_mode, "bounce")) {
         error_setg(errp, "arm-smmuv3: dma-mode is '%s', but must be "
                    "'drain' (an invalidation waits for stale DMA) or "
                    "'bounce' (no DMA is ever stale)", s->dma_mode);
@@ -179,7 +179,7 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
         .name = "smmuv3",
         .iotlb_entries = s->iotlb_size,
         .drain = {
-            .bounce = is(s->dma_mode, "bounce"),
+            .bounce = smmuv3_prop_is(s->dma_mode, "bounce"),
             .cache_pages = s->dma_cache_size,
             .stall_ms = s->drain_stall_time,
             .timeout_ms = s->drain_timeout,
@@ -198,7 +198,7 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
     qemu_mutex_init(&s->lock);
     smmuv3_eventq_init(s);
     smmuv3_cmdq_init(s);
-    memory_region_init_io(&smmu->iomem, OBJECT(s), &smmuv3_reg_ops, s,
+    memory_region_init_io(&smmu->iomem, OBJECT(s), &smmuv3_mmio_ops, s,
                           TYPE_ARM_SMMUV3, SMMU_REG_SIZE);
     sysbus_init_mmio(sbd, &smmu->iomem);
     for (unsigned i = 0; i < SMMU_IRQS; i++) {

@@ -100,7 +100,7 @@ struct SMMUv3State {
     SMMUv3Sync sync;         /* what sync_fence waits for */
     DMAFence sync_fence;     /* the CMD_SYNC at CMDQ_CONS */
     DMAFence enable_fence;   /* CR0ACK.SMMUEN: differs from CR0 meanwhile */
-    DMAFence gbpa_fence;     /* GBPA.Update: pending while it is set */
+    DMAFence gbpa_fence;     /* GBPA.Update is set meanwhile */
 
     /* Events on their way to the queue */
     GArray *events;          /* SMMUv3EventRecord; under @lock */
@@ -118,6 +118,7 @@ struct SMMUv3State {
         uint32_t cr[3];
         uint32_t cr0ack;
         uint32_t statusr;
+        uint32_t gbpa;
         uint32_t idr[6];
     } stream;
 };
