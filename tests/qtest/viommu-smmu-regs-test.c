@@ -6,6 +6,8 @@
  * Section 6.3.
  */
 #include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "viommu-smmu-bench.h"
 
 #define IOVA        0x40200000ULL
@@ -352,6 +354,30 @@ static void test_properties(void)
     }
 }
 
+/* "-device arm-smmuv3,help" says what each is about. */
+static void test_help(void)
+{
+    QTestState *qts = qtest_init("-machine none");
+    QDict *answer = qtest_qmp(qts, "{'execute': 'device-list-properties',"
+                              " 'arguments': {'typename': 'arm-smmuv3'}}");
+    QListEntry *entry;
+    unsigned n = 0;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "return"), entry) {
+        QDict *property = qobject_to(QDict, qlist_entry_obj(entry));
+        const char *what = qdict_get_try_str(property, "description");
+
+        g_test_message("%s", qdict_get_str(property, "name"));
+        g_assert_nonnull(what);
+        /* Longer than what QEMU says of a bool of its own accord */
+        g_assert_cmpuint(strlen(what), >, strlen("on/off"));
+        n++;
+    }
+    g_assert_cmpuint(n, >=, 14);
+    qobject_unref(answer);
+    qtest_quit(qts);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -364,5 +390,6 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/smmu/regs/guards", test_guards);
     qtest_add_func("/viommu/smmu/regs/gerror", test_gerror);
     qtest_add_func("/viommu/smmu/regs/properties", test_properties);
+    qtest_add_func("/viommu/smmu/regs/help", test_help);
     return g_test_run();
 }

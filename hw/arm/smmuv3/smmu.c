@@ -17,6 +17,11 @@ static const Property smmu_properties[] = {
 static void smmu_class_init(ObjectClass *klass, void *data)
 {
     device_class_set_props(DEVICE_CLASS(klass), smmu_properties);
+    object_class_property_set_description(
+        klass, "bus_num", "not used");
+    object_class_property_set_description(
+        klass, "primary-bus", "the root bus whose devices it translates; the "
+        "machine sets it");
 }
 
 static const TypeInfo smmu_info = {

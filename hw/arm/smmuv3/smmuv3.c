@@ -212,7 +212,6 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
 }
 
 static const Property smmuv3_properties[] = {
-    /* Stages of translation: "1" (default), "2", "nested" (both) */
     DEFINE_PROP_STRING("stage", SMMUv3State, stage),
 
     /* Ours.  An OAS of 52 would need the tables of FEAT_LPA and LPA2. */
@@ -230,6 +229,36 @@ static const Property smmuv3_properties[] = {
                        1000),
 };
 
+/* What "-device arm-smmuv3,help" says of each: what it does, and its unit */
+static const struct {
+    const char *name, *description;
+} smmuv3_property_help[] = {
+    { "stage", "stages of translation (IDR0.S1P, S2P): 1, 2, or nested, which "
+               "is both; 1 if it is not given" },
+    { "oas", "bits of an output address (IDR5.OAS), 44 or 48" },
+    { "ssidsize", "bits of a SubstreamID, or PASID (IDR1.SSIDSIZE), up to 8; "
+                  "0: no substreams" },
+    { "httu", "hardware update of tables (IDR0.HTTU, and the machine's IORT): "
+              "off, access (the Access flag) or dirty (dirty state, too); off "
+              "if it is not given" },
+    { "msi", "CMD_SYNC, events and GERROR can signal by MSI (IDR0.MSI)" },
+    { "attr-perms-ovr", "an STE's PRIVCFG and INSTCFG count "
+                        "(IDR1.ATTR_PERMS_OVR)" },
+    { "caching-mode", "allow devices that keep a copy of the guest's tables "
+                      "(vfio-pci); for guests that invalidate what they map, "
+                      "which Linux does not" },
+    { "iotlb-size", "translations that the IOTLB holds, 64 to 4194304" },
+    { "dma-cache-size", "pages of 4 KiB that each endpoint's translation cache "
+                        "holds, up to 1048576; 0: no cache" },
+    { "dma-mode", "drain (an invalidation waits for stale DMA) or bounce "
+                  "(devices work on copies, and none is ever stale); drain if "
+                  "it is not given" },
+    { "drain-timeout", "ms that an invalidation waits for stale DMA until the "
+                       "device is marked broken; 0: as long as it takes" },
+    { "drain-stall-time", "ms until an invalidation that waits is reported as "
+                          "VIOMMU_DRAIN_STALLED; 0: never" },
+};
+
 static void smmuv3_class_init(ObjectClass *klass, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
@@ -240,6 +269,11 @@ static void smmuv3_class_init(ObjectClass *klass, void *data)
     dc->vmsd = &smmuv3_vmstate;
     dc->desc = "Arm System Memory Management Unit version 3";
     device_class_set_props(dc, smmuv3_properties);
+    for (unsigned i = 0; i < ARRAY_SIZE(smmuv3_property_help); i++) {
+        object_class_property_set_description(
+            klass, smmuv3_property_help[i].name,
+            smmuv3_property_help[i].description);
+    }
 }
 
 static const TypeInfo smmuv3_info = {
