@@ -1,0 +1,468 @@
+/*
+ * The command-queue engine, with a drain and a main loop played by the test
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "hw/iommu/viommu-queue.h"
+#include "system/runstate.h"
+
+/* The drain */
+
+struct VIOMMU {
+    bool stale;              /* something is in flight: fences wait */
+    unsigned asked;          /* fences that had to wait */
+    unsigned cancelled;
+    DMAFence *fence;         /* the one that waits */
+    void (*done)(void *opaque);
+    void *opaque;
+};
+
+bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),
+                  void *opaque)
+{
+    g_assert_cmpuint(fence->seq, ==, 0);
+    if (!v->stale) {
+        return true;
+    }
+    g_assert_null(v->fence);
+    v->asked++;
+    fence->seq = 1;
+    v->fence = fence;
+    v->done = done;
+    v->opaque = opaque;
+    return false;
+}
+
+void viommu_fence_cancel(VIOMMU *v, DMAFence *fence)
+{
+    if (fence->seq) {
+        g_assert_true(v->fence == fence);
+        v->cancelled++;
+        v->fence = NULL;
+        fence->seq = 0;
+    }
+}
+
+static void drain(VIOMMU *v)
+{
+    DMAFence *fence = v->fence;
+
+    g_assert_nonnull(fence);
+    v->fence = NULL;
+    fence->seq = 0;
+    v->done(v->opaque);
+}
+
+/* The main loop and the machine: of one queue at a time */
+
+static struct QEMUBH {
+    void (*cb)(void *opaque);
+    void *opaque;
+    bool scheduled;
+} the_bh;
+
+static struct VMChangeStateEntry {
+    void (*cb)(void *opaque, bool running, RunState state);
+    void *opaque;
+} the_handler;
+
+static bool machine_runs;
+
+AioContext *iohandler_get_aio_context(void)
+{
+    return NULL;
+}
+
+QEMUBH *aio_bh_new(AioContext *ctx, void (*cb)(void *opaque), void *opaque)
+{
+    the_bh = (QEMUBH) { .cb = cb, .opaque = opaque };
+    return &the_bh;
+}
+
+void qemu_bh_schedule(QEMUBH *bh)
+{
+    bh->scheduled = true;
+}
+
+void qemu_bh_cancel(QEMUBH *bh)
+{
+    bh->scheduled = false;
+}
+
+bool runstate_is_running(void)
+{
+    return machine_runs;
+}
+
+VMChangeStateEntry *qemu_add_vm_change_state_handler(
+    void (*cb)(void *opaque, bool running, RunState state), void *opaque)
+{
+    the_handler = (VMChangeStateEntry) { .cb = cb, .opaque = opaque };
+    return &the_handler;
+}
+
+static bool main_loop_once(void)
+{
+    bool was = the_bh.scheduled;
+
+    the_bh.scheduled = false;
+    if (was) {
+        the_bh.cb(the_bh.opaque);
+    }
+    return was;
+}
+
+static void set_running(bool running)
+{
+    machine_runs = running;
+    the_handler.cb(the_handler.opaque, running, 0);
+}
+
+/* A model: letters for entries */
+
+typedef struct Model {
+    VIOMMU v;
+    VIOMMUQueue q;
+    const char *entries;     /* '.': nothing, 'F': a fence, 'E': an error */
+    unsigned head, tail;
+    bool on, error;
+    unsigned taken;          /* entries taken up, in this go */
+    unsigned completed;
+    unsigned rested;
+    void (*on_complete)(struct Model *m);
+} Model;
+
+static bool model_ready(void *opaque)
+{
+    Model *m = opaque;
+
+    return m->on && !m->error && m->head < m->tail;
+}
+
+static VIOMMUQueueStep model_take_up(void *opaque)
+{
+    Model *m = opaque;
+
+    g_assert_true(model_ready(m));
+    m->taken++;
+    switch (m->entries ? m->entries[m->head] : '.') {
+    case 'F':
+        return VIOMMU_QUEUE_FENCE;
+    case 'E':
+        m->error = true;
+        return VIOMMU_QUEUE_NEXT;
+    default:
+        m->head++;
+        return VIOMMU_QUEUE_NEXT;
+    }
+}
+
+static void model_complete(void *opaque)
+{
+    Model *m = opaque;
+
+    m->completed++;
+    m->head++;
+    if (m->on_complete) {
+        m->on_complete(m);
+    }
+}
+
+static void model_rested(void *opaque)
+{
+    Model *m = opaque;
+
+    m->rested++;
+}
+
+static const VIOMMUQueueOps model_ops = {
+    .name = "model",
+    .ready = model_ready,
+    .take_up = model_take_up,
+    .complete = model_complete,
+    .rested = model_rested,
+};
+
+static void model_init(Model *m, const char *entries)
+{
+    *m = (Model) {
+        .entries = entries,
+        .tail = entries ? strlen(entries) : 0,
+        .on = true,
+    };
+    machine_runs = true;
+    viommu_queue_init(&m->q, &m->v, &model_ops, m);
+}
+
+static void test_order(void)
+{
+    Model m;
+
+    model_init(&m, "..F.");
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.head, ==, 4);
+    g_assert_cmpuint(m.completed, ==, 1);
+    g_assert_cmpuint(m.rested, ==, 1);
+    g_assert_false(the_bh.scheduled);
+}
+
+/* What one register write may cost */
+static void test_budget(void)
+{
+    Model m;
+    unsigned goes = 0;
+
+    model_init(&m, NULL);
+    m.tail = 3 * VIOMMU_QUEUE_BUDGET + 1;
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.taken, ==, VIOMMU_QUEUE_BUDGET);
+    do {
+        m.taken = 0;
+        goes++;
+    } while (main_loop_once() && m.taken <= VIOMMU_QUEUE_BUDGET);
+    g_assert_cmpuint(m.head, ==, m.tail);
+    g_assert_cmpuint(goes, ==, 4);
+    g_assert_false(main_loop_once());
+}
+
+/* No bottom half is left over where the budget was just enough. */
+static void test_budget_exact(void)
+{
+    Model m;
+
+    model_init(&m, NULL);
+    m.tail = VIOMMU_QUEUE_BUDGET;
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.head, ==, m.tail);
+    g_assert_false(the_bh.scheduled);
+}
+
+static void test_fence(void)
+{
+    Model m;
+
+    model_init(&m, ".F.F.");
+    m.v.stale = true;
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.head, ==, 1);
+    g_assert_true(viommu_queue_waits(&m.q));
+
+    /* A tail write meanwhile changes nothing. */
+    viommu_queue_run(&m.q);
+    main_loop_once();
+    g_assert_cmpuint(m.taken, ==, 2);
+    g_assert_cmpuint(m.completed, ==, 0);
+
+    drain(&m.v);
+    g_assert_cmpuint(m.completed, ==, 1);
+    g_assert_cmpuint(m.head, ==, 3);
+    m.v.stale = false;
+    drain(&m.v);
+    g_assert_cmpuint(m.completed, ==, 2);
+    g_assert_cmpuint(m.head, ==, 5);
+    g_assert_false(viommu_queue_waits(&m.q));
+}
+
+static void test_error(void)
+{
+    Model m;
+
+    model_init(&m, ".E.");
+    viommu_queue_run(&m.q);
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.head, ==, 1);
+    g_assert_cmpuint(m.taken, ==, 2);
+
+    m.error = false;
+    m.entries = "...";
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.head, ==, 3);
+}
+
+static void run_again(Model *m)
+{
+    unsigned head = m->head;
+
+    m->tail = strlen(m->entries);
+    viommu_queue_run(&m->q);
+    /* The outer run does it, once we are done. */
+    g_assert_cmpuint(m->head, ==, head);
+}
+
+/* The signal of a fence writes the tail: at once, and after a wait */
+static void test_reentry(void)
+{
+    Model m;
+
+    for (unsigned wait = 0; wait < 2; wait++) {
+        model_init(&m, "F..");
+        m.tail = 1;
+        m.v.stale = wait;
+        m.on_complete = run_again;
+        viommu_queue_run(&m.q);
+        if (wait) {
+            g_assert_cmpuint(m.completed, ==, 0);
+            drain(&m.v);
+        }
+        g_assert_cmpuint(m.completed, ==, 1);
+        g_assert_cmpuint(m.head, ==, 3);
+    }
+}
+
+static void turn_off(Model *m)
+{
+    m->on = false;
+    viommu_queue_off(&m->q);
+}
+
+/* ... or turns the queue off */
+static void test_off_in_complete(void)
+{
+    Model m;
+
+    model_init(&m, "F..");
+    m.on_complete = turn_off;
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.head, ==, 1);
+    g_assert_false(main_loop_once());
+}
+
+/*
+ * Off and on again at a fence: it is completed once, after the drain, and the
+ * fence that it asked for first goes on (its clock with it).
+ */
+static void test_off_at_fence(void)
+{
+    Model m;
+
+    model_init(&m, "F.");
+    m.v.stale = true;
+    viommu_queue_run(&m.q);
+    turn_off(&m);
+    g_assert_false(viommu_queue_waits(&m.q));
+    m.on = true;
+    viommu_queue_run(&m.q);
+    g_assert_true(viommu_queue_waits(&m.q));
+    g_assert_cmpuint(m.v.asked, ==, 1);
+    g_assert_cmpuint(m.v.cancelled, ==, 0);
+
+    /* What was begun in between may take longer. */
+    drain(&m.v);
+    g_assert_cmpuint(m.v.asked, ==, 2);
+    g_assert_cmpuint(m.completed, ==, 0);
+    m.v.stale = false;
+    drain(&m.v);
+    g_assert_cmpuint(m.completed, ==, 1);
+    g_assert_cmpuint(m.head, ==, 2);
+
+    /* Off for good: nothing is completed. */
+    model_init(&m, "F.");
+    m.v.stale = true;
+    viommu_queue_run(&m.q);
+    turn_off(&m);
+    drain(&m.v);
+    g_assert_cmpuint(m.completed, ==, 0);
+    g_assert_cmpuint(m.head, ==, 0);
+}
+
+static void test_cancel(void)
+{
+    Model m;
+
+    model_init(&m, "F.");
+    m.v.stale = true;
+    viommu_queue_run(&m.q);
+    viommu_queue_cancel(&m.q);
+    g_assert_null(m.v.fence);
+    g_assert_false(viommu_queue_waits(&m.q));
+
+    model_init(&m, NULL);
+    m.tail = 2 * VIOMMU_QUEUE_BUDGET;
+    viommu_queue_run(&m.q);
+    viommu_queue_cancel(&m.q);
+    g_assert_false(main_loop_once());
+    g_assert_cmpuint(m.head, ==, VIOMMU_QUEUE_BUDGET);
+}
+
+/* A machine that stops: nothing is left but what the drain holds up. */
+static void test_stop(void)
+{
+    Model m;
+
+    model_init(&m, NULL);
+    m.tail = 5 * VIOMMU_QUEUE_BUDGET;
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.head, ==, VIOMMU_QUEUE_BUDGET);
+    set_running(false);
+    g_assert_cmpuint(m.head, ==, m.tail);
+
+    /* Loaded with a fence at the head: done again when the machine runs. */
+    m.entries = "F.";
+    m.head = 0;
+    m.tail = 2;
+    set_running(true);
+    g_assert_cmpuint(m.completed, ==, 1);
+    g_assert_cmpuint(m.head, ==, 2);
+}
+
+/* A command in a register */
+
+static unsigned reported;
+
+static void report(void *opaque)
+{
+    reported++;
+}
+
+static void test_busy(void)
+{
+    VIOMMU v = { 0 };
+    VIOMMUBusy busy;
+
+    reported = 0;
+    viommu_busy_init(&busy, &v, report, NULL);
+    g_assert_true(viommu_busy_begin(&busy));
+    g_assert_false(viommu_busy_pending(&busy));
+
+    /* Ten commands while the first waits: one fence, and one more after it */
+    v.stale = true;
+    for (unsigned i = 0; i < 10; i++) {
+        g_assert_false(viommu_busy_begin(&busy));
+    }
+    g_assert_true(viommu_busy_pending(&busy));
+    g_assert_cmpuint(v.asked, ==, 1);
+    g_assert_cmpuint(v.cancelled, ==, 0);
+    drain(&v);
+    g_assert_cmpuint(v.asked, ==, 2);
+    g_assert_cmpuint(reported, ==, 0);
+    drain(&v);
+    g_assert_cmpuint(reported, ==, 1);
+    g_assert_false(viommu_busy_pending(&busy));
+
+    g_assert_false(viommu_busy_begin(&busy));
+    g_assert_false(viommu_busy_begin(&busy));
+    viommu_busy_cancel(&busy);
+    g_assert_false(viommu_busy_pending(&busy));
+    /* What was begun before it is forgotten. */
+    g_assert_false(viommu_busy_begin(&busy));
+    drain(&v);
+    g_assert_cmpuint(reported, ==, 2);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/viommu-queue/order", test_order);
+    g_test_add_func("/viommu-queue/budget", test_budget);
+    g_test_add_func("/viommu-queue/budget-exact", test_budget_exact);
+    g_test_add_func("/viommu-queue/fence", test_fence);
+    g_test_add_func("/viommu-queue/error", test_error);
+    g_test_add_func("/viommu-queue/reentry", test_reentry);
+    g_test_add_func("/viommu-queue/off-in-complete", test_off_in_complete);
+    g_test_add_func("/viommu-queue/off-at-fence", test_off_at_fence);
+    g_test_add_func("/viommu-queue/cancel", test_cancel);
+    g_test_add_func("/viommu-queue/stop", test_stop);
+    g_test_add_func("/viommu-queue/busy", test_busy);
+    return g_test_run();
+}
