@@ -95,11 +95,141 @@ static void test_renamed(void)
     rig_free(rig);
 }
 
+static bool tes(VTD *vtd)
+{
+    return vtd_read32(vtd, VTD_GSTS) & VTD_G_TE;
+}
+
+static void assert_tes_stays(Rig *rig, bool set)
+{
+    VTD *vtd = container_of(rig->unit, VTD, unit);
+
+    viommu_turns(vtd);
+    rig_step(rig, RIG_SHORT_NS);
+    g_assert_cmpint(tes(vtd), ==, set);
+}
+
+/*
+ * Translation off: what the tables led to is given away once TES is clear, so
+ * the request that is in flight has to end first.
+ */
+static void test_disable(void)
+{
+    Rig *rig = rig_new(&by_queue);
+    VTD *vtd = container_of(rig->unit, VTD, unit);
+
+    rig_hold(rig, false, rig->data_iova);
+    vtd_gcmd(vtd, 0, VTD_G_TE);
+    if (expect_corruption()) {
+        viommu_until(vtd, !tes(vtd));
+        viommu_fill(rig->unit, rig->page, RIG_REUSED, RIG_LEN);
+        rig_step(rig, RIG_RELEASE_NS);
+        viommu_until(vtd, viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK,
+                                           RIG_LEN));
+        rig_free(rig);
+        return;
+    }
+    assert_tes_stays(rig, true);
+    rig_step(rig, RIG_RELEASE_NS);
+    viommu_until(vtd, !tes(vtd));
+    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK,
+                                   RIG_LEN));
+    rig_free(rig);
+}
+
+/*
+ * On again while that waits, which no software should do: TES does not say that
+ * it is done.  A reset then forgets all of it.
+ */
+static void test_disable_enable(void)
+{
+    Rig *rig = rig_new(&by_queue);
+    VTD *vtd = container_of(rig->unit, VTD, unit);
+
+    if (expect_corruption()) {
+        g_test_skip("nothing is pending there");
+        rig_free(rig);
+        return;
+    }
+    rig_hold(rig, false, rig->data_iova);
+    vtd_gcmd(vtd, 0, VTD_G_TE);
+    assert_tes_stays(rig, true);
+    vtd_gcmd(vtd, VTD_G_TE, 0);
+    assert_tes_stays(rig, false);
+    /* Other commands go their way. */
+    vtd_write32(vtd, VTD_GCMD, VTD_G_TE);
+    viommu_until(vtd, !(vtd_read32(vtd, VTD_GSTS) & VTD_G_QIE));
+    vtd_write32(vtd, VTD_GCMD, VTD_G_TE | VTD_G_SRTP);
+    assert_tes_stays(rig, false);
+    rig_step(rig, RIG_RELEASE_NS);
+    viommu_until(vtd, tes(vtd));
+    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_SRTP);
+    rig_free(rig);
+}
+
+static void test_disable_reset(void)
+{
+    Rig *rig = rig_new(&by_queue);
+    VTD *vtd = container_of(rig->unit, VTD, unit);
+
+    if (expect_corruption()) {
+        g_test_skip("nothing is pending there");
+        rig_free(rig);
+        return;
+    }
+    rig_hold(rig, false, rig->data_iova);
+    vtd_gcmd(vtd, 0, VTD_G_TE);
+    assert_tes_stays(rig, true);
+    vtd_reset(vtd);
+    g_assert_cmphex(vtd_read32(vtd, VTD_GSTS), ==, 0);
+    rig_restart(rig);
+    g_assert_true(tes(vtd));
+    rig_free(rig);
+}
+
+/*
+ * A command that comes again and again does not put off drain-timeout: the
+ * first one is timed, whatever follows.
+ */
+static void test_timeout_again(void)
+{
+    const RigOptions opt = {
+        .form = VTD_QUEUED,
+        .props = "drain-timeout=500,drain-stall-time=0",
+    };
+    Rig *rig;
+    VTD *vtd;
+
+    if (expect_corruption()) {
+        g_test_skip("nothing is pending there");
+        return;
+    }
+    rig = rig_new(&opt);
+    vtd = container_of(rig->unit, VTD, unit);
+    rig_hold(rig, false, rig->data_iova);
+    unit_unmap(rig->unit, rig->space, rig->data_iova);
+    for (int i = 0; i < 4; i++) {
+        vtd_gcmd(vtd, VTD_G_SRTP, 0);
+        assert_tes_stays(rig, true);
+        g_assert_false(vtd_read32(vtd, VTD_GSTS) & VTD_G_SRTP);
+    }
+    /* 400 ms so far */
+    vtd_gcmd(vtd, VTD_G_SRTP, 0);
+    rig_step(rig, RIG_SHORT_NS + RIG_SHORT_NS / 2);
+    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_SRTP);
+    g_assert_true(tes(vtd));
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/scope/queued/order", test_queue_order);
     qtest_add_func("/viommu/scope/register/live", test_registers_live);
     qtest_add_func("/viommu/scope/queued/renamed", test_renamed);
+    qtest_add_func("/viommu/scope/disable", test_disable);
+    qtest_add_func("/viommu/scope/disable/enable", test_disable_enable);
+    qtest_add_func("/viommu/scope/disable/reset", test_disable_reset);
+    qtest_add_func("/viommu/scope/srtp/again", test_timeout_again);
     return g_test_run();
 }

@@ -11,7 +11,7 @@
 #include "exec/address-spaces.h"
 #include "hw/i386/apic_internal.h"
 #include "trace.h"
-#include "vtd-internal.h"
+#include "vtd-fault.h"
 
 MSIMessage vtd_event_message(IntelIOMMUState *s, hwaddr addr_reg,
                              hwaddr upper_reg, hwaddr data_reg)

@@ -11,7 +11,7 @@
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
 #include "trace.h"
-#include "vtd-internal.h"
+#include "vtd-fault.h"
 
 /* Any of these set: an event was already raised and not yet serviced */
 #define VTD_FSTS_CONDITIONS \
@@ -187,11 +187,8 @@ static void drop_serviced_event(IntelIOMMUState *s)
 
 void vtd_fsts_written(IntelIOMMUState *s)
 {
-    WITH_QEMU_LOCK_GUARD(&s->lock) {
-        drop_serviced_event(s);
-    }
-    /* IQE may have been cleared: then the queue goes on. */
-    vtd_queue_run(s);
+    QEMU_LOCK_GUARD(&s->lock);
+    drop_serviced_event(s);
 }
 
 void vtd_frcd_written(IntelIOMMUState *s)

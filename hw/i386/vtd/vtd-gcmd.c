@@ -11,88 +11,95 @@
  */
 #include "qemu/osdep.h"
 #include "trace.h"
-#include "vtd-internal.h"
+#include "vtd-fault.h"
+#include "vtd-gcmd.h"
+#include "vtd-ir.h"
+#include "vtd-queue.h"
+#include "vtd-tables.h"
 
-static void set_status(IntelIOMMUState *s, uint32_t bit, bool set)
+static void vtd_gsts_set(IntelIOMMUState *s, uint32_t bit, bool set)
 {
     vtd_reg32_change(s, DMAR_GSTS_REG, bit, set ? bit : 0);
 }
 
 /* The fault index restarts when nothing is translated any more (7.2.1). */
-static void maybe_reset_fault_index(IntelIOMMUState *s)
+static void vtd_gcmd_maybe_reset_fri(IntelIOMMUState *s)
 {
     if (!s->dmar_enabled && !s->intr_enabled) {
         vtd_fault_index_reset(s);
     }
 }
 
-static void te_drained(void *opaque)
+static void vtd_te_drained(void *opaque)
 {
     IntelIOMMUState *s = opaque;
 
     trace_vtd_gcmd_done("TES");
-    set_status(s, VTD_GSTS_TES, true);
+    vtd_gsts_set(s, VTD_GSTS_TES, s->dmar_enabled);
+    if (!s->dmar_enabled) {
+        vtd_gcmd_maybe_reset_fri(s);
+    }
 }
 
 /*
  * Untranslated DMA that is in flight must end before TES is reported set
- * (6.5.4).  Nothing is asked for the way back, and a crash kernel polls it.
+ * (6.5.4), and translated DMA before it is reported clear: what software does
+ * next is to use the memory that the tables led to for something else.
+ *
+ * Software waits for the status before it writes the next command.  Should it
+ * not, TES never says of the last command that it is done before it is.
  */
-static void set_te(IntelIOMMUState *s, bool enable)
+static void vtd_set_te(IntelIOMMUState *s, bool enable)
 {
     if (s->dmar_enabled == enable) {
         return;
     }
     trace_vtd_dmar_enable(enable);
     s->dmar_enabled = enable;
-    viommu_fence_cancel(&s->viommu, &s->te_fence);
+    vtd_gsts_set(s, VTD_GSTS_TES, !enable);
     viommu_set_enabled(&s->viommu, enable);
-    if (!enable) {
-        set_status(s, VTD_GSTS_TES, false);
-        maybe_reset_fault_index(s);
-    } else if (viommu_fence(&s->viommu, &s->te_fence, te_drained, s)) {
-        te_drained(s);
+    if (viommu_busy_begin(&s->te_busy)) {
+        vtd_te_drained(s);
     } else {
         trace_vtd_gcmd_wait("TES");
     }
 }
 
-static void srtp_drained(void *opaque)
+static void vtd_srtp_drained(void *opaque)
 {
     IntelIOMMUState *s = opaque;
 
     trace_vtd_gcmd_done("RTPS");
-    set_status(s, VTD_GSTS_RTPS, true);
+    vtd_gsts_set(s, VTD_GSTS_RTPS, true);
 }
 
-static void set_root_table(IntelIOMMUState *s)
+static void vtd_set_root_table(IntelIOMMUState *s)
 {
     static const VIOMMUInv config = { .kind = VIOMMU_INV_CONFIG_ALL };
     static const VIOMMUInv all = { .kind = VIOMMU_INV_ALL };
 
-    set_status(s, VTD_GSTS_RTPS, false);
-    viommu_fence_cancel(&s->viommu, &s->srtp_fence);
+    vtd_gsts_set(s, VTD_GSTS_RTPS, false);
     vtd_latch_root(s);
     viommu_invalidate(&s->viommu, &config);
     viommu_invalidate(&s->viommu, &all);
-    if (viommu_fence(&s->viommu, &s->srtp_fence, srtp_drained, s)) {
-        srtp_drained(s);
+    if (viommu_busy_begin(&s->srtp_busy)) {
+        vtd_srtp_drained(s);
     } else {
         trace_vtd_gcmd_wait("RTPS");
     }
 }
 
-static void set_ire(IntelIOMMUState *s, bool enable)
+static void vtd_set_ire(IntelIOMMUState *s, bool enable)
 {
     if (s->intr_enabled == enable) {
         return;
     }
     trace_vtd_ir_enable(enable);
     s->intr_enabled = enable;
-    set_status(s, VTD_GSTS_IRES, enable);
+    vtd_gsts_set(s, VTD_GSTS_IRES, enable);
     /* Routes that KVM and the IOAPIC hold were made the other way. */
     vtd_ir_invalidate(s, true, 0, 0);
-    maybe_reset_fault_index(s);
+    vtd_gcmd_maybe_reset_fri(s);
 }
 
 void vtd_gcmd_written(IntelIOMMUState *s)
@@ -104,25 +111,31 @@ void vtd_gcmd_written(IntelIOMMUState *s)
 
     /* A table is set before what uses it is turned on. */
     if (cmd & VTD_GCMD_SRTP) {
-        set_root_table(s);
+        vtd_set_root_table(s);
     }
     if (s->dma_translation) {
-        set_te(s, cmd & VTD_GCMD_TE);
+        vtd_set_te(s, cmd & VTD_GCMD_TE);
     }
     vtd_queue_enable(s, cmd & VTD_GCMD_QIE);
     if (ir) {
         if (cmd & VTD_GCMD_SIRTP) {
             vtd_ir_set_table(s);
-            set_status(s, VTD_GSTS_IRTPS, true);
+            vtd_gsts_set(s, VTD_GSTS_IRTPS, true);
         }
-        set_status(s, VTD_GSTS_CFIS, cmd & VTD_GCMD_CFI);
-        set_ire(s, cmd & VTD_GCMD_IRE);
+        vtd_gsts_set(s, VTD_GSTS_CFIS, cmd & VTD_GCMD_CFI);
+        vtd_set_ire(s, cmd & VTD_GCMD_IRE);
     }
     /* WBF: ECAP.RWBF is clear.  SFL, EAFL: CAP.AFL is clear. */
 }
 
 void vtd_gcmd_cancel(IntelIOMMUState *s)
 {
-    viommu_fence_cancel(&s->viommu, &s->te_fence);
-    viommu_fence_cancel(&s->viommu, &s->srtp_fence);
+    viommu_busy_cancel(&s->te_busy);
+    viommu_busy_cancel(&s->srtp_busy);
+}
+
+void vtd_gcmd_init(IntelIOMMUState *s)
+{
+    viommu_busy_init(&s->te_busy, &s->viommu, vtd_te_drained, s);
+    viommu_busy_init(&s->srtp_busy, &s->viommu, vtd_srtp_drained, s);
 }

@@ -10,7 +10,7 @@
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "trace.h"
-#include "vtd-internal.h"
+#include "vtd-inv.h"
 
 /*
  * With caching mode a guest invalidates entries that it has just made present;
@@ -77,7 +77,7 @@ void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
     viommu_invalidate(&s->viommu, &inv);
 }
 
-static void ccmd_drained(void *opaque)
+static void vtd_ccmd_drained(void *opaque)
 {
     IntelIOMMUState *s = opaque;
 
@@ -87,7 +87,7 @@ static void ccmd_drained(void *opaque)
 }
 
 /* Returns: the actual granularity; 0: the request was refused */
-static uint64_t ccmd_invalidate(IntelIOMMUState *s, uint64_t val)
+static uint64_t vtd_ccmd_invalidate(IntelIOMMUState *s, uint64_t val)
 {
     switch (val & VTD_CCMD_CIRG_MASK) {
     case VTD_CCMD_CIRG_GLOBAL:
@@ -108,7 +108,7 @@ static uint64_t ccmd_invalidate(IntelIOMMUState *s, uint64_t val)
  * With the queue on, software must not use the registers, and a request
  * through them is refused.
  */
-static bool reg_interface_off(IntelIOMMUState *s, const char *reg)
+static bool vtd_inv_reg_refused(IntelIOMMUState *s, const char *reg)
 {
     if (s->qi_enabled) {
         qemu_log_mask(LOG_GUEST_ERROR, "vtd: %s used with the invalidation "
@@ -125,18 +125,17 @@ void vtd_ccmd_written(IntelIOMMUState *s)
         return;
     }
     s->ccmd_done = 0;
-    if (!reg_interface_off(s, "CCMD_REG")) {
-        s->ccmd_done = ccmd_invalidate(s, val);
+    if (!vtd_inv_reg_refused(s, "CCMD_REG")) {
+        s->ccmd_done = vtd_ccmd_invalidate(s, val);
     }
-    if (!s->ccmd_done ||
-        viommu_fence(&s->viommu, &s->ccmd_fence, ccmd_drained, s)) {
-        ccmd_drained(s);
+    if (!s->ccmd_done || viommu_busy_begin(&s->ccmd_busy)) {
+        vtd_ccmd_drained(s);
     } else {
         trace_vtd_inv_reg_wait("ICC");
     }
 }
 
-static void iotlb_drained(void *opaque)
+static void vtd_iotlb_drained(void *opaque)
 {
     IntelIOMMUState *s = opaque;
 
@@ -146,7 +145,7 @@ static void iotlb_drained(void *opaque)
 }
 
 /* Returns: the actual granularity; 0: the request was refused */
-static uint64_t iotlb_invalidate(IntelIOMMUState *s, uint64_t val)
+static uint64_t vtd_iotlb_invalidate(IntelIOMMUState *s, uint64_t val)
 {
     uint64_t iva = vtd_reg64(s, DMAR_IVA_REG);
 
@@ -177,12 +176,11 @@ void vtd_iotlb_written(IntelIOMMUState *s)
         return;
     }
     s->iotlb_done = 0;
-    if (!reg_interface_off(s, "IOTLB_REG")) {
-        s->iotlb_done = iotlb_invalidate(s, val);
+    if (!vtd_inv_reg_refused(s, "IOTLB_REG")) {
+        s->iotlb_done = vtd_iotlb_invalidate(s, val);
     }
-    if (!s->iotlb_done ||
-        viommu_fence(&s->viommu, &s->iotlb_fence, iotlb_drained, s)) {
-        iotlb_drained(s);
+    if (!s->iotlb_done || viommu_busy_begin(&s->iotlb_busy)) {
+        vtd_iotlb_drained(s);
     } else {
         trace_vtd_inv_reg_wait("IVT");
     }
@@ -190,6 +188,12 @@ void vtd_iotlb_written(IntelIOMMUState *s)
 
 void vtd_inv_cancel(IntelIOMMUState *s)
 {
-    viommu_fence_cancel(&s->viommu, &s->ccmd_fence);
-    viommu_fence_cancel(&s->viommu, &s->iotlb_fence);
+    viommu_busy_cancel(&s->ccmd_busy);
+    viommu_busy_cancel(&s->iotlb_busy);
+}
+
+void vtd_inv_init(IntelIOMMUState *s)
+{
+    viommu_busy_init(&s->ccmd_busy, &s->viommu, vtd_ccmd_drained, s);
+    viommu_busy_init(&s->iotlb_busy, &s->viommu, vtd_iotlb_drained, s);
 }

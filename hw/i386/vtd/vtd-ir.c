@@ -17,13 +17,13 @@
  * routes, the I/O APIC) are told through IEC notifiers.
  */
 #include "qemu/osdep.h"
-#include "exec/address-spaces.h"
 #include "hw/i386/apic_internal.h"
+#include "hw/iommu/viommu-fetch.h"
 #include "qemu/atomic.h"
-#include "system/dma.h"
 #include "trace.h"
 #include "vtd-decode.h"
-#include "vtd-internal.h"
+#include "vtd-fault.h"
+#include "vtd-ir.h"
 
 /* What governs one request, taken together */
 typedef struct VTDIRTable {
@@ -33,7 +33,7 @@ typedef struct VTDIRTable {
     bool cfis;               /* compatibility format passes */
 } VTDIRTable;
 
-static VTDIRTable table_in_use(IntelIOMMUState *s)
+static VTDIRTable vtd_ir_table_in_use(IntelIOMMUState *s)
 {
     QEMU_LOCK_GUARD(&s->lock);
 
@@ -45,23 +45,16 @@ static VTDIRTable table_in_use(IntelIOMMUState *s)
     };
 }
 
-/*
- * The guest may write the entry meanwhile, so it is read once, as a whole
- * (5.1.4), and only the copy is looked at.
- */
-static bool read_irte(const VTDIRTable *table, uint32_t index,
-                      uint64_t *lo, uint64_t *hi)
+/* The guest may write the entry meanwhile: only this copy is looked at. */
+static bool vtd_read_irte(IntelIOMMUState *s, const VTDIRTable *table,
+                          uint32_t index, uint64_t *irte)
 {
-    uint64_t val[2];
     dma_addr_t addr = table->root + (dma_addr_t)index * VTD_IRTE_SIZE;
 
-    if (dma_memory_read(&address_space_memory, addr, val, sizeof(val),
-                        VTD_MEM_ATTRS) != MEMTX_OK) {
+    if (!viommu_fetch(&s->viommu.mem, addr, irte, 2)) {
         return false;
     }
-    *lo = le64_to_cpu(val[0]);
-    *hi = le64_to_cpu(val[1]);
-    trace_vtd_ir_irte_get(index, *lo, *hi);
+    trace_vtd_ir_irte_get(index, irte[0], irte[1]);
     return true;
 }
 
@@ -70,19 +63,20 @@ static bool read_irte(const VTDIRTable *table, uint32_t index,
  *
  * @irte: irte->fpd is valid for the faults that it qualifies
  */
-static VTDFaultReason find_irte(const VTDIRTable *table, uint32_t index,
-                                uint16_t sid, VTDIRTE *irte)
+static VTDFaultReason vtd_find_irte(IntelIOMMUState *s,
+                                    const VTDIRTable *table, uint32_t index,
+                                    uint16_t sid, VTDIRTE *irte)
 {
     VTDFaultReason reason;
-    uint64_t lo, hi;
+    uint64_t entry[2];
 
     if (index >= table->size) {
         return VTD_FR_IR_INDEX_OVER;
     }
-    if (!read_irte(table, index, &lo, &hi)) {
+    if (!vtd_read_irte(s, table, index, entry)) {
         return VTD_FR_IR_ROOT_INVAL;
     }
-    reason = vtd_decode_irte(lo, hi, table->eime, irte);
+    reason = vtd_decode_irte(entry[0], entry[1], table->eime, irte);
     if (reason != VTD_FR_NONE) {
         return reason;
     }
@@ -97,8 +91,8 @@ static VTDFaultReason find_irte(const VTDIRTable *table, uint32_t index,
  * An I/O APIC repeats vector and trigger mode, which must match those of the
  * entry (5.1.5.1).  If they do not, the entry's count.
  */
-static void check_ioapic_data(uint16_t sid, uint32_t index, uint32_t data,
-                              const VTDIRTE *irte)
+static void vtd_check_ioapic_data(uint16_t sid, uint32_t index,
+                                  uint32_t data, const VTDIRTE *irte)
 {
     if (VTD_MSI_DATA_VECTOR(data) != irte->vector) {
         trace_vtd_warn_ir_vector(sid, index, VTD_MSI_DATA_VECTOR(data),
@@ -109,8 +103,8 @@ static void check_ioapic_data(uint16_t sid, uint32_t index, uint32_t data,
     }
 }
 
-static void make_message(const VTDIRTE *irte, const VTDIntRequest *req,
-                         MSIMessage *dst)
+static void vtd_make_message(const VTDIRTE *irte, const VTDIntRequest *req,
+                             MSIMessage *dst)
 {
     X86IOMMUIrq irq = {
         .trigger_mode = irte->tm,
@@ -132,11 +126,11 @@ static void make_message(const VTDIRTE *irte, const VTDIntRequest *req,
  * Any thread.  The order of the checks is that of VT-d 5.1.4, except that the
  * entry's reserved fields come before the source-id, as in the base.
  */
-static VTDFaultReason remap(IntelIOMMUState *s, const MSIMessage *src,
-                            MSIMessage *dst, uint16_t sid,
-                            VTDIntRequest *req, VTDIRTE *irte)
+static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
+                                MSIMessage *dst, uint16_t sid,
+                                VTDIntRequest *req, VTDIRTE *irte)
 {
-    VTDIRTable table = table_in_use(s);
+    VTDIRTable table = vtd_ir_table_in_use(s);
     VTDFaultReason reason;
 
     reason = vtd_decode_int_request(src->address, src->data, req);
@@ -150,15 +144,15 @@ static VTDFaultReason remap(IntelIOMMUState *s, const MSIMessage *src,
         *dst = *src;
         return VTD_FR_NONE;
     }
-    reason = find_irte(&table, req->index, sid, irte);
+    reason = vtd_find_irte(s, &table, req->index, sid, irte);
     if (reason != VTD_FR_NONE) {
         return reason;
     }
     trace_vtd_ir_remap_type(req->shv ? "MSI" : "IOAPIC");
     if (!req->shv) {
-        check_ioapic_data(sid, req->index, src->data, irte);
+        vtd_check_ioapic_data(sid, req->index, src->data, irte);
     }
-    make_message(irte, req, dst);
+    vtd_make_message(irte, req, dst);
     return VTD_FR_NONE;
 }
 
@@ -168,8 +162,8 @@ static VTDFaultReason remap(IntelIOMMUState *s, const MSIMessage *src,
  * @record: the request is real: a fault is recorded
  * Returns: false if the request is blocked; then @dst is not set.
  */
-static bool remap_message(IntelIOMMUState *s, const MSIMessage *src,
-                          MSIMessage *dst, uint16_t sid, bool record)
+static bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
+                              MSIMessage *dst, uint16_t sid, bool record)
 {
     VTDIntRequest req = { 0 };
     VTDIRTE irte = { 0 };
@@ -177,7 +171,7 @@ static bool remap_message(IntelIOMMUState *s, const MSIMessage *src,
 
     trace_vtd_ir_remap_msi_req(src->address, src->data);
     if (qatomic_read(&s->intr_enabled)) {
-        reason = remap(s, src, dst, sid, &req, &irte);
+        reason = vtd_remap(s, src, dst, sid, &req, &irte);
     } else {
         *dst = *src;
     }
@@ -201,7 +195,7 @@ static bool remap_message(IntelIOMMUState *s, const MSIMessage *src,
 int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
                   uint16_t sid)
 {
-    return remap_message(INTEL_IOMMU_DEVICE(iommu), src, dst, sid, false) ?
+    return vtd_remap_message(INTEL_IOMMU_DEVICE(iommu), src, dst, sid, false) ?
            0 : -EINVAL;
 }
 
@@ -215,8 +209,8 @@ static MemTxResult vtd_ir_window_read(void *opaque, hwaddr addr,
 }
 
 /* BQL: an APIC is written to. */
-static MemTxResult request(IntelIOMMUState *s, hwaddr addr, uint64_t value,
-                           uint16_t sid)
+static MemTxResult vtd_ir_request(IntelIOMMUState *s, hwaddr addr,
+                                  uint64_t value, uint16_t sid)
 {
     MSIMessage src = {
         .address = VTD_INTERRUPT_ADDR_FIRST + addr,
@@ -224,7 +218,7 @@ static MemTxResult request(IntelIOMMUState *s, hwaddr addr, uint64_t value,
     };
     MSIMessage dst;
 
-    if (!remap_message(s, &src, &dst, sid, true)) {
+    if (!vtd_remap_message(s, &src, &dst, sid, true)) {
         return MEMTX_ERROR;
     }
     apic_get_class(NULL)->send_msi(&dst);
@@ -247,7 +241,7 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
         sid = window->ioapic ? VTD_IOAPIC_SID
                              : viommu_endpoint_sid(window->ep);
     }
-    return request(window->s, addr, value, sid);
+    return vtd_ir_request(window->s, addr, value, sid);
 }
 
 const MemoryRegionOps vtd_ir_window_ops = {

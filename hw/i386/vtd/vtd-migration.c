@@ -19,12 +19,11 @@
 #include "qemu/error-report.h"
 #include "system/runstate.h"
 #include "trace.h"
-#include "vtd-internal.h"
-
-static bool pending(const DMAFence *fence)
-{
-    return dma_drain_fence_pending(fence);
-}
+#include "vtd-fault.h"
+#include "vtd-gcmd.h"
+#include "vtd-inv.h"
+#include "vtd-migration.h"
+#include "vtd-queue.h"
 
 static int vtd_pre_save(void *opaque)
 {
@@ -39,19 +38,20 @@ static int vtd_pre_save(void *opaque)
         memcpy(csr, s->csr, DMAR_REG_SIZE);
     }
     gsts = ldl_le_p(csr + DMAR_GSTS_REG);
-    if (pending(&s->te_fence)) {
-        gsts |= VTD_GSTS_TES;
+    if (viommu_busy_pending(&s->te_busy)) {
+        gsts &= ~VTD_GSTS_TES;
+        gsts |= s->dmar_enabled ? VTD_GSTS_TES : 0;
     }
-    if (pending(&s->srtp_fence)) {
+    if (viommu_busy_pending(&s->srtp_busy)) {
         gsts |= VTD_GSTS_RTPS;
     }
     stl_le_p(csr + DMAR_GSTS_REG, gsts);
-    if (pending(&s->ccmd_fence)) {
+    if (viommu_busy_pending(&s->ccmd_busy)) {
         val = ldq_le_p(csr + DMAR_CCMD_REG);
         val &= ~(VTD_CCMD_ICC | VTD_CCMD_CAIG_MASK);
         stq_le_p(csr + DMAR_CCMD_REG, val | s->ccmd_done);
     }
-    if (pending(&s->iotlb_fence)) {
+    if (viommu_busy_pending(&s->iotlb_busy)) {
         val = ldq_le_p(csr + DMAR_IOTLB_REG);
         val &= ~(VTD_IOTLB_IVT | VTD_IOTLB_IAIG_MASK);
         stq_le_p(csr + DMAR_IOTLB_REG, val | s->iotlb_done);
@@ -151,13 +151,12 @@ static void vtd_vm_state_changed(void *opaque, bool running, RunState state)
     if (!running) {
         return;
     }
-    if (!pending(&s->ccmd_fence)) {
+    if (!viommu_busy_pending(&s->ccmd_busy)) {
         vtd_ccmd_written(s);
     }
-    if (!pending(&s->iotlb_fence)) {
+    if (!viommu_busy_pending(&s->iotlb_busy)) {
         vtd_iotlb_written(s);
     }
-    vtd_queue_run(s);
 }
 
 void vtd_migration_init(IntelIOMMUState *s)

@@ -3,10 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * VT-d 6.5.2 and 11.4.9.  Descriptors are taken up in order within the guest's
- * tail write.  A wait descriptor completes when the drain says so; until then
- * it stays at the head and the queue stands still, so that nothing behind it
- * is done before it, and a migration stream finds it there and does it again.
+ * VT-d 6.5.2 and 11.4.9.  How it is worked off is viommu-queue.h's: descriptors
+ * are taken up in order from the guest's tail write on, and a wait descriptor
+ * completes when the drain says so.
  *
  * An error (VT-d 6.5.2.11) stops the queue with the head at the descriptor and
  * FSTS.IQE set; clearing IQE starts it again.
@@ -17,22 +16,18 @@
 #include "system/dma.h"
 #include "trace.h"
 #include "vtd-decode.h"
-#include "vtd-internal.h"
+#include "vtd-fault.h"
+#include "vtd-inv.h"
+#include "vtd-ir.h"
+#include "vtd-queue.h"
 
-/* What became of a descriptor */
-typedef enum VTDQueueStep {
-    VTD_QUEUE_NEXT,          /* done, the head moves on */
-    VTD_QUEUE_HOLD,          /* waits for the drain */
-    VTD_QUEUE_ERROR,
-} VTDQueueStep;
-
-static bool queue_stopped(const IntelIOMMUState *s)
+static bool vtd_queue_stopped(const IntelIOMMUState *s)
 {
     return vtd_reg32(s, DMAR_FSTS_REG) & VTD_FSTS_IQE;
 }
 
 /* @info: what IQERCD_REG says of it */
-static void queue_error(IntelIOMMUState *s, unsigned info, const char *why)
+static void vtd_queue_error(IntelIOMMUState *s, unsigned info, const char *why)
 {
     vtd_reg64_set(s, DMAR_IQERCD_REG, VTD_IQERCD_IQEI(info));
     qemu_log_mask(LOG_GUEST_ERROR, "vtd: invalidation queue error at head %u "
@@ -41,18 +36,18 @@ static void queue_error(IntelIOMMUState *s, unsigned info, const char *why)
     vtd_record_queue_error(s, VTD_FSTS_IQE);
 }
 
-static void set_head(IntelIOMMUState *s, uint16_t head)
+static void vtd_queue_set_head(IntelIOMMUState *s, uint16_t head)
 {
     s->iq_head = head;
     vtd_reg64_set(s, DMAR_IQH_REG, (uint64_t)head << VTD_IQH_QH_SHIFT);
 }
 
-static void advance(IntelIOMMUState *s)
+static void vtd_queue_advance(IntelIOMMUState *s)
 {
-    set_head(s, s->iq_head + 1 >= s->iq_size ? 0 : s->iq_head + 1);
+    vtd_queue_set_head(s, s->iq_head + 1 >= s->iq_size ? 0 : s->iq_head + 1);
 }
 
-static bool fetch(IntelIOMMUState *s, VTDInvDescRaw *raw)
+static bool vtd_queue_fetch(IntelIOMMUState *s, VTDInvDescRaw *raw)
 {
     dma_addr_t addr = s->iq + (dma_addr_t)s->iq_head * VTD_INV_DESC_SIZE;
     uint64_t val[2];
@@ -68,7 +63,7 @@ static bool fetch(IntelIOMMUState *s, VTDInvDescRaw *raw)
 }
 
 /* IWC and the completion event, VT-d 6.5.2.9 and 11.4.9.4 */
-static void raise_completion_event(IntelIOMMUState *s)
+static void vtd_queue_raise_event(IntelIOMMUState *s)
 {
     if (vtd_reg32(s, DMAR_ICS_REG) & VTD_ICS_IWC) {
         trace_vtd_inv_desc_wait_irq("not serviced yet, no new event");
@@ -86,8 +81,9 @@ static void raise_completion_event(IntelIOMMUState *s)
 }
 
 /* Everything ahead of s->wait has drained. */
-static VTDQueueStep complete_wait(IntelIOMMUState *s)
+static void vtd_queue_complete(void *opaque)
 {
+    IntelIOMMUState *s = opaque;
     const VTDPendingWait *wait = &s->wait;
 
     if (wait->sw) {
@@ -97,29 +93,18 @@ static VTDQueueStep complete_wait(IntelIOMMUState *s)
         if (dma_memory_write(&address_space_memory, wait->addr, &data,
                              sizeof(data), VTD_MEM_ATTRS) != MEMTX_OK) {
             trace_vtd_inv_desc_wait_write_fail(wait->addr, wait->data);
-            queue_error(s, VTD_IQEI_NONE, "status cannot be written");
-            return VTD_QUEUE_ERROR;
+            vtd_queue_error(s, VTD_IQEI_NONE, "status cannot be written");
+            return;
         }
     }
+    vtd_queue_advance(s);
     /* The status is visible before the event (6.5.2.10). */
     if (wait->intr) {
-        raise_completion_event(s);
+        vtd_queue_raise_event(s);
     }
-    return VTD_QUEUE_NEXT;
 }
 
-static void wait_drained(void *opaque)
-{
-    IntelIOMMUState *s = opaque;
-
-    trace_vtd_inv_wait_done(s->iq_head);
-    if (complete_wait(s) == VTD_QUEUE_NEXT) {
-        advance(s);
-    }
-    vtd_queue_run(s);
-}
-
-static VTDQueueStep do_wait(IntelIOMMUState *s, const VTDInvDesc *desc)
+static void vtd_queue_do_wait(IntelIOMMUState *s, const VTDInvDesc *desc)
 {
     s->wait = (VTDPendingWait) {
         .sw = desc->wait.sw,
@@ -128,14 +113,9 @@ static VTDQueueStep do_wait(IntelIOMMUState *s, const VTDInvDesc *desc)
         /* Bits above the host address width are ignored (6.5.2.9). */
         .addr = desc->wait.addr & VTD_AW_MASK(s->aw_bits),
     };
-    if (!viommu_fence(&s->viommu, &s->wait_fence, wait_drained, s)) {
-        trace_vtd_inv_wait_pending(s->iq_head);
-        return VTD_QUEUE_HOLD;
-    }
-    return complete_wait(s);
 }
 
-static void do_context(IntelIOMMUState *s, const VTDInvDesc *desc)
+static void vtd_queue_do_context(IntelIOMMUState *s, const VTDInvDesc *desc)
 {
     switch (desc->context.granularity) {
     case VTD_INV_G_GLOBAL:
@@ -150,7 +130,7 @@ static void do_context(IntelIOMMUState *s, const VTDInvDesc *desc)
     }
 }
 
-static void do_iotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
+static void vtd_queue_do_iotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
 {
     switch (desc->iotlb.granularity) {
     case VTD_INV_G_GLOBAL:
@@ -166,124 +146,121 @@ static void do_iotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
     }
 }
 
-static VTDQueueStep take_up(IntelIOMMUState *s)
+/* Fetch and decode.  Returns: false if that is a queue error. */
+static bool vtd_queue_next_desc(IntelIOMMUState *s, VTDInvDesc *desc)
 {
     VTDInvDescRaw raw;
-    VTDInvDesc desc;
     const char *why;
 
     trace_vtd_inv_qi_head(s->iq_head);
     s->iq_last_desc_type = VTD_INV_DESC_NONE;
-    if (!fetch(s, &raw)) {
-        queue_error(s, VTD_IQEI_READ, "descriptor cannot be read");
-        return VTD_QUEUE_ERROR;
+    if (!vtd_queue_fetch(s, &raw)) {
+        vtd_queue_error(s, VTD_IQEI_READ, "descriptor cannot be read");
+        return false;
     }
-    why = vtd_decode_inv_desc(&raw, &desc);
-    trace_vtd_inv_desc(vtd_inv_desc_name(desc.type), raw.hi, raw.lo);
+    why = vtd_decode_inv_desc(&raw, desc);
+    trace_vtd_inv_desc(vtd_inv_desc_name(desc->type), raw.hi, raw.lo);
     if (why) {
-        queue_error(s, desc.type >= VTD_INV_DESC_CC &&
-                       desc.type <= VTD_INV_DESC_WAIT ?
+        vtd_queue_error(s, desc->type >= VTD_INV_DESC_CC &&
+                       desc->type <= VTD_INV_DESC_WAIT ?
                        VTD_IQEI_RSVD : VTD_IQEI_TYPE, why);
-        return VTD_QUEUE_ERROR;
+        return false;
     }
-    s->iq_last_desc_type = desc.type;
+    if (desc->type == VTD_INV_DESC_DEVICE && !(s->ecap & VTD_ECAP_DT)) {
+        vtd_queue_error(s, VTD_IQEI_TYPE, "device-TLBs are not supported");
+        return false;
+    }
+    s->iq_last_desc_type = desc->type;
+    return true;
+}
+
+static VIOMMUQueueStep vtd_queue_take_up(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+    VTDInvDesc desc;
+
+    if (s->iq_dw) {
+        /* 256-bit descriptors are for scalable mode (11.4.9.4). */
+        vtd_queue_error(s, VTD_IQEI_WIDTH, "IQA.DW is set");
+        return VIOMMU_QUEUE_NEXT;
+    }
+    if (s->iq_tail >= s->iq_size) {
+        vtd_queue_error(s, VTD_IQEI_TAIL, "tail is beyond the end");
+        return VIOMMU_QUEUE_NEXT;
+    }
+    if (!vtd_queue_next_desc(s, &desc)) {
+        return VIOMMU_QUEUE_NEXT;
+    }
 
     switch (desc.type) {
     case VTD_INV_DESC_CC:
-        do_context(s, &desc);
-        return VTD_QUEUE_NEXT;
+        vtd_queue_do_context(s, &desc);
+        break;
     case VTD_INV_DESC_IOTLB:
-        do_iotlb(s, &desc);
-        return VTD_QUEUE_NEXT;
+        vtd_queue_do_iotlb(s, &desc);
+        break;
     case VTD_INV_DESC_DEVICE:
-        if (!(s->ecap & VTD_ECAP_DT)) {
-            queue_error(s, VTD_IQEI_TYPE, "device-TLBs are not supported");
-            return VTD_QUEUE_ERROR;
-        }
         viommu_invalidate_device_tlb(&s->viommu, desc.device.sid,
                                      desc.device.first, desc.device.last);
-        return VTD_QUEUE_NEXT;
+        break;
     case VTD_INV_DESC_IEC:
         vtd_ir_invalidate(s, desc.iec.global, desc.iec.index, desc.iec.mask);
-        return VTD_QUEUE_NEXT;
-    case VTD_INV_DESC_WAIT:
-        return do_wait(s, &desc);
+        break;
     default:
-        queue_error(s, VTD_IQEI_TYPE, "unknown descriptor type");
-        return VTD_QUEUE_ERROR;
+        vtd_queue_do_wait(s, &desc);
+        return VIOMMU_QUEUE_FENCE;
     }
+    vtd_queue_advance(s);
+    return VIOMMU_QUEUE_NEXT;
 }
 
-static bool queue_waits(const IntelIOMMUState *s)
+static bool vtd_queue_ready(void *opaque)
 {
-    return dma_drain_fence_pending(&s->wait_fence);
+    IntelIOMMUState *s = opaque;
+
+    return s->qi_enabled && s->iq_head != s->iq_tail && !vtd_queue_stopped(s);
 }
 
 /*
  * GCMD.QIE was cleared: the queue goes off once it has nothing under way.  A
  * queue that an error stopped has not, and cannot get further.
  */
-static void maybe_disable(IntelIOMMUState *s)
+static void vtd_queue_maybe_off(void *opaque)
 {
-    bool idle = s->iq_head == s->iq_tail || queue_stopped(s);
+    IntelIOMMUState *s = opaque;
 
     if (!s->qi_enabled || (vtd_reg32(s, DMAR_GCMD_REG) & VTD_GCMD_QIE) ||
-        queue_waits(s) || !idle) {
+        viommu_queue_waits(&s->queue) || vtd_queue_ready(s)) {
         return;
     }
     trace_vtd_inv_qi_enable(false);
     s->qi_enabled = false;
-    set_head(s, 0);
+    vtd_queue_set_head(s, 0);
     vtd_reg32_change(s, DMAR_GSTS_REG, VTD_GSTS_QIES, 0);
 }
 
-static void run(IntelIOMMUState *s)
-{
-    unsigned budget = s->iq_size;
-    VTDQueueStep step = VTD_QUEUE_NEXT;
-
-    if (s->iq_head == s->iq_tail || queue_waits(s) || queue_stopped(s)) {
-        return;
-    }
-    trace_vtd_inv_qi_fetch();
-    if (s->iq_dw) {
-        /* 256-bit descriptors are for scalable mode (11.4.9.4). */
-        queue_error(s, VTD_IQEI_WIDTH, "IQA.DW is set");
-        return;
-    }
-    if (s->iq_tail >= s->iq_size) {
-        queue_error(s, VTD_IQEI_TAIL, "tail is beyond the end");
-        return;
-    }
-
-    while (step == VTD_QUEUE_NEXT && s->iq_head != s->iq_tail && budget--) {
-        step = take_up(s);
-        if (step == VTD_QUEUE_NEXT) {
-            advance(s);
-        }
-    }
-}
+static const VIOMMUQueueOps vtd_queue_ops = {
+    .name = "vtd",
+    .ready = vtd_queue_ready,
+    .take_up = vtd_queue_take_up,
+    .complete = vtd_queue_complete,
+    .rested = vtd_queue_maybe_off,
+};
 
 void vtd_queue_run(IntelIOMMUState *s)
 {
-    /* Nothing we call comes back here; if it does, the outer run goes on. */
-    if (!s->qi_enabled || s->iq_running) {
-        return;
-    }
-    s->iq_running = true;
-    run(s);
-    s->iq_running = false;
-    maybe_disable(s);
+    viommu_queue_run(&s->queue);
 }
 
 void vtd_queue_tail_written(IntelIOMMUState *s)
 {
     s->iq_tail = VTD_IQT_QT(vtd_reg64(s, DMAR_IQT_REG));
     trace_vtd_inv_qi_tail(s->iq_tail);
+    trace_vtd_inv_qi_fetch();
     vtd_queue_run(s);
 }
 
-static void queue_on(IntelIOMMUState *s)
+static void vtd_queue_on(IntelIOMMUState *s)
 {
     uint64_t iqa = vtd_reg64(s, DMAR_IQA_REG);
 
@@ -292,7 +269,7 @@ static void queue_on(IntelIOMMUState *s)
     s->iq_dw = iqa & VTD_IQA_DW;
     s->qi_enabled = true;
     s->iq_last_desc_type = VTD_INV_DESC_NONE;
-    set_head(s, 0);
+    vtd_queue_set_head(s, 0);
     trace_vtd_inv_qi_enable(true);
     trace_vtd_inv_qi_setup(s->iq, s->iq_size);
     vtd_reg32_change(s, DMAR_GSTS_REG, 0, VTD_GSTS_QIES);
@@ -310,15 +287,20 @@ static void queue_on(IntelIOMMUState *s)
 void vtd_queue_enable(IntelIOMMUState *s, bool enable)
 {
     if (enable && !s->qi_enabled) {
-        queue_on(s);
+        vtd_queue_on(s);
     } else if (!enable) {
-        maybe_disable(s);
+        vtd_queue_maybe_off(s);
     }
 }
 
 void vtd_queue_cancel(IntelIOMMUState *s)
 {
-    viommu_fence_cancel(&s->viommu, &s->wait_fence);
+    viommu_queue_cancel(&s->queue);
+}
+
+void vtd_queue_init(IntelIOMMUState *s)
+{
+    viommu_queue_init(&s->queue, &s->viommu, &vtd_queue_ops, s);
 }
 
 void vtd_ics_written(IntelIOMMUState *s)

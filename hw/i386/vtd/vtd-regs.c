@@ -13,50 +13,29 @@
 #include "qemu/main-loop.h"
 #include "trace.h"
 #include "vtd-internal.h"
+#include "vtd-regfile.h"
 
-typedef struct VTDRegAction {
-    hwaddr first, last;      /* bytes of which any triggers it */
-    void (*written)(IntelIOMMUState *s);
-} VTDRegAction;
-
-/* A 64-bit register acts on the half that has its command bit, or QT. */
-static const VTDRegAction vtd_reg_actions[] = {
-    { DMAR_GCMD_REG, DMAR_GCMD_REG + 3, vtd_gcmd_written },
-    { DMAR_CCMD_REG + 4, DMAR_CCMD_REG + 7, vtd_ccmd_written },
-    { DMAR_FSTS_REG, DMAR_FSTS_REG + 3, vtd_fsts_written },
-    { DMAR_FECTL_REG, DMAR_FECTL_REG + 3, vtd_fectl_written },
-    { DMAR_IQT_REG, DMAR_IQT_REG + 3, vtd_queue_tail_written },
-    { DMAR_ICS_REG, DMAR_ICS_REG + 3, vtd_ics_written },
-    { DMAR_IECTL_REG, DMAR_IECTL_REG + 3, vtd_iectl_written },
-    { DMAR_IOTLB_REG + 4, DMAR_IOTLB_REG + 7, vtd_iotlb_written },
-    { DMAR_FRCD_REG_OFFSET, VTD_REG_WINDOW_MAX - 1, vtd_frcd_written },
-};
-
-/*
- * A command register belongs to the unit from the command until its bit
- * clears; software must not write it then (VT-d 11.4.6), and cannot.
- */
 static bool vtd_reg_busy(const IntelIOMMUState *s, hwaddr addr)
 {
-    hwaddr reg = addr & ~7ULL;
+    for (size_t i = 0; i < s->n_reg_actions; i++) {
+        const VTDRegAction *action = &s->reg_actions[i];
 
-    return (reg == DMAR_CCMD_REG && dma_drain_fence_pending(&s->ccmd_fence)) ||
-           (reg == DMAR_IOTLB_REG && dma_drain_fence_pending(&s->iotlb_fence));
+        /* Of the register as a whole, whose command is in its upper half */
+        if (action->busy && (addr | 7) == action->last && action->busy(s)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static uint64_t vtd_reg_read(void *opaque, hwaddr addr, unsigned size)
 {
     IntelIOMMUState *s = opaque;
-    uint64_t val = 0;
 
     trace_vtd_reg_read(addr, size);
     QEMU_LOCK_GUARD(&s->lock);
-    for (unsigned i = 0; i < size && addr + i < s->reg_size; i++) {
-        uint8_t byte = s->csr[addr + i] & ~s->womask[addr + i];
-
-        val |= (uint64_t)byte << (8 * i);
-    }
-    return val;
+    return vtd_regfile_read(&s->csr[addr], &s->womask[addr],
+                            MIN(size, s->reg_size - addr));
 }
 
 static void vtd_reg_write(void *opaque, hwaddr addr, uint64_t val,
@@ -73,18 +52,12 @@ static void vtd_reg_write(void *opaque, hwaddr addr, uint64_t val,
     }
 
     WITH_QEMU_LOCK_GUARD(&s->lock) {
-        for (unsigned i = 0; i < size && addr + i < s->reg_size; i++) {
-            uint8_t byte = val >> (8 * i);
-            uint8_t wmask = s->wmask[addr + i];
-            uint8_t *csr = &s->csr[addr + i];
-
-            *csr = (*csr & ~wmask) | (byte & wmask);
-            *csr &= ~(byte & s->w1cmask[addr + i]);
-        }
+        vtd_regfile_write(&s->csr[addr], &s->wmask[addr], &s->w1cmask[addr],
+                          val, MIN(size, s->reg_size - addr));
     }
 
-    for (size_t i = 0; i < ARRAY_SIZE(vtd_reg_actions); i++) {
-        const VTDRegAction *action = &vtd_reg_actions[i];
+    for (size_t i = 0; i < s->n_reg_actions; i++) {
+        const VTDRegAction *action = &s->reg_actions[i];
 
         if (addr <= action->last && last >= action->first) {
             action->written(s);
@@ -106,7 +79,13 @@ const MemoryRegionOps vtd_reg_ops = {
     },
 };
 
-static void define32(IntelIOMMUState *s, hwaddr reg, uint32_t val,
+void vtd_regs_init(IntelIOMMUState *s, const VTDRegAction *actions, size_t n)
+{
+    s->reg_actions = actions;
+    s->n_reg_actions = n;
+}
+
+static void vtd_define32(IntelIOMMUState *s, hwaddr reg, uint32_t val,
                      uint32_t wmask, uint32_t w1cmask, uint32_t womask)
 {
     stl_le_p(&s->csr[reg], val);
@@ -115,7 +94,7 @@ static void define32(IntelIOMMUState *s, hwaddr reg, uint32_t val,
     stl_le_p(&s->womask[reg], womask);
 }
 
-static void define64(IntelIOMMUState *s, hwaddr reg, uint64_t val,
+static void vtd_define64(IntelIOMMUState *s, hwaddr reg, uint64_t val,
                      uint64_t wmask, uint64_t w1cmask, uint64_t womask)
 {
     stq_le_p(&s->csr[reg], val);
@@ -136,40 +115,40 @@ void vtd_regs_reset(IntelIOMMUState *s)
     memset(s->w1cmask, 0, sizeof(s->w1cmask));
     memset(s->womask, 0, sizeof(s->womask));
 
-    define32(s, DMAR_VER_REG, VTD_VER, 0, 0, 0);
-    define64(s, DMAR_CAP_REG, s->cap, 0, 0, 0);
-    define64(s, DMAR_ECAP_REG, s->ecap, 0, 0, 0);
+    vtd_define32(s, DMAR_VER_REG, VTD_VER, 0, 0, 0);
+    vtd_define64(s, DMAR_CAP_REG, s->cap, 0, 0, 0);
+    vtd_define64(s, DMAR_ECAP_REG, s->ecap, 0, 0, 0);
 
-    define32(s, DMAR_GCMD_REG, 0, VTD_GCMD_WMASK, 0, VTD_GCMD_WMASK);
-    define32(s, DMAR_GSTS_REG, 0, 0, 0, 0);
-    define64(s, DMAR_RTADDR_REG, 0, VTD_RTADDR_WMASK, 0, 0);
-    define64(s, DMAR_CCMD_REG, 0, VTD_CCMD_WMASK, 0, VTD_CCMD_WOMASK);
+    vtd_define32(s, DMAR_GCMD_REG, 0, VTD_GCMD_WMASK, 0, VTD_GCMD_WMASK);
+    vtd_define32(s, DMAR_GSTS_REG, 0, 0, 0, 0);
+    vtd_define64(s, DMAR_RTADDR_REG, 0, VTD_RTADDR_WMASK, 0, 0);
+    vtd_define64(s, DMAR_CCMD_REG, 0, VTD_CCMD_WMASK, 0, VTD_CCMD_WOMASK);
 
-    define32(s, DMAR_FSTS_REG, 0, 0, VTD_FSTS_W1CMASK, 0);
-    define32(s, DMAR_FECTL_REG, VTD_FECTL_IM, VTD_FECTL_IM, 0, 0);
-    define32(s, DMAR_FEDATA_REG, 0, VTD_FEDATA_WMASK, 0, 0);
-    define32(s, DMAR_FEADDR_REG, 0, VTD_FEADDR_WMASK, 0, 0);
-    define32(s, DMAR_FEUADDR_REG, 0, upper, 0, 0);
+    vtd_define32(s, DMAR_FSTS_REG, 0, 0, VTD_FSTS_W1CMASK, 0);
+    vtd_define32(s, DMAR_FECTL_REG, VTD_FECTL_IM, VTD_FECTL_IM, 0, 0);
+    vtd_define32(s, DMAR_FEDATA_REG, 0, VTD_FEDATA_WMASK, 0, 0);
+    vtd_define32(s, DMAR_FEADDR_REG, 0, VTD_FEADDR_WMASK, 0, 0);
+    vtd_define32(s, DMAR_FEUADDR_REG, 0, upper, 0, 0);
 
     /* CAP.PLMR and PHMR are clear: no protected memory. */
-    define32(s, DMAR_PMEN_REG, 0, 0, 0, 0);
+    vtd_define32(s, DMAR_PMEN_REG, 0, 0, 0, 0);
 
-    define64(s, DMAR_IQH_REG, 0, 0, 0, 0);
-    define64(s, DMAR_IQT_REG, 0, VTD_IQT_WMASK, 0, 0);
-    define64(s, DMAR_IQA_REG, 0, VTD_IQA_WMASK, 0, 0);
-    define32(s, DMAR_ICS_REG, 0, 0, VTD_ICS_IWC, 0);
-    define32(s, DMAR_IECTL_REG, VTD_IECTL_IM, VTD_IECTL_IM, 0, 0);
-    define32(s, DMAR_IEDATA_REG, 0, VTD_IEDATA_WMASK, 0, 0);
-    define32(s, DMAR_IEADDR_REG, 0, VTD_IEADDR_WMASK, 0, 0);
-    define32(s, DMAR_IEUADDR_REG, 0, upper, 0, 0);
+    vtd_define64(s, DMAR_IQH_REG, 0, 0, 0, 0);
+    vtd_define64(s, DMAR_IQT_REG, 0, VTD_IQT_WMASK, 0, 0);
+    vtd_define64(s, DMAR_IQA_REG, 0, VTD_IQA_WMASK, 0, 0);
+    vtd_define32(s, DMAR_ICS_REG, 0, 0, VTD_ICS_IWC, 0);
+    vtd_define32(s, DMAR_IECTL_REG, VTD_IECTL_IM, VTD_IECTL_IM, 0, 0);
+    vtd_define32(s, DMAR_IEDATA_REG, 0, VTD_IEDATA_WMASK, 0, 0);
+    vtd_define32(s, DMAR_IEADDR_REG, 0, VTD_IEADDR_WMASK, 0, 0);
+    vtd_define32(s, DMAR_IEUADDR_REG, 0, upper, 0, 0);
 
-    define64(s, DMAR_IRTA_REG, 0, VTD_IRTA_WMASK, 0, 0);
+    vtd_define64(s, DMAR_IRTA_REG, 0, VTD_IRTA_WMASK, 0, 0);
 
-    define64(s, DMAR_IVA_REG, 0, VTD_IVA_WMASK, 0, VTD_IVA_WMASK);
-    define64(s, DMAR_IOTLB_REG, 0, VTD_IOTLB_WMASK, 0, 0);
+    vtd_define64(s, DMAR_IVA_REG, 0, VTD_IVA_WMASK, 0, VTD_IVA_WMASK);
+    vtd_define64(s, DMAR_IOTLB_REG, 0, VTD_IOTLB_WMASK, 0, 0);
 
     for (unsigned i = 0; i < s->fault_records; i++) {
-        define64(s, vtd_frcd_reg(i), 0, 0, 0, 0);
-        define64(s, vtd_frcd_reg(i) + 8, 0, 0, VTD_FRCD_F, 0);
+        vtd_define64(s, vtd_frcd_reg(i), 0, 0, 0, 0);
+        vtd_define64(s, vtd_frcd_reg(i) + 8, 0, 0, VTD_FRCD_F, 0);
     }
 }

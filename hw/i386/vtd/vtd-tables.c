@@ -4,15 +4,17 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Legacy mode, VT-d 3.4 and 9.1, 9.3.  vtd_resolve() runs on any thread and
- * only reads memory and what s->lock protects.
+ * only reads memory (while the guest may be writing it: viommu-fetch.h) and
+ * what s->lock protects.
  */
 #include "qemu/osdep.h"
-#include "exec/address-spaces.h"
+#include "hw/iommu/viommu-fetch.h"
 #include "qapi/error.h"
-#include "system/dma.h"
 #include "trace.h"
 #include "vtd-decode.h"
-#include "vtd-internal.h"
+#include "vtd-fault.h"
+#include "vtd-ir.h"
+#include "vtd-tables.h"
 
 static IntelIOMMUState *vtd_of(VIOMMU *v)
 {
@@ -30,24 +32,11 @@ void vtd_latch_root(IntelIOMMUState *s)
     trace_vtd_reg_dmar_root(s->root, s->root_ttm != VTD_RTADDR_TTM_LEGACY);
 }
 
-static bool read_pair(uint64_t addr, uint64_t *lo, uint64_t *hi)
-{
-    uint64_t val[2];
-
-    if (dma_memory_read(&address_space_memory, addr, val, sizeof(val),
-                        VTD_MEM_ATTRS) != MEMTX_OK) {
-        return false;
-    }
-    *lo = le64_to_cpu(val[0]);
-    *hi = le64_to_cpu(val[1]);
-    return true;
-}
-
 /* Returns: a fault reason, or VTD_FR_NONE with @context filled */
-static VTDFaultReason read_context(IntelIOMMUState *s, uint16_t sid,
+static VTDFaultReason vtd_read_context(IntelIOMMUState *s, uint16_t sid,
                                    VTDContext *context)
 {
-    uint64_t root, lo, hi, table;
+    uint64_t root, table, entry[2];
     VTDFaultReason reason;
     uint8_t ttm;
 
@@ -58,17 +47,20 @@ static VTDFaultReason read_context(IntelIOMMUState *s, uint16_t sid,
     if (ttm != VTD_RTADDR_TTM_LEGACY) {
         return VTD_FR_RTADDR_INV_TTM;
     }
-    if (!read_pair(root + (sid >> 8) * VTD_ROOT_ENTRY_SIZE, &lo, &hi)) {
+    if (!viommu_fetch(&s->viommu.mem, root + (sid >> 8) * VTD_ROOT_ENTRY_SIZE,
+                      entry, 2)) {
         return VTD_FR_ROOT_TABLE_INV;
     }
-    reason = vtd_decode_root(lo, hi, s->aw_bits, &table);
+    reason = vtd_decode_root(entry[0], entry[1], s->aw_bits, &table);
     if (reason != VTD_FR_NONE) {
         return reason;
     }
-    if (!read_pair(table + (sid & 0xff) * VTD_CONTEXT_ENTRY_SIZE, &lo, &hi)) {
+    if (!viommu_fetch(&s->viommu.mem,
+                      table + (sid & 0xff) * VTD_CONTEXT_ENTRY_SIZE,
+                      entry, 2)) {
         return VTD_FR_CONTEXT_TABLE_INV;
     }
-    return vtd_decode_context(lo, hi, s->aw_bits, context);
+    return vtd_decode_context(entry[0], entry[1], s->aw_bits, context);
 }
 
 static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
@@ -79,7 +71,7 @@ static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     VTDContext context = { 0 };
     VTDFaultReason reason;
 
-    reason = read_context(s, viommu_endpoint_sid(ep), &context);
+    reason = vtd_read_context(s, viommu_endpoint_sid(ep), &context);
     /* FPD counts in an entry that is not present, too (9.3). */
     config->quiet = context.fpd;
     if (reason == VTD_FR_NONE) {
@@ -105,7 +97,7 @@ static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
 }
 
 /* The reason of a fault that the walk met: VT-d 7.1.3, legacy mode */
-static VTDFaultReason walk_fault_reason(const VIOMMUConfig *config,
+static VTDFaultReason vtd_walk_fault_reason(const VIOMMUConfig *config,
                                         const VIOMMUFault *fault)
 {
     switch (fault->kind) {
@@ -133,7 +125,7 @@ static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
     } else if (fault->reserved_range) {
         reason = VTD_FR_INTERRUPT_ADDR;
     } else {
-        reason = walk_fault_reason(config, fault);
+        reason = vtd_walk_fault_reason(config, fault);
     }
     if (config->quiet && vtd_fault_is_qualified(reason)) {
         trace_vtd_fault_disabled();

@@ -21,7 +21,13 @@
 #include "system/kvm.h"
 #include "system/system.h"
 #include "trace.h"
-#include "vtd-internal.h"
+#include "vtd-fault.h"
+#include "vtd-gcmd.h"
+#include "vtd-inv.h"
+#include "vtd-ir.h"
+#include "vtd-migration.h"
+#include "vtd-queue.h"
+#include "vtd-tables.h"
 
 /* As many as the register window of one page has room for after FRO */
 #define VTD_FAULT_RECORDS_MAX \
@@ -200,6 +206,34 @@ static void vtd_machine_done(Notifier *notifier, void *unused)
     }
 }
 
+/* Registers */
+
+static bool vtd_ccmd_busy(const IntelIOMMUState *s)
+{
+    return viommu_busy_pending(&s->ccmd_busy);
+}
+
+static bool vtd_iotlb_busy(const IntelIOMMUState *s)
+{
+    return viommu_busy_pending(&s->iotlb_busy);
+}
+
+/* A 64-bit register acts on the half that has its command bit, or QT. */
+static const VTDRegAction vtd_reg_actions[] = {
+    { DMAR_GCMD_REG, DMAR_GCMD_REG + 3, vtd_gcmd_written },
+    { DMAR_CCMD_REG + 4, DMAR_CCMD_REG + 7, vtd_ccmd_written, vtd_ccmd_busy },
+    { DMAR_FSTS_REG, DMAR_FSTS_REG + 3, vtd_fsts_written },
+    /* IQE may have been cleared: then the queue goes on. */
+    { DMAR_FSTS_REG, DMAR_FSTS_REG + 3, vtd_queue_run },
+    { DMAR_FECTL_REG, DMAR_FECTL_REG + 3, vtd_fectl_written },
+    { DMAR_IQT_REG, DMAR_IQT_REG + 3, vtd_queue_tail_written },
+    { DMAR_ICS_REG, DMAR_ICS_REG + 3, vtd_ics_written },
+    { DMAR_IECTL_REG, DMAR_IECTL_REG + 3, vtd_iectl_written },
+    { DMAR_IOTLB_REG + 4, DMAR_IOTLB_REG + 7, vtd_iotlb_written,
+      vtd_iotlb_busy },
+    { DMAR_FRCD_REG_OFFSET, VTD_REG_WINDOW_MAX - 1, vtd_frcd_written },
+};
+
 /* State */
 
 static void vtd_reset_state(IntelIOMMUState *s)
@@ -272,6 +306,7 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     s->host_devices = g_hash_table_new_full(host_hash, host_equal, g_free,
                                             object_unref);
     vtd_cap_init(s);
+    vtd_regs_init(s, vtd_reg_actions, ARRAY_SIZE(vtd_reg_actions));
     vtd_fault_init(s);
 
     memory_region_init_io(&s->csrmem, OBJECT(s), &vtd_reg_ops, s,
@@ -280,6 +315,9 @@ static void vtd_realize(DeviceState *dev, Error **errp)
                                 Q35_HOST_BRIDGE_IOMMU_ADDR, &s->csrmem);
 
     viommu_init(&s->viommu, &vtd_viommu_ops, OBJECT(s), &params);
+    vtd_inv_init(s);
+    vtd_queue_init(s);
+    vtd_gcmd_init(s);
     vtd_reset_state(s);
     vtd_migration_init(s);
 

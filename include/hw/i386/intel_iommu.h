@@ -13,6 +13,7 @@
 #include "hw/i386/x86-iommu.h"
 #include "hw/iommu/viommu.h"
 #include "hw/iommu/viommu-policy.h"
+#include "hw/iommu/viommu-queue.h"
 #include "qemu/thread.h"
 #include "qom/object.h"
 
@@ -95,6 +96,8 @@ struct IntelIOMMUState {
     uint8_t wmask[VTD_REG_WINDOW_MAX];      /* bits software can change */
     uint8_t w1cmask[VTD_REG_WINDOW_MAX];    /* write 1 to clear */
     uint8_t womask[VTD_REG_WINDOW_MAX];     /* write only: read as 0 */
+    const struct VTDRegAction *reg_actions; /* what writes do */
+    size_t n_reg_actions;
     uint16_t next_frcd_reg;         /* fault recording register to be used */
     dma_addr_t root;                /* root table in use (SRTP) */
     uint8_t root_ttm;               /* and its RTADDR.TTM */
@@ -102,6 +105,7 @@ struct IntelIOMMUState {
     bool dmar_enabled;              /* GCMD.TE took effect */
 
     /* Invalidation queue */
+    VIOMMUQueue queue;
     bool qi_enabled;
     dma_addr_t iq;                  /* address in use (QIE) */
     uint16_t iq_size;               /* in descriptors */
@@ -109,7 +113,7 @@ struct IntelIOMMUState {
     uint16_t iq_head;
     uint16_t iq_tail;
     uint8_t iq_last_desc_type;      /* of the last descriptor taken up */
-    bool iq_running;                /* against re-entry */
+    VTDPendingWait wait;            /* of the descriptor at iq_head */
 
     /* Interrupt remapping */
     bool intr_enabled;
@@ -118,12 +122,10 @@ struct IntelIOMMUState {
     bool intr_eime;
 
     /* What waits for the drain before it may be reported */
-    DMAFence te_fence;              /* GSTS.TES */
-    DMAFence srtp_fence;            /* GSTS.RTPS */
-    DMAFence ccmd_fence;            /* CCMD.ICC */
-    DMAFence iotlb_fence;           /* IOTLB_REG.IVT */
-    DMAFence wait_fence;            /* the wait descriptor at iq_head */
-    VTDPendingWait wait;            /* which says this */
+    VIOMMUBusy te_busy;             /* GSTS.TES */
+    VIOMMUBusy srtp_busy;           /* GSTS.RTPS */
+    VIOMMUBusy ccmd_busy;           /* CCMD.ICC */
+    VIOMMUBusy iotlb_busy;          /* IOTLB_REG.IVT */
     uint64_t ccmd_done;             /* CAIG to report with it */
     uint64_t iotlb_done;            /* IAIG to report with it */
 

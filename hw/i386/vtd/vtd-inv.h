@@ -1,0 +1,31 @@
+/*
+ * VT-d: invalidation, and its register interface.  BQL
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_I386_VTD_INV_H
+#define HW_I386_VTD_INV_H
+
+#include "vtd-internal.h"
+
+void vtd_inv_init(IntelIOMMUState *s);
+
+void vtd_ccmd_written(IntelIOMMUState *s);
+void vtd_iotlb_written(IntelIOMMUState *s);
+/** vtd_inv_cancel: pending completions will not come. */
+void vtd_inv_cancel(IntelIOMMUState *s);
+
+/*
+ * The invalidations themselves, for the registers and the queue alike.  They
+ * remove, notify and start the drain; completion is the caller's.
+ */
+void vtd_inv_context_global(IntelIOMMUState *s);
+void vtd_inv_context_domain(IntelIOMMUState *s, uint16_t did);
+void vtd_inv_context_device(IntelIOMMUState *s, uint16_t sid, unsigned fm);
+void vtd_inv_iotlb_global(IntelIOMMUState *s);
+void vtd_inv_iotlb_domain(IntelIOMMUState *s, uint16_t did);
+/** @am: at most CAP.MAMV; checked by the caller */
+void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
+                        unsigned am);
+
+#endif
