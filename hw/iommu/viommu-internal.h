@@ -9,6 +9,25 @@
 #include "hw/iommu/viommu.h"
 #include "hw/iommu/viommu-registry.h"
 
+/* A translation that no table limits is handed out in pages of this size. */
+#define BYPASS_PAGE_MASK 0xfffULL
+
+/*
+ * Counters are plain increments: they may lose one when two threads collide,
+ * which is better than a locked instruction on each hit.
+ */
+#define VIOMMU_STAT_INC(v, field) \
+    qatomic_set(&(v)->stats.field, qatomic_read(&(v)->stats.field) + 1)
+
+/* The PASID that MemTxAttrs.pid @pid stands for. */
+static inline uint32_t viommu_pasid_of(const VIOMMU *v, uint32_t pid)
+{
+    pid &= (1u << v->pasid_bits) - 1;
+    return pid ? pid : VIOMMU_NO_PASID;
+}
+
+/* viommu-config.c */
+
 /*
  * viommu_resolve_now: what applies to @ep by the tables as they are in memory
  * now, no cache.  Any thread, inside an RCU read section.
@@ -16,8 +35,85 @@
 void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
                         VIOMMUConfig *config);
 
-/* viommu_read_entry: an IOPTRead; @opaque is the VIOMMU.  Any thread. */
+/*
+ * viommu_config_get: what applies to @ep: the copy that is kept, or @fresh,
+ * which is filled in.  Any thread, inside an RCU read section.
+ */
+VIOMMUConfig *viommu_config_get(VIOMMUEndpoint *ep, uint32_t pasid,
+                                VIOMMUConfig *fresh);
+
+/* viommu_config_drop: keep no copy any more.  v->lock held. */
+void viommu_config_drop(VIOMMUEndpoint *ep);
+
+/* viommu-translate.c */
+
+/*
+ * viommu_walk: walk the tables of @config, whose mode is TRANSLATE, for @iova.
+ * @need: IOPT_READ, IOPT_WRITE; @refused: what was found is no target that the
+ * model allows.  Any thread, inside an RCU read section.
+ */
+IOPTFault viommu_walk(VIOMMU *v, const VIOMMUConfig *config,
+                      const IOPTMem *mem, hwaddr iova, unsigned need,
+                      IOTLBEntry *entry, IOPTResult *res, bool *refused);
+
+/* IOMMUMemoryRegionClass.translate */
+IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
+                                  IOMMUAccessFlags flag, int iommu_idx);
+
+/* DMAInflightOps.translate, .tag */
+bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
+                          DMATranslation *t);
+uint64_t viommu_tag(void *opaque);
+
+/* viommu-probe.c: DMAInflightOps.probe, .canonical */
+bool viommu_probe(void *opaque, uint32_t pid, hwaddr iova, bool is_write,
+                  hwaddr *gpa, hwaddr *len);
+hwaddr viommu_canonical(void *opaque, uint32_t pid, hwaddr iova);
+
+/* viommu-table.c: IOPTMem; @opaque is the VIOMMU.  Any thread. */
 bool viommu_read_entry(void *opaque, uint64_t addr, uint64_t *entry);
+bool viommu_update_entry(void *opaque, uint64_t addr, uint64_t *expected,
+                         uint64_t value);
+
+/* viommu-endpoint.c */
+
+/*
+ * viommu_refresh: show the endpoint the view that its configuration asks for.
+ * A bypassing endpoint sees memory directly, so that its accesses, and vhost
+ * and VFIO, need no translation at all.  BQL.
+ *
+ * Returns: true if it went from the bypass view to the translated one.
+ */
+bool viommu_refresh(VIOMMUEndpoint *ep);
+
+/*
+ * viommu_forget_identity: in the bypass view a device-TLB (of a vhost backend)
+ * got what an identity map would say.  Hardware translates nothing for it
+ * then, so the guest need not invalidate it.  Not in a memory transaction: the
+ * notifiers come with the region.  BQL.
+ */
+void viommu_forget_identity(VIOMMUEndpoint *ep);
+
+/*
+ * viommu_refresh_bh: a bottom half; some endpoints turned out to bypass while
+ * some other thread did DMA.  @opaque: the VIOMMU.
+ */
+void viommu_refresh_bh(void *opaque);
+
+/* The table by_key: (bus, devfn) -> VIOMMUEndpoint */
+GHashTable *viommu_endpoint_table_new(void);
+
+/* viommu-inv.c: what @ep's configuration was is not cached any more.  BQL. */
+void viommu_config_changed(VIOMMUEndpoint *ep);
+
+/* viommu-plug.c: DeviceListener.realize, .unrealize.  BQL. */
+void viommu_device_realized(DeviceListener *listener, DeviceState *dev);
+void viommu_device_unrealized(DeviceListener *listener, DeviceState *dev);
+
+/* viommu-stats.c: VIOMMURegistration.info.  BQL. */
+VIOMMUInfo *viommu_info(VIOMMURegistration *reg);
+
+/* viommu-notify.c */
 
 /*
  * viommu_notify_init: an endpoint's notifier state.
@@ -38,7 +134,10 @@ int viommu_notify_flag_changed(IOMMUMemoryRegion *iommu,
                                IOMMUNotifierFlag new_flags, Error **errp);
 void viommu_notify_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *n);
 
-/* DMAInflightOps.stalled and .abandon; @opaque is the endpoint.  BQL. */
+/*
+ * viommu-device.c: DMAInflightOps.stalled and .abandon; @opaque is the
+ * endpoint.  BQL.
+ */
 void viommu_device_stalled(void *opaque, const DMAMapInfo *map, int64_t age);
 void viommu_device_abandon(void *opaque, const DMAMapInfo *map, int64_t age);
 

@@ -1,0 +1,178 @@
+/*
+ * vIOMMU core: invalidation and its fences
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Everything here runs under the BQL.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/lockable.h"
+#include "qemu/rcu.h"
+#include "trace.h"
+#include "viommu-internal.h"
+
+void viommu_config_changed(VIOMMUEndpoint *ep)
+{
+    DMADrainScope scope = {
+        .last = HWADDR_MAX, .only = ep->inflight,
+    };
+
+    scope.topology = viommu_refresh(ep);
+    if (scope.topology) {
+        viommu_forget_identity(ep);
+    }
+    viommu_notify_unmap(ep, 0, HWADDR_MAX);
+    dma_drain_start(ep->viommu->drain, &scope);
+}
+
+static bool viommu_config_in_scope(VIOMMUEndpoint *ep, const VIOMMUInv *inv)
+{
+    switch (inv->kind) {
+    case VIOMMU_INV_CONFIG_ENDPOINT:
+        /* Its bus may have got another number since the tables were read. */
+        return ((viommu_endpoint_sid(ep) ^ inv->sid) & ~inv->sid_mask) == 0 ||
+               ((qatomic_read(&ep->resolved_sid) ^ inv->sid) &
+                ~inv->sid_mask) == 0;
+    default:
+        return true;
+    }
+}
+
+static void viommu_invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
+{
+    VIOMMUEndpoint *ep;
+
+    VIOMMU_STAT_INC(v, inv_config);
+    WITH_QEMU_LOCK_GUARD(&v->lock) {
+        qatomic_store_release(&v->config_seq, v->config_seq + 1);
+        QLIST_FOREACH(ep, &v->endpoints, next) {
+            if (viommu_config_in_scope(ep, inv)) {
+                viommu_config_drop(ep);
+            }
+        }
+    }
+    /* Removed, before the slots of those who might still use it are read. */
+    smp_mb();
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (viommu_config_in_scope(ep, inv)) {
+            viommu_config_changed(ep);
+        }
+    }
+}
+
+/*
+ * A page marked global is translated alike in all domains of a group, but is
+ * cached as the one's that used it first.  Once there has been one, the
+ * invalidation of a domain is one of its group.
+ */
+static VIOMMUInvKind viommu_inv_kind(VIOMMU *v, const VIOMMUInv *inv)
+{
+    switch (inv->kind) {
+    case VIOMMU_INV_TAG:
+    case VIOMMU_INV_RANGE:
+        return qatomic_read(&v->global_seen) ? VIOMMU_INV_GROUP : inv->kind;
+    default:
+        return inv->kind;
+    }
+}
+
+static void viommu_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
+{
+    DMADrainScope scope = {
+        .first = 0,
+        .last = HWADDR_MAX,
+        .tag = inv->tag,
+        .tag_mask = IOTLB_TAG_DOMAIN_MASK,
+    };
+    VIOMMUInvKind kind = viommu_inv_kind(v, inv);
+    VIOMMUEndpoint *ep;
+
+again:
+    switch (kind) {
+    case VIOMMU_INV_ALL:
+        VIOMMU_STAT_INC(v, inv_global);
+        iotlb_invalidate_all(v->iotlb);
+        scope.tag_mask = 0;
+        break;
+    case VIOMMU_INV_GROUP:
+        VIOMMU_STAT_INC(v, inv_domain);
+        iotlb_invalidate_group(v->iotlb, inv->tag);
+        scope.tag_mask = IOTLB_TAG_GROUP_MASK;
+        break;
+    case VIOMMU_INV_TAG:
+        VIOMMU_STAT_INC(v, inv_domain);
+        iotlb_invalidate_tag(v->iotlb, inv->tag);
+        break;
+    default:
+        VIOMMU_STAT_INC(v, inv_page);
+        iotlb_invalidate_range(v->iotlb, inv->tag, inv->first, inv->last);
+        scope.first = inv->first;
+        scope.last = inv->last;
+        break;
+    }
+    if (unlikely(viommu_inv_kind(v, inv) != kind)) {
+        /* The first global page came meanwhile. */
+        kind = VIOMMU_INV_GROUP;
+        scope.first = 0;
+        scope.last = HWADDR_MAX;
+        goto again;
+    }
+
+    for (ep = v->notified; ep; ep = ep->next_notified) {
+        VIOMMUConfig config;
+
+        if (!ep->notifier_flags) {
+            continue;
+        }
+        if (scope.tag_mask) {
+            WITH_RCU_READ_LOCK_GUARD() {
+                viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
+            }
+            if (((config.tag ^ inv->tag) & scope.tag_mask) &&
+                ((qatomic_read(&ep->last_tag) ^ inv->tag) & scope.tag_mask)) {
+                continue;
+            }
+        }
+        viommu_notify_unmap(ep, scope.first, scope.last);
+    }
+    dma_drain_start(v->drain, &scope);
+}
+
+void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv)
+{
+    trace_viommu_invalidate(v->name, inv->kind, inv->tag, inv->first,
+                            inv->last);
+    switch (inv->kind) {
+    case VIOMMU_INV_CONFIG_ALL:
+    case VIOMMU_INV_CONFIG_ENDPOINT:
+        viommu_invalidate_config(v, inv);
+        break;
+    default:
+        viommu_invalidate_tlb(v, inv);
+        break;
+    }
+}
+
+void viommu_invalidate_device_tlb(VIOMMU *v, uint16_t sid,
+                                  hwaddr first, hwaddr last)
+{
+    VIOMMUEndpoint *ep;
+
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (viommu_endpoint_sid(ep) == sid) {
+            viommu_notify_device_tlb(ep, first, last);
+        }
+    }
+}
+
+bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),
+                  void *opaque)
+{
+    return dma_drain_fence(v->drain, fence, done, opaque);
+}
+
+void viommu_fence_cancel(VIOMMU *v, DMAFence *fence)
+{
+    dma_drain_fence_cancel(v->drain, fence);
+}

@@ -1,0 +1,103 @@
+/*
+ * vIOMMU core: devices that come and go, and what the guest was told of them
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Everything here runs under the BQL.
+ */
+
+#include "qemu/osdep.h"
+#include "hw/iommu/viommu-policy.h"
+#include "hw/pci/pci.h"
+#include "hw/pci/pci_bridge.h"
+#include "hw/pci/pci_bus.h"
+#include "qemu/lockable.h"
+#include "viommu-internal.h"
+
+/*
+ * Firmware tables are made anew at a reset; what is plugged in afterwards is
+ * behind the vIOMMU or not as it is itself.  Not only its DMA: on Arm a message
+ * that signals an interrupt is translated as any write, and the guest prepares
+ * that only for what it believes to be behind the vIOMMU.
+ */
+void viommu_device_realized(DeviceListener *listener, DeviceState *dev)
+{
+    VIOMMU *v = container_of(listener, VIOMMU, device_listener);
+    VIOMMUEndpoint *ep;
+    PCIBus *bus;
+    bool shared, unlisted;
+
+    if (!object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
+        return;
+    }
+    bus = pci_get_bus(PCI_DEVICE(dev));
+    shared = !pci_bus_is_express(bus) && !pci_bus_is_root(bus);
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (ep->bus != bus ||
+            !(shared || ep->devfn == PCI_DEVICE(dev)->devfn)) {
+            continue;
+        }
+        unlisted = viommu_policy_unlisted(bus, ep->devfn);
+        if (unlisted != ep->unlisted) {
+            qatomic_set(&ep->unlisted, unlisted);
+            WITH_QEMU_LOCK_GUARD(&v->lock) {
+                qatomic_store_release(&v->config_seq, v->config_seq + 1);
+                viommu_config_drop(ep);
+            }
+            smp_mb();           /* as in viommu_invalidate_config() */
+            viommu_config_changed(ep);
+        }
+    }
+}
+
+/*
+ * A bridge has been unplugged and its bus will be freed.  Its endpoints stay,
+ * but are nobody's any more: a bus that is plugged in later may have the same
+ * address in our memory.
+ */
+static void viommu_bus_gone(VIOMMU *v, PCIBus *bus)
+{
+    VIOMMUEndpoint *ep;
+
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        DMADrainScope scope = { .last = HWADDR_MAX, .only = ep->inflight };
+
+        if (ep->bus == bus) {
+            g_hash_table_remove(v->by_key, ep);
+            qatomic_set(&ep->bus, NULL);
+            WITH_QEMU_LOCK_GUARD(&v->lock) {
+                qatomic_store_release(&v->config_seq, v->config_seq + 1);
+                viommu_config_drop(ep);
+            }
+            dma_inflight_device_gone(ep->inflight);
+            dma_drain_start(v->drain, &scope);
+        }
+    }
+}
+
+/*
+ * A device that was unplugged may leave maps behind, above all if its driver
+ * did not reset it: nobody will ever end them, and the owner of a standing one
+ * is about to be freed.  On a conventional bus the endpoint is the bridge's,
+ * and others may be using it.  BQL.
+ */
+void viommu_device_unrealized(DeviceListener *listener,
+                              DeviceState *dev)
+{
+    VIOMMU *v = container_of(listener, VIOMMU, device_listener);
+    VIOMMUEndpoint key = { 0 };
+    VIOMMUEndpoint *ep;
+
+    if (!object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
+        return;
+    }
+    key.bus = pci_get_bus(PCI_DEVICE(dev));
+    key.devfn = PCI_DEVICE(dev)->devfn;
+    ep = g_hash_table_lookup(v->by_key, &key);
+    if (ep && (pci_bus_is_express(key.bus) || pci_bus_is_root(key.bus))) {
+        dma_inflight_device_gone(ep->inflight);
+    }
+    if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_BRIDGE)) {
+        viommu_bus_gone(v, pci_bridge_get_sec_bus(PCI_BRIDGE(dev)));
+    }
+}
