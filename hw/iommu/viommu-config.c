@@ -73,7 +73,6 @@ VIOMMUConfig *viommu_config_get(VIOMMUEndpoint *ep, uint32_t pasid,
         return config;
     }
     seq = qatomic_load_acquire(&v->config_seq);
-    qatomic_set(&ep->resolved_sid, viommu_endpoint_sid(ep));
     viommu_resolve_now(ep, pasid, fresh);
     if (pasid != VIOMMU_NO_PASID) {
         return fresh;

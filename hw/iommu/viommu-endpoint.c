@@ -130,6 +130,7 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     ep->viommu = v;
     ep->bus = bus;
     ep->devfn = devfn;
+    ep->sid = viommu_endpoint_sid(ep);
     ep->last_tag = DMA_TAG_UNTRANSLATED;
     ep->window_first = 1;
     ep->window_last = 0;

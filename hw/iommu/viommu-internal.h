@@ -103,10 +103,21 @@ void viommu_refresh_bh(void *opaque);
 /* The table by_key: (bus, devfn) -> VIOMMUEndpoint */
 GHashTable *viommu_endpoint_table_new(void);
 
-/* viommu-inv.c: what @ep's configuration was is not cached any more.  BQL. */
+/* viommu-inv.c */
+
+/* What @ep's configuration was is not cached any more.  BQL. */
 void viommu_config_changed(VIOMMUEndpoint *ep);
 
-/* viommu-plug.c: DeviceListener.realize, .unrealize.  BQL. */
+/*
+ * viommu_endpoint_changed: something else applies to @ep from now on, although
+ * the guest has invalidated nothing.  BQL.
+ */
+void viommu_endpoint_changed(VIOMMUEndpoint *ep);
+
+/* viommu-plug.c: VIOMMURegistration.bus_numbered.  BQL. */
+void viommu_renumbered(VIOMMURegistration *reg, PCIBus *bus);
+
+/* DeviceListener.realize, .unrealize.  BQL. */
 void viommu_device_realized(DeviceListener *listener, DeviceState *dev);
 void viommu_device_unrealized(DeviceListener *listener, DeviceState *dev);
 

@@ -26,14 +26,24 @@ void viommu_config_changed(VIOMMUEndpoint *ep)
     dma_drain_start(ep->viommu->drain, &scope);
 }
 
+void viommu_endpoint_changed(VIOMMUEndpoint *ep)
+{
+    VIOMMU *v = ep->viommu;
+
+    WITH_QEMU_LOCK_GUARD(&v->lock) {
+        qatomic_store_release(&v->config_seq, v->config_seq + 1);
+        viommu_config_drop(ep);
+    }
+    smp_mb(); /* as in viommu_invalidate_config() */
+    viommu_config_changed(ep);
+}
+
 static bool viommu_config_in_scope(VIOMMUEndpoint *ep, const VIOMMUInv *inv)
 {
     switch (inv->kind) {
     case VIOMMU_INV_CONFIG_ENDPOINT:
-        /* Its bus may have got another number since the tables were read. */
-        return ((viommu_endpoint_sid(ep) ^ inv->sid) & ~inv->sid_mask) == 0 ||
-               ((qatomic_read(&ep->resolved_sid) ^ inv->sid) &
-                ~inv->sid_mask) == 0;
+        /* Nothing is kept of an ID that it had before: see ep->sid. */
+        return ((viommu_endpoint_sid(ep) ^ inv->sid) & ~inv->sid_mask) == 0;
     default:
         return true;
     }

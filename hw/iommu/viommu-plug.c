@@ -12,6 +12,7 @@
 #include "hw/pci/pci_bridge.h"
 #include "hw/pci/pci_bus.h"
 #include "qemu/lockable.h"
+#include "trace.h"
 #include "viommu-internal.h"
 
 /*
@@ -40,12 +41,30 @@ void viommu_device_realized(DeviceListener *listener, DeviceState *dev)
         unlisted = viommu_policy_unlisted(bus, ep->devfn);
         if (unlisted != ep->unlisted) {
             qatomic_set(&ep->unlisted, unlisted);
-            WITH_QEMU_LOCK_GUARD(&v->lock) {
-                qatomic_store_release(&v->config_seq, v->config_seq + 1);
-                viommu_config_drop(ep);
-            }
-            smp_mb();           /* as in viommu_invalidate_config() */
-            viommu_config_changed(ep);
+            viommu_endpoint_changed(ep);
+        }
+    }
+}
+
+/*
+ * What is known of a requester is cached by its ID (VT-d 6.2.2; SMMUv3 3.21.1:
+ * by StreamID), so what its device finds under its new one is that one's.
+ */
+void viommu_renumbered(VIOMMURegistration *reg, PCIBus *bus)
+{
+    VIOMMU *v = container_of(reg, VIOMMU, registration);
+    VIOMMUEndpoint *ep;
+    uint16_t sid;
+
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (ep->bus != bus) {
+            continue;
+        }
+        sid = viommu_endpoint_sid(ep);
+        if (sid != ep->sid) {
+            trace_viommu_renumbered(ep->sid, sid);
+            ep->sid = sid;
+            viommu_endpoint_changed(ep);
         }
     }
 }

@@ -1,5 +1,5 @@
 /*
- * The vIOMMUs of this machine, for QMP
+ * The vIOMMUs of this machine, for QMP and for PCI bridges
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,6 +20,15 @@ void viommu_register(VIOMMURegistration *reg)
 void viommu_unregister(VIOMMURegistration *reg)
 {
     QTAILQ_REMOVE(&viommus, reg, next);
+}
+
+void viommu_bus_numbered(PCIBus *bus)
+{
+    VIOMMURegistration *reg;
+
+    QTAILQ_FOREACH(reg, &viommus, next) {
+        reg->bus_numbered(reg, bus);
+    }
 }
 
 VIOMMUInfoList *qmp_x_query_viommu(Error **errp)

@@ -128,5 +128,6 @@ void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
     memory_region_add_subregion_overlap(&v->bypass, 0, &v->sysmem, 0);
 
     v->registration.info = viommu_info;
+    v->registration.bus_numbered = viommu_renumbered;
     viommu_register(&v->registration);
 }

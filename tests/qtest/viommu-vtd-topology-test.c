@@ -106,6 +106,37 @@ static void test_renumber(void)
     branch_free(br);
 }
 
+/*
+ * 6.2.2: what is cached carries the source-id, so without any invalidation the
+ * new ID's configuration applies, the old one's not any more, and back again.
+ */
+static void test_renumber_kept(void)
+{
+    uint16_t sid = BUS << 8, new_sid = NEW_BUS << 8;
+    Branch *br = branch_new("pcie-root-port,chassis=1", "0.0", sid, sid);
+    uint64_t old_page = br->page, new_page = vtd_alloc(br->vtd, 1);
+    VTDDomain dom;
+
+    vtd_domain_init(br->vtd, &dom, 5, 4);
+    vtd_map(br->vtd, &dom, IOVA, new_page, 1, VTD_PTE_RW);
+    vtd_attach(br->vtd, new_sid, &dom, VTD_TT_UNTRANSLATED);
+    see_it_work(br);
+
+    qpci_config_writeb(br->bridge, PCI_SUBORDINATE_BUS, NEW_BUS);
+    qpci_config_writeb(br->bridge, PCI_SECONDARY_BUS, NEW_BUS);
+    viommu_fill(br->vtd, old_page, 0, 64);
+    edu_store(br->edu, IOVA, 64);
+    g_assert_true(viommu_is_filled(br->vtd, new_page, MARK, 64));
+    g_assert_true(viommu_is_filled(br->vtd, old_page, 0, 64));
+    /* This was mapped under the old ID only. */
+    edu_load(br->edu, SOURCE, 64);
+    vtd_assert_fault(br->vtd, VTD_FR_READ, new_sid, true, SOURCE);
+
+    qpci_config_writeb(br->bridge, PCI_SECONDARY_BUS, BUS);
+    see_it_work(br);
+    branch_free(br);
+}
+
 /* A root complex that bypasses the unit keeps out of it. */
 static void test_bypass_bus(void)
 {
@@ -213,6 +244,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/vtd/topology/root-port", test_root_port);
     qtest_add_func("/viommu/vtd/topology/alias", test_alias);
     qtest_add_func("/viommu/vtd/topology/renumber", test_renumber);
+    qtest_add_func("/viommu/vtd/topology/renumber-kept", test_renumber_kept);
     qtest_add_func("/viommu/vtd/topology/bypass-bus", test_bypass_bus);
     qtest_add_func("/viommu/vtd/topology/unplug", test_unplug);
     return g_test_run();

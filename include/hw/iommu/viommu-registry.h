@@ -13,11 +13,20 @@ typedef struct VIOMMURegistration VIOMMURegistration;
 struct VIOMMURegistration {
     /* fill: everything about this vIOMMU.  BQL. */
     VIOMMUInfo *(*info)(VIOMMURegistration *reg);
+    /* bus_numbered: as viommu_bus_numbered().  BQL. */
+    void (*bus_numbered)(VIOMMURegistration *reg, PCIBus *bus);
     QTAILQ_ENTRY(VIOMMURegistration) next;
 };
 
 /* BQL */
 void viommu_register(VIOMMURegistration *reg);
 void viommu_unregister(VIOMMURegistration *reg);
+
+/*
+ * viommu_bus_numbered: @bus, behind a bridge, may have got another number, and
+ * with it those who do DMA there another requester ID.  Anybody may call it at
+ * any time: nothing happens if it has not.  BQL.
+ */
+void viommu_bus_numbered(PCIBus *bus);
 
 #endif

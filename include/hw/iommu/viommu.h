@@ -121,7 +121,11 @@ struct VIOMMUEndpoint {
     DMAInflight *inflight;
     VIOMMUConfig *config;    /* RCU; NULL: not cached */
     uint64_t last_tag;       /* tag of the last translation, atomic */
-    uint16_t resolved_sid;   /* as whom it was resolved last, atomic */
+    /*
+     * The requester ID that what is cached was resolved for: whatever changes
+     * a bus number says so (viommu_bus_numbered()).
+     */
+    uint16_t sid;
     bool refresh;            /* wants viommu_refresh(), atomic */
     bool unlisted;           /* in no firmware table, so bypasses; atomic */
     IOMMUNotifierFlag notifier_flags;
