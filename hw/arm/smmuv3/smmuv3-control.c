@@ -40,11 +40,10 @@ static void set_smmuen(SMMUv3State *s, bool on)
     uint32_t smmuen = on ? SMMU_CR0_SMMUEN : 0;
 
     trace_smmuv3_enable(on);
-    viommu_fence_cancel(&s->viommu, &s->enable_fence);
     s->cr0ack = (s->cr0ack & ~SMMU_CR0_SMMUEN) | (smmuen ^ SMMU_CR0_SMMUEN);
     set_cr0(s, SMMU_CR0_SMMUEN, smmuen);
     viommu_set_enabled(&s->viommu, smmuv3_translates(s));
-    if (viommu_fence(&s->viommu, &s->enable_fence, smmuen_updated, s)) {
+    if (viommu_busy_begin(&s->smmuen_busy)) {
         smmuen_updated(s);
     } else {
         trace_smmuv3_enable_wait(on);
@@ -73,7 +72,7 @@ void smmuv3_cr0_written(SMMUv3State *s, uint32_t val)
     }
     if (changed & SMMU_CR0_CMDQEN) {
         /* A CMD_SYNC that waits is the first command not consumed. */
-        smmuv3_cmdq_cancel(s);
+        smmuv3_cmdq_off(s);
         set_cr0(s, SMMU_CR0_CMDQEN, val & SMMU_CR0_CMDQEN);
     }
     if (changed & SMMU_CR0_SMMUEN) {
@@ -115,14 +114,19 @@ void smmuv3_gbpa_written(SMMUv3State *s, uint32_t val)
         return;
     }
     viommu_set_enabled(&s->viommu, smmuv3_translates(s));
-    if ((s->gbpa & SMMU_GBPA_ABORT) &&
-        !viommu_fence(&s->viommu, &s->gbpa_fence, gbpa_updated, s)) {
+    if ((s->gbpa & SMMU_GBPA_ABORT) && !viommu_busy_begin(&s->gbpa_busy)) {
         set_gbpa(s, s->gbpa | SMMU_GBPA_UPDATE);
     }
 }
 
 void smmuv3_control_cancel(SMMUv3State *s)
 {
-    viommu_fence_cancel(&s->viommu, &s->gbpa_fence);
-    viommu_fence_cancel(&s->viommu, &s->enable_fence);
+    viommu_busy_cancel(&s->gbpa_busy);
+    viommu_busy_cancel(&s->smmuen_busy);
+}
+
+void smmuv3_control_init(SMMUv3State *s)
+{
+    viommu_busy_init(&s->smmuen_busy, &s->viommu, smmuen_updated, s);
+    viommu_busy_init(&s->gbpa_busy, &s->viommu, gbpa_updated, s);
 }

@@ -27,8 +27,8 @@
 #include "smmuv3-decode.h"
 
 /*
- * Memory that the SMMU itself reads and writes (tables, queues) is RAM: no
- * MMIO handler runs, so this needs no BQL and cannot re-enter us.
+ * Memory that the SMMU itself writes is RAM: no MMIO handler runs, so this
+ * cannot re-enter us.
  */
 #define SMMU_MEM_ATTRS ((MemTxAttrs) { .memory = 1 })
 
@@ -87,15 +87,20 @@ extern const MemoryRegionOps smmuv3_mmio_ops;
 
 void smmuv3_cr0_written(SMMUv3State *s, uint32_t val);
 void smmuv3_gbpa_written(SMMUv3State *s, uint32_t val);
+/** smmuv3_control_init: after viommu_init() */
+void smmuv3_control_init(SMMUv3State *s);
 /** smmuv3_control_cancel: updates that wait are forgotten (reset, loadvm). */
 void smmuv3_control_cancel(SMMUv3State *s);
 
 /* smmuv3-cmdq.c: BQL */
 
+/** smmuv3_cmdq_init: after viommu_init() */
 void smmuv3_cmdq_init(SMMUv3State *s);
 /** smmuv3_cmdq_run: take up what is in the queue, if nothing stops it. */
 void smmuv3_cmdq_run(SMMUv3State *s);
-/** smmuv3_cmdq_cancel: a CMD_SYNC that waits will not be consumed. */
+/** smmuv3_cmdq_off: CMDQEN changes; a CMD_SYNC that waits is not consumed. */
+void smmuv3_cmdq_off(SMMUv3State *s);
+/** smmuv3_cmdq_cancel: forget what waits (reset, loadvm). */
 void smmuv3_cmdq_cancel(SMMUv3State *s);
 
 /* smmuv3-inv.c: BQL.  Removes, notifies, starts the drain. */

@@ -133,19 +133,13 @@ static int smmuv3_post_load(void *opaque, int version_id)
 }
 
 /*
- * The VM stops: events are written while its memory is still being sent.
- *
- * The VM runs (again): do what a stream, or a stop, left to be done.  Not
- * earlier: it writes guest memory, which is not all there before.
+ * The VM stops: events are written while its memory is still being sent.  It
+ * runs again: what came after that is written now.  The command queue's own
+ * handler does the same for it.
  */
 static void smmuv3_vm_state_changed(void *opaque, bool running, RunState state)
 {
-    SMMUv3State *s = opaque;
-
-    smmuv3_eventq_flush(s);
-    if (running) {
-        smmuv3_cmdq_run(s);
-    }
+    smmuv3_eventq_flush(opaque);
 }
 
 void smmuv3_migration_init(SMMUv3State *s)

@@ -10,9 +10,8 @@
  * F_STE_FETCH; a CD's IPA beyond the IAS is stage 2's to refuse.
  */
 #include "qemu/osdep.h"
-#include "exec/address-spaces.h"
+#include "hw/iommu/viommu-fetch.h"
 #include "qapi/error.h"
-#include "system/dma.h"
 #include "trace.h"
 #include "smmuv3-internal.h"
 
@@ -48,18 +47,6 @@ static void read_regs(SMMUv3State *s, Regs *regs)
     };
 }
 
-static bool tables_read_words(uint64_t addr, uint64_t *words, unsigned n)
-{
-    if (dma_memory_read(&address_space_memory, addr, words, n * 8,
-                        SMMU_MEM_ATTRS) != MEMTX_OK) {
-        return false;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        words[i] = le64_to_cpu(words[i]);
-    }
-    return true;
-}
-
 /* Blocked, with an event.  Returns: false, for the caller to return. */
 static bool resolve_blocked(Resolve *r, SMMUv3EventType type, uint64_t addr)
 {
@@ -79,6 +66,7 @@ static bool bad_streamid(Resolve *r)
 
 static bool find_ste(Resolve *r)
 {
+    const IOPTMem *mem = &r->s->viommu.mem;
     uint64_t words[SMMU_STE_WORDS];
     uint64_t addr, l1std;
     bool two_level;
@@ -88,7 +76,7 @@ static bool find_ste(Resolve *r)
         return bad_streamid(r);
     }
     if (two_level) {
-        if (addr >> r->s->oas || !tables_read_words(addr, &l1std, 1)) {
+        if (addr >> r->s->oas || !viommu_fetch(mem, addr, &l1std, 1)) {
             return resolve_blocked(r, SMMU_EVT_F_STE_FETCH, addr);
         }
         if (!smmuv3_decode_l1std(l1std, r->regs.strtab_base_cfg, r->sid,
@@ -97,7 +85,7 @@ static bool find_ste(Resolve *r)
         }
     }
     trace_smmuv3_get_ste(addr);
-    if (addr >> r->s->oas || !tables_read_words(addr, words, SMMU_STE_WORDS)) {
+    if (addr >> r->s->oas || !viommu_fetch(mem, addr, words, SMMU_STE_WORDS)) {
         return resolve_blocked(r, SMMU_EVT_F_STE_FETCH, addr);
     }
     if (!smmuv3_decode_ste(words, &r->features, &r->ste)) {
@@ -168,7 +156,7 @@ static bool fetch_cd(Resolve *r, uint64_t addr, uint64_t *words, unsigned n)
         addr = res.addr | (addr & ((1ull << res.shift) - 1));
     }
     trace_smmuv3_get_cd(addr);
-    return tables_read_words(addr, words, n) ||
+    return viommu_fetch(&r->s->viommu.mem, addr, words, n) ||
            resolve_blocked(r, SMMU_EVT_F_CD_FETCH, addr);
 }
 

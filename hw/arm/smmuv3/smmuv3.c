@@ -197,7 +197,6 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
 
     qemu_mutex_init(&s->lock);
     smmuv3_eventq_init(s);
-    smmuv3_cmdq_init(s);
     memory_region_init_io(&smmu->iomem, OBJECT(s), &smmuv3_mmio_ops, s,
                           TYPE_ARM_SMMUV3, SMMU_REG_SIZE);
     sysbus_init_mmio(sbd, &smmu->iomem);
@@ -206,6 +205,8 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
     }
 
     viommu_init(&s->viommu, &smmuv3_viommu_ops, OBJECT(s), &params);
+    smmuv3_control_init(s);
+    smmuv3_cmdq_init(s);
     smmuv3_regs_reset(s);
     smmuv3_migration_init(s);
     pci_setup_iommu(smmu->primary_bus, &smmuv3_pci_ops, s);

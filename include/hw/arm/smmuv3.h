@@ -11,7 +11,7 @@
 #define HW_ARM_SMMUV3_H
 
 #include "hw/arm/smmu-common.h"
-#include "hw/iommu/viommu.h"
+#include "hw/iommu/viommu-queue.h"
 #include "qemu/thread.h"
 #include "qom/object.h"
 
@@ -94,13 +94,11 @@ struct SMMUv3State {
     /* A CD had TBI since reset: invalidations by address cannot be; atomic */
     bool tbi_seen;
 
-    /* Command queue: BQL */
-    bool cmdq_running;       /* against re-entry */
-    QEMUBH *cmdq_bh;         /* goes on with a long queue */
-    SMMUv3Sync sync;         /* what sync_fence waits for */
-    DMAFence sync_fence;     /* the CMD_SYNC at CMDQ_CONS */
-    DMAFence enable_fence;   /* CR0ACK.SMMUEN: differs from CR0 meanwhile */
-    DMAFence gbpa_fence;     /* GBPA.Update is set meanwhile */
+    /* What waits for the drain: BQL */
+    VIOMMUQueue cmdq_engine;
+    SMMUv3Sync sync;         /* at CMDQ_CONS, if the queue waits */
+    VIOMMUBusy smmuen_busy;  /* CR0ACK.SMMUEN differs from CR0 meanwhile */
+    VIOMMUBusy gbpa_busy;    /* GBPA.Update is set meanwhile */
 
     /* Events on their way to the queue */
     GArray *events;          /* SMMUv3EventRecord; under @lock */
