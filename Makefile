@@ -4,7 +4,7 @@ CHECKS := unit model qtest guest vhost docs base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all run check $(CHECKS:%=check-%) bench install upstream
+.PHONY: all run check $(CHECKS:%=check-%) bench fuzz install upstream
 .PHONY: clean distclean help
 
 # Ninja decides by itself how much it does at once.
@@ -27,6 +27,7 @@ help:
 	@echo "make check-base     the base's own qtests on our binary"
 	@echo 'make check-migration  migration with a stock QEMU'
 	@echo 'make bench          measure DMA, invalidation (BENCH=--full: longer)'
+	@echo 'make fuzz           fuzz the pure parts (TARGET=, TIME= seconds each)'
 	@echo 'make install        install to the prefix (DESTDIR=)'
 	@echo 'make upstream       the untouched base, in build/upstream'
 	@echo 'make clean          remove what was compiled (not the peer)'
@@ -49,6 +50,10 @@ check-qtest check-guest check-vhost check-docs check-base check-migration: all
 bench: all
 	@scripts/install-deps --bench || true
 	@tests/bench/run $(BENCH)
+
+fuzz:
+	@scripts/install-deps --fuzz || true
+	@tests/fuzz/run $(TARGET) $(if $(TIME),--time=$(TIME))
 
 install:
 	@DESTDIR='$(DESTDIR)' scripts/build install

@@ -9,13 +9,58 @@
 #include <pthread.h>
 #include <sched.h>
 
-/* Per-thread pseudo-random numbers (xorshift64*). */
+/*
+ * Per-thread pseudo-random numbers (xorshift64*).  With TEST_RAND_INPUT they
+ * are taken from a fuzzer's input as long as there is any.
+ */
 typedef struct Rand {
     uint64_t state;
+#ifdef TEST_RAND_INPUT
+    const uint8_t *next, *end;
+#endif
 } Rand;
+
+#ifdef TEST_RAND_INPUT
+/* The first bytes seed what follows when the input is used up. */
+static inline Rand rand_of_input(const uint8_t *data, size_t size)
+{
+    Rand r = { .state = 1, .next = data, .end = data + size };
+
+    for (unsigned i = 0; i < 4 && i < size; i++) {
+        r.state = r.state << 8 | data[i];
+    }
+    r.state |= 1;
+    return r;
+}
+
+static inline bool rand_has_input(const Rand *r)
+{
+    return r->next < r->end;
+}
+
+static inline bool rand_take(Rand *r, unsigned bytes, uint64_t *value)
+{
+    if (r->end - r->next < bytes) {
+        r->next = r->end;
+        return false;
+    }
+    *value = 0;
+    while (bytes--) {
+        *value = *value << 8 | *r->next++;
+    }
+    return true;
+}
+#endif
 
 static inline uint64_t rand64(Rand *r)
 {
+#ifdef TEST_RAND_INPUT
+    uint64_t value;
+
+    if (rand_take(r, 8, &value)) {
+        return value;
+    }
+#endif
     r->state ^= r->state >> 12;
     r->state ^= r->state << 25;
     r->state ^= r->state >> 27;
@@ -25,6 +70,13 @@ static inline uint64_t rand64(Rand *r)
 /* 0 .. n - 1 */
 static inline unsigned rand_below(Rand *r, unsigned n)
 {
+#ifdef TEST_RAND_INPUT
+    uint64_t value;
+
+    if (rand_take(r, n <= 256 ? 1 : 4, &value)) {
+        return value % n;
+    }
+#endif
     return (rand64(r) >> 32) % n;
 }
 

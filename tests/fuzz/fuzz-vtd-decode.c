@@ -1,0 +1,119 @@
+/*
+ * Fuzz target: every decoder of VT-d
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The input is a list of records: what to decode, and two 64-bit words.
+ */
+#include "fuzz.h"
+#include "../../hw/i386/vtd/vtd-decode.h"
+
+#define ADDR_MASK_48 0x0000fffffffff000ull
+
+static void fuzz_root(uint64_t lo, uint64_t hi, uint8_t aw_bits)
+{
+    uint64_t table = 0;
+
+    if (vtd_decode_root(lo, hi, aw_bits, &table) == VTD_FR_NONE) {
+        FUZZ_RULE(table % 4096 == 0 && table >> aw_bits == 0);
+        FUZZ_RULE((lo & ADDR_MASK_48) == table && (lo & 1));
+    }
+}
+
+/* What is accepted can be walked: the description keeps within its bounds. */
+static void fuzz_context(uint64_t lo, uint64_t hi, uint8_t aw_bits,
+                         uint64_t cap, uint64_t ecap)
+{
+    VTDContext context;
+    IOPTTable table = { 0 };
+
+    if (vtd_decode_context(lo, hi, aw_bits, &context) != VTD_FR_NONE) {
+        return;
+    }
+    FUZZ_RULE(context.levels >= 2 && context.levels <= 9);
+    FUZZ_RULE(context.fpd == !!(lo & 2));
+    if (vtd_check_context(&context, cap, ecap) != VTD_FR_NONE ||
+        context.levels > IOPT_MAX_LEVELS) {
+        return;
+    }
+    vtd_ss_table(&table, context.sspt, context.levels, aw_bits, ecap & 1,
+                 cap & 1);
+    FUZZ_RULE(table.levels == context.levels);
+    FUZZ_RULE(table.input_bits <= aw_bits && table.output_bits <= aw_bits);
+}
+
+static void fuzz_descriptor(uint64_t lo, uint64_t hi)
+{
+    VTDInvDescRaw raw = { .lo = lo, .hi = hi };
+    VTDInvDesc desc;
+    const char *why = vtd_decode_inv_desc(&raw, &desc);
+
+    FUZZ_RULE(vtd_inv_desc_name(desc.type) != NULL);
+    if (why) {
+        FUZZ_RULE(*why);
+        return;
+    }
+    switch (desc.type) {
+    case VTD_INV_DESC_CC:
+        FUZZ_RULE(desc.context.fm <= 3);
+        break;
+    case VTD_INV_DESC_IOTLB:
+        FUZZ_RULE(desc.iotlb.granularity != VTD_INV_G_SELECTIVE ||
+                  desc.iotlb.am <= VTD_MAMV);
+        break;
+    case VTD_INV_DESC_DEVICE:
+        FUZZ_RULE(desc.device.first <= desc.device.last);
+        FUZZ_RULE(desc.device.first % 4096 == 0);
+        FUZZ_RULE(desc.device.last % 4096 == 4095);
+        break;
+    case VTD_INV_DESC_WAIT:
+        FUZZ_RULE(desc.wait.addr % 4 == 0);
+        break;
+    default:
+        break;
+    }
+}
+
+static void fuzz_interrupt(uint64_t lo, uint64_t hi, bool eime)
+{
+    VTDIntRequest req;
+    VTDIRTE irte;
+
+    if (vtd_decode_int_request((uint32_t)lo, hi, &req) == VTD_FR_NONE &&
+        req.remappable) {
+        FUZZ_RULE(req.index <= 0x1fffe && req.dont_care <= 3);
+    }
+    if (vtd_decode_irte(lo, hi, eime, &irte) == VTD_FR_NONE) {
+        FUZZ_RULE(eime || irte.dst <= 0xff);
+        vtd_irte_sid_ok(&irte, lo >> 48);
+        vtd_irte_sid_ok(&irte, irte.sid);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    FuzzInput in = fuzz_input(data, size);
+
+    while (fuzz_more(&in)) {
+        uint8_t what = fuzz_take(&in, 1);
+        uint64_t lo = fuzz_take(&in, 8), hi = fuzz_take(&in, 8);
+        uint8_t aw_bits = what & 0x80 ? 48 : 39;
+
+        switch (what % 4) {
+        case 0:
+            fuzz_root(lo, hi, aw_bits);
+            break;
+        case 1:
+            fuzz_context(lo, hi, aw_bits, fuzz_take(&in, 8),
+                         fuzz_take(&in, 8));
+            break;
+        case 2:
+            fuzz_descriptor(lo, hi);
+            break;
+        default:
+            fuzz_interrupt(lo, hi, what & 0x80);
+            break;
+        }
+    }
+    return 0;
+}
