@@ -117,6 +117,7 @@ class Guest:
 
     def run(self, work, count):
         """Nanoseconds of an operation: CPU time, wall clock."""
+        self.machine.begin_step(work)
         cpu, start = self.cpu_time(), time.monotonic_ns()
         self.machine.send(f'{work} {count}')
         done = int(self.await_line('IOBENCH ').split()[1])

@@ -12,9 +12,27 @@ import time
 
 from qmp import Qmp
 
-# A guard against a guest that hangs, far above what any machine needs; no
-# test depends on how long anything takes.
+# Guards against a guest that hangs, far above what any machine needs; no test
+# depends on how long anything takes. The first is for a guest that is silent,
+# the second for a step of a test: one disk may hang and the others talk on.
 LIMIT = float(os.environ.get('VIOMMU_GUEST_TIMEOUT', '300'))
+STEP_LIMIT = 2 * LIMIT
+# How often to look for what an emulator says instead of its guest
+SLICE = 2
+
+# What an emulator says when it cannot go on, although the guest may wait for
+# ever, and what it means. Ours should say neither.
+LONG_RINGS = 'Virtqueue size exceeded'
+BARE_IRQ = 'gicv3_cpuif_update: assertion failed: (bql_locked())'
+MEANING = {
+    LONG_RINGS:
+        'virtio gave up a ring: QEMU 10.0.13 and its like give every queue '
+        '1,024 entries, and behind a vIOMMU corrupt a split ring of that size',
+    BARE_IRQ:
+        'an iothread raised a wired interrupt without the big lock: the '
+        "base's SMMUv3 does when it records an event, its virtio when it gives "
+        'up a ring of a device without MSI-X',
+}
 
 # A test that is told to end ends its emulators first.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -22,6 +40,10 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 class GuestError(Exception):
     """The guest or the emulator did not do what the test needs."""
+
+
+class KnownDefect(GuestError):
+    """The emulator said one of the above."""
 
 
 class Machine:
@@ -47,6 +69,8 @@ class Machine:
             '-serial', 'chardev:channel',
         ] + list(args)
         self.lines = queue.Queue()
+        self.next_look = 0
+        self.begin_step('starting')
         self.socket = None
         self.qmp = None
         with open(self.errors, 'wb') as errors:
@@ -92,18 +116,51 @@ class Machine:
         self.lines.put(None)
 
     def start(self):
+        self.begin_step('the guest\'s job')
         self.qmp.command('cont')
+
+    def begin_step(self, what):
+        """From here on, a step of the test has STEP_LIMIT to end in."""
+        self.step = what
+        self.step_end = time.monotonic() + STEP_LIMIT
 
     def next_line(self):
         """The guest's next line; an error if there is none any more."""
+        silent = time.monotonic() + LIMIT
+        while True:
+            now = time.monotonic()
+            if now > self.step_end:
+                raise GuestError(f'{self.step}: no end after '
+                                 f'{STEP_LIMIT:.0f} s; {self.last_words()}')
+            if now > silent:
+                raise GuestError(f'the guest is silent for {LIMIT:.0f} s; '
+                                 f'{self.last_words()}')
+            if now > self.next_look:
+                self.next_look = now + SLICE
+                self.fail_if_known()
+            try:
+                line = self.lines.get(timeout=SLICE)
+            except queue.Empty:
+                continue
+            if line is None:
+                self.await_end()
+                self.fail_if_known()
+                raise GuestError('the emulator went away; '
+                                 f'{self.last_words()}')
+            return line
+
+    def await_end(self):
+        """It has closed its sockets; let it say its last word."""
         try:
-            line = self.lines.get(timeout=LIMIT)
-        except queue.Empty:
-            raise GuestError(f'the guest is silent for {LIMIT:.0f} s; '
-                             f'{self.last_words()}') from None
-        if line is None:
-            raise GuestError(f'the emulator went away; {self.last_words()}')
-        return line
+            self.process.wait(SLICE)
+        except subprocess.TimeoutExpired:
+            pass
+
+    def fail_if_known(self):
+        said = self.stderr()
+        for words, meaning in MEANING.items():
+            if words in said:
+                raise KnownDefect(f'{meaning}; {self.last_words()}')
 
     def send(self, line):
         self.socket.sendall(line.encode() + b'\n')
@@ -111,10 +168,14 @@ class Machine:
     def wait(self):
         """Waits for the emulator to end; its exit status."""
         try:
-            return self.process.wait(LIMIT)
+            status = self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
+            self.fail_if_known()
             raise GuestError('the guest did not power off; '
                              f'{self.last_words()}') from None
+        if status:
+            self.fail_if_known()
+        return status
 
     def stderr(self):
         with open(self.errors, encoding='utf-8', errors='replace') as f:

@@ -3,6 +3,7 @@
 
 import json
 import socket
+import time
 
 
 class QmpError(Exception):
@@ -16,6 +17,7 @@ class QmpError(Exception):
 class Qmp:
     def __init__(self, path, timeout):
         self.socket = socket.socket(socket.AF_UNIX)
+        self.timeout = timeout
         self.socket.settimeout(timeout)
         self.socket.connect(path)
         self.stream = self.socket.makefile('rwb')
@@ -36,10 +38,13 @@ class Qmp:
                                     for k, v in arguments.items()}
         self.stream.write(json.dumps(request).encode() + b'\n')
         self.stream.flush()
+        end = time.monotonic() + self.timeout
         while True:
             answer = self._read()
             if 'event' in answer:
                 self.events.append(answer)
+                if time.monotonic() > end:
+                    raise TimeoutError(f'{name}: no answer, only events')
             elif 'error' in answer:
                 raise QmpError(name, answer['error'])
             else:

@@ -114,6 +114,7 @@ class Outer:
 
     def run(self, command):
         """Returns its exit status and its lines."""
+        self.machine.begin_step(command)
         self.machine.send(f'run {command}')
         status, lines = self.await_line('L1-END')
         return int(status), [line[3:] for line in lines

@@ -6,6 +6,7 @@ emulator to another.
 
 import os
 import queue
+import shutil
 import time
 
 import assets
@@ -32,6 +33,27 @@ MACHINES = {
     virt: ['-machine', 'virt-10.0,gic-version=3,iommu=smmuv3',
            '-cpu', 'cortex-a57'],
 }
+
+
+# Of each virtio queue; MOVED's
+RING = 256
+
+
+def ring_size(emulator, platform, firmware):
+    """How many entries it really gives a queue that is to have RING."""
+    directory = devices.workdir('viommu-ring-')
+    args = assets.firmware_args(firmware) + MACHINES[platform] + [
+        '-blockdev', 'null-co,node-name=null',
+        '-device', 'virtio-blk-pci,id=disk,drive=null,disable-legacy=on,'
+                   f'iommu_platform=on,queue-size={RING}']
+    try:
+        with Machine(emulator, args, directory) as machine:
+            queue_status = machine.qmp.command(
+                'x-query-virtio-queue-status', queue=0,
+                path='/machine/peripheral/disk/virtio-backend')
+            return queue_status['vring-num-default']
+    finally:
+        shutil.rmtree(directory)
 
 
 class Traveller:
@@ -70,6 +92,7 @@ class Traveller:
 
     def work(self):
         """Waits until every disk has done some more verified rounds here."""
+        self.machine.begin_step('I/O on every disk')
         start = dict(self.report.rounds)
         while any(self.report.rounds.get(disk.name, 0) -
                   start.get(disk.name, 0) < ROUNDS for disk in self.disks):
@@ -130,6 +153,7 @@ class Traveller:
 
     def finish(self):
         """Stops the I/O and collects the verdict."""
+        self.machine.begin_step('the end of the I/O')
         self.machine.send('stop')
         while not self.report.ready:
             self.report.take(self.machine.next_line())
