@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-CHECKS := unit model qtest guest vhost docs base migration
+CHECKS := unit model qtest guest vhost docs libvirt base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
@@ -24,6 +24,7 @@ help:
 	@echo 'make check-guest    Linux guests doing verified I/O'
 	@echo 'make check-vhost    a guest and a vhost-user backend of DPDK'
 	@echo 'make check-docs     the command lines of the documentation'
+	@echo "make check-libvirt  the documentation's domains under libvirt"
 	@echo "make check-base     the base's own qtests on our binary"
 	@echo 'make check-migration  migration with a stock QEMU'
 	@echo 'make bench          measure DMA, invalidation (BENCH=--full: longer)'
@@ -38,6 +39,7 @@ run: all
 	@scripts/run $(ARCH)
 
 check: all
+	@scripts/install-deps --libvirt || true
 	@scripts/check $(CHECKS)
 
 check-unit check-model:
@@ -46,6 +48,10 @@ check-unit check-model:
 
 check-qtest check-guest check-vhost check-docs check-base check-migration: all
 	@scripts/check $(@:check-%=%)
+
+check-libvirt: all
+	@scripts/install-deps --libvirt || true
+	@scripts/check libvirt
 
 bench: all
 	@scripts/install-deps --bench || true
