@@ -31,18 +31,6 @@ static __thread struct {
     uint64_t tag;
 } last_translation;
 
-static IOMMUTLBEntry viommu_entry(VIOMMUEndpoint *ep, hwaddr iova,
-                                  hwaddr addr, hwaddr mask, unsigned perm)
-{
-    return (IOMMUTLBEntry) {
-        .target_as = ep->viommu->memory,
-        .iova = iova & ~mask,
-        .translated_addr = addr & ~mask,
-        .addr_mask = mask,
-        .perm = (IOMMUAccessFlags)perm,
-    };
-}
-
 /* Is the page that @res leads to, at @iova, allowed as a target? */
 static bool viommu_output_ok(VIOMMU *v, hwaddr addr, hwaddr mask)
 {
@@ -95,17 +83,15 @@ static void viommu_note_global(VIOMMU *v, const IOPTResult *res)
 }
 
 /*
- * Mode TRANSLATE: through the IOTLB, or the tables.  @entry is in terms of the
- * canonical IOVA.
+ * Mode TRANSLATE: through the IOTLB, or the tables.  @iova is canonical.
  */
-static IOPTFault viommu_lookup(VIOMMU *v, const VIOMMUConfig *config,
-                               hwaddr iova, unsigned need, uint64_t seq,
-                               IOTLBEntry *entry, IOPTResult *res,
-                               bool *refused)
+static IOPTFault viommu_lookup_iotlb(VIOMMU *v, const VIOMMUConfig *config,
+                                     hwaddr iova, unsigned need, uint64_t seq,
+                                     IOTLBEntry *entry, IOPTResult *res,
+                                     bool *refused)
 {
     IOPTFault fault;
 
-    iova = iopt_space_iova(&config->space, iova);
     if (iotlb_lookup(v->iotlb, config->tag, iova, entry) &&
         (entry->perm & need) == need) {
         VIOMMU_STAT_INC(v, iotlb_hits);
@@ -125,80 +111,170 @@ static IOPTFault viommu_lookup(VIOMMU *v, const VIOMMUConfig *config,
     return fault;
 }
 
-IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
-                               IOMMUAccessFlags flag, uint32_t pasid)
+/* One translation: who asks for what, and the answer. */
+typedef struct VIOMMULookup {
+    VIOMMUEndpoint *ep;
+    hwaddr iova;
+    unsigned need;           /* IOPT_READ, IOPT_WRITE */
+    uint32_t pasid;
+    /* The endpoint keeps what is found, so it must be fit to be kept */
+    bool keep;
+
+    VIOMMUConfig *fresh;     /* room for one */
+
+    VIOMMUConfig *config;    /* what applies */
+    DMATranslation found;    /* @tag is that of the configuration in any case */
+    VIOMMUFault fault;       /* if nothing was found */
+    bool unsure;             /* of @found.tag: treat it as DMA_TAG_ANY */
+} VIOMMULookup;
+
+/* Returns: false if @l->fault says why not. */
+static bool viommu_lookup_bypass(VIOMMULookup *l)
 {
-    VIOMMU *v = ep->viommu;
-    unsigned need = flag & IOMMU_RW;
-    VIOMMUConfig *config, fresh;
-    IOMMUTLBEntry result;
-    VIOMMUFault fault = {
-        .pasid = pasid,
-        .iova = iova,
-        .is_write = flag & IOMMU_WO,
-    };
+    unsigned bits = l->config->bypass_bits;
+
+    if (bits < 64 && l->iova >> bits) {
+        l->fault.kind = IOPT_FAULT_RANGE;
+        return false;
+    }
+    l->found.first = 0;
+    l->found.last = bits < 64 ? (1ULL << bits) - 1 : UINT64_MAX;
+    l->found.gpa = l->iova;
+    l->found.perm = IOPT_READ | IOPT_WRITE;
+    l->found.leaf_shift = 0;
+    return true;
+}
+
+/*
+ * @seq: of the IOTLB, and @global_seen: both from before the configuration was
+ * looked up.  Returns: false if @l->fault says why not.
+ */
+static bool viommu_lookup_space(VIOMMULookup *l, uint64_t seq,
+                                bool global_seen)
+{
+    VIOMMU *v = l->ep->viommu;
+    const IOPTSpace *space = &l->config->space;
+    hwaddr iova = iopt_space_iova(space, l->iova);
+    bool *refused = &l->fault.reserved_range;
     IOTLBEntry entry;
-    bool global_seen;
-    uint64_t seq;
     hwaddr mask;
 
-    VIOMMU_STAT_INC(v, translations);
-
-    /* Before the cached configuration is used, and before any table is. */
-    seq = iotlb_seq(v->iotlb);
-    config = viommu_config_get(ep, pasid, &fresh);
-    if (pasid == VIOMMU_NO_PASID &&
-        qatomic_read(&ep->last_tag) != config->tag) {
-        qatomic_set(&ep->last_tag, config->tag);
+    if (unlikely(iova != l->iova) && l->keep) {
+        /* An invalidation would not find it. */
+        return false;
     }
-    last_translation.ep = ep;
-    last_translation.tag = config->tag;
-
-    switch (config->mode) {
-    case VIOMMU_BYPASS:
-        if (config->bypass_bits < 64 && iova >> config->bypass_bits) {
-            fault.kind = IOPT_FAULT_RANGE;
-            goto fault;
+    /*
+     * What the endpoint keeps the IOTLB would only hold twice.  It saves more
+     * than it costs where one walk is many.
+     */
+    if (!l->keep || space->second.format) {
+        l->fault.kind = viommu_lookup_iotlb(v, l->config, iova, l->need, seq,
+                                            &entry, &l->fault.res, refused);
+    } else {
+        VIOMMU_STAT_INC(v, walks);
+        l->fault.kind = viommu_walk(v, l->config, &v->mem, iova, l->need,
+                                    &entry, &l->fault.res, refused);
+        if (l->fault.kind == IOPT_OK) {
+            viommu_note_global(v, &l->fault.res);
         }
-        return viommu_entry(ep, iova, iova, BYPASS_PAGE_MASK, IOMMU_RW);
-    case VIOMMU_TRANSLATE:
-        break;
-    default:
-        fault.blocked = true;
-        goto fault;
     }
-
-    global_seen = qatomic_load_acquire(&v->global_seen);
-    fault.kind = viommu_lookup(v, config, iova, need, seq, &entry, &fault.res,
-                        &fault.reserved_range);
     if (!global_seen && qatomic_read(&v->global_seen)) {
         /* An invalidation under way may not know that it concerns this. */
-        last_translation.tag = DMA_TAG_ANY;
+        l->unsure = true;
     }
-    if (fault.kind != IOPT_OK || fault.reserved_range) {
-        goto fault;
+    if (l->fault.kind != IOPT_OK || *refused) {
+        return false;
     }
-
     mask = (1ULL << entry.shift) - 1;
-    result = viommu_entry(ep, iova, entry.addr, mask, entry.perm);
-    if (trace_event_get_state_backends(TRACE_VIOMMU_TRANSLATE)) {
-        trace_viommu_translate(viommu_endpoint_sid(ep), iova, flag,
-                               result.translated_addr, mask, result.perm);
-    }
-    return result;
+    l->found.first = l->iova & ~mask;
+    l->found.last = l->iova | mask;
+    l->found.gpa = entry.addr | (l->iova & mask);
+    l->found.perm = entry.perm;
+    l->found.leaf_shift = entry.shift;
+    return true;
+}
 
-fault:
-    trace_viommu_fault(viommu_endpoint_sid(ep), iova, fault.is_write,
-                       fault.kind, fault.res.level);
+/*
+ * The one way from an IOVA to memory.  Reports no fault: what would be one is
+ * in @l->fault, and @l->found is where it leads otherwise.
+ */
+static bool viommu_lookup(VIOMMULookup *l)
+{
+    VIOMMUEndpoint *ep = l->ep;
+    VIOMMU *v = ep->viommu;
+    /* Before the kept configuration is used, and before any table is. */
+    bool global_seen = qatomic_load_acquire(&v->global_seen);
+    uint64_t seq = iotlb_seq(v->iotlb);
+
+    VIOMMU_STAT_INC(v, translations);
+    l->config = viommu_config_get(ep, l->pasid, l->fresh);
+    if (l->pasid == VIOMMU_NO_PASID &&
+        qatomic_read(&ep->last_tag) != l->config->tag) {
+        qatomic_set(&ep->last_tag, l->config->tag);
+    }
+    l->found.tag = l->config->tag;
+    switch (l->config->mode) {
+    case VIOMMU_BYPASS:
+        return viommu_lookup_bypass(l);
+    case VIOMMU_TRANSLATE:
+        return viommu_lookup_space(l, seq, global_seen);
+    default:
+        l->fault.blocked = true;
+        return false;
+    }
+}
+
+static void viommu_report_fault(VIOMMULookup *l)
+{
+    VIOMMUEndpoint *ep = l->ep;
+    VIOMMU *v = ep->viommu;
+
+    l->fault.pasid = l->pasid;
+    l->fault.iova = l->iova;
+    l->fault.is_write = l->need & IOPT_WRITE;
+    trace_viommu_fault(viommu_endpoint_sid(ep), l->iova, l->fault.is_write,
+                       l->fault.kind, l->fault.res.level);
     /*
      * A look that asks for nothing (IOMMU_NONE) is no access, and a device that
      * was unplugged has no name to be reported under.
      */
-    if (need && qatomic_read(&ep->bus)) {
+    if (l->need && qatomic_read(&ep->bus)) {
         VIOMMU_STAT_INC(v, faults);
-        v->ops->fault(v, ep, config, &fault);
+        v->ops->fault(v, ep, l->config, &l->fault);
     }
-    return viommu_entry(ep, iova, 0, BYPASS_PAGE_MASK, IOMMU_NONE);
+}
+
+IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
+                               IOMMUAccessFlags flag, uint32_t pasid)
+{
+    VIOMMUConfig fresh;
+    VIOMMULookup l = {
+        .ep = ep,
+        .iova = iova,
+        .fresh = &fresh,
+        .need = flag & IOMMU_RW,
+        .pasid = pasid,
+    };
+    bool found = viommu_lookup(&l);
+    hwaddr mask = found && l.found.leaf_shift ?
+                  (1ULL << l.found.leaf_shift) - 1 : BYPASS_PAGE_MASK;
+    IOMMUTLBEntry result = {
+        .target_as = ep->viommu->memory,
+        .iova = iova & ~mask,
+        .translated_addr = found ? l.found.gpa & ~mask : 0,
+        .addr_mask = mask,
+        .perm = found ? (IOMMUAccessFlags)l.found.perm : IOMMU_NONE,
+    };
+
+    last_translation.ep = ep;
+    last_translation.tag = l.unsure ? DMA_TAG_ANY : l.found.tag;
+    if (!found) {
+        viommu_report_fault(&l);
+    } else if (trace_event_get_state_backends(TRACE_VIOMMU_TRANSLATE)) {
+        trace_viommu_translate(viommu_endpoint_sid(ep), iova, flag,
+                               result.translated_addr, mask, result.perm);
+    }
+    return result;
 }
 
 /* Is @iova in the model's window: an interrupt message, say, and no memory? */
@@ -228,78 +304,27 @@ static void viommu_spare_window(const VIOMMUEndpoint *ep, hwaddr iova,
 bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
                           DMATranslation *t)
 {
-    VIOMMUEndpoint *ep = opaque;
-    VIOMMU *v = ep->viommu;
-    unsigned need = is_write ? IOPT_WRITE : IOPT_READ;
-    VIOMMUConfig *config, fresh;
-    IOTLBEntry entry;
-    IOPTResult res;
-    IOPTFault fault;
-    bool refused = false;
-    bool global_seen = qatomic_load_acquire(&v->global_seen);
-    uint64_t seq = iotlb_seq(v->iotlb);
+    VIOMMUConfig fresh;
+    VIOMMULookup l = {
+        .ep = opaque,
+        .iova = iova,
+        .fresh = &fresh,
+        .need = is_write ? IOPT_WRITE : IOPT_READ,
+        .pasid = VIOMMU_NO_PASID,
+        .keep = true,
+    };
 
-    if (viommu_in_window(ep, iova)) {
+    if (viommu_in_window(l.ep, iova)) {
         /* Not translated: neither tables nor statistics know of it. */
         return false;
     }
-    VIOMMU_STAT_INC(v, translations);
-    config = viommu_config_get(ep, VIOMMU_NO_PASID, &fresh);
-    if (qatomic_read(&ep->last_tag) != config->tag) {
-        qatomic_set(&ep->last_tag, config->tag);
-    }
-    t->tag = config->tag;
-    switch (config->mode) {
-    case VIOMMU_BYPASS:
-        if (config->bypass_bits < 64 && iova >> config->bypass_bits) {
-            return false;
-        }
-        t->first = 0;
-        t->last = config->bypass_bits < 64 ?
-                  (1ULL << config->bypass_bits) - 1 : UINT64_MAX;
-        t->gpa = iova;
-        t->perm = IOPT_READ | IOPT_WRITE;
-        t->leaf_shift = 0;
-        viommu_spare_window(ep, iova, t);
-        return true;
-    case VIOMMU_TRANSLATE:
-        if (unlikely(iopt_space_iova(&config->space, iova) != iova)) {
-            /* An invalidation would not find it. */
-            return false;
-        }
-        /*
-         * What is found is kept by the endpoint, so the IOTLB would only hold
-         * it twice.  It saves more than it costs where one walk is many.
-         */
-        if (config->space.second.format) {
-            fault = viommu_lookup(v, config, iova, need, seq, &entry, &res,
-                                  &refused);
-        } else {
-            VIOMMU_STAT_INC(v, walks);
-            fault = viommu_walk(v, config, &v->mem, iova, need, &entry, &res,
-                         &refused);
-            if (fault == IOPT_OK) {
-                viommu_note_global(v, &res);
-            }
-        }
-        if (fault != IOPT_OK || refused ||
-            (!global_seen && qatomic_read(&v->global_seen))) {
-            /*
-             * Or an invalidation that does not know of global pages yet may be
-             * under way: the next access is the first to be cached.
-             */
-            return false;
-        }
-        t->first = entry.iova;
-        t->last = entry.iova + ((1ULL << entry.shift) - 1);
-        t->gpa = entry.addr + (iova - entry.iova);
-        t->perm = entry.perm;
-        t->leaf_shift = entry.shift;
-        viommu_spare_window(ep, iova, t);
-        return true;
-    default:
+    if (!viommu_lookup(&l) || l.unsure) {
+        /* It is not kept.  The memory core asks again, and reports faults. */
         return false;
     }
+    *t = l.found;
+    viommu_spare_window(l.ep, iova, t);
+    return true;
 }
 
 IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
