@@ -68,6 +68,22 @@ void dma_holds_flush(DMAHolds *holds, uint64_t seq)
     }
 }
 
+void dma_holds_reset(DMAHolds *holds)
+{
+    GList *link = holds->list.head;
+
+    while (link) {
+        DMAHold *hold = link->data;
+
+        link = link->next;
+        if (hold->ops && hold->ops->reset &&
+            hold->ops->reset(hold->opaque)) {
+            /* The list is not what it was. */
+            link = holds->list.head;
+        }
+    }
+}
+
 void dma_hold_abandon(DMAHold *hold)
 {
     if (hold->holds) {

@@ -798,6 +798,7 @@ void dma_drain_reset(DMADrain *drain)
         qatomic_sub(&drain->waited,
                     dma_maps_abandon(inflight->maps, UINT64_MAX - 1));
     }
+    dma_holds_reset(&drain->holds);
 }
 
 void dma_drain_get_stats(DMADrain *drain, DMADrainStats *stats)

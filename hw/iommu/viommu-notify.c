@@ -40,8 +40,13 @@ static void walk_tables(VIOMMUEndpoint *ep, VIOMMUConfig *config,
                           opaque);
 }
 
-/* dma_aligned_pow2_mask() takes any width; the notifiers bound the range. */
-#define ADDR_BITS 64
+/*
+ * "Everything" is 2^64 bytes, which no length can say, and every listener of
+ * the base's takes addr_mask + 1 for one.  So no event is larger than 2^63
+ * bytes: UNMAP and DEVIOTLB_UNMAP notifiers hear of everything in two halves.
+ * MAP notifiers never do: they hear of what they were told, piece by piece.
+ */
+#define EVENT_BITS 63
 
 void viommu_notify_init(VIOMMUEndpoint *ep)
 {
@@ -64,7 +69,7 @@ static void notify_one(VIOMMUEndpoint *ep, IOMMUNotifier *n,
     }
     addr += start - first;
     for (;;) {
-        hwaddr mask = dma_aligned_pow2_mask(start, end, ADDR_BITS);
+        hwaddr mask = dma_aligned_pow2_mask(start, end, EVENT_BITS);
         IOMMUTLBEvent event = {
             .type = type,
             .entry = {

@@ -1,24 +1,38 @@
 /*
- * vhost devices and the vIOMMU's notifiers
+ * vhost backends behind a vIOMMU: what is the same for all of them
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What an acknowledgement is differs by backend.  The kernel's vhost takes the
  * locks of all its queues to remove a translation, so it is gone, and nothing
  * uses it, when the write of the message returns.  vhost-user says so in a
- * reply; see vhost-user-iotlb.c.
+ * reply; see vhost-user-iotlb.c.  For vDPA see vhost-vdpa-iommu.c.
  */
 
 #include "qemu/osdep.h"
-#include "hw/virtio/vhost-iommu.h"
-#include "hw/virtio/virtio.h"
+#include "hw/virtio/vhost.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "system/dma-inflight.h"
 
-static int register_for(struct vhost_iommu *iommu, IOMMUNotifierFlag flags,
-                        Error **errp)
+/*
+ * 2^64 has no number: DPDK ignores a size of 0 and acknowledges, Linux of 5.17
+ * to 6.5 refuses it.  DPDK also compares iova + size with the IOVAs it knows,
+ * which finds nothing if that is 0.
+ */
+void vhost_iommu_range(struct vhost_iotlb_msg *msg, hwaddr first, hwaddr last)
+{
+    if (last == HWADDR_MAX) {
+        last--;
+        first = MIN(first, last);
+    }
+    msg->iova = first;
+    msg->size = last - first + 1;
+}
+
+static int vhost_iommu_register_for(struct vhost_iommu *iommu,
+                                    IOMMUNotifierFlag flags, Error **errp)
 {
     iommu->n.notifier_flags = flags;
     return memory_region_register_iommu_notifier(iommu->mr, &iommu->n, errp);
@@ -33,7 +47,8 @@ bool vhost_iommu_register(struct vhost_dev *dev, struct vhost_iommu *iommu)
         return false;
     }
     if (dev->vdev->device_iotlb_enabled) {
-        if (!register_for(iommu, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, &err)) {
+        if (!vhost_iommu_register_for(iommu, IOMMU_NOTIFIER_DEVIOTLB_UNMAP,
+                                      &err)) {
             return true;
         }
         /*
@@ -45,14 +60,14 @@ bool vhost_iommu_register(struct vhost_dev *dev, struct vhost_iommu *iommu)
         error_free(err);
         err = NULL;
     }
-    if (!register_for(iommu, IOMMU_NOTIFIER_UNMAP, &err)) {
+    if (!vhost_iommu_register_for(iommu, IOMMU_NOTIFIER_UNMAP, &err)) {
         return true;
     }
     error_reportf_err(err, "%s: its vhost backend cannot be used behind the "
                       "vIOMMU as it is: ", dev->vdev->name);
-    dev->iommu_refused = true;
+    dev->viommu.refused = true;
     /* What it knows it would keep for ever. */
-    vhost_iommu_unmap(dev, 0, UINT64_MAX);
+    vhost_iommu_unmap(dev, 0, HWADDR_MAX);
     return false;
 }
 
@@ -71,16 +86,21 @@ void vhost_iommu_toggle(struct vhost_dev *dev)
 
 bool vhost_iommu_may_translate(struct vhost_dev *dev)
 {
-    return !dev->iommu_refused;
+    return !dev->viommu.refused;
+}
+
+static void vhost_iommu_release(struct vhost_dev *dev)
+{
+    if (dev->viommu.hold) {
+        dma_drain_release(dev->viommu.hold);
+        dev->viommu.hold = NULL;
+    }
 }
 
 /* drain-timeout has passed; the device has been marked broken. */
 static void vhost_iommu_abandoned(void *opaque)
 {
-    struct vhost_dev *dev = opaque;
-
-    dma_drain_release(dev->iommu_hold);
-    dev->iommu_hold = NULL;
+    vhost_iommu_release(opaque);
 }
 
 static const DMAHoldOps vhost_iommu_hold_ops = {
@@ -102,37 +122,59 @@ void vhost_iommu_failed(struct vhost_dev *dev, hwaddr iova, hwaddr len)
 {
     VirtIODevice *vdev = dev->vdev;
 
-    if (dev->iommu_hold) {
+    if (dev->viommu.failed) {
         /* It will be stopped, and all later fences wait for that already. */
         return;
     }
-    dev->iommu_hold = dma_drain_hold(vdev->dma_as, iova, len,
-                                     &vhost_iommu_hold_ops, dev);
+    dev->viommu.failed = true;
+    dev->viommu.hold = dma_drain_hold(vdev->dma_as, iova, len,
+                                      &vhost_iommu_hold_ops, dev);
     virtio_error(vdev, "a translation could not be taken back from its vhost "
                  "backend, which is stopped");
     aio_bh_schedule_oneshot(qemu_get_aio_context(), vhost_iommu_stop,
                             object_ref(OBJECT(vdev)));
 }
 
-void vhost_iommu_unmap(struct vhost_dev *dev, hwaddr iova, hwaddr len)
+void vhost_iommu_unmap(struct vhost_dev *dev, hwaddr first, hwaddr last)
 {
-    int r = vhost_backend_invalidate_device_iotlb(dev, iova, len);
+    struct vhost_iotlb_msg msg;
+    int r;
 
+    vhost_iommu_range(&msg, first, last);
+    r = vhost_backend_invalidate_device_iotlb(dev, msg.iova, msg.size);
     if (r < 0) {
-        error_report("%s: its vhost backend could not be told of an "
-                     "invalidation of IOVA 0x%" PRIx64 ", 0x%" PRIx64
-                     " bytes: %s", dev->vdev->name, iova, len, strerror(-r));
-        vhost_iommu_failed(dev, iova, len);
+        vhost_iommu_report(dev, "the vhost backend could not be told of an "
+                           "invalidation of IOVA 0x%" PRIx64 ", 0x%" PRIx64
+                           " bytes: %s", (uint64_t)msg.iova,
+                           (uint64_t)msg.size, strerror(-r));
+        vhost_iommu_failed(dev, msg.iova, msg.size);
     }
+}
+
+void vhost_iommu_report(struct vhost_dev *dev, const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    if (dev->viommu.errors++) {
+        return;
+    }
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    error_report("%s: %s", dev->vdev->name, text);
 }
 
 void vhost_iommu_stopped(struct vhost_dev *dev)
 {
-    dev->iommu_refused = false;
-    if (dev->iommu_hold) {
-        dma_drain_release(dev->iommu_hold);
-        dev->iommu_hold = NULL;
+    unsigned errors = dev->viommu.errors;
+
+    if (errors > 1) {
+        error_report("%s: %u more vhost errors until it was stopped",
+                     dev->vdev->name, errors - 1);
     }
+    vhost_iommu_release(dev);
+    dev->viommu = (VHostIOMMU) { };
 }
 
 uint64_t vhost_iommu_features(struct vhost_dev *dev, uint64_t wanted)

@@ -9,12 +9,16 @@
  * connection is watched through a duplicate of its file descriptor, which
  * stays when the character device drops the connection for whatever reason.
  *
+ * A backend that has lied may say what it likes: nothing is read any more, so
+ * that it cannot keep anybody busy.
+ *
  * Everything here runs under the BQL.
  */
 
 #include "qemu/osdep.h"
+#include <glib-unix.h>
 #include "chardev/char-socket.h"
-#include "hw/virtio/vhost-user-iotlb.h"
+#include "hw/virtio/vhost-iommu.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "system/dma-inflight.h"
@@ -56,7 +60,7 @@ typedef struct Request {
 
 struct VhostUserIOTLB {
     VhostUserIOTLB **slot;
-    CharBackend *chr;            /* NULL: only waits for the peer to close */
+    CharBackend *chr;            /* NULL: lingers, until the peer closes */
     QIOChannelSocket *sioc;      /* the connection that this is about */
     AddressSpace *as;            /* of the last message; NULL: stopped since */
     int fd;                      /* our duplicate */
@@ -64,6 +68,8 @@ struct VhostUserIOTLB {
     GQueue sent, waiting;
     AckMessage ack;              /* as far as it has arrived */
     size_t ack_len;
+    unsigned refused;            /* updates */
+    guint watch;                 /* of one that lingers */
 };
 
 static void request_free(Request *r)
@@ -83,6 +89,13 @@ static void iotlb_free(VhostUserIOTLB *t)
         *t->slot = NULL;
     }
     qemu_set_fd_handler(t->fd, NULL, NULL, NULL);
+    if (t->watch) {
+        g_source_remove(t->watch);
+    }
+    if (t->refused > 1) {
+        error_report("a vhost-user backend refused %u more IOTLB updates",
+                     t->refused - 1);
+    }
     close(t->fd);
     qemu_bh_delete(t->bh);
     object_unref(OBJECT(t->sioc));
@@ -117,11 +130,31 @@ static void iotlb_abandoned(void *opaque)
     }
 }
 
+/*
+ * The machine has been reset.  What a connection that is no more held up was
+ * asked for in the life before, and no invalidation of the new one is about
+ * what the backend may still use.
+ */
+static bool iotlb_reset(void *opaque)
+{
+    VhostUserIOTLB *t = opaque;
+
+    if (t->chr) {
+        return false;
+    }
+    warn_report("a vhost-user backend that was hung up on has not closed its "
+                "end: it may still write to the memory of the guest, which "
+                "has been reset");
+    iotlb_free(t);
+    return true;
+}
+
 static void iotlb_flush(void *opaque);
 
 static const DMAHoldOps iotlb_hold_ops = {
     .flush = iotlb_flush,
     .abandon = iotlb_abandoned,
+    .reset = iotlb_reset,
 };
 
 static void iotlb_take_hold(VhostUserIOTLB *t, Request *r)
@@ -147,6 +180,15 @@ static bool iotlb_holds(VhostUserIOTLB *t)
     return false;
 }
 
+static gboolean iotlb_hung_up(int fd, GIOCondition condition, void *opaque)
+{
+    VhostUserIOTLB *t = opaque;
+
+    trace_vhost_user_iotlb_closed(t, g_queue_get_length(&t->sent));
+    iotlb_free(t);
+    return G_SOURCE_REMOVE;
+}
+
 /*
  * Our end is closed, or will be.  Ask the backend to close its own, and keep
  * the holds until it does.  @t may be gone afterwards.
@@ -162,8 +204,10 @@ static void iotlb_linger(VhostUserIOTLB *t)
     *t->slot = NULL;
     t->slot = NULL;
     t->chr = NULL;
-    t->ack_len = 0;
     shutdown(t->fd, SHUT_WR);
+    qemu_set_fd_handler(t->fd, NULL, NULL, NULL);
+    /* Not G_IO_IN: what is not read costs nothing. */
+    t->watch = g_unix_fd_add(t->fd, G_IO_HUP | G_IO_ERR, iotlb_hung_up, t);
 }
 
 /*
@@ -253,7 +297,7 @@ static void iotlb_acknowledged(VhostUserIOTLB *t)
 
     trace_vhost_user_iotlb_ack(t, r->msg.type, r->msg.iova, r->msg.size,
                                t->ack.payload);
-    if (t->ack.payload) {
+    if (t->ack.payload && !t->refused++) {
         error_report("vhost-user backend of chardev %s refused an IOTLB "
                      "update", iotlb_label(t));
     }
@@ -267,6 +311,7 @@ static void iotlb_acknowledged(VhostUserIOTLB *t)
 
 /*
  * Take the acknowledgements that have arrived; if @wait, all of what was sent.
+ * No more than MAX_SENT can: nothing is sent meanwhile, and one more is a lie.
  * Returns: false if @t is no more, or lingers.
  */
 static bool iotlb_read(VhostUserIOTLB *t, bool wait)
@@ -292,10 +337,6 @@ static bool iotlb_read(VhostUserIOTLB *t, bool wait)
             trace_vhost_user_iotlb_closed(t, g_queue_get_length(&t->sent));
             iotlb_free(t);
             return false;
-        }
-        if (!t->chr) {
-            /* Too late, whatever it says. */
-            continue;
         }
         t->ack_len += n;
         lie = iotlb_check_ack(t);
@@ -373,14 +414,7 @@ static bool iotlb_merge(VhostUserIOTLB *t, const struct vhost_iotlb_msg *imsg)
     if (apart && g_queue_get_length(&t->waiting) < MERGE_ALL) {
         return false;
     }
-    first = MIN(first, r_first);
-    last = MAX(last, r_last);
-    if (last - first == UINT64_MAX) {
-        /* 2^64 has no number, and no address is that high. */
-        last--;
-    }
-    r->msg.iova = first;
-    r->msg.size = last - first + 1;
+    vhost_iommu_range(&r->msg, MIN(first, r_first), MAX(last, r_last));
     return true;
 }
 

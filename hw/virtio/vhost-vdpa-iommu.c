@@ -13,45 +13,59 @@
  */
 
 #include "qemu/osdep.h"
-#include "hw/virtio/vhost-iommu.h"
-#include "hw/virtio/vhost-vdpa-iommu.h"
+#include "hw/virtio/vhost.h"
+#include "hw/virtio/vhost-vdpa.h"
 #include "qemu/error-report.h"
 
 int vhost_vdpa_iommu_start(VhostVDPAShared *s, struct vhost_dev *dev)
 {
-    /* Two halves: the size of all there is has no number. */
-    const hwaddr half = 1ULL << 63;
+    struct vhost_iotlb_msg all;
 
     if (!dev->vdev->dma_as->inflight) {
         return 0;
     }
-    if (s->unmap_failed) {
-        s->unmap_failed = false;
-        vhost_vdpa_dma_unmap(s, VHOST_VDPA_GUEST_PA_ASID, 0, half);
-        vhost_vdpa_dma_unmap(s, VHOST_VDPA_GUEST_PA_ASID, half, half);
-        if (s->unmap_failed) {
+    if (s->viommu.unmap_failed) {
+        s->viommu.unmap_failed = false;
+        vhost_iommu_range(&all, 0, HWADDR_MAX);
+        vhost_vdpa_dma_unmap(s, VHOST_VDPA_GUEST_PA_ASID, all.iova, all.size);
+        if (s->viommu.unmap_failed) {
             error_report("vhost-vdpa: the kernel still has mappings of before "
                          "the reset; the device is not started");
             return -EIO;
         }
     }
-    s->running = dev;
+    s->viommu.running = dev;
     return 0;
 }
 
 void vhost_vdpa_iommu_stopped(VhostVDPAShared *s)
 {
-    s->running = NULL;
+    s->viommu.running = NULL;
 }
 
 void vhost_vdpa_unmap_failed(VhostVDPAShared *s, hwaddr iova, hwaddr size)
 {
     /* The kernel refuses to unmap anything before it has mapped something. */
-    if (!s->has_mapped) {
+    if (!s->viommu.has_mapped) {
         return;
     }
-    s->unmap_failed = true;
-    if (s->running) {
-        vhost_iommu_failed(s->running, iova, size);
+    s->viommu.unmap_failed = true;
+    if (s->viommu.running) {
+        vhost_iommu_failed(s->viommu.running, iova, size);
+    }
+}
+
+void vhost_vdpa_iommu_report(VhostVDPAShared *s, const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    if (s->viommu.running) {
+        vhost_iommu_report(s->viommu.running, "%s", text);
+    } else {
+        error_report("vhost-vdpa: %s", text);
     }
 }

@@ -26,6 +26,12 @@ typedef struct DMAHoldOps {
     void (*flush)(void *opaque);
     /* abandon: nobody waits any more; the holder may release it here. */
     void (*abandon)(void *opaque);
+    /*
+     * reset: the machine has been reset.  The holder releases what is of the
+     * life before and will not be answered; others may go with it.  Returns
+     * whether it has released this one.  NULL: it does not.
+     */
+    bool (*reset)(void *opaque);
 } DMAHoldOps;
 
 /* All holds of one drain that are waited for, oldest first. */
@@ -63,6 +69,9 @@ DMAHold *dma_holds_oldest_of(const DMAHolds *holds, const void *endpoint);
  * lower.  Any may be released meanwhile.
  */
 void dma_holds_flush(DMAHolds *holds, uint64_t seq);
+
+/* dma_holds_reset: ask each, as above.  Any may be released meanwhile. */
+void dma_holds_reset(DMAHolds *holds);
 
 /* dma_hold_abandon: @hold is not waited for any more; it is freed later. */
 void dma_hold_abandon(DMAHold *hold);

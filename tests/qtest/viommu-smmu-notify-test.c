@@ -93,6 +93,8 @@ static bool heard_gone(Stage *s, uint64_t iova)
     for (i = 0; i < events->len; i++) {
         const Heard *e = &g_array_index(events, Heard, i);
 
+        /* Listeners take mask + 1 for the length, which has to be a number. */
+        g_assert_cmphex(e->mask, <, UINT64_MAX);
         gone |= e->type == XIL_UNMAP && iova >= e->iova &&
                 iova - e->iova <= e->mask;
     }

@@ -155,6 +155,11 @@ static void map(Unit *unit, UnitSpace *s, uint64_t iova, uint64_t gpa,
     }
 }
 
+static uint64_t pte(Unit *unit, UnitSpace *s, uint64_t iova)
+{
+    return smmu_pte(smmu_of(unit), s->s1 ? &s->t1 : &s->t2, iova, 3);
+}
+
 static void enable(Unit *unit, unsigned form)
 {
     smmu_enable(smmu_of(unit));
@@ -334,6 +339,7 @@ const UnitOps smmu_unit_ops = {
     .queue_form = SMMU_FORM_SYNC,
     .coarse_forms = 1u << SMMU_FORM_MSI,
     .write_only_form = SMMU_FORM_S2,
+    .ram = VIRT_RAM,
     .start = start,
     .args = args,
     .adopt = adopt,
@@ -344,6 +350,7 @@ const UnitOps smmu_unit_ops = {
     .space = space,
     .attach = attach,
     .map = map,
+    .pte = pte,
     .enable = enable,
     .enable_start = enable_start,
     .enabled = enabled,

@@ -72,6 +72,51 @@ void unit_turns(QTestState *qts)
     }
 }
 
+struct UnitLog {
+    char *path;
+    int was;                 /* stderr */
+};
+
+UnitLog *unit_log_new(void)
+{
+    UnitLog *log = g_new0(UnitLog, 1);
+    int fd = g_file_open_tmp("viommu-log-XXXXXX", &log->path, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(fcntl(fd, F_SETFL, O_APPEND), ==, 0);
+    log->was = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    g_assert_cmpint(log->was, >=, 0);
+    g_assert_cmpint(dup2(fd, STDERR_FILENO), ==, STDERR_FILENO);
+    close(fd);
+    return log;
+}
+
+void unit_log_rest(UnitLog *log)
+{
+    g_assert_cmpint(dup2(log->was, STDERR_FILENO), ==, STDERR_FILENO);
+    close(log->was);
+}
+
+unsigned unit_log_count(const UnitLog *log, const char *text)
+{
+    g_autofree char *all = NULL;
+    unsigned n = 0;
+    const char *at;
+
+    g_assert_true(g_file_get_contents(log->path, &all, NULL, NULL));
+    for (at = all; (at = strstr(at, text)); at++) {
+        n++;
+    }
+    return n;
+}
+
+void unit_log_free(UnitLog *log)
+{
+    unlink(log->path);
+    g_free(log->path);
+    g_free(log);
+}
+
 bool unit_is_filled(QTestState *qts, uint64_t gpa, uint8_t byte, size_t len)
 {
     g_autofree uint8_t *data = g_malloc(len);

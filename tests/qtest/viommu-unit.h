@@ -41,6 +41,7 @@ typedef struct UnitOps {
     /* Forms (bits) that cannot say how large what they invalidate is */
     unsigned coarse_forms;
     unsigned write_only_form;    /* one with pages that are only written */
+    uint64_t ram;            /* where the machine's memory begins */
     /*
      * start: the machine for @form, with properties @props ("" for none) of
      * the unit, more arguments @args; translation is off.
@@ -64,6 +65,8 @@ typedef struct UnitOps {
     /* map: @size is UNIT_PAGE or UNIT_LARGE; @perms 0: no more. */
     void (*map)(Unit *unit, UnitSpace *space, uint64_t iova, uint64_t gpa,
                 uint64_t size, unsigned perms);
+    /* pte: where the entry of the page @iova is, which has been mapped. */
+    uint64_t (*pte)(Unit *unit, UnitSpace *space, uint64_t iova);
     /* enable: translation is on, and everything set up for @form. */
     void (*enable)(Unit *unit, unsigned form);
     /* enable_start, enabled: the same without waiting, for form 0. */
@@ -139,6 +142,17 @@ QPCIDevice *unit_open_bridge(Unit *unit, int devfn, uint8_t bus);
 #define viommu_turns(unit) unit_turns((unit)->qts)
 void unit_turn(QTestState *qts);
 void unit_turns(QTestState *qts);
+
+/*
+ * What an emulator says on stderr: all that are started between unit_log_new()
+ * and unit_log_rest() write to the log.  unit_log_count: how many times @text
+ * is in it.
+ */
+typedef struct UnitLog UnitLog;
+UnitLog *unit_log_new(void);
+void unit_log_rest(UnitLog *log);
+unsigned unit_log_count(const UnitLog *log, const char *text);
+void unit_log_free(UnitLog *log);
 
 /* Fill, and check, guest memory with a byte pattern. */
 #define viommu_fill(unit, gpa, byte, len) \

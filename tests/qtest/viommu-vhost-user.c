@@ -53,6 +53,7 @@ struct VUBackend {
     int listener, conn, misses;     /* -1: closed */
     int wake[2];
     bool quit, keep, until_stop, stop_reading, hung_up;
+    bool refuse_updates;
     unsigned kept, updates;
     GArray *invalidated;            /* struct vhost_iotlb_msg */
     struct vhost_iotlb_msg last_update;
@@ -73,6 +74,28 @@ void vu_say(VUBackend *vu, const void *bytes, size_t len)
     g_mutex_lock(&vu->lock);
     say_locked(vu, bytes, len);
     g_mutex_unlock(&vu->lock);
+}
+
+/* More than any socket's buffer has room for */
+#define CHATTER (16 * 1024 * 1024)
+
+size_t vu_chatter(VUBackend *vu)
+{
+    static const uint8_t nothing[4096];
+    size_t said = 0;
+
+    g_mutex_lock(&vu->lock);
+    while (said < CHATTER) {
+        ssize_t n = send(vu->conn, nothing, sizeof(nothing),
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n <= 0) {
+            break;
+        }
+        said += n;
+    }
+    g_mutex_unlock(&vu->lock);
+    return said;
 }
 
 static void reply_locked(VUBackend *vu, uint32_t request, uint32_t flags,
@@ -158,6 +181,10 @@ static void config_reply(VUBackend *vu, Message *msg)
 static void iotlb(VUBackend *vu, const Message *msg)
 {
     if (msg->u.iotlb.type == VHOST_IOTLB_INVALIDATE) {
+        /* What DPDK needs to find what it has; others need less. */
+        g_assert_cmphex(msg->u.iotlb.size, >, 0);
+        g_assert_cmphex(msg->u.iotlb.iova + msg->u.iotlb.size, >,
+                        msg->u.iotlb.iova);
         g_array_append_val(vu->invalidated, msg->u.iotlb);
         vu->kept++;
         if (!vu->keep) {
@@ -172,7 +199,7 @@ static void iotlb(VUBackend *vu, const Message *msg)
         /* Replies are in order: this one belongs behind those kept. */
         vu->kept++;
     } else {
-        u64_reply(vu, msg, 0);
+        u64_reply(vu, msg, vu->refuse_updates);
     }
 }
 
@@ -399,6 +426,13 @@ void vu_keep_until_stop(VUBackend *vu)
     g_mutex_unlock(&vu->lock);
 }
 
+void vu_refuse_updates(VUBackend *vu, bool refuse)
+{
+    g_mutex_lock(&vu->lock);
+    vu->refuse_updates = refuse;
+    g_mutex_unlock(&vu->lock);
+}
+
 void vu_stop_reading(VUBackend *vu, bool stop)
 {
     g_mutex_lock(&vu->lock);
@@ -415,6 +449,13 @@ unsigned vu_invalidations(VUBackend *vu)
     n = vu->invalidated->len;
     g_mutex_unlock(&vu->lock);
     return n;
+}
+
+void vu_forget(VUBackend *vu)
+{
+    g_mutex_lock(&vu->lock);
+    g_array_set_size(vu->invalidated, 0);
+    g_mutex_unlock(&vu->lock);
 }
 
 unsigned vu_kept(VUBackend *vu)

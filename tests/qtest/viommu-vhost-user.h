@@ -10,7 +10,7 @@
 #ifndef VIOMMU_VHOST_USER_H
 #define VIOMMU_VHOST_USER_H
 
-#include "viommu-vtd.h"
+#include "viommu-unit.h"
 #include "standard-headers/linux/vhost_types.h"
 
 typedef struct VUBackend VUBackend;
@@ -38,8 +38,15 @@ void vu_keep_until_stop(VUBackend *vu);
 /* vu_stop_reading: it takes no message any more, or does again. */
 void vu_stop_reading(VUBackend *vu, bool stop);
 
-/* How many have arrived since the beginning, and are unanswered */
+/* vu_refuse_updates: answers each with an error, or not any more. */
+void vu_refuse_updates(VUBackend *vu, bool refuse);
+
+/*
+ * How many have arrived (since vu_forget()), and are unanswered.  Each must be
+ * of more than nothing, and not reach 2^64.
+ */
 unsigned vu_invalidations(VUBackend *vu);
+void vu_forget(VUBackend *vu);
 unsigned vu_kept(VUBackend *vu);
 unsigned vu_updates(VUBackend *vu);
 struct vhost_iotlb_msg vu_last_invalidation(VUBackend *vu);
@@ -51,6 +58,8 @@ bool vu_covered(VUBackend *vu, uint64_t iova, uint64_t len);
 void vu_answer(VUBackend *vu, uint64_t result);
 /* vu_say: bytes, whatever they are. */
 void vu_say(VUBackend *vu, const void *bytes, size_t len);
+/* vu_chatter: as many bytes as QEMU takes without a pause; returns that. */
+size_t vu_chatter(VUBackend *vu);
 /* vu_reply: a reply to @request, asked for or not. */
 void vu_reply(VUBackend *vu, uint32_t request, uint32_t flags,
               uint32_t size, uint64_t payload);

@@ -103,6 +103,11 @@ static void map(Unit *unit, UnitSpace *s, uint64_t iova, uint64_t gpa,
     }
 }
 
+static uint64_t pte(Unit *unit, UnitSpace *s, uint64_t iova)
+{
+    return vtd_pte(vtd_of(unit), &s->dom, iova, 1);
+}
+
 static void enable(Unit *unit, unsigned form)
 {
     vtd_enable(vtd_of(unit), form);
@@ -197,6 +202,7 @@ const UnitOps vtd_unit_ops = {
     .space = space,
     .attach = attach,
     .map = map,
+    .pte = pte,
     .enable = enable,
     .enable_start = enable_start,
     .enabled = enabled,

@@ -114,6 +114,57 @@ static void test_flush(void)
     g_assert_null(dma_holds_oldest(&holds));
 }
 
+typedef struct Reset {
+    DMAHold *hold[2];        /* released by a reset, unless NULL */
+    unsigned times;
+} Reset;
+
+static bool reset(void *opaque)
+{
+    Reset *r = opaque;
+    bool released = r->hold[0];
+    int i;
+
+    r->times++;
+    for (i = 0; i < 2; i++) {
+        if (r->hold[i]) {
+            dma_hold_free(r->hold[i]);
+            r->hold[i] = NULL;
+        }
+    }
+    return released;
+}
+
+/* A reset ends those whose holder says so, wherever they are. */
+static void test_reset(void)
+{
+    static const DMAHoldOps ops = { .reset = reset }, none = { };
+    Reset gone = { }, stays = { };
+    DMAHold *hold[5];
+    DMAHolds holds;
+    int i;
+
+    dma_holds_init(&holds);
+    for (i = 0; i < 5; i++) {
+        hold[i] = dma_holds_add(&holds, i + 1);
+    }
+    hold[0]->ops = hold[2]->ops = hold[4]->ops = &ops;
+    hold[1]->ops = &none;
+    hold[0]->opaque = &stays;
+    hold[2]->opaque = hold[4]->opaque = &gone;
+    gone.hold[0] = hold[2];
+    gone.hold[1] = hold[4];
+    dma_holds_reset(&holds);
+    g_assert_cmpuint(gone.times, ==, 1);
+    g_assert_cmpuint(stays.times, >, 0);
+    g_assert_true(dma_holds_oldest(&holds) == hold[0]);
+    g_assert_true(dma_hold_free(hold[0]));
+    g_assert_true(dma_hold_free(hold[1]));
+    g_assert_true(dma_hold_free(hold[3]));
+    g_assert_null(dma_holds_oldest(&holds));
+    dma_holds_reset(&holds);
+}
+
 /* Against a brute-force list. */
 static void test_random(void)
 {
@@ -165,6 +216,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dma-hold/abandon", test_abandon);
     g_test_add_func("/dma-hold/endpoints", test_endpoints);
     g_test_add_func("/dma-hold/flush", test_flush);
+    g_test_add_func("/dma-hold/reset", test_reset);
     g_test_add_func("/dma-hold/random", test_random);
     return g_test_run();
 }
