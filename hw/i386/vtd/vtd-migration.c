@@ -63,6 +63,7 @@ static int vtd_pre_load(void *opaque)
 {
     IntelIOMMUState *s = opaque;
 
+    s->latched_in_stream = false;
     /* loadvm: what was pending belongs to the state that goes. */
     vtd_gcmd_cancel(s);
     vtd_inv_cancel(s);
@@ -71,8 +72,21 @@ static int vtd_pre_load(void *opaque)
 }
 
 /*
+ * Bits for which nothing has to be done here that is not done anyway:
+ *
+ * ESRTPS, ESIRTPS  SRTP and SIRTP invalidate all that is cached (QEMU 11.1 sets
+ *                  ESRTPS, even for machines of the 10.0 series)
+ * DRD, DWD         an invalidation always drains
+ * C                tables are read through the caches
+ */
+#define VTD_CAP_ANYWAY \
+    (VTD_CAP_ESRTPS | VTD_CAP_ESIRTPS | VTD_CAP_DRD | VTD_CAP_DWD)
+#define VTD_ECAP_ANYWAY VTD_ECAP_C
+
+/*
  * The guest has read the source's CAP and ECAP, and keeps to them: they may
- * promise less than ours, but nothing that is not there.
+ * promise less than ours, but nothing that is not there.  Until the next reset
+ * the registers go on showing what the source's showed.
  */
 static bool vtd_stream_caps_ok(IntelIOMMUState *s)
 {
@@ -84,7 +98,8 @@ static bool vtd_stream_caps_ok(IntelIOMMUState *s)
     uint64_t ecap = ldq_le_p(s->csr_stream + DMAR_ECAP_REG);
 
     if (((cap ^ s->cap) & cap_numbers) || ((ecap ^ s->ecap) & ecap_numbers) ||
-        (cap & ~s->cap) || (ecap & ~s->ecap)) {
+        (cap & ~(s->cap | VTD_CAP_ANYWAY)) ||
+        (ecap & ~(s->ecap | VTD_ECAP_ANYWAY))) {
         error_report("intel-iommu: the source has CAP_REG 0x%" PRIx64
                      " and ECAP_REG 0x%" PRIx64 ", the destination 0x%" PRIx64
                      " and 0x%" PRIx64 ": give intel-iommu the same "
@@ -115,12 +130,24 @@ static bool vtd_stream_state_ok(IntelIOMMUState *s)
         what = "intr_size";
     } else if (s->dmar_enabled && !s->dma_translation) {
         what = "dmar_enabled";
+    } else if (s->latched_in_stream && s->root_ttm > VTD_RTADDR_TTM_ABORT) {
+        what = "root_ttm";
     }
     if (what) {
         error_report("intel-iommu: %s in the migration stream is not valid",
                      what);
     }
     return !what;
+}
+
+/*
+ * What the unit took over from a register, and when (SRTP, QIE): the base's
+ * stream has it for addresses and sizes, but not for these two.
+ */
+static void vtd_latch_from_registers(IntelIOMMUState *s)
+{
+    s->root_ttm = VTD_RTADDR_TTM(vtd_reg64(s, DMAR_RTADDR_REG));
+    s->iq_dw = vtd_reg64(s, DMAR_IQA_REG) & VTD_IQA_DW;
 }
 
 static int vtd_post_load(void *opaque, int version_id)
@@ -132,9 +159,10 @@ static int vtd_post_load(void *opaque, int version_id)
     }
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         memcpy(s->csr, s->csr_stream, DMAR_REG_SIZE);
-        s->root_ttm = VTD_RTADDR_TTM(vtd_reg64(s, DMAR_RTADDR_REG));
+        if (!s->latched_in_stream) {
+            vtd_latch_from_registers(s);
+        }
     }
-    s->iq_dw = vtd_reg64(s, DMAR_IQA_REG) & VTD_IQA_DW;
     viommu_post_load(&s->viommu, s->dmar_enabled);
     return 0;
 }
@@ -184,6 +212,37 @@ static const VMStateDescription vtd_vmstate_frcd = {
     }
 };
 
+/* Is something written that has not been latched? */
+static bool vtd_latched_needed(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+    uint8_t ttm = VTD_RTADDR_TTM(vtd_reg64(s, DMAR_RTADDR_REG));
+    bool dw = vtd_reg64(s, DMAR_IQA_REG) & VTD_IQA_DW;
+
+    return s->root_ttm != ttm || (s->qi_enabled && s->iq_dw != dw);
+}
+
+static int vtd_latched_post_load(void *opaque, int version_id)
+{
+    IntelIOMMUState *s = opaque;
+
+    s->latched_in_stream = true;
+    return 0;
+}
+
+static const VMStateDescription vtd_vmstate_latched = {
+    .name = "iommu-intel/latched",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = vtd_latched_needed,
+    .post_load = vtd_latched_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT8(root_ttm, IntelIOMMUState),
+        VMSTATE_BOOL(iq_dw, IntelIOMMUState),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 const VMStateDescription vtd_vmstate = {
     .name = "iommu-intel",
     .version_id = 1,
@@ -212,6 +271,7 @@ const VMStateDescription vtd_vmstate = {
     },
     .subsections = (const VMStateDescription * const []) {
         &vtd_vmstate_frcd,
+        &vtd_vmstate_latched,
         NULL
     }
 };

@@ -72,6 +72,8 @@ struct IntelIOMMUState {
     bool stale_tm;
     bool fs1gp;
     bool buggy_eim;
+    bool ioapic_sid_check;
+    bool page_walk_coherency;
     OnOffAuto intr_eim;             /* AUTO is decided in realize */
     uint8_t aw_bits;
     uint8_t fault_records;
@@ -120,6 +122,7 @@ struct IntelIOMMUState {
     dma_addr_t intr_root;           /* table in use (SIRTP) */
     uint32_t intr_size;             /* in entries */
     bool intr_eime;
+    bool ioapic_sid_said;           /* that it is another one's; atomic */
 
     /* What waits for the drain before it may be reported */
     VIOMMUBusy te_busy;             /* GSTS.TES */
@@ -136,6 +139,7 @@ struct IntelIOMMUState {
 
     /* Only while a migration stream is written or read */
     uint8_t csr_stream[DMAR_REG_SIZE];
+    bool latched_in_stream;         /* root_ttm and iq_dw were in it */
 };
 
 #endif
