@@ -19,6 +19,7 @@
 #define PLAIN_VECTOR    0x31
 #define EDU_BUS         0x00
 #define IOAPIC          0xfec00000ULL
+#define IOAPIC_SID      0xff00             /* what the DMAR table says */
 #define IOAPIC_PIN      20                 /* INTA of slot 4 on q35 */
 #define IOAPIC_MASKED   (1 << 16)
 #define INDEX_INFO(i)   ((uint64_t)(i) << 48)
@@ -60,10 +61,11 @@ static void set_table(Remap *r, uint64_t irta)
     flush_all(r);
 }
 
-static Remap *remap_new(const char *unit, uint64_t irta_bits)
+static Remap *remap_new_args(const char *unit, uint64_t irta_bits,
+                             const char *args)
 {
     Remap *r = g_new0(Remap, 1);
-    VTD *vtd = vtd_start(unit, "%s", EDU_DEVICE "-smp 2");
+    VTD *vtd = vtd_start(unit, "%s%s", EDU_DEVICE "-smp 2 ", args);
 
     r->vtd = vtd;
     r->table = vtd_alloc(vtd, 1);
@@ -73,6 +75,11 @@ static Remap *remap_new(const char *unit, uint64_t irta_bits)
     vtd_gcmd(vtd, VTD_G_IRE, 0);
     viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_IRE);
     return r;
+}
+
+static Remap *remap_new(const char *unit, uint64_t irta_bits)
+{
+    return remap_new_args(unit, irta_bits, "");
 }
 
 static void remap_free(Remap *r)
@@ -414,6 +421,83 @@ static void test_ioapic(void)
     remap_free(r);
 }
 
+static unsigned occurrences(const char *file, const char *what)
+{
+    g_autofree char *text = NULL;
+    const char *at;
+    unsigned n = 0;
+
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    for (at = text; (at = strstr(at, what)); at += strlen(what)) {
+        n++;
+    }
+    return n;
+}
+
+/*
+ * An entry for the device behind the pin, though the I/O APIC has an ID of its
+ * own: accepted, as by the base, and said once, until the next reset.
+ */
+static void test_ioapic_source(void)
+{
+    g_autofree char *log = NULL;
+    g_autofree char *args = NULL;
+    Remap *r;
+    int fd = g_file_open_tmp("viommu-log-XXXXXX", &log, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    args = g_strdup_printf("-d guest_errors -D %s ", log);
+    r = remap_new_args("intremap=on,eim=off", 0, args);
+    put_redirection(r, VTD_RTE_REMAP(3) | VECTOR);
+
+    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR),
+             VTD_IRTE_SVT(1) | VTD_IRTE_SID(IOAPIC_SID));
+    flush_irte(r, 3);
+    edu_raise(r->edu);
+    g_assert_true(arrived(r, 0, VECTOR));
+    g_assert_cmpuint(occurrences(log, "I/O APIC"), ==, 0);
+
+    for (int i = 1; i <= 3; i++) {
+        put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + i),
+                 i < 3 ? VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID)
+                       : VTD_IRTE_SVT(2) | VTD_IRTE_SID(EDU_BUS));
+        flush_irte(r, 3);
+        edu_raise(r->edu);
+        g_assert_true(arrived(r, 0, VECTOR + i));
+    }
+    vtd_assert_no_fault(r->vtd);
+    g_assert_cmpuint(occurrences(log, "I/O APIC"), ==, 1);
+    g_assert_cmpuint(occurrences(log, "0xff00, is for 0x0020"), ==, 1);
+    remap_free(r);
+    unlink(log);
+}
+
+static void test_ioapic_source_check(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off,x-ioapic-sid-check=on", 0);
+    VTDFault fault;
+
+    put_redirection(r, VTD_RTE_REMAP(3) | VECTOR);
+    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR),
+             VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID));
+    flush_irte(r, 3);
+    edu_raise(r->edu);
+    g_assert_false(arrived(r, 0, VECTOR));
+    g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
+    g_assert_cmphex(fault.reason, ==, VTD_FR_IR_SID);
+    g_assert_cmphex(fault.sid, ==, IOAPIC_SID);
+    g_assert_cmphex(fault.info, ==, INDEX_INFO(3));
+
+    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1),
+             VTD_IRTE_SVT(1) | VTD_IRTE_SID(IOAPIC_SID));
+    flush_irte(r, 3);
+    edu_raise(r->edu);
+    g_assert_true(arrived(r, 0, VECTOR + 1));
+    vtd_assert_no_fault(r->vtd);
+    remap_free(r);
+}
+
 static int64_t counted(Remap *r, const char *what)
 {
     QDict *answer = qtest_qmp(r->vtd->qts, "{'execute': 'x-query-viommu'}");
@@ -458,7 +542,9 @@ int main(int argc, char **argv)
     ADD("compatibility", test_compatibility);
     ADD("compatibility-extended", test_compatibility_extended);
     ADD("translated", test_translated);
-    ADD("ioapic", test_ioapic);
+    ADD("ioapic/messages", test_ioapic);
+    ADD("ioapic/source", test_ioapic_source);
+    ADD("ioapic/source-check", test_ioapic_source_check);
     ADD("uncounted", test_uncounted);
     ADD("fault/request", test_fault_request);
     ADD("fault/index", test_fault_index);

@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "viommu-bench.h"
 
 typedef struct Caps {
@@ -25,6 +27,7 @@ static const Caps caps[] = {
     { "intremap=on,eim=on", 0xd2008c222f0606, 0xf00f5a },
     { "pt=off", 0xd2008c222f0606, 0xf00f0a },
     { "dma-translation=off", 0xd2008c222f0006, 0xf00f4a },
+    { "page-walk-coherency=on", 0xd2008c222f0606, 0xf00f4b },
     { "caching-mode=on,device-iotlb=on,aw-bits=48,snoop-control=on,"
       "intremap=on", 0xd2008c222f0686, 0xf00fce },
     { "intremap=on,eim=off,aw-bits=39,dma-drain=off,pt=off",
@@ -289,9 +292,17 @@ static void test_write_one_to_clear(void)
     bench_free(b);
 }
 
-/* Sizes and places no driver uses: no effect, no crash. */
+/*
+ * Places no driver uses, and anything in the others: no effect, no crash.  What
+ * becomes of a size that does not suit the register is tested alone, in
+ * tests/unit/test-vtd-decode.c.
+ */
 static void test_hostile(void)
 {
+    static const unsigned wide[] = {
+        VTD_CAP, VTD_ECAP, VTD_RTADDR, VTD_CCMD, VTD_IQH, VTD_IQT, VTD_IQA,
+        VTD_IRTA, VTD_IVA, VTD_IOTLB,
+    };
     VTD *vtd = vtd_start("", "%s", "");
     unsigned reg, i;
 
@@ -305,12 +316,11 @@ static void test_hostile(void)
                 qtest_readl(vtd->qts, VTD_BASE + reg);
                 qtest_writel(vtd->qts, VTD_BASE + reg, g_test_rand_int());
             }
-            if (reg < 0xff8) {
-                /* Across registers and unaligned, too */
-                qtest_readq(vtd->qts, VTD_BASE + reg);
-                qtest_writeq(vtd->qts, VTD_BASE + reg,
-                             (uint64_t)g_test_rand_int() << 32 | reg);
-            }
+        }
+        for (reg = 0; reg < G_N_ELEMENTS(wide); reg++) {
+            vtd_read64(vtd, wide[reg]);
+            vtd_write64(vtd, wide[reg],
+                        (uint64_t)g_test_rand_int() << 32 | reg);
         }
         write_everywhere(vtd, ~0U);
     }
@@ -318,6 +328,30 @@ static void test_hostile(void)
     assert_reset_state(vtd, caps[0].ecap);
     vtd_enable(vtd, VTD_QUEUED);
     vtd_stop(vtd);
+}
+
+/* "-device intel-iommu,help" says what each is about. */
+static void test_help(void)
+{
+    QTestState *qts = qtest_init("-machine none");
+    QDict *answer = qtest_qmp(qts, "{'execute': 'device-list-properties',"
+                              " 'arguments': {'typename': 'intel-iommu'}}");
+    QListEntry *entry;
+    unsigned n = 0;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "return"), entry) {
+        QDict *property = qobject_to(QDict, qlist_entry_obj(entry));
+        const char *what = qdict_get_try_str(property, "description");
+
+        g_test_message("%s", qdict_get_str(property, "name"));
+        g_assert_nonnull(what);
+        /* Longer than what QEMU says of a bool of its own accord */
+        g_assert_cmpuint(strlen(what), >, strlen("on/off/auto"));
+        n++;
+    }
+    g_assert_cmpuint(n, >=, 25);
+    qobject_unref(answer);
+    qtest_quit(qts);
 }
 
 int main(int argc, char **argv)
@@ -334,6 +368,7 @@ int main(int argc, char **argv)
     ADD("root-pointer", test_root_pointer);
     ADD("write-one-to-clear", test_write_one_to_clear);
     ADD("hostile", test_hostile);
+    ADD("help", test_help);
 #undef ADD
     return g_test_run();
 }

@@ -9,6 +9,8 @@
  */
 #include "qemu/osdep.h"
 #include "../../hw/i386/vtd/vtd-decode.h"
+#include "../../hw/i386/vtd/vtd-regfile.h"
+#include "test-common.h"
 
 #define BIT(n) (1ULL << (n))
 
@@ -700,6 +702,51 @@ static void test_irte_sid(void)
     }
 }
 
+/* What one access of any size, at any place, does to each bit */
+static void test_regfile(void)
+{
+    uint8_t csr[24], wmask[24], w1cmask[24], womask[24], before[24];
+    Rand r = rand_new();
+
+    for (unsigned round = 0; round < rounds(20000); round++) {
+        unsigned at = rand_below(&r, 16);
+        unsigned n = rand_below(&r, 9);
+        uint64_t val = rand64(&r);
+        uint64_t seen;
+
+        for (unsigned i = 0; i < 24; i++) {
+            csr[i] = rand64(&r);
+            wmask[i] = rand64(&r);
+            w1cmask[i] = rand64(&r) & ~wmask[i];
+            womask[i] = rand64(&r);
+        }
+        memcpy(before, csr, 24);
+        seen = vtd_regfile_read(&csr[at], &womask[at], n);
+        for (unsigned bit = 0; bit < 64; bit++) {
+            unsigned i = at + bit / 8, b = bit % 8;
+
+            g_assert_cmpuint(seen >> bit & 1, ==,
+                             bit < 8 * n && !(womask[i] >> b & 1) ?
+                             before[i] >> b & 1 : 0);
+        }
+
+        vtd_regfile_write(&csr[at], &wmask[at], &w1cmask[at], val, n);
+        for (unsigned bit = 0; bit < 24 * 8; bit++) {
+            unsigned i = bit / 8, b = bit % 8;
+            bool in = i >= at && i < at + n;
+            unsigned was = before[i] >> b & 1;
+            unsigned to = in ? val >> (bit - 8 * at) & 1 : 0;
+
+            if (in && (wmask[i] >> b & 1)) {
+                was = to;
+            } else if (in && to && (w1cmask[i] >> b & 1)) {
+                was = 0;
+            }
+            g_assert_cmpuint(csr[i] >> b & 1, ==, was);
+        }
+    }
+}
+
 /* Any bits at all have a result, and one within its bounds */
 static void test_random(void)
 {
@@ -756,6 +803,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vtd-decode/irte/reserved", test_irte_reserved);
     g_test_add_func("/vtd-decode/irte/fields", test_irte_fields);
     g_test_add_func("/vtd-decode/irte/sid", test_irte_sid);
+    g_test_add_func("/vtd-decode/regfile", test_regfile);
     g_test_add_func("/vtd-decode/random", test_random);
     return g_test_run();
 }

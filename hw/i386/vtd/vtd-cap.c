@@ -43,6 +43,9 @@ static uint64_t vtd_ecap(IntelIOMMUState *s)
             ecap |= VTD_ECAP_EIM;
         }
     }
+    if (s->page_walk_coherency) {
+        ecap |= VTD_ECAP_C;
+    }
     if (x86_iommu->dt_supported) {
         ecap |= VTD_ECAP_DT;
     }

@@ -20,10 +20,22 @@
 #include "hw/i386/apic_internal.h"
 #include "hw/iommu/viommu-fetch.h"
 #include "qemu/atomic.h"
+#include "qemu/log.h"
 #include "trace.h"
 #include "vtd-decode.h"
 #include "vtd-fault.h"
 #include "vtd-ir.h"
+
+/* Who requests an interrupt */
+typedef struct VTDRequester {
+    uint16_t sid;
+    bool ioapic;             /* the I/O APIC itself, not one who has its ID */
+} VTDRequester;
+
+static const VTDRequester vtd_ioapic = {
+    .sid = VTD_IOAPIC_SID,
+    .ioapic = true,
+};
 
 /* What governs one request, taken together */
 typedef struct VTDIRTable {
@@ -59,13 +71,37 @@ static bool vtd_read_irte(IntelIOMMUState *s, const VTDIRTable *table,
 }
 
 /*
+ * Source-id verification (5.1.4).  The I/O APIC has an ID of its own, from the
+ * DMAR table.  The base takes no notice of it, so there are guests whose entry
+ * says something else (kvm-unit-tests: the ID of the device behind the pin).
+ * Any thread.
+ */
+static bool vtd_ir_source_ok(IntelIOMMUState *s, const VTDIRTE *irte,
+                             VTDRequester who, uint32_t index)
+{
+    if (vtd_irte_sid_ok(irte, who.sid)) {
+        return true;
+    }
+    if (!who.ioapic || s->ioapic_sid_check) {
+        return false;
+    }
+    if (!qatomic_xchg(&s->ioapic_sid_said, true)) {
+        qemu_log_mask(LOG_GUEST_ERROR, "vtd: interrupt remapping entry %" PRIu32
+                      ", used by the I/O APIC with source-id 0x%04x, is for "
+                      "0x%04x (SVT %u): accepted, as x-ioapic-sid-check is "
+                      "off\n", index, who.sid, irte->sid, irte->svt);
+    }
+    return true;
+}
+
+/*
  * Find the entry for a remappable request.
  *
  * @irte: irte->fpd is valid for the faults that it qualifies
  */
 static VTDFaultReason vtd_find_irte(IntelIOMMUState *s,
                                     const VTDIRTable *table, uint32_t index,
-                                    uint16_t sid, VTDIRTE *irte)
+                                    VTDRequester who, VTDIRTE *irte)
 {
     VTDFaultReason reason;
     uint64_t entry[2];
@@ -80,11 +116,8 @@ static VTDFaultReason vtd_find_irte(IntelIOMMUState *s,
     if (reason != VTD_FR_NONE) {
         return reason;
     }
-    /* KVM asks for a route of the I/O APIC without saying whose it is. */
-    if (sid != X86_IOMMU_SID_INVALID && !vtd_irte_sid_ok(irte, sid)) {
-        return VTD_FR_IR_SID_ERR;
-    }
-    return VTD_FR_NONE;
+    return vtd_ir_source_ok(s, irte, who, index) ? VTD_FR_NONE
+                                                 : VTD_FR_IR_SID_ERR;
 }
 
 /*
@@ -127,7 +160,7 @@ static void vtd_make_message(const VTDIRTE *irte, const VTDIntRequest *req,
  * entry's reserved fields come before the source-id, as in the base.
  */
 static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
-                                MSIMessage *dst, uint16_t sid,
+                                MSIMessage *dst, VTDRequester who,
                                 VTDIntRequest *req, VTDIRTE *irte)
 {
     VTDIRTable table = vtd_ir_table_in_use(s);
@@ -144,13 +177,13 @@ static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
         *dst = *src;
         return VTD_FR_NONE;
     }
-    reason = vtd_find_irte(s, &table, req->index, sid, irte);
+    reason = vtd_find_irte(s, &table, req->index, who, irte);
     if (reason != VTD_FR_NONE) {
         return reason;
     }
     trace_vtd_ir_remap_type(req->shv ? "MSI" : "IOAPIC");
     if (!req->shv) {
-        vtd_check_ioapic_data(sid, req->index, src->data, irte);
+        vtd_check_ioapic_data(who.sid, req->index, src->data, irte);
     }
     vtd_make_message(irte, req, dst);
     return VTD_FR_NONE;
@@ -163,7 +196,7 @@ static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
  * Returns: false if the request is blocked; then @dst is not set.
  */
 static bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
-                              MSIMessage *dst, uint16_t sid, bool record)
+                              MSIMessage *dst, VTDRequester who, bool record)
 {
     VTDIntRequest req = { 0 };
     VTDIRTE irte = { 0 };
@@ -171,7 +204,7 @@ static bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
 
     trace_vtd_ir_remap_msi_req(src->address, src->data);
     if (qatomic_read(&s->intr_enabled)) {
-        reason = vtd_remap(s, src, dst, sid, &req, &irte);
+        reason = vtd_remap(s, src, dst, who, &req, &irte);
     } else {
         *dst = *src;
     }
@@ -184,9 +217,9 @@ static bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
     if (irte.fpd && vtd_fault_is_qualified(reason)) {
         record = false;
     }
-    trace_vtd_ir_blocked(sid, reason, req.index, record);
+    trace_vtd_ir_blocked(who.sid, reason, req.index, record);
     if (record) {
-        vtd_record_ir_fault(s, sid, req.index, reason);
+        vtd_record_ir_fault(s, who.sid, req.index, reason);
     }
     return false;
 }
@@ -195,7 +228,13 @@ static bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
 int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
                   uint16_t sid)
 {
-    return vtd_remap_message(INTEL_IOMMU_DEVICE(iommu), src, dst, sid, false) ?
+    VTDRequester who = { .sid = sid };
+
+    if (sid == X86_IOMMU_SID_INVALID) {
+        /* KVM asks for a route of the I/O APIC without saying whose it is. */
+        who = vtd_ioapic;
+    }
+    return vtd_remap_message(INTEL_IOMMU_DEVICE(iommu), src, dst, who, false) ?
            0 : -EINVAL;
 }
 
@@ -210,7 +249,7 @@ static MemTxResult vtd_ir_window_read(void *opaque, hwaddr addr,
 
 /* BQL: an APIC is written to. */
 static MemTxResult vtd_ir_request(IntelIOMMUState *s, hwaddr addr,
-                                  uint64_t value, uint16_t sid)
+                                  uint64_t value, VTDRequester who)
 {
     MSIMessage src = {
         .address = VTD_INTERRUPT_ADDR_FIRST + addr,
@@ -218,7 +257,7 @@ static MemTxResult vtd_ir_request(IntelIOMMUState *s, hwaddr addr,
     };
     MSIMessage dst;
 
-    if (!vtd_remap_message(s, &src, &dst, sid, true)) {
+    if (!vtd_remap_message(s, &src, &dst, who, true)) {
         return MEMTX_ERROR;
     }
     apic_get_class(NULL)->send_msi(&dst);
@@ -230,7 +269,7 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
                                        MemTxAttrs attrs)
 {
     VTDInterruptWindow *window = opaque;
-    uint16_t sid = attrs.requester_id;
+    VTDRequester who = { .sid = attrs.requester_id };
 
     /*
      * Only an MSI says who sends it.  Any other write here is a request all
@@ -238,10 +277,11 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
      * round the source-id check by plain DMA.
      */
     if (attrs.unspecified) {
-        sid = window->ioapic ? VTD_IOAPIC_SID
-                             : viommu_endpoint_sid(window->ep);
+        who = window->ioapic ? vtd_ioapic : (VTDRequester) {
+            .sid = viommu_endpoint_sid(window->ep),
+        };
     }
-    return vtd_ir_request(window->s, addr, value, sid);
+    return vtd_ir_request(window->s, addr, value, who);
 }
 
 const MemoryRegionOps vtd_ir_window_ops = {

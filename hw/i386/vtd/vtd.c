@@ -256,6 +256,7 @@ static void vtd_reset_state(IntelIOMMUState *s)
     s->intr_root = 0;
     s->intr_size = 0;
     s->intr_eime = false;
+    qatomic_set(&s->ioapic_sid_said, false);
 }
 
 /*
@@ -348,6 +349,10 @@ static const Property vtd_properties[] = {
     DEFINE_PROP_BOOL("fs1gp", IntelIOMMUState, fs1gp, true),
 
     /* Ours */
+    DEFINE_PROP_BOOL("page-walk-coherency", IntelIOMMUState,
+                     page_walk_coherency, false),
+    DEFINE_PROP_BOOL("x-ioapic-sid-check", IntelIOMMUState, ioapic_sid_check,
+                     false),
     DEFINE_PROP_VIOMMU_VIRTIO(IntelIOMMUState, policy.virtio),
     DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 1),
     DEFINE_PROP_UINT32("iotlb-size", IntelIOMMUState, iotlb_size, 4096),
@@ -358,6 +363,69 @@ static const Property vtd_properties[] = {
     DEFINE_PROP_UINT32("drain-stall-time", IntelIOMMUState, drain_stall_time,
                        1000),
 };
+
+/* What "-device intel-iommu,help" says of each: what it does, and its unit */
+typedef struct VTDPropertyHelp {
+    const char *name, *description;
+} VTDPropertyHelp;
+
+static const VTDPropertyHelp vtd_property_help[] = {
+    { "version", "without effect" },
+    { "eim", "32-bit APIC IDs in interrupt remapping (ECAP.EIM): on/off/auto; "
+             "auto is on with KVM's split irqchip" },
+    { "x-buggy-eim", "eim=auto is on wherever interrupts are remapped, and the "
+                     "host is not checked; for old machine types" },
+    { "aw-bits", "bits of an address (CAP.MGAW, SAGAW), 39 or 48" },
+    { "caching-mode", "the guest also invalidates what it makes present "
+                      "(CAP.CM); vfio-pci needs it" },
+    { "x-scalable-mode", "not supported yet: on is an error" },
+    { "x-flts", "not supported yet: on is an error" },
+    { "snoop-control", "second-stage leaves may have SNP (ECAP.SC); excludes "
+                       "vhost with a device TLB, and VFIO" },
+    { "x-pasid-mode", "not supported yet: on is an error" },
+    { "dma-drain", "the guest is told that DMA can be drained (CAP.DRD, DWD); "
+                   "it is drained in any case" },
+    { "dma-translation", "off: DMA is never translated (CAP.SAGAW is 0), for "
+                         "interrupt remapping alone" },
+    { "stale-tm", "with device-iotlb=on, bit TM of second-stage leaves is "
+                  "accepted, for guests that follow older specifications" },
+    { "fs1gp", "without effect: there is no first stage yet" },
+    { "page-walk-coherency", "tables are read through the processor's caches "
+                             "(ECAP.C); off: Linux flushes caches for each "
+                             "table entry that it writes" },
+    { "x-ioapic-sid-check", "an interrupt of the I/O APIC is blocked if its "
+                            "remapping entry is for another source-id; off: it "
+                            "is accepted, as stock QEMU does" },
+    { "fault-records", "fault recording registers (CAP.NFR), 1 to 222; each "
+                       "holds one requester's first fault until it is read" },
+    { "iotlb-size", "translations that the IOTLB holds, 64 to 4194304" },
+    { "dma-cache-size", "pages of 4 KiB that each endpoint's translation cache "
+                        "holds, up to 1048576; 0: no cache" },
+    { "dma-mode", "drain (an invalidation waits for stale DMA) or bounce "
+                  "(devices work on copies, and none is ever stale); drain if "
+                  "it is not given" },
+    { "drain-timeout", "ms that an invalidation waits for stale DMA until the "
+                       "device is marked broken; 0: as long as it takes" },
+    { "drain-stall-time", "ms until an invalidation that waits is reported as "
+                          "VIOMMU_DRAIN_STALLED; 0: never" },
+};
+
+/* The parent's */
+static const VTDPropertyHelp vtd_x86_property_help[] = {
+    { "intremap", "interrupts are remapped: on/off/auto; auto is on, but with "
+                  "KVM's full irqchip" },
+    { "device-iotlb", "devices with ats=on may have a TLB of their own" },
+    { "pt", "the guest may let a device pass through untranslated" },
+};
+
+static void vtd_describe(ObjectClass *klass, const VTDPropertyHelp *help,
+                         size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        object_class_property_set_description(klass, help[i].name,
+                                              help[i].description);
+    }
+}
 
 static void vtd_class_init(ObjectClass *klass, void *data)
 {
@@ -371,6 +439,9 @@ static void vtd_class_init(ObjectClass *klass, void *data)
     dc->desc = "Intel IOMMU (VT-d) DMA Remapping device";
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     device_class_set_props(dc, vtd_properties);
+    vtd_describe(klass, vtd_property_help, ARRAY_SIZE(vtd_property_help));
+    vtd_describe(object_class_get_parent(klass), vtd_x86_property_help,
+                 ARRAY_SIZE(vtd_x86_property_help));
     x86_class->realize = vtd_realize;
     x86_class->int_remap = vtd_int_remap;
 }
