@@ -3,11 +3,14 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * With dma-mode=bounce a device never holds a pointer into guest memory while
- * a request is in flight.  What it reads is copied when the request is
+ * A bounced map is a copy: the device has no pointer into guest memory while
+ * the request is in flight.  What it reads is copied when the request is
  * submitted; what it writes is stored, when the request ends, through the
  * translation that holds then.  So an invalidation has nothing to wait for:
  * both copies are short accesses.
+ *
+ * With dma-mode=bounce every request's map is one.  Otherwise only that of
+ * memory which is mapped already is (dma-maps.h).
  *
  * Standing maps are not bounced, since their owners watch the memory itself:
  * they are revoked, as always.  Every function here runs on any thread.
@@ -18,17 +21,18 @@
 #include "qemu/atomic.h"
 #include "qemu/lockable.h"
 #include "qemu/memalign.h"
-#include "qemu/queue.h"
 #include "qemu/thread.h"
 #include "qemu/units.h"
-#include "system/dma-inflight.h"
+#include "system/dma-ranges.h"
+#include "dma-inflight-internal.h"
 
 /*
- * How much one endpoint may have in flight.  More than any queue of a sane
- * driver, less than what would hurt the host: beyond it a map fails, as when
- * the memory core's own bounce buffers are used up.
+ * How much one endpoint may have in flight, and in how many buffers, of which
+ * each takes a page at least.  More than any queue of a sane driver, less than
+ * what would hurt the host.
  */
 #define BOUNCE_BYTES_MAX (256 * MiB)
+#define BOUNCE_MAPS_MAX  65536
 
 /* One map hands out this much at most; callers ask again for the rest. */
 #define BOUNCE_MAP_MAX   (16 * MiB)
@@ -50,18 +54,11 @@ typedef struct BouncedMap {
     MemTxAttrs attrs;
     unsigned refs;           /* maps that have not ended */
     bool forgotten;          /* its device has gone: not counted any more */
-    QLIST_ENTRY(BouncedMap) next;
+    DMARange range;          /* of @addr, in bounce->writes; not if forgotten */
 } BouncedMap;
 
-struct DMABounce {
-    QemuMutex lock;          /* of everything here */
-    GTree *by_buffer;        /* BouncedMap, in order of buffer addresses */
-    QLIST_HEAD(, BouncedMap) writes;
-    size_t bytes;
-    unsigned count;          /* maps that have not ended */
-};
-
-static gint by_buffer_order(gconstpointer a, gconstpointer b, gpointer unused)
+static gint bounce_buffer_order(gconstpointer a, gconstpointer b,
+                                gpointer unused)
 {
     const BouncedMap *x = a, *y = b;
 
@@ -69,7 +66,7 @@ static gint by_buffer_order(gconstpointer a, gconstpointer b, gpointer unused)
 }
 
 /* For g_tree_search(): is @opaque, a pointer, in this map's buffer? */
-static gint by_buffer_search(gconstpointer key, gconstpointer opaque)
+static gint bounce_buffer_search(gconstpointer key, gconstpointer opaque)
 {
     const BouncedMap *map = key;
     const uint8_t *at = opaque;
@@ -82,8 +79,8 @@ DMABounce *dma_bounce_new(void)
     DMABounce *bounce = g_new0(DMABounce, 1);
 
     qemu_mutex_init(&bounce->lock);
-    bounce->by_buffer = g_tree_new_full(by_buffer_order, NULL, NULL, NULL);
-    QLIST_INIT(&bounce->writes);
+    bounce->by_buffer = g_tree_new_full(bounce_buffer_order, NULL, NULL, NULL);
+    dma_ranges_init(&bounce->writes);
     return bounce;
 }
 
@@ -96,19 +93,57 @@ void dma_bounce_free(DMABounce *bounce)
     }
 }
 
-/* Under the lock: a write in flight whose buffer has all of the range. */
-static BouncedMap *find_write(DMABounce *bounce, hwaddr addr, hwaddr len)
+/* The last byte; addresses do not wrap. */
+static hwaddr bounce_last(hwaddr addr, hwaddr len)
 {
+    return len - 1 > HWADDR_MAX - addr ? HWADDR_MAX : addr + (len - 1);
+}
+
+/*
+ * Under the lock: @map is in flight, or (@count -1) is not any more, or is
+ * forgotten.
+ */
+static void bounce_account(DMABounce *bounce, BouncedMap *map, int count)
+{
+    bounce->nr_maps += count;
+    if (!map->is_write) {
+        return;
+    }
+    qatomic_set(&bounce->nr_writes, bounce->nr_writes + count);
+    if (count > 0) {
+        map->range = (DMARange) {
+            .first = map->addr,
+            .last = bounce_last(map->addr, map->len),
+            .key = { (uintptr_t)map->buffer },
+        };
+        dma_ranges_insert(&bounce->writes, &map->range);
+    } else {
+        dma_ranges_remove(&bounce->writes, &map->range);
+    }
+}
+
+bool dma_bounce_writes(DMABounce *bounce)
+{
+    return qatomic_read(&bounce->nr_writes);
+}
+
+void *dma_bounce_share(DMABounce *bounce, hwaddr addr, hwaddr len)
+{
+    DMARange *range;
     BouncedMap *map;
 
-    QLIST_FOREACH(map, &bounce->writes, next) {
-        if (!map->forgotten &&
-            addr >= map->addr && addr - map->addr < map->len &&
-            len <= map->len - (addr - map->addr)) {
-            return map;
-        }
+    if (!qatomic_read(&bounce->nr_writes)) {
+        return NULL;
     }
-    return NULL;
+    QEMU_LOCK_GUARD(&bounce->lock);
+    range = dma_ranges_around(&bounce->writes, addr, bounce_last(addr, len));
+    if (!range) {
+        return NULL;
+    }
+    map = container_of(range, BouncedMap, range);
+    map->refs++;
+    bounce->count++;
+    return map->buffer + (addr - map->addr);
 }
 
 /*
@@ -118,13 +153,15 @@ static BouncedMap *find_write(DMABounce *bounce, hwaddr addr, hwaddr len)
  *
  * Returns: NULL if too much is in flight.
  */
-static BouncedMap *new_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
-                           hwaddr len, bool is_write, MemTxAttrs attrs)
+static BouncedMap *bounce_new_map(DMABounce *bounce, AddressSpace *as,
+                                  hwaddr addr, hwaddr len, bool is_write,
+                                  MemTxAttrs attrs)
 {
     BouncedMap *map;
 
     WITH_QEMU_LOCK_GUARD(&bounce->lock) {
-        if (len > BOUNCE_BYTES_MAX - bounce->bytes) {
+        if (len > BOUNCE_BYTES_MAX - bounce->bytes ||
+            bounce->nr_maps >= BOUNCE_MAPS_MAX) {
             return NULL;
         }
         bounce->bytes += len;
@@ -137,28 +174,24 @@ static BouncedMap *new_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
     map->buffer = qemu_memalign(BOUNCE_ALIGN, len);
     memset(map->buffer, 0, len);
     /* A write's page may be write-only: then this is no fault of the guest. */
-    if (!is_write || dma_inflight_readable(as, addr, len)) {
+    if (!is_write || dma_inflight_readable(as, addr, len, attrs)) {
         address_space_read_full(as, addr, attrs, map->buffer, len);
     }
 
     QEMU_LOCK_GUARD(&bounce->lock);
     g_tree_insert(bounce->by_buffer, map, map);
-    if (is_write) {
-        QLIST_INSERT_HEAD(&bounce->writes, map, next);
-    }
+    bounce_account(bounce, map, 1);
     map->refs = 1;
     bounce->count++;
     return map;
 }
 
 /* Under the lock: nobody maps it any more. */
-static void free_map(DMABounce *bounce, BouncedMap *map)
+static void bounce_free_map(DMABounce *bounce, BouncedMap *map)
 {
     g_tree_remove(bounce->by_buffer, map);
-    if (map->is_write) {
-        QLIST_REMOVE(map, next);
-    }
     if (!map->forgotten) {
+        bounce_account(bounce, map, -1);
         bounce->bytes -= map->len;
     }
     qemu_vfree(map->buffer);
@@ -170,45 +203,43 @@ void *dma_bounce_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
                      MemTxAttrs attrs)
 {
     hwaddr len = MIN(*plen, BOUNCE_MAP_MAX);
-    BouncedMap *map = NULL;
+    BouncedMap *map;
+    void *buffer;
 
     *plen = 0;
     if (len > valid &&
         !address_space_access_valid(as, addr, len, is_write, attrs)) {
         len = valid;
     }
-    if (is_write) {
-        QEMU_LOCK_GUARD(&bounce->lock);
-        map = find_write(bounce, addr, len);
-        if (map) {
-            map->refs++;
-            bounce->count++;
+    buffer = is_write ? dma_bounce_share(bounce, addr, len) : NULL;
+    if (!buffer) {
+        map = bounce_new_map(bounce, as, addr, len, is_write, attrs);
+        if (!map) {
+            return NULL;
         }
-    }
-    if (!map) {
-        map = new_map(bounce, as, addr, len, is_write, attrs);
-    }
-    if (!map) {
-        return NULL;
+        buffer = map->buffer;
     }
     *plen = len;
-    return map->buffer + (addr - map->addr);
+    return buffer;
 }
 
 void dma_bounce_written(DMABounce *bounce, hwaddr addr, const void *data,
                         hwaddr len)
 {
-    BouncedMap *map;
+    hwaddr end = bounce_last(addr, len);
+    DMARange *range = NULL;
 
+    if (!qatomic_read(&bounce->nr_writes)) {
+        return;
+    }
     QEMU_LOCK_GUARD(&bounce->lock);
-    QLIST_FOREACH(map, &bounce->writes, next) {
-        hwaddr first = MAX(addr, map->addr);
-        hwaddr end = MIN(addr + len, map->addr + map->len);
+    while ((range = dma_ranges_next(&bounce->writes, addr, end, range))) {
+        BouncedMap *map = container_of(range, BouncedMap, range);
+        hwaddr first = MAX(addr, range->first);
+        hwaddr last = MIN(end, range->last);
 
-        if (first < end) {
-            memmove(map->buffer + (first - map->addr),
-                    (const uint8_t *)data + (first - addr), end - first);
-        }
+        memmove(map->buffer + (first - map->addr),
+                (const uint8_t *)data + (first - addr), last - first + 1);
     }
 }
 
@@ -219,7 +250,7 @@ bool dma_bounce_unmap(DMABounce *bounce, AddressSpace *as, void *buffer,
     BouncedMap *map;
 
     WITH_QEMU_LOCK_GUARD(&bounce->lock) {
-        map = g_tree_search(bounce->by_buffer, by_buffer_search, buffer);
+        map = g_tree_search(bounce->by_buffer, bounce_buffer_search, buffer);
     }
     /* It stays: this map of it has not ended. */
     if (!map) {
@@ -238,19 +269,21 @@ bool dma_bounce_unmap(DMABounce *bounce, AddressSpace *as, void *buffer,
     WITH_QEMU_LOCK_GUARD(&bounce->lock) {
         bounce->count -= !map->forgotten;
         if (--map->refs == 0) {
-            free_map(bounce, map);
+            bounce_free_map(bounce, map);
         }
     }
     return true;
 }
 
-static gboolean forget_map(gpointer key, gpointer unused, gpointer opaque)
+static gboolean bounce_forget_map(gpointer key, gpointer unused,
+                                  gpointer opaque)
 {
     DMABounce *bounce = opaque;
     BouncedMap *map = key;
 
     if (!map->forgotten) {
         map->forgotten = true;
+        bounce_account(bounce, map, -1);
         bounce->bytes -= map->len;
         bounce->count -= map->refs;
     }
@@ -260,7 +293,7 @@ static gboolean forget_map(gpointer key, gpointer unused, gpointer opaque)
 void dma_bounce_forget(DMABounce *bounce)
 {
     QEMU_LOCK_GUARD(&bounce->lock);
-    g_tree_foreach(bounce->by_buffer, forget_map, bounce);
+    g_tree_foreach(bounce->by_buffer, bounce_forget_map, bounce);
 }
 
 unsigned dma_bounce_count(DMABounce *bounce)

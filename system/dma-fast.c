@@ -244,7 +244,7 @@ MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
                       const void *buf, hwaddr len)
 {
     DMAInflight *fast = qatomic_read(&as->fast);
-    DMABounce *bounce = as->inflight->bounce;
+    DMABounce *bounce = qatomic_load_acquire(&as->inflight->bounce);
 
     if (unlikely(!len)) {
         return MEMTX_OK;
@@ -315,6 +315,15 @@ hwaddr extend(DMAInflight *inflight, DMACache *c, hwaddr iova,
     return done;
 }
 
+/* Or may it be that a copy is to be handed out? */
+static bool fast_may_map(DMAInflight *inflight, bool is_write)
+{
+    DMABounce *bounce = qatomic_load_acquire(&inflight->bounce);
+
+    return likely(!bounce) ||
+           (!inflight->bounces && !(is_write && dma_bounce_writes(bounce)));
+}
+
 void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write)
 {
     DMAInflight *inflight = as->inflight;
@@ -325,7 +334,7 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write)
     hwaddr len = *plen;
     uint64_t seq, tag;
 
-    if (unlikely(!c || !len || inflight->bounce)) {
+    if (unlikely(!c || !len) || unlikely(!fast_may_map(inflight, is_write))) {
         return NULL;
     }
     access = fast_begin();
@@ -344,22 +353,27 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write)
         hit.avail = extend(inflight, c, addr, len, is_write, hit, seq);
         len = MIN(len, hit.avail);
     }
-    *plen = len;
     memory_region_ref(hit.owner);
-    dma_maps_add_request(inflight->maps, addr, len, hit.host, hit.owner, tag,
-                         is_write);
+    if (unlikely(!dma_maps_add_request(inflight->maps, addr, len, hit.host,
+                                       hit.owner, tag, is_write))) {
+        /* It is mapped already: not again at the same address. */
+        fast_end(access);
+        dma_ram_unref(hit.owner);
+        return NULL;
+    }
+    *plen = len;
     fast_end(access);
     trace_dma_inflight_mapped(inflight, addr, len, is_write, hit.host, false);
     return hit.host;
 }
 
-bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
+bool dma_fast_unmap(AddressSpace *as, void *buffer, bool is_write,
                     hwaddr access_len)
 {
     DMAInflight *inflight = as->inflight;
     MemoryRegion *mr;
 
-    if (unlikely(inflight->bounce)) {
+    if (unlikely(inflight->bounces)) {
         return false;
     }
     if (is_write) {
@@ -369,8 +383,8 @@ bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
         }
         dma_ram_written(mr, ram_offset(mr, buffer), access_len);
         if (unlikely(!dma_maps_remove_request(inflight->maps, buffer, true))) {
-            /* It became a group's just now. */
-            dma_inflight_unmapped(as, buffer, len, true, NULL, NULL);
+            /* It became a record just now. */
+            dma_inflight_unmapped(inflight, buffer, true, NULL, NULL);
         }
     } else {
         mr = dma_maps_remove_request(inflight->maps, buffer, false);
@@ -378,7 +392,7 @@ bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
             return false;
         }
     }
-    trace_dma_inflight_unmapped(inflight, buffer, len, is_write, 0);
+    trace_dma_inflight_unmapped(inflight, buffer, is_write, false);
     dma_ram_unref(mr);
     return true;
 }

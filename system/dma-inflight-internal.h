@@ -6,15 +6,53 @@
 #ifndef SYSTEM_DMA_INFLIGHT_INTERNAL_H
 #define SYSTEM_DMA_INFLIGHT_INTERNAL_H
 
+#include "qemu/thread.h"
 #include "system/dma-cache.h"
 #include "system/dma-inflight.h"
+#include "system/dma-memory.h"
+#include "system/dma-ranges.h"
+
+/* dma-bounce.c's own */
+struct DMABounce {
+    QemuMutex lock;          /* of everything here */
+    GTree *by_buffer;        /* BouncedMap, in order of buffer addresses */
+    DMARanges writes;        /* key: the buffer */
+    unsigned nr_writes;      /* in there; read without lock */
+    unsigned nr_maps;        /* buffers that are not forgotten */
+    size_t bytes;            /* in these */
+    unsigned count;          /* maps that have not ended */
+};
+
+typedef struct DrainScan DrainScan;
+
+struct DMADrain {
+    QLIST_HEAD(, DMAInflight) inflights;
+    DMAInflight *active;                 /* atomic, grows only */
+    uint32_t cache_pages;
+    bool bounce;
+    QTAILQ_HEAD(, DrainScan) scans;      /* in order of seq */
+    unsigned nr_scans;
+    int64_t scan_steps;                  /* left of this slice */
+    int64_t scan_refilled;               /* when that was; get_clock() */
+    QTAILQ_HEAD(, DMAFence) fences;      /* in order of seq */
+    DMAHolds holds;
+    uint64_t seq;                        /* of the last removal or hold */
+    unsigned waited;                     /* records waited for; atomic */
+    uint32_t stall_ms, timeout_ms;
+    QEMUTimer *timer;                    /* of the oldest fence */
+    bool stall_reported;                 /* for the oldest fence */
+    int64_t timer_since;                 /* QEMU_CLOCK_VIRTUAL, ns */
+    DMADrainStats stats;
+    QLIST_ENTRY(DMADrain) next;
+};
 
 struct DMAInflight {
     DMADrain *drain;
     const DMAInflightOps *ops;
     void *opaque;
     DMAMaps *maps;
-    DMABounce *bounce;       /* NULL: maps lead to guest memory */
+    DMABounce *bounce;       /* made on first use, then kept; atomic */
+    bool bounces;            /* every request's map is bounced */
     /*
      * Made on first use, by any thread, and then kept; atomic.  NULL: not yet,
      * or there shall be none (cache_pages is 0).
@@ -42,19 +80,70 @@ static inline void dma_inflight_activate(DMAInflight *inflight)
 
 /*
  * dma_inflight_mapped: a map has been handed out; in the slot in which it was
- * translated.  @owner: the region of @host.
+ * translated.  @owner: the region of @host.  Returns: false if it has to be
+ * bounced.
+ * dma_inflight_mapped_vague: it cannot be: there is too much in flight.
  * dma_inflight_unmapped: it has ended, and its effects are visible.
  * Any thread.
  */
-void dma_inflight_mapped(AddressSpace *as, hwaddr addr, hwaddr len,
-                         bool is_write, MemTxAttrs attrs, void *host,
-                         MemoryRegion *owner, DMARevoke *revoke,
-                         void *opaque);
-void dma_inflight_unmapped(AddressSpace *as, void *host, hwaddr len,
-                           bool is_write, DMARevoke *revoke, void *opaque);
+typedef struct DMAMapping {
+    hwaddr addr, len;
+    bool is_write;
+    MemTxAttrs attrs;
+    void *host;
+    MemoryRegion *owner;
+    DMARevoke *revoke;       /* standing; NULL: a request's */
+    void *opaque;
+} DMAMapping;
 
-/* dma_drain_drop_caches: of every drain.  BQL. */
-void dma_drain_drop_caches(void);
+bool dma_inflight_mapped(DMAInflight *inflight, const DMAMapping *map);
+void dma_inflight_mapped_vague(DMAInflight *inflight, const DMAMapping *map);
+void dma_inflight_unmapped(DMAInflight *inflight, void *host, bool is_write,
+                           DMARevoke *revoke, void *opaque);
+
+/* dma_inflight_bounce: where its maps are bounced.  Any thread. */
+DMABounce *dma_inflight_bounce(DMAInflight *inflight);
+
+/*
+ * dma_inflight_readable: may the endpoint read all of it?  Any thread.
+ */
+bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len,
+                           MemTxAttrs attrs);
+
+/* dma_drain_wake: something that a fence waits for has changed.  Any thread. */
+void dma_drain_wake(void);
+
+/*
+ * dma_drain_advance: do what is ready to be done, completions included: a
+ * slice of the scans, or @all of them.  BQL.
+ */
+void dma_drain_advance(DMADrain *drain, bool all);
+
+/* dma_drain_drop_all_caches: of every drain.  BQL. */
+void dma_drain_drop_all_caches(void);
+
+/*
+ * dma_scan_start: look for what is stale now that @scope was removed, under
+ * the number @seq: at once, or later.
+ * dma_scan_advance: go on with it; @all: until nothing is left but what waits
+ * for a reason.  Returns: true if there is more to do.
+ * dma_scan_pending: is there a scan with this number or a lower one?
+ * dma_scan_cancel_all: nobody is interested any more.
+ * All: BQL.
+ */
+void dma_scan_start(DMADrain *drain, const DMADrainScope *scope, uint64_t seq);
+bool dma_scan_advance(DMADrain *drain, bool all);
+bool dma_scan_pending(DMADrain *drain, uint64_t seq);
+void dma_scan_cancel_all(DMADrain *drain);
+
+/* dma_fence_timer: a QEMUTimerCB; @opaque is the drain. */
+void dma_fence_timer(void *opaque);
+
+/* The last of @len bytes from @first on; addresses do not wrap. */
+static inline hwaddr dma_range_last(hwaddr first, hwaddr len)
+{
+    return len - 1 > HWADDR_MAX - first ? HWADDR_MAX : first + (len - 1);
+}
 
 /*
  * dma_ram_init: begin to watch the memory map.  BQL.

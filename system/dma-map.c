@@ -14,12 +14,80 @@
 #include "qemu/rcu.h"
 #include "system/xen.h"
 #include "dma-inflight-internal.h"
+#include "trace.h"
+
+/*
+ * A copy in place of @map, which guest memory's own address cannot be, or is
+ * not to be, handed out for.  *@plen: what was asked for; it becomes what there
+ * is.  NULL: there are too many copies.
+ */
+static void *dma_map_copy(AddressSpace *as, const DMAMapping *map,
+                          hwaddr *plen)
+{
+    DMABounce *bounce = dma_inflight_bounce(as->inflight);
+    void *copy = dma_bounce_map(bounce, as, map->addr, plen, map->len,
+                                map->is_write, map->attrs);
+
+    trace_dma_inflight_bounced(as->inflight, map->addr, *plen, map->is_write,
+                               copy != NULL);
+    return copy;
+}
+
+/* The copy that @map has to be, or NULL: it may be of the memory itself. */
+static void *dma_map_must_copy(AddressSpace *as, const DMAMapping *map,
+                               hwaddr *plen)
+{
+    DMAInflight *inflight = as->inflight;
+    DMABounce *bounce = qatomic_load_acquire(&inflight->bounce);
+
+    if (map->revoke || !bounce) {
+        return NULL;
+    }
+    if (inflight->bounces) {
+        return dma_map_copy(as, map, plen);
+    }
+    *plen = map->len;
+    return map->is_write ? dma_bounce_share(bounce, map->addr, map->len) : NULL;
+}
+
+/* What @map's user is to have: its memory, which is recorded, or a copy. */
+static void *dma_map_memory(AddressSpace *as, const DMAMapping *map,
+                            hwaddr *plen)
+{
+    void *copy = dma_map_must_copy(as, map, plen);
+
+    if (copy) {
+        return copy;
+    }
+    *plen = map->len;
+    if (dma_inflight_mapped(as->inflight, map)) {
+        return map->host;
+    }
+    copy = map->revoke ? NULL : dma_map_copy(as, map, plen);
+    if (copy) {
+        return copy;
+    }
+    /*
+     * A device that is refused memory breaks down, and any process in the
+     * guest may be the cause: then the drain may wait too long.
+     */
+    *plen = map->len;
+    dma_inflight_mapped_vague(as->inflight, map);
+    return map->host;
+}
 
 void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
                                  bool is_write, MemTxAttrs attrs,
                                  DMARevoke *revoke, void *opaque)
 {
-    MemoryRegion *mr;
+    DMAMapping map = {
+        .addr = addr,
+        .len = *plen,
+        .is_write = is_write,
+        .attrs = attrs,
+        .revoke = revoke,
+        .opaque = opaque,
+    };
     ram_addr_t offset;
     void *host;
 
@@ -28,20 +96,17 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
     }
     DMA_SHORT_ACCESS_GUARD(true);
     RCU_READ_LOCK_GUARD();
-    host = address_space_map_untracked(as, addr, plen, is_write, attrs);
-    mr = host ? memory_region_from_host(host, &offset) : NULL;
-    if (!mr) {
+    map.host = address_space_map_untracked(as, addr, &map.len, is_write, attrs);
+    map.owner = map.host ? memory_region_from_host(map.host, &offset) : NULL;
+    if (!map.owner) {
         /* Nothing, or the memory core's bounce buffer. */
-        return host;
+        *plen = map.len;
+        return map.host;
     }
-    if (!revoke && dma_inflight_bounce(as)) {
-        host = dma_bounce_map(dma_inflight_bounce(as), as, addr, plen, *plen,
-                              is_write, attrs);
-        memory_region_unref(mr);
-        return host;
+    host = dma_map_memory(as, &map, plen);
+    if (host != map.host) {
+        memory_region_unref(map.owner);
     }
-    dma_inflight_mapped(as, addr, *plen, is_write, attrs, host, mr, revoke,
-                        opaque);
     return host;
 }
 
@@ -55,7 +120,7 @@ void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
                                               NULL, NULL);
 }
 
-static void unref_bh(void *opaque)
+static void dma_ram_unref_bh(void *opaque)
 {
     object_unref(OBJECT(opaque));
 }
@@ -82,21 +147,21 @@ void dma_ram_unref(MemoryRegion *mr)
         n = now;
     }
     /* The only one that is left: nobody can add to it, or take it away. */
-    aio_bh_schedule_oneshot(qemu_get_aio_context(), unref_bh, owner);
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), dma_ram_unref_bh,
+                            owner);
 }
 
 bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
                hwaddr access_len, DMARevoke *revoke, void *opaque)
 {
+    DMABounce *bounce = qatomic_load_acquire(&as->inflight->bounce);
     MemoryRegion *mr;
     ram_addr_t offset;
 
-    if (!revoke && dma_fast_unmap(as, buffer, len, is_write, access_len)) {
+    if (!revoke && dma_fast_unmap(as, buffer, is_write, access_len)) {
         return true;
     }
-    if (dma_inflight_bounce(as) &&
-        dma_bounce_unmap(dma_inflight_bounce(as), as, buffer, is_write,
-                         access_len)) {
+    if (bounce && dma_bounce_unmap(bounce, as, buffer, is_write, access_len)) {
         return true;
     }
     mr = memory_region_from_host(buffer, &offset);
@@ -105,13 +170,13 @@ bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
     }
     if (xen_enabled()) {
         /* The memory core knows what there is to do. */
-        dma_inflight_unmapped(as, buffer, len, is_write, revoke, opaque);
+        dma_inflight_unmapped(as->inflight, buffer, is_write, revoke, opaque);
         return false;
     }
     if (is_write) {
         dma_ram_written(mr, offset, access_len);
     }
-    dma_inflight_unmapped(as, buffer, len, is_write, revoke, opaque);
+    dma_inflight_unmapped(as->inflight, buffer, is_write, revoke, opaque);
     dma_ram_unref(mr);
     return true;
 }

@@ -15,8 +15,8 @@
 #include "dma-inflight-internal.h"
 
 /* Where @len bytes at @iova are, if that is one piece of RAM. */
-static bool find_piece(DMAInflight *inflight, hwaddr iova, hwaddr len,
-                       bool is_write, DMAMapInfo *info)
+static bool pin_find_piece(DMAInflight *inflight, hwaddr iova, hwaddr len,
+                           bool is_write, DMAMapInfo *info)
 {
     hwaddr done = 0;
 
@@ -58,25 +58,25 @@ void address_space_cache_pin(MemoryRegionCache *cache)
      * Bounced DMA is never waited for, so it may not be that a stale address
      * is in use.
      */
-    if (!inflight || cache->ptr || cache->pin || inflight->bounce ||
+    if (!inflight || cache->ptr || cache->pin || inflight->bounces ||
         !inflight->cache_pages) {
         return;
     }
     dma_inflight_activate(inflight);
     RCU_READ_LOCK_GUARD();
-    if (!find_piece(inflight, cache->iova, cache->len, cache->is_write,
-                    &info)) {
+    if (!pin_find_piece(inflight, cache->iova, cache->len, cache->is_write,
+                        &info)) {
         return;
     }
     cache->mrs.mr = info.owner;
     cache->xlat = (uint8_t *)info.host - cache->mrs.mr->ram_block->host;
     memory_region_ref(cache->mrs.mr);
     memory_region_unref(mr);
-    cache->pin = dma_maps_add_pointer(inflight->maps, &info, &cache->ptr);
+    cache->pin = dma_maps_add_pinned(inflight->maps, &info, &cache->ptr);
 }
 
 void dma_unpin(MemoryRegionCache *cache)
 {
-    dma_maps_remove_pointer(cache->inflight->maps, cache->pin);
+    dma_maps_remove_pinned(cache->inflight->maps, cache->pin);
     cache->pin = NULL;
 }

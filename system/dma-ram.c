@@ -36,7 +36,7 @@ static void ram_commit(MemoryListener *listener)
 
     ram_view = dma_ram_view_get();
     dma_cache_invalidate_all(ram_cache);
-    dma_drain_drop_caches();
+    dma_drain_drop_all_caches();
     dma_ram_view_put(old);
 }
 

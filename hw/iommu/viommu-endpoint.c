@@ -84,6 +84,8 @@ void viommu_refresh_bh(void *opaque)
 static const DMAInflightOps viommu_inflight_ops = {
     .canonical = viommu_canonical,
     .translate = viommu_dma_translate,
+    .probe_begin = viommu_probe_begin,
+    .probe_end = viommu_probe_end,
     .probe = viommu_probe,
     .tag = viommu_tag,
     .stalled = viommu_device_stalled,

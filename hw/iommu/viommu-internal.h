@@ -65,9 +65,11 @@ bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
                           DMATranslation *t);
 uint64_t viommu_tag(void *opaque);
 
-/* viommu-probe.c: DMAInflightOps.probe, .canonical */
-bool viommu_probe(void *opaque, uint32_t pid, hwaddr iova, bool is_write,
-                  hwaddr *gpa, hwaddr *len);
+/* viommu-probe.c: DMAInflightOps.probe and the like, .canonical */
+DMAProbe *viommu_probe_begin(void *opaque, uint32_t pid, bool as_is);
+void viommu_probe_end(DMAProbe *probe);
+bool viommu_probe(DMAProbe *probe, hwaddr first, hwaddr last, bool is_write,
+                  uint64_t *entries, DMAProbeRun *run, void *opaque);
 hwaddr viommu_canonical(void *opaque, uint32_t pid, hwaddr iova);
 
 /* viommu-table.c: IOPTMem; @opaque is the VIOMMU.  Any thread. */

@@ -9,33 +9,99 @@
 #include "qemu/osdep.h"
 #include "viommu-internal.h"
 
-bool viommu_probe(void *opaque, uint32_t pid, hwaddr iova, bool is_write,
-                  hwaddr *gpa, hwaddr *len)
+struct DMAProbe {
+    VIOMMU *v;
+    VIOMMUConfig config;
+    IOPTMem mem;
+    uint64_t entries;        /* that may be read */
+};
+
+/* A range that is probed */
+typedef struct ProbeRange {
+    DMAProbe *probe;
+    hwaddr next;             /* everything below it may be accessed */
+    hwaddr last;
+    unsigned need;
+    bool all;                /* @last, too */
+    DMAProbeRun *run;
+    void *opaque;
+} ProbeRange;
+
+static bool probe_read_entry(void *opaque, uint64_t addr, uint64_t *entry)
+{
+    DMAProbe *probe = opaque;
+
+    if (!probe->entries) {
+        return false;
+    }
+    probe->entries--;
+    return viommu_read_entry(probe->v, addr, entry);
+}
+
+DMAProbe *viommu_probe_begin(void *opaque, uint32_t pid, bool as_is)
 {
     VIOMMUEndpoint *ep = opaque;
-    VIOMMU *v = ep->viommu;
-    VIOMMUConfig config;
-    /* It is no access: no table is written for it. */
-    const IOPTMem mem = { .read = v->mem.read, .opaque = v->mem.opaque };
-    IOTLBEntry entry;
-    IOPTResult res;
-    bool refused;
+    DMAProbe *probe = g_new(DMAProbe, 1);
 
-    viommu_resolve_now(ep, viommu_pasid_of(v, pid), &config);
-    switch (config.mode) {
+    probe->v = ep->viommu;
+    probe->entries = 0;
+    /* It is no access: no table is written for it. */
+    probe->mem = (IOPTMem) {
+        .read = probe_read_entry,
+        .opaque = probe,
+    };
+    viommu_resolve_now(ep, viommu_pasid_of(ep->viommu, pid), &probe->config);
+    return probe;
+}
+
+void viommu_probe_end(DMAProbe *probe)
+{
+    g_free(probe);
+}
+
+/* An IOPTVisit */
+static bool probe_visit(void *opaque, uint64_t first, uint64_t last,
+                        const IOPTResult *res)
+{
+    ProbeRange *r = opaque;
+    VIOMMU *v = r->probe->v;
+    hwaddr gpa = res->addr | (first & ((1ULL << res->shift) - 1));
+
+    if (first != r->next || (r->need & ~res->perm) ||
+        (v->ops->output_ok &&
+         !v->ops->output_ok(v, gpa, gpa + (last - first))) ||
+        !r->run(r->opaque, first, gpa, last - first + 1)) {
+        return false;
+    }
+    r->next = last + 1;
+    r->all = last == r->last;
+    return true;
+}
+
+bool viommu_probe(DMAProbe *probe, hwaddr first, hwaddr last, bool is_write,
+                  uint64_t *entries, DMAProbeRun *run, void *opaque)
+{
+    VIOMMUConfig *config = &probe->config;
+    ProbeRange range = {
+        .probe = probe,
+        .next = first,
+        .last = last,
+        .need = is_write ? IOPT_WRITE : IOPT_READ,
+        .run = run,
+        .opaque = opaque,
+    };
+
+    switch (config->mode) {
     case VIOMMU_BYPASS:
-        *gpa = iova;
-        *len = BYPASS_PAGE_MASK + 1 - (iova & BYPASS_PAGE_MASK);
-        return config.bypass_bits >= 64 || !(iova >> config.bypass_bits);
+        return (config->bypass_bits >= 64 || !(last >> config->bypass_bits)) &&
+               run(opaque, first, first, last - first + 1);
     case VIOMMU_TRANSLATE:
-        if (viommu_walk(v, &config, &mem, iova,
-                        is_write ? IOPT_WRITE : IOPT_READ, &entry, &res,
-                        &refused) != IOPT_OK || refused) {
-            return false;
-        }
-        *gpa = entry.addr | (iova & ((1ULL << entry.shift) - 1));
-        *len = entry.addr + (1ULL << entry.shift) - *gpa;
-        return true;
+        probe->entries = *entries;
+        config->space.table.max_reads = *entries;
+        iopt_space_walk_range(&config->space, first, last, &probe->mem,
+                              probe_visit, &range);
+        *entries = probe->entries;
+        return range.all;
     default:
         return false;
     }

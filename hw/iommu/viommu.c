@@ -46,7 +46,7 @@ static void viommu_start_over(VIOMMU *v, bool drain)
     if (drain) {
         dma_drain_start(v->drain, &scope);
     } else {
-        dma_drain_forget(v->drain);
+        dma_drain_drop_caches(v->drain);
     }
 }
 

@@ -27,8 +27,21 @@ void *dma_bounce_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
                      MemTxAttrs attrs);
 
 /**
- * dma_bounce_written: the device has written @len bytes at @addr by a short
- * access.  Any thread.
+ * dma_bounce_share: the same for memory that the device writes, and that is
+ * within a bounced map for writing already: the address in that one's buffer.
+ * Returns: NULL if there is no such map.  Any thread.
+ */
+void *dma_bounce_share(DMABounce *bounce, hwaddr addr, hwaddr len);
+
+/**
+ * dma_bounce_writes: is some map for writing in flight?  Then a map for writing
+ * has to ask dma_bounce_share() first.  Any thread.
+ */
+bool dma_bounce_writes(DMABounce *bounce);
+
+/**
+ * dma_bounce_written: the device has written @len bytes, at least 1, at @addr
+ * by a short access.  Any thread.
  */
 void dma_bounce_written(DMABounce *bounce, hwaddr addr, const void *data,
                         hwaddr len);

@@ -42,6 +42,12 @@ typedef struct DMATranslation {
     unsigned leaf_shift;     /* log2 of the leaf's size; 0: no table */
 } DMATranslation;
 
+/* A vIOMMU's own: see DMAInflightOps.probe_begin. */
+typedef struct DMAProbe DMAProbe;
+
+/* DMAProbeRun: @len bytes from @iova on lead to @gpa. */
+typedef bool DMAProbeRun(void *opaque, hwaddr iova, hwaddr gpa, hwaddr len);
+
 /* What the in-flight layer asks of the vIOMMU.  @opaque is the endpoint. */
 typedef struct DMAInflightOps {
     /*
@@ -52,14 +58,23 @@ typedef struct DMAInflightOps {
     bool (*translate)(void *opaque, hwaddr iova, bool is_write,
                       DMATranslation *t);
     /*
-     * probe: translate @iova with the tables as they are now: no cache, no
-     * fault recorded.  On success set @gpa and @len (bytes from @iova to the
-     * end of its page; at least 1).  @pid: MemTxAttrs.pid of the access.
-     * Returns: false if the access would fault.  Any thread, inside an RCU
-     * read section.
+     * probe_begin: what applies to accesses with MemTxAttrs.pid @pid, by the
+     * tables as they are now.  @as_is: an access that would have an entry
+     * updated first (Access flag, dirty state) counts as one that faults.
+     * Any thread, inside an RCU read section, which ends after probe_end().
      */
-    bool (*probe)(void *opaque, uint32_t pid, hwaddr iova, bool is_write,
-                  hwaddr *gpa, hwaddr *len);
+    DMAProbe *(*probe_begin)(void *opaque, uint32_t pid, bool as_is);
+    void (*probe_end)(DMAProbe *probe);
+    /*
+     * probe: where @first .. @last (inclusive) lead: no cache is asked, no
+     * fault recorded, no table written.  @run is told, piece by piece, in
+     * rising order and without gaps, until it returns false.
+     *
+     * @entries: how many entries may be read; becomes how many are left
+     * Returns: true if no access there would fault, and @run was content.
+     */
+    bool (*probe)(DMAProbe *probe, hwaddr first, hwaddr last, bool is_write,
+                  uint64_t *entries, DMAProbeRun *run, void *opaque);
     /*
      * canonical: the IOVA by which invalidations know @iova, if the endpoint's
      * tables ignore some of its bits.  Any thread, in an RCU read section.
@@ -131,8 +146,8 @@ void address_space_set_inflight(AddressSpace *as, DMAInflight *inflight);
 
 /**
  * dma_drain_start: what @scope names has just been removed from every cache.
- * BQL; never blocks.  Standing maps that went stale are revoked from here or
- * from the main loop.
+ * BQL; never blocks, and does a bounded amount of work.  Standing maps that
+ * went stale are revoked from here or from the main loop.
  */
 void dma_drain_start(DMADrain *drain, const DMADrainScope *scope);
 
@@ -154,8 +169,8 @@ static inline bool dma_drain_fence_pending(const DMAFence *fence)
 }
 
 /**
- * dma_drain_poll: do now what is ready to be done, completions included.
- * BQL, main loop or a vmstate handler.
+ * dma_drain_poll: do now all that is ready to be done, however much it is,
+ * completions included.  BQL, main loop or a vmstate handler.
  */
 void dma_drain_poll(DMADrain *drain);
 
@@ -163,10 +178,10 @@ void dma_drain_poll(DMADrain *drain);
 bool dma_drain_busy(DMADrain *drain);
 
 /**
- * dma_drain_forget: drop what the endpoints have cached, as if everything had
+ * dma_drain_drop_caches: drop what the endpoints have cached, as if everything had
  * been invalidated, but nobody waits.  BQL.
  */
-void dma_drain_forget(DMADrain *drain);
+void dma_drain_drop_caches(DMADrain *drain);
 
 /** dma_drain_reset: forget what was begun; no fence may be pending.  BQL. */
 void dma_drain_reset(DMADrain *drain);
@@ -256,94 +271,5 @@ bool dma_ram_read64(hwaddr gpa, uint64_t *val);
  * access until after it.  Until address_space_cache_destroy().  BQL.
  */
 void address_space_cache_pin(MemoryRegionCache *cache);
-
-/*
- * For the memory core alone.
- *
- * A short access (translate and copy) is bracketed by an epoch slot when the
- * address space is behind a vIOMMU and the thread does not hold the BQL; with
- * the BQL it cannot overlap an invalidation.
- */
-
-typedef struct DMAShortAccess DMAShortAccess;
-
-static inline DMAShortAccess *dma_short_access_begin(bool tracked)
-{
-    if (likely(!tracked) || bql_locked()) {
-        return NULL;
-    }
-    dma_epoch_enter();
-    /* Not a pointer to anything: it only has to differ from NULL. */
-    return (DMAShortAccess *)(uintptr_t)1;
-}
-
-static inline void dma_short_access_end(DMAShortAccess *unused)
-{
-    dma_epoch_exit();
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
-
-#define DMA_SHORT_ACCESS_GUARD(tracked)                                 \
-    g_autoptr(DMAShortAccess) dma_short_access_ G_GNUC_UNUSED =         \
-        dma_short_access_begin(tracked)
-
-/*
- * What the translation cache answers; for accesses without a PASID.  Any
- * thread.
- *
- * dma_fast_translate: as address_space_translate(); NULL: ask that.  In a
- * slot, and an RCU read section.
- * dma_fast_map: as address_space_map(), and recorded; NULL: ask that.
- * dma_fast_unmap: as address_space_unmap(); false: ask that.
- * dma_ram_written: @len bytes at @offset of the RAM @mr were written.
- */
-MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
-                                 hwaddr *xlat, hwaddr *plen, bool is_write);
-void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write);
-bool dma_fast_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
-                    hwaddr access_len);
-void dma_ram_written(MemoryRegion *mr, hwaddr offset, hwaddr len);
-
-/*
- * address_space_read() and _write() of an address space behind a vIOMMU, and
- * the memory core's own, which know nothing of it.
- */
-MemTxResult dma_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
-                     void *buf, hwaddr len);
-MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
-                      const void *buf, hwaddr len);
-MemTxResult address_space_read_untracked(AddressSpace *as, hwaddr addr,
-                                         MemTxAttrs attrs, void *buf,
-                                         hwaddr len);
-MemTxResult address_space_write_untracked(AddressSpace *as, hwaddr addr,
-                                          MemTxAttrs attrs, const void *buf,
-                                          hwaddr len);
-
-/* The system memory's flat view, with a reference, and to give that back. */
-FlatView *dma_ram_view_get(void);
-void dma_ram_view_put(FlatView *view);
-
-/* dma_inflight_bounce: how @as bounces its maps; NULL: it does not. */
-DMABounce *dma_inflight_bounce(AddressSpace *as);
-
-/* dma_inflight_readable: may the endpoint read all of it?  Any thread. */
-bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len);
-
-/*
- * address_space_map() and _unmap() of an address space behind a vIOMMU.
- * dma_unmap(): @revoke, @opaque: of a standing map.  Returns: false if @buffer
- * is a bounce buffer of the memory core.
- * address_space_map_untracked: the memory core's own, which records nothing.
- */
-void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
-              MemTxAttrs attrs);
-bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
-               hwaddr access_len, DMARevoke *revoke, void *opaque);
-void *address_space_map_untracked(AddressSpace *as, hwaddr addr, hwaddr *plen,
-                                  bool is_write, MemTxAttrs attrs);
-
-/* dma_unpin: @cache is being destroyed.  Any thread. */
-void dma_unpin(MemoryRegionCache *cache);
 
 #endif

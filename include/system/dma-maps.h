@@ -4,22 +4,29 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Pure bookkeeping: no QEMU type beyond fixed-width integers and glib.  One
- * DMAMaps per endpoint.  A record is added in the epoch window in which its
- * IOVA was translated and removed by host address, because whoever unmaps knows
+ * DMAMaps per endpoint.  A map is recorded in the epoch window in which its
+ * IOVA was translated and ended by host address, because whoever unmaps knows
  * no IOVA.
  *
- * The same host memory may be mapped twice at once with the same length and
- * direction.  Through one IOVA the records are interchangeable.  Through
- * different IOVAs an unmap does not tell which one ended: then none of them is
- * taken out before all have ended, which may wait too long but never too
- * little.
+ * So each live map has a host address of its own (for its direction): an unmap
+ * names exactly one record.  A map of memory that is mapped already is refused,
+ * and the caller hands out a copy instead (dma-bounce.h).  Two maps that
+ * differ in nothing, those of a device model that maps twice for one request,
+ * are one record, which ends with the second of them: they go stale together,
+ * too.
  *
- * Standing maps are told apart by their owner (revoke function and opaque) as
- * well, so that a revoke function is never called for an owner that has ended
- * its maps and may be gone.
+ * Where a copy cannot be had, dma_maps_add_vague() records both as one, of
+ * which nothing is known but the number.  It counts as part of every range and
+ * as stale always, until all of them have ended: that may wait too long, but
+ * never too little.
+ *
+ * The tables are looked at without a lock held: dma_maps_next() lists what is
+ * to be looked at, dma_maps_mark() says what was found.
  */
 #ifndef SYSTEM_DMA_MAPS_H
 #define SYSTEM_DMA_MAPS_H
+
+#include "system/dma-ranges.h"
 
 typedef struct DMAMaps DMAMaps;
 
@@ -49,21 +56,34 @@ DMAMaps *dma_maps_new(void);
 /** dma_maps_free: all records are forgotten.  No other user may be left. */
 void dma_maps_free(DMAMaps *maps);
 
-/** dma_maps_add: record a map.  Any thread. */
-void dma_maps_add(DMAMaps *maps, const DMAMapInfo *info);
+/**
+ * dma_maps_add: record a map.  Any thread.
+ *
+ * Returns: false, and nothing is recorded, if the same memory is mapped in the
+ * same direction for another purpose: an unmap could not tell the two apart.
+ * Standing maps are told apart from requests, and by their owner (revoke
+ * function and opaque), so only one of the same owner is refused.
+ */
+bool dma_maps_add(DMAMaps *maps, const DMAMapInfo *info);
 
 /**
  * dma_maps_add_request: dma_maps_add() for the usual map: one request's,
  * without a PASID.  Any thread.
  */
-void dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
+bool dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
                           void *host, void *owner, uint64_t tag,
                           bool is_write);
 
 /**
- * dma_maps_remove_request: dma_maps_remove() for the usual map: the only one of
- * its memory, and nobody waits for it.  Returns: the owner of the memory; NULL
- * if the map is not like that, and nothing was done.  Any thread.
+ * dma_maps_add_vague: record a map that dma_maps_add() refuses, as one with the
+ * map that was there before.  Any thread.
+ */
+void dma_maps_add_vague(DMAMaps *maps, const DMAMapInfo *info);
+
+/**
+ * dma_maps_remove_request: dma_maps_remove() for the usual map: nobody has
+ * looked at it since it was added.  Returns: the owner of the memory; NULL if
+ * the map is not like that, and nothing was done.  Any thread.
  */
 void *dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write);
 
@@ -74,85 +94,98 @@ void *dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write);
 void *dma_maps_owner(DMAMaps *maps, const void *host);
 
 /**
- * dma_maps_remove: a map of @host, @len bytes, in this direction, has ended.
+ * dma_maps_remove: the request's map of @host in this direction has ended.
  *
- * An unmap whose length was changed by the device model in between is found by
- * host address alone; if the device model advanced the address, it is the one
- * request that has @host inside its memory, if there is just one such.  A
- * standing map is found only if no request fits; if several owners have such
- * maps, all of theirs are forgotten, not revoked: use
- * dma_maps_remove_standing().
+ * Its length is of no matter: device models change it.  If no map begins at
+ * @host, a device model has advanced its pointer: then it is the one map that
+ * has @host inside its memory, if there is just one such.
  *
- * @waited: set to how many records that someone waits for went with it
+ * @waited: set to whether someone waits for it
  * Returns: false if no such map was recorded (a bounce buffer, say).
  * Any thread.
  */
-bool dma_maps_remove(DMAMaps *maps, const void *host, uint64_t len,
-                     bool is_write, unsigned *waited);
+bool dma_maps_remove(DMAMaps *maps, const void *host, bool is_write,
+                     bool *waited);
 
 /**
  * dma_maps_remove_standing: a standing map of this owner has ended.
  *
  * Returns: false if no such map was recorded.  Any thread.
  */
-bool dma_maps_remove_standing(DMAMaps *maps, const void *host, uint64_t len,
-                              bool is_write, DMARevoke *revoke,
-                              void *revoke_opaque);
+bool dma_maps_remove_standing(DMAMaps *maps, const void *host, bool is_write,
+                              DMARevoke *revoke, void *revoke_opaque);
 
 /**
- * DMAMapStale: does this record's IOVA no longer lead to its host memory?
- * Called with the table's lock held: must not map or unmap.
- */
-typedef bool DMAMapStale(void *opaque, const DMAMapInfo *info);
-
-/**
- * dma_maps_add_pointer: a pointer to host memory that stays in use for long,
+ * dma_maps_add_pinned: a pointer to host memory that stays in use for long,
  * outside any lock.
  *
  * @pointer is set to @info->host.  When its translation has gone stale,
- * dma_maps_clear_pointers() sets it to NULL; who called that waits for the
- * pointer's readers.  So until dma_maps_remove_pointer(), which does not touch
- * @pointer.  It is not counted as a map.  Any thread.
+ * dma_maps_mark() sets it to NULL; who called that waits for the pointer's
+ * readers.  So until dma_maps_remove_pinned(), which does not touch @pointer.
+ * It is not counted as a map.  Any thread.
  */
 typedef struct DMAPointer DMAPointer;
 
-DMAPointer *dma_maps_add_pointer(DMAMaps *maps, const DMAMapInfo *info,
-                                 uint8_t **pointer);
-void dma_maps_remove_pointer(DMAMaps *maps, DMAPointer *p);
+DMAPointer *dma_maps_add_pinned(DMAMaps *maps, const DMAMapInfo *info,
+                               uint8_t **pointer);
+void dma_maps_remove_pinned(DMAMaps *maps, DMAPointer *pinned);
 
 /**
- * dma_maps_clear_pointers: set those to NULL that overlap @first .. @last and
- * are stale.  Returns: how many.  Any thread.
- */
-unsigned dma_maps_clear_pointers(DMAMaps *maps, uint64_t first, uint64_t last,
-                                 DMAMapStale *stale, void *opaque);
-
-/**
- * dma_maps_forget_tags: all maps that are recorded now, and all pointers, have
- * tag DMA_TAG_ANY: what they were translated through may be another domain's
- * from now on.  Any thread.
+ * dma_maps_forget_tags: all maps that are recorded now, pinned pointers
+ * included, have tag DMA_TAG_ANY: what they were translated through may be
+ * another domain's from now on.  Any thread.
  */
 void dma_maps_forget_tags(DMAMaps *maps);
 
 /**
  * dma_maps_count: how many maps have been added and have not ended.
+ * dma_maps_idle: is there no map, nor a pinned pointer?
  * Any thread, no lock.
  */
 unsigned dma_maps_count(DMAMaps *maps);
+bool dma_maps_idle(DMAMaps *maps);
+
+/* How far a look at what overlaps a range has come; see dma_maps_look(). */
+typedef struct DMAMapsCursor {
+    uint64_t first, last;    /* IOVA, inclusive */
+    unsigned stage;
+    DMARange at;
+} DMAMapsCursor;
+
+/* A map that somebody has a look at. */
+typedef struct DMAMapsItem {
+    DMAMapInfo info;
+    bool vague;              /* stale whatever the tables say */
+    uint64_t id;             /* our own */
+    int slot;
+} DMAMapsItem;
+
+/** dma_maps_look: begin to look at what overlaps @first .. @last (inclusive) */
+void dma_maps_look(DMAMapsCursor *cursor, uint64_t first, uint64_t last);
 
 /**
- * dma_maps_scan: find stale records that overlap @first .. @last (inclusive).
+ * dma_maps_next: the next maps that nobody waits for yet, at most @n.
  *
- * A stale request's record is stamped with @seq (unless it has a lower stamp
- * already) and is waited for from now on.  A stale standing map is
- * appended to @revoke, an array of DMAMapInfo, for the caller to revoke after
- * this returns; no later scan appends it again.
- *
- * Returns: how many records were newly stamped.  Any thread.
+ * What was recorded when the look began, and has not ended, is listed, maybe
+ * twice; what is added meanwhile may be.  Returns: how many; 0: no more.
+ * Any thread.
  */
-unsigned dma_maps_scan(DMAMaps *maps, uint64_t first, uint64_t last,
-                       DMAMapStale *stale, void *opaque, uint64_t seq,
-                       GArray *revoke);
+unsigned dma_maps_next(DMAMaps *maps, DMAMapsCursor *cursor,
+                       DMAMapsItem *items, unsigned n);
+
+typedef enum DMAMapsMark {
+    DMA_MAPS_GONE,           /* it has ended, or was marked before */
+    DMA_MAPS_WAITED,         /* a request: it is waited for from now on */
+    DMA_MAPS_REVOKE,         /* a standing map: revoke it; never listed again */
+    DMA_MAPS_CLEARED,        /* a pinned pointer: it is NULL now */
+} DMAMapsMark;
+
+/**
+ * dma_maps_mark: @item is stale.  A request is stamped with @seq, which is not
+ * lower than any stamp before.  Any thread.
+ */
+DMAMapsMark dma_maps_mark(DMAMaps *maps, const DMAMapsItem *item,
+                          uint64_t seq);
 
 /**
  * dma_maps_oldest_wait: the smallest stamp among the records waited for, or
@@ -163,25 +196,19 @@ uint64_t dma_maps_oldest_wait(DMAMaps *maps, DMAMapInfo *info);
 
 /**
  * dma_maps_abandon: give up waiting for the records stamped @seq or less.
- * They stay recorded until they are unmapped, but no later scan stamps them
- * again, unless a record may by now stand for another map.  Returns: how many.
- * Any thread.
+ * They stay recorded until they are unmapped, but are never listed again,
+ * unless they are vague.  Returns: how many.  Any thread.
  */
 unsigned dma_maps_abandon(DMAMaps *maps, uint64_t seq);
 
 /**
- * dma_maps_clear: forget all records; whoever made them is gone.  An unmap that
- * comes nevertheless finds nothing.  Returns: how many were waited for.
- * Any thread.
+ * dma_maps_clear: forget all maps; whoever made them is gone.  An unmap that
+ * comes nevertheless finds nothing.  Pinned pointers stay.  Returns: how many
+ * were waited for.  Any thread.
  */
 unsigned dma_maps_clear(DMAMaps *maps);
 
-/**
- * dma_maps_foreach: call @fn for each record, with the lock held.  A record may
- * be of a map that has ended (see above) and may stand for several.
- */
-void dma_maps_foreach(DMAMaps *maps,
-                      void (*fn)(void *opaque, const DMAMapInfo *info),
-                      void *opaque);
+/** dma_maps_steps: the work done so far, in records looked at; for tests. */
+uint64_t dma_maps_steps(DMAMaps *maps);
 
 #endif

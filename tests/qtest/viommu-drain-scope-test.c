@@ -169,6 +169,74 @@ static void test_second_of_two(const void *opaque)
     rig_free(rig);
 }
 
+/* Two requests of one page, through two IOVAs; the first to come ends. */
+static Rig *shared_page(const RigOptions *opt, bool is_write, uint64_t first,
+                        uint64_t second)
+{
+    Rig *rig = rig_new(opt);
+
+    map(rig, RIG_SPARE_IOVA, rig->page, UNIT_PAGE, UNIT_RW);
+    flush_space(rig);
+    rig_inv_wait(rig);
+    rig_hold(rig, is_write, first);
+    vblk_submit(rig->blk, is_write, RIG_SECTOR, second, RIG_LEN);
+    viommu_until(rig->unit, vblk_in_flight(rig->blk) == 2);
+    return rig;
+}
+
+static void shared_page_free(Rig *rig, bool is_write)
+{
+    if (is_write) {
+        g_assert_true(rig_disk_is(rig, RIG_BEFORE));
+    } else {
+        g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK,
+                                       RIG_LEN));
+    }
+    rig_free(rig);
+}
+
+/*
+ * Linux's zero page is mapped like that: what has ended is not waited for, and
+ * is forgotten, whatever else there is of the page.
+ */
+static void test_shared_page(const void *opaque)
+{
+    unsigned is_write;
+
+    for (is_write = 0; is_write < 2; is_write++) {
+        Rig *rig = shared_page(opaque, is_write, RIG_DATA_IOVA,
+                               RIG_SPARE_IOVA);
+
+        qtest_clock_step(rig->unit->qts, RIG_RELEASE_NS);
+        viommu_until(rig->unit, vblk_completed(rig->blk) == 2);
+        rig_unmap(rig, UNIT_RANGE);
+        done_at_once(rig);
+        rig->unit->ops->assert_no_fault(rig->unit);
+        shared_page_free(rig, is_write);
+    }
+}
+
+/* The first of the two goes stale, and it alone is waited for. */
+static void test_shared_page_stale(const void *opaque)
+{
+    unsigned is_write;
+
+    for (is_write = 0; is_write < 2; is_write++) {
+        Rig *rig = shared_page(opaque, is_write, RIG_DATA_IOVA,
+                               RIG_SPARE_IOVA);
+
+        rig_unmap(rig, UNIT_RANGE);
+        if (!expect_corruption()) {
+            rig_assert_pending(rig);
+            qtest_clock_step(rig->unit->qts, RIG_RELEASE_NS);
+            viommu_until(rig->unit, vblk_completed(rig->blk) == 2);
+            rig_inv_wait(rig);
+        }
+        rig_release(rig);
+        shared_page_free(rig, is_write);
+    }
+}
+
 /* The device's context entry goes away: everything it maps is stale. */
 static void test_detach(const void *opaque)
 {
@@ -233,6 +301,8 @@ int main(int argc, char **argv)
     rig_add("scope", "same-memory", false, test_same_memory);
     rig_add("scope", "other-memory", false, test_other_memory);
     rig_add("scope", "second-of-two", false, test_second_of_two);
+    rig_add("scope", "shared-page", false, test_shared_page);
+    rig_add("scope", "shared-page-stale", false, test_shared_page_stale);
     rig_add("scope", "detach", false, test_detach);
     qtest_add_data_func("/viommu/scope/permission/keeps-write", &keeps_write,
                         test_permission);

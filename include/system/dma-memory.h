@@ -1,0 +1,95 @@
+/*
+ * In-flight DMA: what the memory core calls, and what it gives in turn
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * For system/physmem.c and system/dma-*.c alone; the contract for vIOMMUs and
+ * devices is dma-inflight.h.
+ */
+#ifndef SYSTEM_DMA_MEMORY_H
+#define SYSTEM_DMA_MEMORY_H
+
+#include "system/dma-inflight.h"
+
+/*
+ * A short access (translate and copy) is bracketed by an epoch slot when the
+ * address space is behind a vIOMMU and the thread does not hold the BQL; with
+ * the BQL it cannot overlap an invalidation.
+ */
+
+typedef struct DMAShortAccess DMAShortAccess;
+
+static inline DMAShortAccess *dma_short_access_begin(bool tracked)
+{
+    if (likely(!tracked) || bql_locked()) {
+        return NULL;
+    }
+    dma_epoch_enter();
+    /* Not a pointer to anything: it only has to differ from NULL. */
+    return (DMAShortAccess *)(uintptr_t)1;
+}
+
+static inline void dma_short_access_end(DMAShortAccess *unused)
+{
+    dma_epoch_exit();
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
+
+#define DMA_SHORT_ACCESS_GUARD(tracked)                                 \
+    g_autoptr(DMAShortAccess) dma_short_access_ G_GNUC_UNUSED =         \
+        dma_short_access_begin(tracked)
+
+/*
+ * What the translation cache answers; for accesses without a PASID.  Any
+ * thread.
+ *
+ * dma_fast_translate: as address_space_translate(); NULL: ask that.  In a
+ * slot, and an RCU read section.
+ * dma_fast_map: as address_space_map(), and recorded; NULL: ask that.
+ * dma_fast_unmap: as address_space_unmap(); false: ask that.
+ * dma_ram_written: @len bytes at @offset of the RAM @mr were written.
+ */
+MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
+                                 hwaddr *xlat, hwaddr *plen, bool is_write);
+void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write);
+bool dma_fast_unmap(AddressSpace *as, void *buffer, bool is_write,
+                    hwaddr access_len);
+void dma_ram_written(MemoryRegion *mr, hwaddr offset, hwaddr len);
+
+/*
+ * address_space_read() and _write() of an address space behind a vIOMMU, and
+ * the memory core's own, which know nothing of it.
+ */
+MemTxResult dma_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
+                     void *buf, hwaddr len);
+MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
+                      const void *buf, hwaddr len);
+MemTxResult address_space_read_untracked(AddressSpace *as, hwaddr addr,
+                                         MemTxAttrs attrs, void *buf,
+                                         hwaddr len);
+MemTxResult address_space_write_untracked(AddressSpace *as, hwaddr addr,
+                                          MemTxAttrs attrs, const void *buf,
+                                          hwaddr len);
+
+/* The system memory's flat view, with a reference, and to give that back. */
+FlatView *dma_ram_view_get(void);
+void dma_ram_view_put(FlatView *view);
+
+/*
+ * address_space_map() and _unmap() of an address space behind a vIOMMU.
+ * dma_unmap(): @revoke, @opaque: of a standing map.  Returns: false if @buffer
+ * is a bounce buffer of the memory core.
+ * address_space_map_untracked: the memory core's own, which records nothing.
+ */
+void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
+              MemTxAttrs attrs);
+bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
+               hwaddr access_len, DMARevoke *revoke, void *opaque);
+void *address_space_map_untracked(AddressSpace *as, hwaddr addr, hwaddr *plen,
+                                  bool is_write, MemTxAttrs attrs);
+
+/* dma_unpin: @cache is being destroyed.  Any thread. */
+void dma_unpin(MemoryRegionCache *cache);
+
+#endif
