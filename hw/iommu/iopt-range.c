@@ -142,9 +142,9 @@ static bool walk_table(RangeWalk *r, const RangeStage *s, uint64_t base,
 
             if (e.leaf) {
                 res.addr = e.addr;
-                res.perm = e.can;
+                res.perm = r->w.mem->as_is ? e.now : e.can;
                 res.global = e.global;
-                on = walk_leaf(r, s, addr, end, &res);
+                on = !res.perm || walk_leaf(r, s, addr, end, &res);
             } else {
                 on = walk_table(r, s, e.addr, level - 1, e.inherited, addr,
                                 end);

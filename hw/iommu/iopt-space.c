@@ -152,6 +152,10 @@ static IOPTFault settle_entry(IOPTWalk *w, const IOPTTable *table,
         if (e->now && !(access & ~e->now)) {
             break;
         }
+        if (w->mem->as_is) {
+            return access & IOPT_WRITE ? IOPT_FAULT_PERMISSION :
+                                         IOPT_FAULT_ACCESS_FLAG;
+        }
         value = access & IOPT_WRITE ? e->dirty : e->accessed;
         if (w->update && value == out->entry) {
             /* To be written only, and this is no write. */
@@ -176,7 +180,7 @@ static IOPTFault settle_entry(IOPTWalk *w, const IOPTTable *table,
     if (tries == MAX_UPDATES) {
         return IOPT_FAULT_READ_TABLE;
     }
-    if (!w->update) {
+    if (!w->update && !w->mem->as_is) {
         e->now = e->can;
     }
     return IOPT_OK;

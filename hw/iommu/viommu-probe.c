@@ -48,6 +48,7 @@ DMAProbe *viommu_probe_begin(void *opaque, uint32_t pid, bool as_is)
     /* It is no access: no table is written for it. */
     probe->mem = (IOPTMem) {
         .read = probe_read_entry,
+        .as_is = as_is,
         .opaque = probe,
     };
     viommu_resolve_now(ep, viommu_pasid_of(ep->viommu, pid), &probe->config);

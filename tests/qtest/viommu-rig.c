@@ -125,8 +125,16 @@ static void start(Rig *rig)
     }
     qtest_memset(unit->qts, rig->ring, 0, UNIT_PAGE);
     viommu_fill(unit, rig->page, RIG_BEFORE, RIG_LEN);
-    rig->blk = vblk_new(unit, rig->sid, "disk", rig->ring,
-                        rig->opt.untranslated ? rig->ring : RIG_RING_IOVA);
+    if (rig->opt.used_apart) {
+        uint64_t used = unit_alloc(unit, 1);
+
+        map(rig, RIG_USED_IOVA, used);
+        rig->blk = vblk_new_used(unit, rig->sid, "disk", rig->ring,
+                                 RIG_RING_IOVA, used, RIG_USED_IOVA);
+    } else {
+        rig->blk = vblk_new(unit, rig->sid, "disk", rig->ring,
+                            rig->opt.untranslated ? rig->ring : RIG_RING_IOVA);
+    }
     /* Use up what the throttle lets through at once. */
     vblk_submit(rig->blk, false, 0,
                 rig->opt.untranslated ? rig->spare : RIG_SPARE_IOVA, RIG_LEN);

@@ -14,6 +14,7 @@
 
 #define RIG_RING_IOVA   0x10000000ULL
 #define RIG_SPARE_IOVA  0x10001000ULL   /* mapped, for unrelated requests */
+#define RIG_USED_IOVA   0x10002000ULL   /* the used ring, if apart */
 #define RIG_DATA_IOVA   0x20000000ULL
 #define RIG_LEN         4096
 #define RIG_SECTOR      8               /* of the request under test */
@@ -32,6 +33,7 @@ typedef struct RigOptions {
     bool untranslated;       /* leave translation off; IOVAs are GPAs */
     bool behind_port;        /* hot-pluggable, on bus 1 */
     bool fast;               /* hold nothing up for long */
+    bool used_apart;         /* nothing but the used ring is in its page */
     const char *props;       /* properties of the vIOMMU; NULL: none */
     const char *args;        /* more arguments; NULL: none */
 } RigOptions;

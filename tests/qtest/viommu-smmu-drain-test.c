@@ -153,6 +153,121 @@ static void test_cfgi_only(const void *opaque)
     rig_free(rig);
 }
 
+/*
+ * A page that the hardware has to mark accessed or dirty again is stale (IHI
+ * 0070 3.13): what is in flight to it is waited for, and what comes later marks
+ * it.
+ */
+#define HTTU_AF     GINT_TO_POINTER(0)
+#define HTTU_DIRTY  GINT_TO_POINTER(1)
+
+static uint64_t rig_cd(Rig *rig)
+{
+    SMMU *smmu = smmu_of(rig);
+
+    return qtest_readq(smmu->qts, smmu_ste(smmu, rig->sid)) & 0xffffffffffc0ULL;
+}
+
+/* Address of the level 3 entry; 39 bits, 4 KiB pages: begins at level 1 */
+static uint64_t rig_pte(Rig *rig, uint64_t iova)
+{
+    uint64_t table = qtest_readq(rig->unit->qts, rig_cd(rig) + 8);
+    int shift;
+
+    for (shift = 30; ; shift -= 9) {
+        uint64_t at = (table & 0xfffffffff000ULL) + (iova >> shift & 511) * 8;
+
+        if (shift == 12) {
+            return at;
+        }
+        table = qtest_readq(rig->unit->qts, at);
+    }
+}
+
+static Rig *httu_rig(void)
+{
+    RigOptions opt = {
+        .form = SMMU_FORM_SYNC, .props = "httu=dirty", .used_apart = true,
+    };
+    Rig *rig = rig_new(&opt);
+    SMMU *smmu = smmu_of(rig);
+    uint64_t cd = rig_cd(rig);
+
+    qtest_writeq(smmu->qts, cd, qtest_readq(smmu->qts, cd) |
+                                SMMU_CD0_HA | SMMU_CD0_HD);
+    smmu_cmd(smmu, SMMU_CMD_CFGI_CD | SMMU_CMD_SID(rig->sid), SMMU_CMD1_LEAF);
+    return rig;
+}
+
+/* Software clears the page's access flag or dirty state. */
+static void httu_clear(Rig *rig, uint64_t iova, bool dirty)
+{
+    uint64_t at = rig_pte(rig, iova);
+    uint64_t pte = qtest_readq(rig->unit->qts, at);
+
+    pte = dirty ? pte | LPAE_DBM | LPAE_AP_RO : pte & ~LPAE_AF;
+    qtest_writeq(rig->unit->qts, at, pte);
+    rig_inv(rig, UNIT_RANGE, rig->space, iova, 0);
+}
+
+static bool httu_is_marked(Rig *rig, uint64_t iova, bool dirty)
+{
+    uint64_t pte = qtest_readq(rig->unit->qts, rig_pte(rig, iova));
+
+    return (pte & LPAE_AF) && (!dirty || !(pte & LPAE_AP_RO));
+}
+
+static void test_httu_in_flight(const void *opaque)
+{
+    bool dirty = opaque == HTTU_DIRTY;
+    Rig *rig = httu_rig();
+
+    rig_hold(rig, !dirty, rig->data_iova);
+    httu_clear(rig, rig->data_iova, dirty);
+    rig_assert_pending(rig);
+    rig_release(rig);
+    rig_inv_wait(rig);
+    g_assert_false(httu_is_marked(rig, rig->data_iova, dirty));
+    rig_hold(rig, !dirty, rig->data_iova);
+    g_assert_true(httu_is_marked(rig, rig->data_iova, dirty));
+    rig_release(rig);
+    smmu_assert_no_event(smmu_of(rig));
+    rig_free(rig);
+}
+
+/* Clean again: that is no matter to who only reads. */
+static void test_httu_reader(void)
+{
+    Rig *rig = httu_rig();
+
+    rig_hold(rig, true, rig->data_iova);
+    httu_clear(rig, rig->data_iova, true);
+    rig_assert_done(rig);
+    rig_release(rig);
+    rig_free(rig);
+}
+
+/* The used ring, whose address is kept */
+static void test_httu_ring(const void *opaque)
+{
+    bool dirty = opaque == HTTU_DIRTY;
+    Rig *rig = httu_rig();
+    unsigned round;
+
+    for (round = 0; round < 2; round++) {
+        rig_hold(rig, false, rig->data_iova);
+        rig_release(rig);
+        httu_clear(rig, RIG_USED_IOVA, dirty);
+        rig_inv_wait(rig);
+        g_assert_false(httu_is_marked(rig, RIG_USED_IOVA, dirty));
+        rig_hold(rig, false, rig->data_iova);
+        rig_release(rig);
+        g_assert_true(httu_is_marked(rig, RIG_USED_IOVA, dirty));
+    }
+    smmu_assert_no_event(smmu_of(rig));
+    rig_free(rig);
+}
+
 /* A stream whose accesses are made privileged is in its space all the same. */
 static void test_privcfg(const void *opaque)
 {
@@ -417,6 +532,17 @@ int main(int argc, char **argv)
     qtest_add_data_func("/viommu/smmu/drain/cfgi/cd-all",
                         GINT_TO_POINTER(SMMU_CMD_CFGI_CD_ALL),
                         test_cfgi_only);
+    if (viommu_offers("arm-smmuv3", "httu")) {
+        qtest_add_data_func("/viommu/smmu/drain/httu/in-flight/accessed",
+                            HTTU_AF, test_httu_in_flight);
+        qtest_add_data_func("/viommu/smmu/drain/httu/in-flight/dirty",
+                            HTTU_DIRTY, test_httu_in_flight);
+        qtest_add_func("/viommu/smmu/drain/httu/reader", test_httu_reader);
+        qtest_add_data_func("/viommu/smmu/drain/httu/ring/accessed", HTTU_AF,
+                            test_httu_ring);
+        qtest_add_data_func("/viommu/smmu/drain/httu/ring/dirty", HTTU_DIRTY,
+                            test_httu_ring);
+    }
     qtest_add_func("/viommu/smmu/drain/gbpa", test_gbpa);
     qtest_add_func("/viommu/smmu/drain/off/waits", test_off);
     qtest_add_func("/viommu/smmu/drain/off/idle", test_off_idle);

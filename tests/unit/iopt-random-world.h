@@ -446,6 +446,30 @@ static void check_writes(World *w, RefWalk *rw, uint64_t iova,
     g_array_free(want, true);
 }
 
+/*
+ * With the entries as they are, an access succeeds if it does so without an
+ * update; a walk of the range that is this byte says so, too.
+ */
+static void check_as_is(World *w, const IOPTSpace *space, const RefSpace *ref,
+                        uint64_t iova, unsigned rights, bool still)
+{
+    GArray *visits = g_array_new(false, false, sizeof(Visited));
+    IOPTSpace with = *space;
+    IOPTResult res;
+
+    with.attrs = ref->attrs;
+    g_assert_true(still == (iopt_space_walk(&with, iova, rights, as_is_mem(w),
+                                            &res) == IOPT_OK));
+    iopt_space_walk_range(&with, iova, iova, as_is_mem(w), record_visit,
+                          visits);
+    g_assert_cmpuint(w->writes->len, ==, 0);
+    if (visits->len && iopt_space_iova(space, iova) == iova) {
+        g_assert_true(still == !(rights & ~g_array_index(visits, Visited,
+                                                         0).res.perm));
+    }
+    g_array_free(visits, true);
+}
+
 static void check_point(World *w, IOPTSpace *space, const RefSpace *ref,
                         uint64_t iova)
 {
@@ -500,8 +524,11 @@ static void check_point(World *w, IOPTSpace *space, const RefSpace *ref,
         if (rw.probe) {
             g_assert_cmpuint(w->writes->len, ==, 0);
         } else {
+            bool still = ok && !w->writes->len;
+
             check_writes(w, &rw, iova, rights, ok);
             world_undo(w);
+            check_as_is(w, space, ref, iova, rights, still);
         }
     }
 }

@@ -107,6 +107,15 @@ static inline const IOPTMem *probe_mem(World *w)
     return &mem;
 }
 
+/* A probe of the entries as they are */
+static inline const IOPTMem *as_is_mem(World *w)
+{
+    static IOPTMem mem = { .read = world_read, .as_is = true };
+
+    mem.opaque = w;
+    return &mem;
+}
+
 static inline const IOPTMem *update_mem(World *w)
 {
     static IOPTMem mem = { .read = world_read, .update = world_update };

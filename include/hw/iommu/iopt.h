@@ -190,6 +190,11 @@ typedef struct IOPTMem {
      */
     bool (*update)(void *opaque, uint64_t addr, uint64_t *expected,
                    uint64_t value);
+    /*
+     * A probe: would it succeed with the entries as they are?  What needs an
+     * update first, in either stage, is refused; of a range it is a hole.
+     */
+    bool as_is;
     void *opaque;
 } IOPTMem;
 
@@ -232,7 +237,7 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
  * iopt_space_walk_range: iopt_walk_range() through all stages, of @first ..
  * @last as a whole: what no table covers is a hole.
  *
- * It is a probe, of attributes @space->attrs.  A leaf is visited in pieces of
+ * It is a probe, of attributes @space->attrs: without @mem->update.  A leaf is visited in pieces of
  * the smaller page of the stages.  The entries read of both stages, and of both
  * halves, count against @space->table.max_reads.
  */
