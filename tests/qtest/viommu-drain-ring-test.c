@@ -9,6 +9,7 @@
  */
 #include "qemu/osdep.h"
 #include "standard-headers/linux/virtio_config.h"
+#include "standard-headers/linux/virtio_pci.h"
 #include "viommu-rig.h"
 
 #define DEVFN       (5 << 3)
@@ -21,6 +22,7 @@
 /* An indirect table of three descriptors whose second one crosses */
 #define TABLE_IOVA  0x38000000ULL
 #define TABLE_OFF   (UNIT_PAGE - 24)
+#define AVAIL_IDX   (0x200 + 2)         /* in a VBlk's page */
 #define FILLER      0x5a
 #define LEN         4096
 
@@ -160,6 +162,27 @@ static void test_indirect(const void *opaque)
     ring_free(r);
 }
 
+/*
+ * A ring that the device gives up: it needs a reset, and says so by interrupt.
+ * From an iothread, too, which may not raise one itself.
+ */
+static void test_given_up(const void *opaque)
+{
+    Ring *r = ring_new(opaque);
+    QPCIDevice *pci = r->blk->pci->pdev;
+    uint8_t isr = 0;
+
+    /* Descriptors of size 0 */
+    qtest_writew(r->unit->qts, r->blk->gpa + AVAIL_IDX, 1);
+    qpci_io_writew(pci, r->blk->pci->bar, r->blk->notify, 0);
+    viommu_until(r->unit, vblk_device_status(r->blk) &
+                          VIRTIO_CONFIG_S_NEEDS_RESET);
+    viommu_until(r->unit, (isr |= qpci_io_readb(pci, r->blk->pci->bar,
+                                    r->blk->pci->isr_cfg_offset)) &
+                          VIRTIO_PCI_ISR_CONFIG);
+    ring_free(r);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -169,6 +192,7 @@ int main(int argc, char **argv)
         { "used", test_used },
         { "half", test_half },
         { "indirect", test_indirect },
+        { "given-up", test_given_up },
     };
     size_t i;
 
