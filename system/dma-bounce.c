@@ -93,12 +93,6 @@ void dma_bounce_free(DMABounce *bounce)
     }
 }
 
-/* The last byte; addresses do not wrap. */
-static hwaddr bounce_last(hwaddr addr, hwaddr len)
-{
-    return len - 1 > HWADDR_MAX - addr ? HWADDR_MAX : addr + (len - 1);
-}
-
 /*
  * Under the lock: @map is in flight, or (@count -1) is not any more, or is
  * forgotten.
@@ -113,7 +107,7 @@ static void bounce_account(DMABounce *bounce, BouncedMap *map, int count)
     if (count > 0) {
         map->range = (DMARange) {
             .first = map->addr,
-            .last = bounce_last(map->addr, map->len),
+            .last = dma_range_last(map->addr, map->len),
             .key = { (uintptr_t)map->buffer },
         };
         dma_ranges_insert(&bounce->writes, &map->range);
@@ -136,7 +130,7 @@ void *dma_bounce_share(DMABounce *bounce, hwaddr addr, hwaddr len)
         return NULL;
     }
     QEMU_LOCK_GUARD(&bounce->lock);
-    range = dma_ranges_around(&bounce->writes, addr, bounce_last(addr, len));
+    range = dma_ranges_around(&bounce->writes, addr, dma_range_last(addr, len));
     if (!range) {
         return NULL;
     }
@@ -226,7 +220,7 @@ void *dma_bounce_map(DMABounce *bounce, AddressSpace *as, hwaddr addr,
 void dma_bounce_written(DMABounce *bounce, hwaddr addr, const void *data,
                         hwaddr len)
 {
-    hwaddr end = bounce_last(addr, len);
+    hwaddr end = dma_range_last(addr, len);
     DMARange *range = NULL;
 
     if (!qatomic_read(&bounce->nr_writes)) {

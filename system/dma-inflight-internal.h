@@ -139,12 +139,6 @@ void dma_scan_cancel_all(DMADrain *drain);
 /* dma_fence_timer: a QEMUTimerCB; @opaque is the drain. */
 void dma_fence_timer(void *opaque);
 
-/* The last of @len bytes from @first on; addresses do not wrap. */
-static inline hwaddr dma_range_last(hwaddr first, hwaddr len)
-{
-    return len - 1 > HWADDR_MAX - first ? HWADDR_MAX : first + (len - 1);
-}
-
 /*
  * dma_ram_init: begin to watch the memory map.  BQL.
  *

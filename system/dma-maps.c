@@ -81,16 +81,9 @@ static Slot *slot_at(DMAMaps *maps, const void *host)
     return &maps->slots[maps_hash(host) & (SLOTS - 1)];
 }
 
-static void count_maps(DMAMaps *maps, int n)
+static void maps_count_add(DMAMaps *maps, int n)
 {
     qatomic_store_release(&maps->count, maps->count + n);
-}
-
-static uint64_t last_of(uint64_t first, uint64_t len)
-{
-    uint64_t span = len ? len - 1 : 0;
-
-    return span > UINT64_MAX - first ? UINT64_MAX : first + span;
 }
 
 /* Records */
@@ -119,7 +112,8 @@ static void record_list(DMAMaps *maps, Record *r)
     r->state = RECORD_IDLE;
     r->by_iova = (DMARange) {
         .first = r->vague ? 0 : r->info.iova,
-        .last = r->vague ? UINT64_MAX : last_of(r->info.iova, r->info.len),
+        .last = r->vague ? UINT64_MAX :
+                           dma_range_last(r->info.iova, r->info.len),
         .key = { r->id },
     };
     dma_ranges_insert(r->vague ? &maps->vague : &maps->by_iova, &r->by_iova);
@@ -155,7 +149,7 @@ static Record *record_new(DMAMaps *maps, const DMAMapInfo *info)
     record_init(maps, r, info);
     r->by_host = (DMARange) {
         .first = (uintptr_t)info->host,
-        .last = last_of((uintptr_t)info->host, info->len),
+        .last = dma_range_last((uintptr_t)info->host, info->len),
         .key = { (uintptr_t)info->revoke, (uintptr_t)info->revoke_opaque },
     };
     dma_ranges_insert(record_hosts(maps, info), &r->by_host);
@@ -177,7 +171,7 @@ static uint64_t record_tag(const DMAMaps *maps, const Record *r)
 }
 
 /* Are the two translated alike, whatever the tables come to say? */
-static bool same_translation(const DMAMapInfo *a, const DMAMapInfo *b)
+static bool maps_same_translation(const DMAMapInfo *a, const DMAMapInfo *b)
 {
     return a->iova == b->iova && a->len == b->len && a->pasid == b->pasid;
 }
@@ -186,7 +180,7 @@ static bool same_translation(const DMAMapInfo *a, const DMAMapInfo *b)
 static bool record_share(DMAMaps *maps, Record *r, const DMAMapInfo *info)
 {
     if (r->state != RECORD_IDLE || r->vague ||
-        !same_translation(&r->info, info)) {
+        !maps_same_translation(&r->info, info)) {
         return false;
     }
     if (record_tag(maps, r) != info->tag) {
@@ -276,7 +270,7 @@ static inline bool slot_remove(DMAMaps *maps, const void *host, bool is_write)
         return false;
     }
     slot_free(maps, s);
-    count_maps(maps, -1);
+    maps_count_add(maps, -1);
     return true;
 }
 
@@ -286,7 +280,7 @@ static inline bool slot_remove(DMAMaps *maps, const void *host, bool is_write)
  * What no slot took.  @vague: it is not refused but made one with what is
  * there.  Lock held.
  */
-static bool add_record(DMAMaps *maps, const DMAMapInfo *info, bool vague)
+static bool maps_add_record(DMAMaps *maps, const DMAMapInfo *info, bool vague)
 {
     Slot *s = slot_at(maps, info->host);
     Record *r;
@@ -296,7 +290,7 @@ static bool add_record(DMAMaps *maps, const DMAMapInfo *info, bool vague)
         DMAMapInfo old;
 
         slot_info(s, &old);
-        if (!vague && !same_translation(&old, info)) {
+        if (!vague && !maps_same_translation(&old, info)) {
             return false;
         }
         r = slot_spill(maps, s);
@@ -311,13 +305,14 @@ static bool add_record(DMAMaps *maps, const DMAMapInfo *info, bool vague)
         }
         record_blur(maps, r);
     }
-    count_maps(maps, 1);
+    maps_count_add(maps, 1);
     return true;
 }
 
 static __attribute__((noinline))
-bool add_request_slowly(DMAMaps *maps, uint64_t iova, uint64_t len, void *host,
-                        void *owner, uint64_t tag, bool is_write)
+bool maps_add_request_slowly(DMAMaps *maps, uint64_t iova, uint64_t len,
+                             void *host, void *owner, uint64_t tag,
+                             bool is_write)
 {
     DMAMapInfo info = {
         .iova = iova,
@@ -328,7 +323,7 @@ bool add_request_slowly(DMAMaps *maps, uint64_t iova, uint64_t len, void *host,
         .is_write = is_write,
     };
 
-    return add_record(maps, &info, false);
+    return maps_add_record(maps, &info, false);
 }
 
 bool dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
@@ -339,9 +334,9 @@ bool dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
 
     dma_lock(&maps->lock);
     if (likely(slot_add(maps, iova, len, host, owner, tag, 0, is_write))) {
-        count_maps(maps, 1);
+        maps_count_add(maps, 1);
     } else {
-        ok = add_request_slowly(maps, iova, len, host, owner, tag, is_write);
+        ok = maps_add_request_slowly(maps, iova, len, host, owner, tag, is_write);
     }
     dma_unlock(&maps->lock);
     return ok;
@@ -355,9 +350,9 @@ bool dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
     if (!info->revoke &&
         slot_add(maps, info->iova, info->len, info->host, info->owner,
                  info->tag, info->pasid, info->is_write)) {
-        count_maps(maps, 1);
+        maps_count_add(maps, 1);
     } else {
-        ok = add_record(maps, info, false);
+        ok = maps_add_record(maps, info, false);
     }
     dma_unlock(&maps->lock);
     return ok;
@@ -366,7 +361,7 @@ bool dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
 void dma_maps_add_vague(DMAMaps *maps, const DMAMapInfo *info)
 {
     dma_lock(&maps->lock);
-    add_record(maps, info, true);
+    maps_add_record(maps, info, true);
     dma_unlock(&maps->lock);
 }
 
@@ -393,7 +388,7 @@ static bool record_end_one(DMAMaps *maps, Record *r)
 {
     bool waited = r->state == RECORD_WAITED;
 
-    count_maps(maps, -1);
+    maps_count_add(maps, -1);
     if (--r->maps) {
         return false;
     }
@@ -418,7 +413,7 @@ void *dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write)
  * A pointer that was advanced: the one request's map that has it inside, or
  * NULL.  Lock held.
  */
-static Record *find_around(DMAMaps *maps, const void *host, bool is_write)
+static Record *record_find_around(DMAMaps *maps, const void *host, bool is_write)
 {
     DMARanges *hosts = &maps->by_host[is_write][false];
     uint64_t at = (uintptr_t)host;
@@ -453,7 +448,7 @@ bool dma_maps_remove(DMAMaps *maps, const void *host, bool is_write,
     dma_lock(&maps->lock);
     ok = slot_remove(maps, host, is_write);
     if (!ok) {
-        r = record_find(maps, &info) ?: find_around(maps, host, is_write);
+        r = record_find(maps, &info) ?: record_find_around(maps, host, is_write);
     }
     if (r) {
         *waited = record_end_one(maps, r);
@@ -575,7 +570,7 @@ void dma_maps_look(DMAMapsCursor *cursor, uint64_t first, uint64_t last)
 }
 
 /* All live slots that overlap: there are few enough.  At most SLOTS of them. */
-static unsigned look_at_slots(DMAMaps *maps, DMAMapsCursor *cursor,
+static unsigned maps_look_at_slots(DMAMaps *maps, DMAMapsCursor *cursor,
                               DMAMapsItem *items, unsigned n)
 {
     unsigned i = cursor->at.first, found = 0;
@@ -586,7 +581,7 @@ static unsigned look_at_slots(DMAMaps *maps, DMAMapsCursor *cursor,
         if (!(maps->live[i / 64] >> i % 64)) {
             i |= 63;
         } else if (s->host && s->iova <= cursor->last &&
-                   last_of(s->iova, s->len) >= cursor->first) {
+                   dma_range_last(s->iova, s->len) >= cursor->first) {
             items[found] = (DMAMapsItem) { .id = s->version, .slot = i };
             slot_info(s, &items[found++].info);
         }
@@ -599,7 +594,7 @@ static unsigned look_at_slots(DMAMaps *maps, DMAMapsCursor *cursor,
     return found;
 }
 
-static unsigned look_at_records(DMAMaps *maps, DMAMapsCursor *cursor,
+static unsigned maps_look_at_records(DMAMaps *maps, DMAMapsCursor *cursor,
                                 DMAMapsItem *items, unsigned n)
 {
     DMARanges *set = cursor->stage == LOOK_VAGUE ? &maps->vague :
@@ -637,8 +632,8 @@ unsigned dma_maps_next(DMAMaps *maps, DMAMapsCursor *cursor,
     dma_lock(&maps->lock);
     while (!found && cursor->stage < LOOK_END) {
         found = cursor->stage == LOOK_SLOTS ?
-                look_at_slots(maps, cursor, items, n) :
-                look_at_records(maps, cursor, items, n);
+                maps_look_at_slots(maps, cursor, items, n) :
+                maps_look_at_records(maps, cursor, items, n);
     }
     dma_unlock(&maps->lock);
     return found;

@@ -34,9 +34,9 @@
 
 /*
  * The work of a slice, in table entries that are read, and what a map costs
- * beside these.  A slice takes a few hundred microseconds.
+ * beside these.  A slice takes about a millisecond.
  */
-#define SCAN_SLICE      16384
+#define SCAN_SLICE      32768
 #define SCAN_MAP_STEPS  16
 
 /* A slice is not begun anew within this time, ns, but by a bottom half. */

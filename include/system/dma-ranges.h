@@ -29,6 +29,14 @@ typedef struct DMARanges {
     uint64_t steps;          /* ranges looked at so far; for tests */
 } DMARanges;
 
+/* The last of @len bytes (0 counts as 1) from @first on, which do not wrap. */
+static inline uint64_t dma_range_last(uint64_t first, uint64_t len)
+{
+    uint64_t span = len ? len - 1 : 0;
+
+    return span > UINT64_MAX - first ? UINT64_MAX : first + span;
+}
+
 void dma_ranges_init(DMARanges *set);
 
 /** dma_ranges_insert: no range in @set may have the same first and key. */

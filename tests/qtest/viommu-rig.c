@@ -151,6 +151,9 @@ Rig *rig_new(const RigOptions *opt)
 
     rig->opt = *opt;
     rig->image = rig_make_image();
+    if (opt->image_size) {
+        g_assert_cmpint(truncate(rig->image, opt->image_size), ==, 0);
+    }
     args = rig_args(opt, rig->image);
     rig->unit = unit = unit_ops()->start(opt->form, opt->props ?: "", args);
     if (!opt->fast) {

@@ -33,6 +33,7 @@ typedef struct RigOptions {
     bool untranslated;       /* leave translation off; IOVAs are GPAs */
     bool behind_port;        /* hot-pluggable, on bus 1 */
     bool fast;               /* hold nothing up for long */
+    uint64_t image_size;     /* bytes, a hole at its end; 0: a small one */
     bool used_apart;         /* nothing but the used ring is in its page */
     const char *props;       /* properties of the vIOMMU; NULL: none */
     const char *args;        /* more arguments; NULL: none */

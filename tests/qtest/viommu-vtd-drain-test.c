@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include "viommu-rig.h"
 #include "viommu-vtd.h"
 
@@ -221,8 +222,103 @@ static void test_timeout_again(void)
     rig_free(rig);
 }
 
+/*
+ * One request of very much memory in pages of 4 KiB, whose translation does not
+ * change: the scan for it is done in slices, and from a limit on it is waited
+ * for, as if it were stale.
+ */
+#define BIG_IOVA    0x80000000ULL
+
+static void map_big(Rig *rig, uint64_t size)
+{
+    VTD *vtd = container_of(rig->unit, VTD, unit);
+    uint64_t gpa = QEMU_ALIGN_UP(vtd->next, UNIT_LARGE);
+    uint64_t at, table[512];
+    unsigned i;
+
+    vtd->next = gpa + size;
+    for (at = 0; at < size; at += UNIT_LARGE) {
+        for (i = 0; i < ARRAY_SIZE(table); i++) {
+            table[i] = cpu_to_le64((gpa + at + i * UNIT_PAGE) | VTD_PTE_RW);
+        }
+        qtest_memwrite(vtd->qts, vtd_pte(vtd, vtd_domain_of(rig->space),
+                                         BIG_IOVA + at, 1),
+                       table, sizeof(table));
+    }
+}
+
+static unsigned count_slices(const char *log)
+{
+    g_autofree char *text = NULL;
+    unsigned n = 0;
+    char *at;
+
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    for (at = text; (at = strstr(at, "dma_drain_scan ")); at++) {
+        n++;
+    }
+    return n;
+}
+
+typedef struct Big {
+    uint64_t mib;
+    unsigned requests;
+    unsigned slices;         /* at least */
+    bool waits;
+} Big;
+
+static void test_big(const void *opaque)
+{
+    const Big *big = opaque;
+    g_autofree char *log = NULL;
+    g_autofree char *args = NULL;
+    int fd = g_file_open_tmp("viommu-log-XXXXXX", &log, NULL);
+    RigOptions opt = { .form = VTD_QUEUED, .image_size = 512 << 20 };
+    unsigned i, before;
+    Rig *rig;
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    args = g_strdup_printf("-trace dma_drain_scan -D %s", log);
+    opt.args = args;
+    rig = rig_new(&opt);
+    map_big(rig, big->mib * big->requests << 20);
+    rig_inv(rig, UNIT_ALL, rig->space, 0, 0);
+    rig_inv_wait(rig);
+    for (i = 0; i < big->requests; i++) {
+        vblk_submit(rig->blk, false, RIG_SECTOR,
+                    BIG_IOVA + i * (big->mib << 20), big->mib << 20);
+    }
+    viommu_until(rig->unit, vblk_in_flight(rig->blk) == big->requests);
+    before = count_slices(log);
+    rig_inv(rig, UNIT_SPACE, rig->space, 0, 0);
+    if (big->waits && !expect_corruption()) {
+        rig_assert_pending(rig);
+        for (i = 0; i < big->requests; i++) {
+            qtest_clock_step(rig->unit->qts, RIG_RELEASE_NS);
+            viommu_turns(rig->unit);
+        }
+        rig_inv_wait(rig);
+    } else {
+        rig_assert_done(rig);
+    }
+    if (!expect_corruption()) {
+        g_assert_cmpuint(count_slices(log) - before, >=, big->slices);
+    }
+    for (i = 0; i < big->requests; i++) {
+        qtest_clock_step(rig->unit->qts, RIG_RELEASE_NS);
+        viommu_turns(rig->unit);
+    }
+    rig->unit->ops->assert_no_fault(rig->unit);
+    rig_free(rig);
+    unlink(log);
+}
+
 int main(int argc, char **argv)
 {
+    static const Big slices = { 64, 3, 2, false };
+    static const Big limit = { 300, 1, 1, true };
+
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/scope/queued/order", test_queue_order);
     qtest_add_func("/viommu/scope/register/live", test_registers_live);
@@ -231,5 +327,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/scope/disable/enable", test_disable_enable);
     qtest_add_func("/viommu/scope/disable/reset", test_disable_reset);
     qtest_add_func("/viommu/scope/srtp/again", test_timeout_again);
+    qtest_add_data_func("/viommu/scope/big/slices", &slices, test_big);
+    qtest_add_data_func("/viommu/scope/big/limit", &limit, test_big);
     return g_test_run();
 }
