@@ -94,14 +94,25 @@ static void set_features(Disk *d, uint64_t features)
     policy_set_features(d->dev, features);
 }
 
-static bool answered(Disk *d)
+static bool answered(Disk *d, unsigned n)
 {
     g_autofree char *id = g_malloc0(21);
 
     qtest_memread(d->rig->qts, d->page + ANSWER, id, 20);
     return g_str_equal(id, SERIAL) &&
            qtest_readb(d->rig->qts, d->page + RESULT) == 0 &&
-           qtest_readw(d->rig->qts, d->page + USED + 2) == 1;
+           qtest_readw(d->rig->qts, d->page + USED + 2) == n;
+}
+
+/* Until @n requests are done */
+static void disk_wait(Disk *d, unsigned n)
+{
+    int tries = 0;
+
+    while (!answered(d, n)) {
+        g_assert_cmpint(tries++, <, VIOMMU_TRIES);
+        g_usleep(500);
+    }
 }
 
 /* Kicks bring about nothing: memory is as it was. */
@@ -122,16 +133,11 @@ static void assert_hands_off(Disk *d)
 
 static void assert_works(Disk *d)
 {
-    int tries = 0;
-
     disk_request(d);
     set_status(d, status(d) | VIRTIO_CONFIG_S_DRIVER_OK);
     g_assert_true(status(d) & VIRTIO_CONFIG_S_DRIVER_OK);
     policy_kick(d->dev, 0);
-    while (!answered(d)) {
-        g_assert_cmpint(tries++, <, VIOMMU_TRIES);
-        g_usleep(500);
-    }
+    disk_wait(d, 1);
 }
 
 /* The driver knows virtio 1.x and nothing of the platform. */
@@ -307,6 +313,63 @@ static void test_transitional(const void *opaque)
     disk_stop(&d);
 }
 
+/* The other controller, which is reset; whoever resets one drains all disks. */
+#define SCSI_DEVFN      (6 << 3)
+
+static QVirtioPCIDevice *scsi_start(Disk *d)
+{
+    QVirtioPCIDevice *scsi = policy_device(d->rig, SCSI_DEVFN);
+    const QVirtioBus *bus = scsi->vdev.bus;
+
+    policy_begin(scsi);
+    g_assert_true(policy_accept(scsi, V1 | ACCESS));
+    bus->set_status(&scsi->vdev, bus->get_status(&scsi->vdev) |
+                                 VIRTIO_CONFIG_S_DRIVER_OK);
+    return scsi;
+}
+
+/*
+ * Firmware used a disk and left it; the guest turns translation on, and resets
+ * another controller, or the operator stops the machine for a while.  Nobody
+ * notified the disk: it leaves its ring alone.
+ */
+static void test_left(const void *opaque)
+{
+    QVirtioPCIDevice *scsi;
+    Disk d;
+
+    disk_start(&d, opaque, "translate",
+               " -device virtio-scsi-pci,addr=6.0,disable-legacy=on");
+    scsi = scsi_start(&d);
+    policy_begin(d.dev);
+    g_assert_true(policy_accept(d.dev, V1 | ACCESS));
+    assert_works(&d);
+    /* The notification may have come when the request was done already. */
+    g_assert_false(policy_objects(d.rig, d.dev));
+    policy_block(d.rig, true);
+    qvirtio_reset(&scsi->vdev);
+    g_assert_false(policy_objects(d.rig, d.dev));
+    qtest_qmp_assert_success(d.rig->qts, "{'execute': 'stop'}");
+    qtest_qmp_assert_success(d.rig->qts, "{'execute': 'cont'}");
+    g_assert_false(policy_objects(d.rig, d.dev));
+    if (d.rig->vtd) {
+        vtd_assert_no_fault(d.rig->vtd);
+    }
+    /* It is alive: a notification is heard. */
+    policy_block(d.rig, false);
+    qtest_writeb(d.rig->qts, d.page + RESULT, 0xff);
+    qtest_writew(d.rig->qts, d.page + AVAIL + 2, 2);
+    policy_kick(d.dev, 0);
+    disk_wait(&d, 2);
+    /* And what comes while nobody looks is seen when the machine goes on. */
+    qtest_qmp_assert_success(d.rig->qts, "{'execute': 'stop'}");
+    qtest_writew(d.rig->qts, d.page + AVAIL + 2, 3);
+    qtest_qmp_assert_success(d.rig->qts, "{'execute': 'cont'}");
+    disk_wait(&d, 3);
+    policy_device_free(scsi);
+    disk_stop(&d);
+}
+
 int main(int argc, char **argv)
 {
     static PolicyModel models[2];
@@ -325,10 +388,15 @@ int main(int argc, char **argv)
         { "clear", test_clear },
         { "transitional", test_transitional },
     };
+    g_autofree char *left = NULL;
     unsigned i, j, n;
 
     g_test_init(&argc, &argv, NULL);
     n = policy_models(models);
+    /* Of our own models: the base's virtio-iommu reads it, as ever. */
+    left = g_strdup_printf("/viommu/policy/negotiate/%s/left",
+                           policy_model_name(models[0]));
+    qtest_add_data_func(left, &models[0], test_left);
     for (i = 0; i < n; i++) {
         for (j = 0; j < G_N_ELEMENTS(tests); j++) {
             g_autofree char *path =
