@@ -41,6 +41,7 @@ void virt_viommu_policy_init(VirtMachineState *vms, PCIBus *bus)
     if (vms->iommu == VIRT_IOMMU_SMMUV3) {
         policy->model = TYPE_ARM_SMMUV3;
         policy->bus = bus;
+        policy->follows_tables = true;
         viommu_policy_register(policy, &error_fatal);
     } else if (policy->virtio != VIOMMU_VIRTIO_DEVICE) {
         error_setg(&error_fatal, "-machine virt: iommu-virtio=%s needs "
@@ -54,6 +55,7 @@ void virt_viommu_policy_init(VirtMachineState *vms, PCIBus *bus)
 typedef struct IOMMUMap {
     GArray *cells;
     uint32_t phandle;
+    VIOMMURids *rids;        /* the same */
 } IOMMUMap;
 
 static void map_add_cell(IOMMUMap *map, uint32_t value)
@@ -71,6 +73,7 @@ static void map_add(uint32_t first, uint32_t last, void *opaque)
     map_add_cell(map, map->phandle);
     map_add_cell(map, first);
     map_add_cell(map, last - first + 1);
+    viommu_rids_set(map->rids, first, last, true);
 }
 
 void virt_viommu_policy_fdt(VirtMachineState *vms)
@@ -79,7 +82,9 @@ void virt_viommu_policy_fdt(VirtMachineState *vms)
     const char *node = vms->pciehb_nodename;
     uint32_t last = PCI_BUILD_BDF(PCI_BUS_MAX - 1, PCI_DEVFN_MAX - 1);
     g_autoptr(GArray) cells = g_array_new(false, false, sizeof(uint32_t));
-    IOMMUMap map = { cells, vms->iommu_phandle };
+    g_autofree VIOMMURids *rids = g_new0(VIOMMURids, 1);
+    IOMMUMap map = { cells, vms->iommu_phandle, rids };
+    bool acpi = vms->bootinfo.firmware_loaded && virt_is_acpi_enabled(vms);
     VIOMMUListed listed;
 
     if (!viommu_policy_truthful() || !vms->iommu_phandle ||
@@ -89,16 +94,16 @@ void virt_viommu_policy_fdt(VirtMachineState *vms)
     listed = viommu_policy_unnumbered(vms->bus);
     if (listed == VIOMMU_LISTED_NONE) {
         last = PCI_DEVFN_MAX - 1;
-    } else if (!vms->bootinfo.firmware_loaded || !virt_is_acpi_enabled(vms)) {
-        /* There will be no IORT, which could say more. */
-        vms->viommu_policy.bridged_listed = true;
-        if (listed == VIOMMU_LISTED_SOME) {
-            warn_report("the device tree lists all that is behind PCI bridges "
-                        "as translated, and not all of it is: boot with "
-                        "firmware and ACPI, or put the others on the root bus");
-        }
+    } else if (listed == VIOMMU_LISTED_SOME && !acpi) {
+        warn_report("the device tree lists all that is behind PCI bridges "
+                    "as translated, and not all of it is: boot with "
+                    "firmware and ACPI, or put the others on the root bus");
     }
     viommu_policy_rids(vms->bus, 0, last, map_add, &map);
     qemu_fdt_setprop(fdt, node, "iommu-map", cells->data,
                      cells->len * sizeof(uint32_t));
+    if (!acpi) {
+        /* There will be no IORT, which could say more. */
+        viommu_policy_told_tree(g_steal_pointer(&rids));
+    }
 }

@@ -8,7 +8,6 @@
 
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
-#include "hw/iommu/viommu-policy.h"
 #include "hw/pci/pci_bus.h"
 #include "qemu/rcu.h"
 #include "trace.h"
@@ -163,7 +162,7 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     memory_region_add_subregion_overlap(&ep->root, 0, &ep->bypass, 0);
     QLIST_INSERT_HEAD(&v->endpoints, ep, next);
     g_hash_table_add(v->by_key, ep);
-    ep->unlisted = viommu_policy_unlisted(bus, devfn);
+    ep->unlisted = viommu_endpoint_unlisted(ep);
     viommu_refresh(ep);
     memory_region_transaction_commit();
     return ep;

@@ -116,9 +116,15 @@ void viommu_config_changed(VIOMMUEndpoint *ep);
  */
 void viommu_endpoint_changed(VIOMMUEndpoint *ep);
 
-/* viommu-plug.c: VIOMMURegistration.bus_numbered.  BQL. */
+/* viommu-plug.c */
+
+/* VIOMMURegistration.bus_numbered.  BQL. */
 void viommu_renumbered(VIOMMURegistration *reg, PCIBus *bus);
 
+/* Has the guest been told that @ep bypasses?  BQL. */
+bool viommu_endpoint_unlisted(VIOMMUEndpoint *ep);
+/* Told otherwise: what viommu_policy_told_add_notifier() takes.  BQL. */
+void viommu_told_changed(Notifier *notifier, void *unused);
 /* DeviceListener.realize, .unrealize.  BQL. */
 void viommu_device_realized(DeviceListener *listener, DeviceState *dev);
 void viommu_device_unrealized(DeviceListener *listener, DeviceState *dev);

@@ -15,30 +15,23 @@
 #include "trace.h"
 #include "viommu-internal.h"
 
-/*
- * Firmware tables are made anew at a reset; what is plugged in afterwards is
- * behind the vIOMMU or not as it is itself.  Not only its DMA: on Arm a message
- * that signals an interrupt is translated as any write, and the guest prepares
- * that only for what it believes to be behind the vIOMMU.
- */
-void viommu_device_realized(DeviceListener *listener, DeviceState *dev)
+bool viommu_endpoint_unlisted(VIOMMUEndpoint *ep)
 {
-    VIOMMU *v = container_of(listener, VIOMMU, device_listener);
-    VIOMMUEndpoint *ep;
-    PCIBus *bus;
-    bool shared, unlisted;
+    return ep->bus && viommu_policy_unlisted(ep->bus, ep->devfn);
+}
 
-    if (!object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
-        return;
-    }
-    bus = pci_get_bus(PCI_DEVICE(dev));
-    shared = !pci_bus_is_express(bus) && !pci_bus_is_root(bus);
+/*
+ * Endpoints are treated as the guest was told.  Not only their DMA: on Arm a
+ * message that signals an interrupt is translated as any write, and the guest
+ * prepares that only for what it believes to be behind the vIOMMU.
+ */
+static void viommu_listed_refresh(VIOMMU *v)
+{
+    VIOMMUEndpoint *ep;
+
     QLIST_FOREACH(ep, &v->endpoints, next) {
-        if (ep->bus != bus ||
-            !(shared || ep->devfn == PCI_DEVICE(dev)->devfn)) {
-            continue;
-        }
-        unlisted = viommu_policy_unlisted(bus, ep->devfn);
+        bool unlisted = viommu_endpoint_unlisted(ep);
+
         if (unlisted != ep->unlisted) {
             qatomic_set(&ep->unlisted, unlisted);
             viommu_endpoint_changed(ep);
@@ -64,8 +57,21 @@ void viommu_renumbered(VIOMMURegistration *reg, PCIBus *bus)
         if (sid != ep->sid) {
             trace_viommu_renumbered(ep->sid, sid);
             ep->sid = sid;
+            qatomic_set(&ep->unlisted, viommu_endpoint_unlisted(ep));
             viommu_endpoint_changed(ep);
         }
+    }
+}
+
+void viommu_told_changed(Notifier *notifier, void *unused)
+{
+    viommu_listed_refresh(container_of(notifier, VIOMMU, told_notifier));
+}
+
+void viommu_device_realized(DeviceListener *listener, DeviceState *dev)
+{
+    if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
+        viommu_listed_refresh(container_of(listener, VIOMMU, device_listener));
     }
 }
 

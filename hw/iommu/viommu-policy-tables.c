@@ -1,5 +1,5 @@
 /*
- * Which endpoints firmware tables list: exactly what is translated
+ * Which endpoints firmware tables list: what is translated
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "hw/pci/pci_bridge.h"
 #include "hw/pci/pci_bus.h"
+#include "hw/pci/pci_host.h"
 #include "hw/virtio/virtio-bus.h"
 #include "viommu-policy-internal.h"
 
@@ -24,142 +25,126 @@ VirtIODevice *viommu_policy_virtio(PCIDevice *dev)
     return NULL;
 }
 
-static bool is_bridge(PCIDevice *dev)
+static bool endpoint_translated(PCIDevice *dev)
 {
-    return object_dynamic_cast(OBJECT(dev), TYPE_PCI_BRIDGE);
+    VirtIODevice *vdev = viommu_policy_virtio(dev);
+
+    return !vdev || viommu_policy_translated(vdev);
 }
 
-/* Would a virtio device that is plugged in later be translated? */
-static bool slots_translated(PCIDevice *dev)
+/* Would a virtio device that is plugged into @bus later be translated? */
+static bool slots_translated(PCIBus *bus)
 {
-    VIOMMUPolicy *policy = viommu_policy_of(dev);
+    VIOMMUPolicy *policy = viommu_policy_of_bus(bus);
 
     return !policy || policy->virtio != VIOMMU_VIRTIO_BYPASS;
 }
 
-static VIOMMUListed bridge_listed(PCIDevice *bridge)
+static bool is_root_port(PCIDevice *dev)
 {
-    PCIBus *bus = pci_bridge_get_sec_bus(PCI_BRIDGE(bridge));
-    bool any = false, all = true, occupied = false;
+    return pci_is_express(dev) &&
+           pcie_cap_get_type(dev) == PCI_EXP_TYPE_ROOT_PORT;
+}
+
+VIOMMUBus *viommu_policy_bus(PCIBus *bus)
+{
+    VIOMMUBus *copy = g_new0(VIOMMUBus, 1);
     int devfn;
 
-    for (devfn = 0; devfn < PCI_DEVFN_MAX; devfn++) {
-        if (bus->devices[devfn]) {
-            VIOMMUListed listed = viommu_policy_listed(bus->devices[devfn]);
-
-            occupied = true;
-            any |= listed != VIOMMU_LISTED_NONE;
-            all &= listed == VIOMMU_LISTED_ALL;
-        }
-    }
-    /* A PCIe port has one slot, a conventional bridge has many. */
-    if (qbus_is_hotpluggable(BUS(bus)) &&
-        !(occupied && pci_bus_is_express(bus))) {
-        any |= slots_translated(bridge);
-        all &= slots_translated(bridge);
-    }
-    return all ? VIOMMU_LISTED_ALL : any ? VIOMMU_LISTED_SOME :
-                                           VIOMMU_LISTED_NONE;
-}
-
-VIOMMUListed viommu_policy_listed(PCIDevice *dev)
-{
-    VirtIODevice *vdev;
-
-    if (is_bridge(dev)) {
-        return bridge_listed(dev);
-    }
-    vdev = viommu_policy_virtio(dev);
-    return vdev && !viommu_policy_translated(vdev) ? VIOMMU_LISTED_NONE :
-                                                     VIOMMU_LISTED_ALL;
-}
-
-bool viommu_policy_unlisted(PCIBus *bus, uint8_t devfn)
-{
-    bool shared = !pci_bus_is_express(bus) && !pci_bus_is_root(bus);
-    PCIDevice *dev = shared ? bus->parent_dev : bus->devices[devfn];
-    VIOMMUPolicy *policy = dev ? viommu_policy_of(dev) : NULL;
-
-    if (!viommu_policy_truthful() || !policy ||
-        (policy->bridged_listed && !pci_bus_is_root(bus))) {
-        return false;
-    }
-    return viommu_policy_listed(dev) == VIOMMU_LISTED_NONE;
-}
-
-VIOMMUListed viommu_policy_unnumbered(PCIBus *bus)
-{
-    bool any = false, all = true;
-    int devfn;
-
+    copy->number = pci_bus_num(bus);
+    copy->last = pci_bus_is_root(bus) ? copy->number :
+                 bus->parent_dev->config[PCI_SUBORDINATE_BUS];
+    copy->shared = viommu_policy_shared(bus);
+    copy->open = qbus_is_hotpluggable(BUS(bus));
+    copy->open_translated = slots_translated(bus);
+    copy->functions = g_new0(VIOMMUFunction, PCI_DEVFN_MAX);
     for (devfn = 0; devfn < PCI_DEVFN_MAX; devfn++) {
         PCIDevice *dev = bus->devices[devfn];
-
-        if (dev && is_bridge(dev) &&
-            !pci_bus_num(pci_bridge_get_sec_bus(PCI_BRIDGE(dev)))) {
-            VIOMMUListed listed = viommu_policy_listed(dev);
-
-            any |= listed != VIOMMU_LISTED_NONE;
-            all &= listed == VIOMMU_LISTED_ALL;
-        }
-    }
-    return all ? VIOMMU_LISTED_ALL : any ? VIOMMU_LISTED_SOME :
-                                           VIOMMU_LISTED_NONE;
-}
-
-#define RIDS 0x10000
-
-static void clear_rids(unsigned long *rids, PCIBus *bus)
-{
-    int devfn;
-
-    for (devfn = 0; devfn < PCI_DEVFN_MAX; devfn++) {
-        PCIDevice *dev = bus->devices[devfn];
-        VIOMMUListed listed;
+        VIOMMUFunction *fn = &copy->functions[copy->n];
 
         if (!dev) {
             continue;
         }
-        listed = viommu_policy_listed(dev);
-        if (is_bridge(dev)) {
-            PCIBus *sec = pci_bridge_get_sec_bus(PCI_BRIDGE(dev));
-            int first = pci_bus_num(sec);
-            int last = dev->config[PCI_SUBORDINATE_BUS];
-
-            if (!first || last < first) {
-                continue;               /* not numbered */
-            }
-            if (listed == VIOMMU_LISTED_SOME) {
-                clear_rids(rids, sec);
-            } else if (listed == VIOMMU_LISTED_NONE) {
-                bitmap_clear(rids, PCI_BUILD_BDF(first, 0),
-                             (last - first + 1) * PCI_DEVFN_MAX);
-            }
-        }
-        if (listed == VIOMMU_LISTED_NONE) {
-            clear_bit(pci_get_bdf(dev), rids);
+        copy->n++;
+        fn->devfn = devfn;
+        fn->root_port = is_root_port(dev);
+        if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_BRIDGE)) {
+            fn->below =
+                viommu_policy_bus(pci_bridge_get_sec_bus(PCI_BRIDGE(dev)));
+        } else {
+            fn->translated = endpoint_translated(dev);
         }
     }
+    return copy;
+}
+
+void viommu_policy_bus_free(VIOMMUBus *bus)
+{
+    unsigned i;
+
+    for (i = 0; i < bus->n; i++) {
+        if (bus->functions[i].below) {
+            viommu_policy_bus_free(bus->functions[i].below);
+        }
+    }
+    g_free(bus->functions);
+    g_free(bus);
+}
+
+static int root_bus_append(Object *obj, void *opaque)
+{
+    PCIBus *bus;
+
+    if (object_dynamic_cast(obj, TYPE_PCI_HOST_BRIDGE)) {
+        bus = PCI_HOST_BRIDGE(obj)->bus;
+        if (bus && !pci_bus_bypass_iommu(bus)) {
+            g_ptr_array_add(opaque, viommu_policy_bus(bus));
+        }
+    }
+    return 0;
+}
+
+GPtrArray *viommu_policy_roots(void)
+{
+    GPtrArray *roots =
+        g_ptr_array_new_with_free_func((GDestroyNotify)viommu_policy_bus_free);
+
+    object_child_foreach_recursive(object_get_root(), root_bus_append, roots);
+    return roots;
+}
+
+bool viommu_policy_bypasses(PCIDevice *dev)
+{
+    VIOMMUFunction fn = { .translated = endpoint_translated(dev) };
+    g_autoptr(VIOMMUBus) below = NULL;
+
+    if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_BRIDGE)) {
+        below = viommu_policy_bus(pci_bridge_get_sec_bus(PCI_BRIDGE(dev)));
+        fn.below = below;
+    }
+    return viommu_function_listed(&fn) == VIOMMU_LISTED_NONE;
+}
+
+VIOMMUListed viommu_policy_unnumbered(PCIBus *bus)
+{
+    g_autoptr(VIOMMUBus) copy = viommu_policy_bus(bus);
+
+    return viommu_bus_unnumbered(copy);
 }
 
 void viommu_policy_rids(PCIBus *bus, uint32_t first, uint32_t last,
                         VIOMMURidFn *fn, void *opaque)
 {
-    g_autofree unsigned long *rids = NULL;
-    unsigned long from;
+    g_autofree VIOMMURids *rids = NULL;
+    g_autoptr(VIOMMUBus) copy = NULL;
 
     if (!viommu_policy_truthful()) {
         fn(first, last, opaque);
         return;
     }
-    rids = bitmap_new(RIDS);
-    bitmap_set(rids, first, last - first + 1);
-    clear_rids(rids, bus);
-    for (from = find_next_bit(rids, RIDS, first); from < RIDS;
-         from = find_next_bit(rids, RIDS, from)) {
-        unsigned long to = find_next_zero_bit(rids, RIDS, from);
-
-        fn(from, to - 1, opaque);
-        from = to;
-    }
+    rids = g_new0(VIOMMURids, 1);
+    copy = viommu_policy_bus(bus);
+    viommu_rids_set(rids, first, last, true);
+    viommu_bus_unlist(copy, rids);
+    viommu_rids_each(rids, first, last, fn, opaque);
 }

@@ -50,10 +50,15 @@ const PropertyInfo qdev_prop_viommu_virtio = {
 /* The vIOMMU that @dev is behind; NULL: none, or its bus goes around it. */
 VIOMMUPolicy *viommu_policy_of(PCIDevice *dev)
 {
-    PCIBus *top = pci_get_bus(dev);
+    return viommu_policy_of_bus(pci_get_bus(dev));
+}
+
+VIOMMUPolicy *viommu_policy_of_bus(PCIBus *bus)
+{
+    PCIBus *top = bus;
     VIOMMUPolicy *policy;
 
-    if (pci_bus_bypass_iommu(top)) {
+    if (pci_bus_bypass_iommu(bus)) {
         return NULL;
     }
     while (top->parent_dev) {
@@ -199,9 +204,33 @@ static void check_ats(const VIOMMUPolicy *policy, VirtIODevice *vdev,
     }
 }
 
+/* @dev, called @name, is not what the guest was told of its slot. */
+static void report_untold(const VIOMMUPolicy *policy, PCIDevice *dev,
+                          const char *name, bool translated)
+{
+    bool listed;
+
+    if (!viommu_policy_told_of(dev, &listed) || listed == translated) {
+        return;
+    }
+    if (listed) {
+        warn_report("%s bypasses %s, but the guest was told when it booted "
+                    "that the slot is translated: until it reboots only the "
+                    "device's interrupts are", name, policy->model);
+    } else if (policy->follows_tables) {
+        warn_report("%s bypasses %s until the guest reboots: the guest was "
+                    "told when it booted that the slot is not translated",
+                    name, policy->model);
+    } else {
+        warn_report("%s does not work until the guest reboots: it is behind "
+                    "%s, but the guest was told when it booted that the slot "
+                    "is not", name, policy->model);
+    }
+}
+
 /* What an operator should know about @vdev, once. */
 static void report(const VIOMMUPolicy *policy, VirtIODevice *vdev,
-                   const char *name)
+                   PCIDevice *dev, const char *name)
 {
     bool want = wanted(policy, vdev);
 
@@ -212,11 +241,8 @@ static void report(const VIOMMUPolicy *policy, VirtIODevice *vdev,
             warn_report("%s bypasses %s: it has no iommu_platform=on", name,
                         policy->model);
         }
-    } else if (phase_check(PHASE_MACHINE_READY) &&
-               want != (policy->virtio != VIOMMU_VIRTIO_BYPASS)) {
-        warn_report("%s %s %s, but until the guest reboots its firmware "
-                    "tables may say otherwise of the slot", name,
-                    want ? "is behind" : "bypasses", policy->model);
+    } else {
+        report_untold(policy, dev, name, want);
     }
 }
 
@@ -252,7 +278,7 @@ bool viommu_policy_plug(VirtIODevice *vdev, Error **errp)
     if (wanted(policy, vdev)) {
         virtio_add_feature(&vdev->host_features, VIRTIO_F_ACCESS_PLATFORM);
     }
-    report(policy, vdev, name);
+    report(policy, vdev, dev, name);
     check_ats(policy, vdev, dev, name);
     return true;
 }
@@ -318,33 +344,31 @@ static int apply_late(Object *child, void *opaque)
         !adopt(vdev, name, errp)) {
         return -1;
     }
-    report(policy, vdev, name);
+    report(policy, vdev, dev, name);
     check_ats(policy, vdev, dev, name);
     return 0;
 }
 
-/*
- * With virtio=bypass the tables leave empty slots out: the guest does not know
- * that what is not a virtio device is translated there.
- */
+/* What is no virtio device is translated: in any slot that is. */
 static void device_realized(DeviceListener *listener, DeviceState *dev)
 {
     PCIDevice *pci = (PCIDevice *)object_dynamic_cast(OBJECT(dev),
                                                       TYPE_PCI_DEVICE);
     g_autofree char *path = NULL;
+    g_autofree char *name = NULL;
     VIOMMUPolicy *policy;
 
-    if (!pci || !phase_check(PHASE_MACHINE_READY) ||
-        object_dynamic_cast(OBJECT(dev), TYPE_VIRTIO_PCI)) {
+    /* Of a virtio device all has been said. */
+    if (!pci || object_dynamic_cast(OBJECT(dev), TYPE_VIRTIO_PCI) ||
+        object_dynamic_cast(OBJECT(dev), TYPE_PCI_BRIDGE)) {
         return;
     }
     policy = viommu_policy_of(pci);
-    if (policy && policy->virtio == VIOMMU_VIRTIO_BYPASS) {
+    if (policy) {
         path = object_get_canonical_path(OBJECT(dev));
-        warn_report("%s '%s' is behind %s, which has virtio=bypass: until the "
-                    "guest reboots its firmware tables may leave out the slot",
-                    object_get_typename(OBJECT(dev)), dev->id ?: path,
-                    policy->model);
+        name = g_strdup_printf("%s '%s'", object_get_typename(OBJECT(dev)),
+                               dev->id ?: path);
+        report_untold(policy, pci, name, true);
     }
 }
 
@@ -371,6 +395,7 @@ bool viommu_policy_register(VIOMMUPolicy *policy, Error **errp)
     if (!QTAILQ_IN_USE(&device_listener, link)) {
         device_listener_register(&device_listener);
     }
+    viommu_policy_told_start();
     return true;
 }
 

@@ -22,6 +22,9 @@ static void viommu_start_over(VIOMMU *v, bool drain)
     DMADrainScope scope = { .last = HWADDR_MAX };
     VIOMMUEndpoint *ep;
 
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        qatomic_set(&ep->unlisted, viommu_endpoint_unlisted(ep));
+    }
     WITH_QEMU_LOCK_GUARD(&v->lock) {
         qatomic_store_release(&v->config_seq, v->config_seq + 1);
         QLIST_FOREACH(ep, &v->endpoints, next) {
@@ -64,8 +67,6 @@ void viommu_reset(VIOMMU *v)
     qatomic_set(&v->enabled, false);
     QLIST_FOREACH(ep, &v->endpoints, next) {
         viommu_notify_forget(ep);
-        qatomic_set(&ep->unlisted,
-                    ep->bus && viommu_policy_unlisted(ep->bus, ep->devfn));
     }
     viommu_start_over(v, false);
     dma_drain_reset(v->drain);
@@ -74,6 +75,7 @@ void viommu_reset(VIOMMU *v)
 void viommu_post_load(VIOMMU *v, bool enabled)
 {
     qatomic_set(&v->enabled, enabled);
+    viommu_policy_loaded();
     viommu_start_over(v, false);
 }
 
@@ -121,6 +123,8 @@ void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
     v->device_listener.realize = viommu_device_realized;
     v->device_listener.unrealize = viommu_device_unrealized;
     device_listener_register(&v->device_listener);
+    v->told_notifier.notify = viommu_told_changed;
+    viommu_policy_told_add_notifier(&v->told_notifier);
 
     memory_region_init(&v->bypass, owner, "viommu-bypass", UINT64_MAX);
     memory_region_init_alias(&v->sysmem, owner, "viommu-sysmem", sysmem, 0,

@@ -4,16 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
-#include "qemu/bswap.h"
-#include "libqos/fw_cfg.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-policy-acpi.h"
-
-#define TABLES_FILE     "etc/acpi/tables"
-/* The beginning of the file is enough, and it comes byte by byte. */
-#define TABLES_MAX      (32 * 1024)
-#define ARM_FW_CFG      0x09020000ULL
-#define ARM_FW_CFG_SELECT 8
 
 /* VT-d, chapter 8 */
 #define DMAR_HEADER     48
@@ -52,38 +44,12 @@ static uint64_t field(const PolicyTable *t, uint32_t at, unsigned bytes)
     return value;
 }
 
-/* As the virt machine has it: libqos knows another layout. */
-static void arm_select(QFWCFG *fw_cfg, uint16_t key)
-{
-    qtest_writew(fw_cfg->qts, fw_cfg->base + ARM_FW_CFG_SELECT, bswap16(key));
-}
-
-static void arm_read(QFWCFG *fw_cfg, void *data, size_t len)
-{
-    uint8_t *byte = data;
-
-    while (len--) {
-        *byte++ = qtest_readb(fw_cfg->qts, fw_cfg->base);
-    }
-}
-
 void policy_table_read(PolicyTable *t, PolicyRig *rig)
 {
-    bool arm = g_str_equal(qtest_get_arch(), "aarch64");
-    QFWCFG arm_fw_cfg = {
-        .base = ARM_FW_CFG, .qts = rig->qts,
-        .select = arm_select, .read = arm_read,
-    };
-    QFWCFG *fw_cfg = arm ? &arm_fw_cfg : pc_fw_cfg_init(rig->qts);
-    g_autofree uint8_t *file = g_malloc0(TABLES_MAX);
-    size_t size = qfw_cfg_get_file(fw_cfg, TABLES_FILE, file, TABLES_MAX);
     const char *name = policy_table_name(rig->model);
-    size_t at = 0;
+    size_t size, at = 0;
+    g_autofree uint8_t *file = policy_tables(rig, &size);
 
-    if (!arm) {
-        pc_fw_cfg_uninit(fw_cfg);
-    }
-    size = MIN(size, TABLES_MAX);
     while (at + 8 < size && memcmp(file + at, name, 4) != 0) {
         at++;
     }
@@ -261,6 +227,8 @@ bool policy_table_lists(const PolicyTable *t, uint16_t bdf)
         return iort_lists(t, bdf);
     case POLICY_VIRTIO_IOMMU:
         return viot_lists(t, bdf);
+    case POLICY_NONE:
+        break;
     }
     g_assert_not_reached();
 }

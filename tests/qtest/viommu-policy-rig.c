@@ -5,6 +5,8 @@
  */
 #include "qemu/osdep.h"
 #include <glib/gstdio.h>
+#include "qemu/bswap.h"
+#include "qemu/units.h"
 #include "libqos/pci-pc.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
@@ -30,6 +32,16 @@
 #define NO_ENTRY        0xffff
 
 #define TRIES           30
+
+/* QEMU's docs/specs/fw_cfg: the DMA interface, and the directory of files */
+#define X86_FW_CFG_DMA  0x514
+#define ARM_FW_CFG_DMA  0x09020010ULL
+#define FW_CFG_FILE_DIR 0x19
+#define FW_CFG_READ     0x02
+#define FW_CFG_SELECT   0x08
+#define FW_CFG_ENTRY    64
+#define TABLES_FILE     "etc/acpi/tables"
+#define TABLES_MAX      (128 * KiB)
 
 /* What a device's interrupt writes */
 #define MESSAGE         0x51676e6c
@@ -67,7 +79,9 @@ unsigned policy_models(PolicyModel models[2])
 
 const char *policy_model_name(PolicyModel model)
 {
-    static const char *const names[] = { "vtd", "smmuv3", "virtio-iommu" };
+    static const char *const names[] = {
+        "vtd", "smmuv3", "virtio-iommu", "none",
+    };
 
     return names[model];
 }
@@ -97,6 +111,7 @@ char *policy_args(PolicyModel model, const char *policy, const char *before,
                               IOMMU_SLOT);
     }
     if (model != POLICY_SMMUV3 && policy) {
+        g_assert_cmpint(model, !=, POLICY_NONE);
         g_string_append_printf(args, ",virtio=%s", policy);
     }
     g_string_append_printf(args, " %s", after);
@@ -219,6 +234,58 @@ uint64_t policy_alloc(PolicyRig *rig, unsigned pages)
     return addr;
 }
 
+/* Read @len bytes of fw_cfg's item @key to @addr; beyond its end they are 0. */
+static void fw_cfg_read(PolicyRig *rig, uint16_t key, uint64_t addr,
+                        uint32_t len)
+{
+    uint64_t access = policy_alloc(rig, 1);
+    const uint32_t control = key << 16 | FW_CFG_SELECT | FW_CFG_READ;
+    const uint32_t words[] = {
+        cpu_to_be32(control), cpu_to_be32(len),
+        cpu_to_be32(addr >> 32), cpu_to_be32(addr),
+    };
+
+    qtest_memwrite(rig->qts, access, words, sizeof(words));
+    if (is_arm()) {
+        qtest_writeq(rig->qts, ARM_FW_CFG_DMA, cpu_to_be64(access));
+    } else {
+        qtest_outl(rig->qts, X86_FW_CFG_DMA, cpu_to_be32(access >> 32));
+        qtest_outl(rig->qts, X86_FW_CFG_DMA + 4, cpu_to_be32(access));
+    }
+    g_assert_cmphex(qtest_readl(rig->qts, access), ==, 0);
+}
+
+uint8_t *policy_tables(PolicyRig *rig, size_t *size)
+{
+    uint64_t addr = policy_alloc(rig, TABLES_MAX / VTD_PAGE_SIZE);
+    g_autofree uint8_t *dir = g_malloc(VTD_PAGE_SIZE);
+    uint8_t *tables = NULL, *entry;
+    uint32_t n;
+
+    fw_cfg_read(rig, FW_CFG_FILE_DIR, addr, VTD_PAGE_SIZE);
+    qtest_memread(rig->qts, addr, dir, VTD_PAGE_SIZE);
+    n = MIN(ldl_be_p(dir), VTD_PAGE_SIZE / FW_CFG_ENTRY - 1);
+    for (entry = dir + 4; n--; entry += FW_CFG_ENTRY) {
+        if (g_str_equal(entry + 8, TABLES_FILE)) {
+            *size = ldl_be_p(entry);
+            g_assert_cmpuint(*size, <=, TABLES_MAX);
+            fw_cfg_read(rig, lduw_be_p(entry + 4), addr, *size);
+            tables = g_malloc(*size);
+            qtest_memread(rig->qts, addr, tables, *size);
+            break;
+        }
+    }
+    g_assert_nonnull(tables);
+    return tables;
+}
+
+void policy_boot(PolicyRig *rig)
+{
+    size_t size;
+
+    g_free(policy_tables(rig, &size));
+}
+
 char *policy_port(unsigned i)
 {
     return g_strdup_printf("-device pcie-root-port,id=rp%u,chassis=%u,"
@@ -265,6 +332,8 @@ static void start_virtio_iommu(PolicyRig *rig)
 
 void policy_block(PolicyRig *rig, bool block)
 {
+    int tries = 0;
+
     switch (rig->model) {
     case POLICY_VTD:
         if (block) {
@@ -276,6 +345,11 @@ void policy_block(PolicyRig *rig, bool block)
     case POLICY_SMMUV3:
         qtest_writel(rig->qts, ARM_SMMU + SMMU_GBPA,
                      GBPA_UPDATE | (block ? GBPA_ABORT : 0));
+        while (qtest_readl(rig->qts, ARM_SMMU + SMMU_GBPA) & GBPA_UPDATE) {
+            g_assert_cmpint(tries++, <, VIOMMU_TRIES);
+        }
+        break;
+    case POLICY_NONE:
         break;
     case POLICY_VIRTIO_IOMMU:
         if (!rig->unit) {

@@ -18,6 +18,7 @@ typedef enum PolicyModel {
     POLICY_VTD,
     POLICY_SMMUV3,
     POLICY_VIRTIO_IOMMU,
+    POLICY_NONE,             /* a machine without vIOMMU */
 } PolicyModel;
 
 /* One kind of virtio device */
@@ -75,6 +76,13 @@ char *policy_log(PolicyRig *rig);
 unsigned policy_count(const char *text, const char *word);
 
 uint64_t policy_alloc(PolicyRig *rig, unsigned pages);
+
+/*
+ * policy_tables: read the ACPI tables as firmware does, *@size bytes, one after
+ * another.  policy_boot: for what it does to QEMU: the guest has been told.
+ */
+uint8_t *policy_tables(PolicyRig *rig, size_t *size);
+void policy_boot(PolicyRig *rig);
 
 /* policy_port: the argument for root port @i and the slot it is in. */
 char *policy_port(unsigned i);

@@ -1,5 +1,5 @@
 /*
- * Firmware tables list what is translated, and nothing else
+ * Firmware tables list what is translated, and devices are treated as listed
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -8,7 +8,10 @@
  * pass on the untouched base, too.
  */
 #include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#include "qobject/qdict.h"
 #include "standard-headers/linux/pci_regs.h"
+#include "viommu-plug.h"
 #include "viommu-policy-acpi.h"
 
 /*
@@ -177,18 +180,17 @@ static void test_truth(const void *opaque)
         Endpoint *e = &g_array_index(m.endpoints, Endpoint, i);
         bool reads = policy_reads(m.rig, e->dev, 0);
 
+        bool listed = policy_table_lists(&table, e->bdf);
+
         translated += !reads;
-        if (policy_table_lists(&table, e->bdf) == reads) {
+        /* A conventional bus is one requester: some of it is translated. */
+        if (listed != (!reads || e->root_port == CONVENTIONAL)) {
             g_test_message("endpoint %04x bypasses: %d", e->bdf, reads);
             g_test_fail();
         }
-        /*
-         * What goes around it, does so with its interrupts; but those of a
-         * conventional bus cannot be told apart.
-         */
-        if (reads && c->model != POLICY_VIRTIO_IOMMU &&
-            e->root_port != CONVENTIONAL) {
-            g_assert_true(policy_signals(m.rig, e->dev, 0));
+        /* What is not listed goes around it, and so do its interrupts. */
+        if (reads && c->model != POLICY_VIRTIO_IOMMU) {
+            g_assert_true(policy_signals(m.rig, e->dev, 0) == !listed);
         }
     }
     /* Five say that they are; four more leave it to the switch. */
@@ -213,6 +215,193 @@ static void test_truth(const void *opaque)
     }
     policy_table_free(&table);
     machine_stop(&m);
+}
+
+/*
+ * Three ports: empty at boot, one with a device that bypasses, and one that
+ * nobody touches.
+ */
+#define EMPTY   0
+#define BYPASS  1
+#define PORTS   2
+#define BYPASSING "virtio-rng-pci,iommu_platform=off"
+
+typedef struct Hot {
+    PolicyRig *rig;
+    QPCIDevice *port[PORTS];
+    uint8_t number[PORTS];
+} Hot;
+
+static void hot_enumerate(Hot *h)
+{
+    unsigned i;
+
+    h->rig->next_bus = 1;
+    for (i = 0; i < PORTS; i++) {
+        g_free(h->port[i]);
+        h->port[i] = policy_open(h->rig, POLICY_PORT_DEVFN(i), &h->number[i]);
+        h->rig->bus->mmio_alloc_ptr += 1 << 20;
+    }
+}
+
+/* @more: devices that are there from the beginning, besides */
+static void hot_start(Hot *h, PolicyModel model, const char *more)
+{
+    g_autofree char *port0 = policy_port(EMPTY);
+    g_autofree char *port1 = policy_port(BYPASS);
+    g_autofree char *args = g_strdup_printf(
+        "%s%s -device " BYPASSING ",id=b0,bus=rp1 %s", port0, port1, more);
+
+    memset(h, 0, sizeof(*h));
+    h->rig = policy_start(model, "translate", "", args);
+}
+
+static void hot_stop(Hot *h)
+{
+    g_free(h->port[EMPTY]);
+    g_free(h->port[BYPASS]);
+    policy_stop(h->rig);
+}
+
+static QVirtioPCIDevice *hot_open(Hot *h, unsigned i)
+{
+    QVirtioPCIDevice *dev;
+
+    h->rig->bus->mmio_alloc_ptr =
+        (uint64_t)qpci_config_readw(h->port[i], PCI_MEMORY_BASE) << 16;
+    dev = policy_device(h->rig, h->number[i] << 8);
+    qpci_msix_enable(dev->pdev);
+    return dev;
+}
+
+/* Nothing gets through: does the device in port @i, and do its interrupts? */
+static void hot_assert(Hot *h, unsigned i, bool reads, bool signals)
+{
+    QVirtioPCIDevice *dev = hot_open(h, i);
+
+    policy_block(h->rig, true);
+    g_assert_true(policy_reads(h->rig, dev, 0) == reads);
+    if (reads) {
+        g_assert_true(policy_signals(h->rig, dev, 0) == signals);
+    }
+    policy_block(h->rig, false);
+    g_assert_true(policy_signals(h->rig, dev, 0));
+    policy_device_free(dev);
+}
+
+static unsigned hot_said(Hot *h, const char *word)
+{
+    g_autofree char *log = policy_log(h->rig);
+
+    return policy_count(log, word);
+}
+
+/* A slot that is listed; what comes there bypasses, but for its interrupts. */
+static void hot_into_listed(Hot *h)
+{
+    qtest_qmp_device_add(h->rig->qts, "virtio-rng-pci", "late",
+                         "{'bus': 'rp0', 'iommu_platform': false}");
+    plug_power(h->port[EMPTY]);
+    hot_assert(h, EMPTY, true, false);
+    g_assert_cmpuint(hot_said(h, "'late' on bus 'rp0' bypasses"), ==, 1);
+    g_assert_cmpuint(hot_said(h, "only the device's interrupts"), ==, 1);
+}
+
+/* A slot that is not listed, and a device that wants to be translated */
+static void hot_into_unlisted(Hot *h)
+{
+    Unit unit = { .qts = h->rig->qts };
+    QVirtioPCIDevice *dev;
+
+    plug_pull(&unit, h->port[BYPASS], "b0");
+    qtest_qmp_device_add(h->rig->qts, "virtio-rng-pci", "b1",
+                         "{'bus': 'rp1'}");
+    plug_power(h->port[BYPASS]);
+    dev = hot_open(h, BYPASS);
+    g_assert_true(policy_offers(dev));
+    policy_device_free(dev);
+    hot_assert(h, BYPASS, true, true);
+    g_assert_cmpuint(hot_said(h, "'b1' on bus 'rp1' bypasses"), ==, 1);
+    g_assert_cmpuint(hot_said(h, "that the slot is not translated"), ==, 1);
+}
+
+/* Until it is told otherwise, the guest is treated as it was told. */
+static void test_hot(const void *opaque)
+{
+    PolicyModel model = *(const PolicyModel *)opaque;
+    Hot h;
+
+    hot_start(&h, model, "");
+    hot_enumerate(&h);
+    policy_boot(h.rig);
+    hot_assert(&h, BYPASS, true, true);
+    hot_into_listed(&h);
+    hot_into_unlisted(&h);
+    /* It boots again; the devices are what they are. */
+    qtest_system_reset(h.rig->qts);
+    hot_enumerate(&h);
+    policy_boot(h.rig);
+    hot_assert(&h, EMPTY, true, true);
+    hot_assert(&h, BYPASS, false, false);
+    hot_stop(&h);
+}
+
+static bool migration_is(QTestState *qts, const char *wanted)
+{
+    QDict *answer = qtest_qmp(qts, "{'execute': 'query-migrate'}");
+    g_autofree char *status = g_strdup(
+        qdict_get_try_str(qdict_get_qdict(answer, "return"), "status"));
+
+    qobject_unref(answer);
+    g_assert_cmpstr(status, !=, "failed");
+    return g_strcmp0(status, wanted) == 0;
+}
+
+static void migration(QTestState *qts, const char *command, const char *uri)
+{
+    int tries = 0;
+
+    qtest_qmp_assert_success(qts, "{'execute': %s, 'arguments': {'uri': %s}}",
+                             command, uri);
+    while (!migration_is(qts, "completed")) {
+        g_assert_cmpint(tries++, <, VIOMMU_TRIES);
+        g_usleep(500);
+    }
+}
+
+/* What the guest was told comes along, in its tables. */
+static void test_migrate(const void *opaque)
+{
+    PolicyModel model = *(const PolicyModel *)opaque;
+    g_autofree char *file = NULL;
+    g_autofree char *uri = NULL;
+    int fd = g_file_open_tmp("viommu-policy-XXXXXX", &file, NULL);
+    Hot from, to;
+    unsigned i;
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    uri = g_strdup_printf("file:%s", file);
+    hot_start(&from, model, "");
+    hot_enumerate(&from);
+    policy_boot(from.rig);
+    hot_into_listed(&from);
+    migration(from.rig->qts, "migrate", uri);
+    hot_start(&to, model, "-device " BYPASSING ",id=late,bus=rp0 "
+              "-incoming defer");
+    migration(to.rig->qts, "migrate-incoming", uri);
+    qtest_qmp_assert_success(to.rig->qts, "{'execute': 'cont'}");
+    to.rig->next = from.rig->next;
+    to.rig->bus->mmio_alloc_ptr = from.rig->bus->mmio_alloc_ptr;
+    for (i = 0; i < PORTS; i++) {
+        to.port[i] = qpci_device_find(to.rig->bus, POLICY_PORT_DEVFN(i));
+        to.number[i] = from.number[i];
+    }
+    hot_assert(&to, EMPTY, true, false);
+    hot_assert(&to, BYPASS, true, true);
+    hot_stop(&to);
+    hot_stop(&from);
+    g_unlink(file);
 }
 
 /* Tables of machines that leave the switch alone, from QEMU 10.0.13 */
@@ -274,7 +463,7 @@ int main(int argc, char **argv)
         "translate", "bypass",
         "translate,device-iotlb=on", "bypass,device-iotlb=on",
     };
-    PolicyModel models[2];
+    static PolicyModel models[2];
     unsigned i, j, n;
 
     g_test_init(&argc, &argv, NULL);
@@ -285,6 +474,9 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(path, GUINT_TO_POINTER(i), test_httu);
     }
+    qtest_add_data_func("/viommu/policy/tables/hot", &models[0], test_hot);
+    qtest_add_data_func("/viommu/policy/tables/migrate", &models[0],
+                        test_migrate);
     for (i = 0; i < n; i++) {
         for (j = 0; j < (models[i] == POLICY_VTD ? 4 : 2); j++) {
             Case *c = g_new0(Case, 1);

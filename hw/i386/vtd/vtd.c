@@ -297,6 +297,7 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     }
     s->policy.model = TYPE_INTEL_IOMMU_DEVICE;
     s->policy.bus = pcms->pcibus;
+    s->policy.follows_tables = true;
     s->policy.device_iotlb = X86_IOMMU_DEVICE(s)->dt_supported;
     s->policy.device_iotlb_fix = "device-iotlb=on";
     if (!viommu_policy_register(&s->policy, errp)) {

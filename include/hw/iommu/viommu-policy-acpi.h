@@ -9,7 +9,7 @@
 #ifndef HW_IOMMU_VIOMMU_POLICY_ACPI_H
 #define HW_IOMMU_VIOMMU_POLICY_ACPI_H
 
-#include "hw/pci/pci.h"
+#include "hw/iommu/viommu-policy.h"
 
 /*
  * viommu_policy_dmar_scope: append to @blob the device scopes (VT-d 8.3.1) of

@@ -13,10 +13,12 @@
 #ifndef HW_IOMMU_VIOMMU_POLICY_H
 #define HW_IOMMU_VIOMMU_POLICY_H
 
+#include "hw/iommu/viommu-listed.h"
 #include "hw/pci/pci.h"
 #include "hw/qdev-properties.h"
 #include "hw/virtio/virtio.h"
 #include "qapi/qapi-types-viommu.h"
+#include "qemu/notify.h"
 #include "qemu/queue.h"
 
 typedef struct VIOMMUPolicy {
@@ -25,8 +27,7 @@ typedef struct VIOMMUPolicy {
     PCIBus *bus;             /* it translates what is on it and below it */
     bool device_iotlb;       /* has device-TLB invalidation */
     const char *device_iotlb_fix;   /* how to get it; NULL: not at all */
-    /* What the guest reads lists everything behind bridges, translated or not */
-    bool bridged_listed;
+    bool follows_tables;     /* lets through what viommu_policy_unlisted() */
     QLIST_ENTRY(VIOMMUPolicy) next;
 } VIOMMUPolicy;
 
@@ -62,33 +63,10 @@ bool viommu_policy_device_iotlb(PCIDevice *dev);
  */
 bool viommu_policy_truthful(void);
 
-typedef enum VIOMMUListed {
-    VIOMMU_LISTED_NONE,      /* the device, or everything below it, bypasses */
-    VIOMMU_LISTED_SOME,      /* of what is below the bridge */
-    VIOMMU_LISTED_ALL,
-} VIOMMUListed;
-
 /*
- * viommu_policy_listed: is @dev translated, or what is below it if @dev is a
- * bridge?  An empty slot that something can be plugged into is what a virtio
- * device in it would be.
- */
-VIOMMUListed viommu_policy_listed(PCIDevice *dev);
-
-/*
- * viommu_policy_unnumbered: the same of all that is below those bridges on
- * @bus whose secondary bus has no number yet.  All, if there is no such bridge.
+ * viommu_policy_unnumbered: viommu_bus_unnumbered() of @bus as it is now.
  */
 VIOMMUListed viommu_policy_unnumbered(PCIBus *bus);
-
-/*
- * viommu_policy_unlisted: do firmware tables say that who does DMA as @devfn on
- * @bus is behind no vIOMMU?  Of a conventional bus, which has one requester ID,
- * when nothing on it is translated.
- */
-bool viommu_policy_unlisted(PCIBus *bus, uint8_t devfn);
-
-typedef void VIOMMURidFn(uint32_t first, uint32_t last, void *opaque);
 
 /*
  * viommu_policy_rids: call @fn for each range of requester IDs that is
@@ -97,5 +75,30 @@ typedef void VIOMMURidFn(uint32_t first, uint32_t last, void *opaque);
  */
 void viommu_policy_rids(PCIBus *bus, uint32_t first, uint32_t last,
                         VIOMMURidFn *fn, void *opaque);
+
+/*
+ * viommu_policy_told: firmware reads @tables, the ACPI tables one after
+ * another.  They decide about devices until the next reset.
+ */
+void viommu_policy_told(const GArray *tables);
+
+/*
+ * viommu_policy_told_tree: there will be no ACPI tables, but a device tree that
+ * lists @rids, which become the callee's; for good.
+ */
+void viommu_policy_told_tree(VIOMMURids *rids);
+
+/* viommu_policy_loaded: the state of a vIOMMU, and so a guest, was loaded. */
+void viommu_policy_loaded(void);
+
+/*
+ * viommu_policy_unlisted: has the guest been told that who does DMA as @devfn
+ * on @bus is behind no vIOMMU?  If it has been told nothing since the reset:
+ * would it be?
+ */
+bool viommu_policy_unlisted(PCIBus *bus, uint8_t devfn);
+
+/* @notifier is called whenever viommu_policy_unlisted() may have changed. */
+void viommu_policy_told_add_notifier(Notifier *notifier);
 
 #endif

@@ -17,6 +17,7 @@
 #include "hw/iommu/viommu-registry.h"
 #include "hw/pci/pci.h"
 #include "qemu/iova-tree.h"
+#include "qemu/notify.h"
 #include "qemu/rcu.h"
 #include "qemu/thread.h"
 #include "system/dma-inflight.h"
@@ -127,7 +128,7 @@ struct VIOMMUEndpoint {
      */
     uint16_t sid;
     bool refresh;            /* wants viommu_refresh(), atomic */
-    bool unlisted;           /* in no firmware table, so bypasses; atomic */
+    bool unlisted;           /* so the guest was told: bypasses; atomic */
     IOMMUNotifierFlag notifier_flags;
     IOVATree *shadow;        /* what MAP notifiers were told */
     QLIST_ENTRY(VIOMMUEndpoint) next;
@@ -167,6 +168,7 @@ struct VIOMMU {
     QEMUBH *refresh_bh;
     VMChangeStateEntry *vmstate;
     DeviceListener device_listener;
+    Notifier told_notifier;  /* who is listed may have changed */
     bool enabled;            /* translation is on; atomic */
     bool global_seen;        /* a page was global: see IOPTResult; atomic */
     uint8_t pasid_bits;

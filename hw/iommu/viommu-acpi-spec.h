@@ -1,0 +1,66 @@
+/*
+ * What is needed of the layout of DMAR, IORT and VIOT
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_IOMMU_VIOMMU_ACPI_SPEC_H
+#define HW_IOMMU_VIOMMU_ACPI_SPEC_H
+
+/* ACPI 6.5, 5.2.6, System Description Table Header: offsets in bytes */
+#define ACPI_LENGTH             4
+#define ACPI_HEADER_BYTES       36
+
+/* VT-d, 8.1: the remapping structures begin here */
+#define DMAR_STRUCTURES         48
+/* All of them begin so. */
+#define DMAR_TYPE               0
+#define DMAR_LENGTH             2
+#define DMAR_HEADER_BYTES       4
+
+/* VT-d, 8.3, DRHD */
+#define DMAR_DRHD               0
+#define DMAR_DRHD_FLAGS         4
+#define DMAR_DRHD_PCI_ALL       0x01
+#define DMAR_DRHD_SCOPES        16
+
+/* VT-d, 8.5, ATSR */
+#define DMAR_ATSR               2
+#define DMAR_ATSR_SCOPES        8
+
+/* VT-d, 8.3.1, Device Scope Structure; its path follows, 2 bytes a step. */
+#define DMAR_SCOPE_TYPE         0
+#define DMAR_SCOPE_LENGTH       1
+#define DMAR_SCOPE_BUS          5
+#define DMAR_SCOPE_BYTES        6
+#define DMAR_SCOPE_ENDPOINT     1
+#define DMAR_SCOPE_BRIDGE       2
+#define DMAR_PATH_MAX           ((UINT8_MAX - DMAR_SCOPE_BYTES) / 2)
+
+/* Arm DEN 0049, IORT: the table, and the head of each node */
+#define IORT_NODE_COUNT         36
+#define IORT_NODE_OFFSET        40
+#define IORT_NODE_TYPE          0
+#define IORT_NODE_LENGTH        1
+#define IORT_NODE_MAPPINGS      8
+#define IORT_NODE_MAPPING_OFFSET 12
+#define IORT_NODE_BYTES         16
+#define IORT_ROOT_COMPLEX       2
+#define IORT_SMMUV3             4
+
+/* An ID mapping */
+#define IORT_MAPPING_INPUT      0
+#define IORT_MAPPING_COUNT      4   /* minus one */
+#define IORT_MAPPING_REFERENCE  12
+#define IORT_MAPPING_BYTES      20
+
+/* ACPI 6.5, 5.2.30, VIOT: the table, the head of each node, a PCI range */
+#define VIOT_NODE_COUNT         36
+#define VIOT_NODE_OFFSET        38
+#define VIOT_NODE_TYPE          0
+#define VIOT_NODE_LENGTH        2
+#define VIOT_NODE_BYTES         4
+#define VIOT_PCI_RANGE          1
+#define VIOT_RANGE_FIRST        12
+#define VIOT_RANGE_LAST         14
+
+#endif
