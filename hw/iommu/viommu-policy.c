@@ -322,6 +322,7 @@ static int apply_late(Object *child, void *opaque)
     VIOMMUPolicy *policy;
     PCIDevice *dev;
     g_autofree char *name = NULL;
+    int n;
 
     if (!object_dynamic_cast(child, TYPE_VIRTIO_DEVICE) ||
         !DEVICE(child)->realized) {
@@ -343,6 +344,9 @@ static int apply_late(Object *child, void *opaque)
     if (wanted(policy, vdev) && !viommu_policy_translated(vdev) &&
         !adopt(vdev, name, errp)) {
         return -1;
+    }
+    for (n = 0; n < VIRTIO_QUEUE_MAX; n++) {
+        virtio_queue_settle_size(vdev, n);
     }
     report(policy, vdev, dev, name);
     check_ats(policy, vdev, dev, name);
@@ -409,4 +413,11 @@ bool viommu_policy_device_iotlb(PCIDevice *dev)
     VIOMMUPolicy *policy = viommu_policy_of(dev);
 
     return !policy || policy->device_iotlb;
+}
+
+bool viommu_policy_sizes_queues(VirtIODevice *vdev)
+{
+    PCIDevice *dev = pci_transport(vdev);
+
+    return dev && viommu_policy_of(dev) && viommu_policy_translated(vdev);
 }

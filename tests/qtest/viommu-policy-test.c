@@ -446,6 +446,50 @@ static void test_early(const void *opaque)
     policy_stop(rig);
 }
 
+static unsigned queue_size(PolicyRig *rig, int bdf)
+{
+    QVirtioPCIDevice *dev = policy_device(rig, bdf);
+    unsigned size;
+
+    dev->vdev.bus->queue_select(&dev->vdev, 0);
+    size = dev->vdev.bus->get_queue_size(&dev->vdev);
+    policy_device_free(dev);
+    return size;
+}
+
+#define DISK(n, _more) "-blockdev null-co,node-name=n" #n ",size=65536 " \
+    "-device virtio-blk-pci,drive=n" #n ",addr=" #n ".0,disable-legacy=on," \
+    "queue-size=64" _more " "
+#define DISKS(a, b, c) DISK(a, "") DISK(b, ",iommu_platform=on") \
+                       DISK(c, ",iommu_platform=off")
+
+/* What is translated has the queues it asks for, in any order. */
+static void test_queue_size(const void *opaque)
+{
+    PolicyModel model = *(const PolicyModel *)opaque;
+    PolicyRig *rig = policy_start(model, "translate", DISKS(4, 5, 6),
+                                  DISKS(7, 8, 9));
+    static const unsigned sizes[] = { 64, 64, 1024, 64, 64, 1024 };
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_assert_cmpuint(queue_size(rig, (4 + i) << 3), ==, sizes[i]);
+    }
+    policy_stop(rig);
+}
+
+/* Without a vIOMMU they are the base's, whatever the device says. */
+static void test_queue_size_none(void)
+{
+    PolicyRig *rig = policy_start(POLICY_NONE, NULL, "", DISKS(4, 5, 6));
+    unsigned i;
+
+    for (i = 0; i < 3; i++) {
+        g_assert_cmpuint(queue_size(rig, (4 + i) << 3), ==, 1024);
+    }
+    policy_stop(rig);
+}
+
 typedef struct ATS {
     const char *unit, *device, *says;
 } ATS;
@@ -526,6 +570,7 @@ static void add_model(PolicyModel *model)
         { "global", test_global },
         { "hot-other", test_hot_other },
         { "early", test_early },
+        { "queue-size", test_queue_size },
         { "legacy", test_legacy },
         { "word", test_word },
         { "ats", test_ats },
@@ -557,6 +602,7 @@ int main(int argc, char **argv)
     for (i = 0; i < n; i++) {
         add_model(&models[i]);
     }
+    qtest_add_func("/viommu/policy/none/queue-size", test_queue_size_none);
     if (models[0] == POLICY_SMMUV3) {
         qtest_add_func("/viommu/policy/smmuv3/mmio", test_require_mmio);
     }

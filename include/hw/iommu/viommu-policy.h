@@ -101,4 +101,10 @@ bool viommu_policy_unlisted(PCIBus *bus, uint8_t devfn);
 /* @notifier is called whenever viommu_policy_unlisted() may have changed. */
 void viommu_policy_told_add_notifier(Notifier *notifier);
 
+/*
+ * viommu_policy_sizes_queues: @vdev is translated, so its queues have the sizes
+ * that they ask for.
+ */
+bool viommu_policy_sizes_queues(VirtIODevice *vdev);
+
 #endif
