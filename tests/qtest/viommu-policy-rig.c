@@ -450,26 +450,59 @@ void policy_kick(QVirtioPCIDevice *dev, unsigned queue)
                    off * dev->notify_off_multiplier, queue);
 }
 
-bool policy_objects(PolicyRig *rig, QVirtioPCIDevice *dev)
+static bool needs_reset(QVirtioPCIDevice *dev)
 {
-    int tries = TRIES;
-
-    /* Each try is a turn of the main loop. */
-    while (tries--) {
-        if (dev->vdev.bus->get_status(&dev->vdev) &
-            VIRTIO_CONFIG_S_NEEDS_RESET) {
-            return true;
-        }
-        g_usleep(500);
-    }
-    return false;
+    return dev->vdev.bus->get_status(&dev->vdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
-static bool objects_at(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue,
-                       uint64_t message)
+void policy_objects_all(QVirtioPCIDevice *const *dev, unsigned n,
+                        bool *objects)
+{
+    bool all = false;
+    unsigned i;
+    int tries;
+
+    /* Each try is a turn of the main loop. */
+    for (tries = 0; tries < TRIES && !all; tries++) {
+        all = true;
+        for (i = 0; i < n; i++) {
+            objects[i] = dev[i] && needs_reset(dev[i]);
+            all &= objects[i] || !dev[i];
+        }
+        if (!all) {
+            g_usleep(500);
+        }
+    }
+}
+
+bool policy_objects(PolicyRig *rig, QVirtioPCIDevice *dev)
+{
+    bool objects;
+
+    policy_objects_all(&dev, 1, &objects);
+    return objects;
+}
+
+static void set_message(QVirtioPCIDevice *dev, uint64_t message)
+{
+    QPCIDevice *pdev = dev->pdev;
+
+    qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
+                   PCI_MSIX_ENTRY_LOWER_ADDR, message);
+    qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
+                   PCI_MSIX_ENTRY_UPPER_ADDR, message >> 32);
+    qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
+                   PCI_MSIX_ENTRY_DATA, MESSAGE);
+    qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
+                   PCI_MSIX_ENTRY_VECTOR_CTRL, 0);
+    dev->msix_ops->set_config_vector(dev, 0);
+}
+
+/* Negotiate all there is, and kick a queue whose ring no device can read. */
+static void provoke(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue,
+                    uint64_t message)
 {
     uint64_t ring = policy_alloc(rig, 1);
-    QPCIDevice *pdev = dev->pdev;
     uint64_t features;
 
     policy_begin(dev);
@@ -477,27 +510,32 @@ static bool objects_at(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue,
                                       1ULL << VIRTIO_F_ACCESS_PLATFORM);
     g_assert_true(policy_accept(dev, features));
     if (message) {
-        qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
-                       PCI_MSIX_ENTRY_LOWER_ADDR, message);
-        qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
-                       PCI_MSIX_ENTRY_UPPER_ADDR, message >> 32);
-        qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
-                       PCI_MSIX_ENTRY_DATA, MESSAGE);
-        qpci_io_writel(pdev, pdev->msix_table_bar, pdev->msix_table_off +
-                       PCI_MSIX_ENTRY_VECTOR_CTRL, 0);
-        dev->msix_ops->set_config_vector(dev, 0);
+        set_message(dev, message);
     }
     policy_ring(dev, queue, ring);
     policy_go(dev);
     /* Now: an objection before the status is set would be lost with it. */
     policy_poison(rig, ring);
     policy_kick(dev, queue);
-    return policy_objects(rig, dev);
+}
+
+void policy_reads_all(PolicyRig *rig, QVirtioPCIDevice *const *dev,
+                      const unsigned *queue, unsigned n, bool *reads)
+{
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        if (dev[i]) {
+            provoke(rig, dev[i], queue ? queue[i] : 0, 0);
+        }
+    }
+    policy_objects_all(dev, n, reads);
 }
 
 bool policy_reads(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue)
 {
-    return objects_at(rig, dev, queue, 0);
+    provoke(rig, dev, queue, 0);
+    return policy_objects(rig, dev);
 }
 
 bool policy_signals(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue)
@@ -505,6 +543,7 @@ bool policy_signals(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue)
     uint64_t page = policy_alloc(rig, 1);
 
     qtest_writel(rig->qts, page, 0);
-    return objects_at(rig, dev, queue, page) &&
+    provoke(rig, dev, queue, page);
+    return policy_objects(rig, dev) &&
            qtest_readl(rig->qts, page) == MESSAGE;
 }

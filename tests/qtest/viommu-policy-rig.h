@@ -110,9 +110,18 @@ void policy_poison(PolicyRig *rig, uint64_t gpa);
 void policy_kick(QVirtioPCIDevice *dev, unsigned queue);
 /* policy_objects: has it, after the main loop had time enough? */
 bool policy_objects(PolicyRig *rig, QVirtioPCIDevice *dev);
+/* policy_objects_all: the same of @n devices at once; a NULL does not. */
+void policy_objects_all(QVirtioPCIDevice *const *dev, unsigned n,
+                        bool *objects);
 
 /* policy_reads: negotiate all, kick; does it read guest-physical memory? */
 bool policy_reads(PolicyRig *rig, QVirtioPCIDevice *dev, unsigned queue);
+/*
+ * policy_reads_all: the same of @n devices at once; a NULL does not.  @queue:
+ * of each, or NULL: 0.
+ */
+void policy_reads_all(PolicyRig *rig, QVirtioPCIDevice *const *dev,
+                      const unsigned *queue, unsigned n, bool *reads);
 /*
  * policy_signals: the same; and did the message with which it says that it
  * objects arrive at a guest-physical address?  MSI-X must be enabled.

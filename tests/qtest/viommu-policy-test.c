@@ -168,11 +168,16 @@ static void check_log(PolicyRig *rig, const Case *c)
 /* Do the devices read, and all of them the same? */
 static void assert_reads(PolicyRig *rig, QVirtioPCIDevice **dev, bool read)
 {
+    unsigned queues[POLICY_KINDS];
+    bool reads[POLICY_KINDS];
     unsigned i;
 
     for (i = 0; i < POLICY_KINDS; i++) {
-        if (dev[i] &&
-            policy_reads(rig, dev[i], policy_kinds[i].queue) != read) {
+        queues[i] = policy_kinds[i].queue;
+    }
+    policy_reads_all(rig, dev, queues, POLICY_KINDS, reads);
+    for (i = 0; i < POLICY_KINDS; i++) {
+        if (dev[i] && reads[i] != read) {
             g_test_message("%s: expected %d", policy_kinds[i].name, read);
             g_test_fail();
         }
@@ -183,6 +188,7 @@ static void assert_reads(PolicyRig *rig, QVirtioPCIDevice **dev, bool read)
 static void assert_unserved(PolicyRig *rig, QVirtioPCIDevice **dev)
 {
     uint64_t ring = policy_alloc(rig, 1);
+    bool objects[POLICY_KINDS];
     unsigned i;
 
     policy_poison(rig, ring);
@@ -192,8 +198,11 @@ static void assert_unserved(PolicyRig *rig, QVirtioPCIDevice **dev)
             g_assert_false(policy_accept(dev[i], 1ULL << VIRTIO_F_VERSION_1));
             policy_ring(dev[i], policy_kinds[i].queue, ring);
             policy_kick(dev[i], policy_kinds[i].queue);
-            g_assert_false(policy_objects(rig, dev[i]));
         }
+    }
+    policy_objects_all(dev, POLICY_KINDS, objects);
+    for (i = 0; i < POLICY_KINDS; i++) {
+        g_assert_false(objects[i]);
     }
 }
 

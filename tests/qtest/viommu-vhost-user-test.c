@@ -717,6 +717,34 @@ static void test_plug(const void *opaque)
 }
 
 /*
+ * The device is there first, and said nothing: the unit that wants it behind
+ * it finds that its backend cannot be, and QEMU does not start.
+ */
+static void test_unit_last(void)
+{
+    VUBackend *vu = vu_new(VU_WITHOUT_PLATFORM);
+    g_autofree char *command = g_strdup_printf(
+        "exec timeout 60 %s -machine q35,memory-backend=ram -nodefaults "
+        "-accel qtest -display none -S -m 256M "
+        "-object memory-backend-memfd,id=ram,size=256M,share=on "
+        "-chardev socket,id=vu,path=%s "
+        "-device vhost-user-blk-pci,chardev=vu,num-queues=1,disable-legacy=on "
+        "-device intel-iommu,virtio=translate",
+        getenv("QTEST_QEMU_BINARY"), vu_path(vu));
+    const char *argv[] = { "/bin/sh", "-c", command, NULL };
+    g_autofree char *said = NULL;
+    int status = 0;
+
+    g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, NULL,
+                               &said, &status, NULL));
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    g_assert_nonnull(strstr(said, "vhost-user-blk-pci"));
+    g_assert_nonnull(strstr(said, "give vhost-user-blk-pci another backend"));
+    vu_free(vu);
+}
+
+/*
  * A backend may expect each part of a ring in one piece, which pages behind a
  * vIOMMU are not: the size of the rings is the operator's.
  */
@@ -761,6 +789,7 @@ static void add_vtd(void)
     qtest_add_func("/viommu/vhost-user/ats", test_ats);
     qtest_add_func("/viommu/vhost-user/ats-te", test_ats_te);
     qtest_add_func("/viommu/vhost-user/refused-unit", test_refused_unit);
+    qtest_add_func("/viommu/vhost-user/unit-last", test_unit_last);
 }
 
 int main(int argc, char **argv)
