@@ -104,12 +104,6 @@ void dma_inflight_unmapped(DMAInflight *inflight, void *host, bool is_write,
 /* dma_inflight_bounce: where its maps are bounced.  Any thread. */
 DMABounce *dma_inflight_bounce(DMAInflight *inflight);
 
-/*
- * dma_inflight_readable: may the endpoint read all of it?  Any thread.
- */
-bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len,
-                           MemTxAttrs attrs);
-
 /* dma_drain_wake: something that a fence waits for has changed.  Any thread. */
 void dma_drain_wake(void);
 

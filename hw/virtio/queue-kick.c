@@ -14,10 +14,12 @@ static bool queue_ring_readable(VirtIODevice *vdev, int n)
 {
     return dma_inflight_readable(vdev->dma_as,
                                  virtio_queue_get_desc_addr(vdev, n),
-                                 virtio_queue_get_desc_size(vdev, n)) &&
+                                 virtio_queue_get_desc_size(vdev, n),
+                                 MEMTXATTRS_UNSPECIFIED) &&
            dma_inflight_readable(vdev->dma_as,
                                  virtio_queue_get_avail_addr(vdev, n),
-                                 virtio_queue_get_avail_size(vdev, n));
+                                 virtio_queue_get_avail_size(vdev, n),
+                                 MEMTXATTRS_UNSPECIFIED);
 }
 
 bool virtio_queue_start_kick(VirtIODevice *vdev, int n)

@@ -218,6 +218,13 @@ void dma_drain_release(DMAHold *hold);
  */
 void dma_inflight_device_gone(DMAInflight *inflight);
 
+/**
+ * dma_inflight_readable: would the endpoint of @as, which has one, read all of
+ * @addr, @len bytes, without a fault?  None is recorded.  Any thread.
+ */
+bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len,
+                           MemTxAttrs attrs);
+
 /** dma_inflight_count: maps in flight on this endpoint.  Any thread. */
 unsigned dma_inflight_count(DMAInflight *inflight);
 
