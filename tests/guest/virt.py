@@ -24,9 +24,9 @@ DISKS = [disk for disk in PC_DISKS if disk.name != 'ahci'] + [
           'serial=ahci']),
 ]
 
-# Of the features that Linux prints in hexadecimal: ARM_SMMU_FEAT_MSI, TRANS_S1
-# and TRANS_S2
-MSI, STAGE_1, STAGE_2 = 1 << 7, 1 << 9, 1 << 10
+# Of the features that Linux prints in hexadecimal: ARM_SMMU_FEAT_MSI, TRANS_S1,
+# TRANS_S2, HA and HD
+MSI, STAGE_1, STAGE_2, HA, HD = 1 << 7, 1 << 9, 1 << 10, 1 << 21, 1 << 22
 STAGES = {'1': STAGE_1, '2': STAGE_2, 'nested': STAGE_1 | STAGE_2}
 # The machine's choice, which no -global can change. Machines before 9.2 leave
 # it to the unit.
@@ -75,11 +75,12 @@ def judge(outcome):
     report, config = outcome.report, outcome.config
     log = '\n'.join(report.dmesg)
     stage = config.stage or DEFAULT_STAGE
-    wanted = STAGES[stage] | (MSI if 'msi=on' in config.props else 0)
+    wanted = (STAGES[stage] | (MSI if 'msi=on' in config.props else 0) |
+              (HA | HD if 'httu=dirty' in config.props else 0))
     found = features(report)
     outcome.check(f'Linux drives an SMMUv3 of stage {stage}',
                   found is not None and
-                  found & (MSI | STAGE_1 | STAGE_2) == wanted, log)
+                  found & (MSI | STAGE_1 | STAGE_2 | HA | HD) == wanted, log)
     outcome.check('the firmware describes it by ' +
                   ('IORT' if config.acpi else 'device tree'),
                   report.dmesg_has('ACPI: IORT') == config.acpi, log)

@@ -291,6 +291,29 @@ static void test_privcfg(const void *opaque)
     rig_free(rig);
 }
 
+/*
+ * CD.TBI0: the device uses the page under a tag, which the invalidation by
+ * address does not name.
+ */
+static void test_tbi(void)
+{
+    RigOptions opt = { .form = SMMU_FORM_SYNC };
+    Rig *rig = rig_new(&opt);
+    SMMU *smmu = smmu_of(rig);
+    uint64_t cd = qtest_readq(smmu->qts, smmu_ste(smmu, rig->sid)) &
+                  0xffffffffffc0ULL;
+
+    qtest_writeq(smmu->qts, cd, qtest_readq(smmu->qts, cd) | SMMU_CD0_TBI0);
+    smmu_cmd(smmu, SMMU_CMD_CFGI_CD | SMMU_CMD_SID(rig->sid), SMMU_CMD1_LEAF);
+    rig_hold(rig, false, rig->data_iova | 0x5aULL << 56);
+    rig_unmap(rig, UNIT_RANGE);
+    rig_assert_pending(rig);
+    rig_release(rig);
+    rig_inv_wait(rig);
+    g_assert_true(viommu_is_filled(smmu, rig->page, RIG_ON_DISK, RIG_LEN));
+    rig_free(rig);
+}
+
 /* Stage 2 takes the page away beneath a stage 1 that still has it. */
 static void test_stage2_beneath(void)
 {
@@ -514,6 +537,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/smmu/drain/live", test_live);
     qtest_add_func("/viommu/smmu/drain/queue-off", test_queue_off);
     qtest_add_func("/viommu/smmu/drain/disable", test_disable);
+    qtest_add_func("/viommu/smmu/drain/tbi", test_tbi);
     qtest_add_func("/viommu/smmu/drain/stage-2-beneath",
                    test_stage2_beneath);
     qtest_add_data_func("/viommu/smmu/drain/privcfg/all",

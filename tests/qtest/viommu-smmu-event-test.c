@@ -6,10 +6,12 @@
  * Section 7.  Faults of translations are in viommu-smmu-translate-test, too.
  */
 #include "qemu/osdep.h"
+#include "hw/misc/x-dma-bench.h"
 #include "viommu-smmu-bench.h"
 
 #define IOVA        0x40200000ULL
 #define UNMAPPED    0x70000000ULL
+#define BENCH_SID   (5 << 3)
 #define NOWHERE     0x7000000000ULL     /* no memory and no device is there */
 #define IN          SMMU_CLASS_IN
 
@@ -207,6 +209,83 @@ static void test_classes(void)
     smmu_make_ste(b->ste, SMMU_STE_NESTED, far, &b->s2, SB_VMID);
     sb_update(b);
     sb_faults(b, IOVA, SMMU_EVT_F_TRANSLATION, SMMU_CLASS_CD, true, far);
+    /* STE.S2R is about this fault of stage 2, too. */
+    b->ste[2] &= ~SMMU_STE2_R;
+    sb_update(b);
+    sb_touch(b, true, IOVA);
+    smmu_assert_no_event(b->smmu);
+    sb_free(b);
+}
+
+/*
+ * STE.S2PTW: what is fetched for stage 1, be it a table or a descriptor, is not
+ * fetched from Device memory.
+ */
+static void test_ptw(void)
+{
+    SBench *b = sb_new("", "");
+    uint64_t far = SB_OFFSET * 4;
+    uint64_t device;
+    SMMUEvent e;
+
+    sb_nested(b, 12, 39, 12, 40);
+    smmu_map(b->smmu, &b->s1, IOVA, SB_OFFSET + SB_BLOCK_GPA, 3,
+             smmu_leaf(&b->s1, UNIT_RW));
+    device = smmu_leaf(&b->s2, UNIT_RW) & ~(0xfULL << 2);
+    smmu_map(b->smmu, &b->s2, SB_OFFSET + SB_BLOCK_GPA, SB_BLOCK_GPA, 3,
+             smmu_leaf(&b->s2, UNIT_RW));
+    smmu_map(b->smmu, &b->s2, far, b->cd_gpa, 3, device);
+    smmu_map(b->smmu, &b->s2, far + UNIT_PAGE, b->s1.root, 3, device);
+    b->ste[2] |= SMMU_STE2_PTW;
+    sb_update(b);
+    sb_enable(b);
+    sb_works(b, IOVA, SB_BLOCK_GPA);
+
+    /* The root of stage 1: it was a read of it (TTRnW). */
+    b->cd[1] = far + UNIT_PAGE;
+    sb_update(b);
+    sb_touch(b, false, IOVA);
+    e = smmu_assert_event(b->smmu, SMMU_EVT_F_PERMISSION, SB_SID);
+    g_assert_cmpint(SMMU_EVENT_CLASS(&e), ==, SMMU_CLASS_TT);
+    g_assert_cmpint(SMMU_EVENT_S2(&e), ==, 1);
+    g_assert_cmpint(e.dw[1] >> 44 & 1, ==, 1);
+    g_assert_cmphex(e.dw[3], ==, far + UNIT_PAGE);
+    b->ste[2] &= ~SMMU_STE2_PTW;
+    sb_update(b);
+    sb_works(b, IOVA, SB_BLOCK_GPA);
+
+    /* The context descriptor, likewise */
+    b->ste[0] = SMMU_STE0_V | SMMU_STE0_CONFIG(SMMU_STE_NESTED) |
+                (far + b->cd_gpa % UNIT_PAGE);
+    sb_update(b);
+    sb_works(b, IOVA, SB_BLOCK_GPA);
+    b->ste[2] |= SMMU_STE2_PTW;
+    sb_update(b);
+    sb_faults(b, IOVA, SMMU_EVT_F_PERMISSION, SMMU_CLASS_CD, true, far);
+    sb_free(b);
+}
+
+/*
+ * 3.4: an address that bypasses is not beyond the output size.  With substreams
+ * an endpoint is always translated, so that such an access is recorded.
+ */
+static void test_bypass_size(void)
+{
+    SBench *b;
+
+    if (!viommu_offers("arm-smmuv3", "ssidsize")) {
+        g_test_skip("no substreams");
+        return;
+    }
+    b = sb_new("ssidsize=4", "");
+    smmu_make_ste(b->ste, SMMU_STE_BYPASS, 0, NULL, 0);
+    sb_update(b);
+    sb_enable(b);
+    edu_store(b->edu, SB_BLOCK_GPA, 8);
+    smmu_assert_no_event(b->smmu);
+    sb_touch(b, false, 1ULL << 44);
+    smmu_assert_fault(b->smmu, SMMU_EVT_F_ADDR_SIZE, SB_SID, false, IN, false,
+                      1ULL << 44, 0);
     sb_free(b);
 }
 
@@ -332,6 +411,63 @@ static void test_tiny_queue(void)
     sb_free(b);
 }
 
+/* Have each of @threads threads, without the BQL, read what is not mapped. */
+static void bench_reads_nothing(QPCIDevice *pci, QPCIBar bar, unsigned threads,
+                                unsigned count)
+{
+    qpci_io_writel(pci, bar, XDB_THREADS, threads);
+    qpci_io_writeq(pci, bar, XDB_ADDR, UNMAPPED);
+    qpci_io_writeq(pci, bar, XDB_LENGTH, 4);
+    qpci_io_writeq(pci, bar, XDB_STRIDE, 4);
+    qpci_io_writeq(pci, bar, XDB_WINDOW, 4);
+    qpci_io_writeq(pci, bar, XDB_COUNT, count);
+    qpci_io_writel(pci, bar, XDB_CMD, XDB_READ);
+    g_assert_cmphex(qpci_io_readl(pci, bar, XDB_STATUS), ==, 0);
+    g_assert_cmpint(qpci_io_readq(pci, bar, XDB_ERRORS), ==, threads * count);
+}
+
+/*
+ * Events of other threads, more than there is room for, while the main loop
+ * does not come to writing them: the run is one write of a register.
+ */
+static void test_overflow_threads(void)
+{
+    SBench *b = sb_new("", "-device x-dma-bench,addr=05.0 ");
+    unsigned size = 1u << SMMU_EVENTQ_LOG2, i;
+    QPCIDevice *pci = qpci_device_find(b->smmu->bus, BENCH_SID);
+    QPCIBar bar;
+    SMMUEvent e;
+
+    g_assert_nonnull(pci);
+    qpci_device_enable(pci);
+    bar = qpci_iomap(pci, 0, NULL);
+    sb_stage1(b, 12, 39);
+    smmu_set_ste(b->smmu, BENCH_SID, b->ste);
+    sb_enable(b);
+    for (int round = 0; round < 2; round++) {
+        uint32_t flag = round ? 0 : SMMU_EVENTQ_OVFLG;
+
+        bench_reads_nothing(pci, bar, 2, size);
+        viommu_until(b->smmu, (eventq_prod(b) & SMMU_EVENTQ_OVFLG) == flag);
+        for (i = 0; i < size; i++) {
+            g_assert_true(smmu_event_take(b->smmu, &e));
+            g_assert_cmphex(SMMU_EVENT_SID(&e), ==, BENCH_SID);
+            g_assert_cmphex(SMMU_EVENT_TYPE(&e), ==, SMMU_EVT_F_TRANSLATION);
+        }
+        smmu_assert_no_event(b->smmu);
+    }
+    /* As many as there is room for are no overflow. */
+    bench_reads_nothing(pci, bar, 2, size / 2);
+    viommu_until(b->smmu, (eventq_prod(b) ^ b->smmu->eventq_cons) == size);
+    for (i = 0; i < size; i++) {
+        g_assert_true(smmu_event_take(b->smmu, &e));
+    }
+    smmu_assert_no_event(b->smmu);
+    g_assert_cmphex(eventq_prod(b) & SMMU_EVENTQ_OVFLG, ==, 0);
+    g_free(pci);
+    sb_free(b);
+}
+
 /* Equal events are not merged unless the stream says that they may be. */
 static void test_no_merge(void)
 {
@@ -376,6 +512,20 @@ static void test_queue_abort(void)
     g_assert_cmphex(smmu_read32(b->smmu, SMMU_GERROR) ^ gerror, ==,
                     SMMU_GERROR_EVENTQ_ABT);
     g_assert_true(smmu_irq_arrived(b->smmu, SMMU_IRQ_GERROR));
+    /* As long as it is active, events are discarded, room or not. */
+    smmu_cr0(b->smmu, SMMU_CR0_SMMUEN | SMMU_CR0_CMDQEN);
+    smmu_write64(b->smmu, SMMU_EVENTQ_BASE,
+                 b->smmu->eventq | SMMU_EVENTQ_LOG2);
+    smmu_write32(b->smmu, SMMU_PAGE1 + SMMU_EVENTQ_PROD,
+                 b->smmu->eventq_cons);
+    smmu_cr0(b->smmu, SMMU_CR0_SMMUEN | SMMU_CR0_CMDQEN | SMMU_CR0_EVENTQEN);
+    sb_touch(b, true, UNMAPPED);
+    viommu_turns(b->smmu);
+    g_assert_cmphex(eventq_prod(b), ==, b->smmu->eventq_cons);
+    smmu_write32(b->smmu, SMMU_GERRORN, smmu_read32(b->smmu, SMMU_GERROR));
+    sb_touch(b, true, UNMAPPED);
+    viommu_turns(b->smmu);
+    g_assert_cmphex(eventq_prod(b), ==, b->smmu->eventq_cons + 1);
     sb_free(b);
 }
 
@@ -395,12 +545,19 @@ static void test_disabled(void)
 static void test_irq(void)
 {
     SBench *b = stage1_bench("");
+    SMMUEvent e;
 
     smmu_irq_clear(b->smmu);
     sb_touch(b, true, UNMAPPED);
     viommu_turns(b->smmu);
     g_assert_true(smmu_irq_arrived(b->smmu, SMMU_IRQ_EVENTQ));
     g_assert_false(smmu_irq_arrived(b->smmu, SMMU_IRQ_GERROR));
+    /* Only when the queue was empty */
+    smmu_irq_clear(b->smmu);
+    sb_touch(b, true, UNMAPPED);
+    viommu_turns(b->smmu);
+    g_assert_false(smmu_irq_arrived(b->smmu, SMMU_IRQ_EVENTQ));
+    g_assert_true(smmu_event_take(b->smmu, &e));
     smmu_assert_event(b->smmu, SMMU_EVT_F_TRANSLATION, SB_SID);
     smmu_irq_clear(b->smmu);
     smmu_write32(b->smmu, SMMU_IRQ_CTRL, 0);
@@ -416,6 +573,7 @@ static void test_msi(void)
 {
     SBench *b;
     uint64_t page;
+    SMMUEvent e;
 
     if (!viommu_offers("arm-smmuv3", "msi")) {
         g_test_skip("no MSIs");
@@ -452,6 +610,24 @@ static void test_msi(void)
     g_assert_cmphex(smmu_read32(b->smmu, SMMU_GERROR) ^
                     smmu_read32(b->smmu, SMMU_GERRORN), ==,
                     SMMU_GERROR_MSI_EVENTQ_ABT);
+    /* Once more before it is acknowledged, it is still active (7.5). */
+    g_assert_true(smmu_event_take(b->smmu, &e));
+    sb_touch(b, true, UNMAPPED);
+    viommu_turns(b->smmu);
+    g_assert_cmphex(smmu_read32(b->smmu, SMMU_GERROR) ^
+                    smmu_read32(b->smmu, SMMU_GERRORN), ==,
+                    SMMU_GERROR_MSI_EVENTQ_ABT);
+    smmu_write32(b->smmu, SMMU_GERRORN, smmu_read32(b->smmu, SMMU_GERROR));
+    g_assert_true(smmu_event_take(b->smmu, &e));
+
+    /* Beyond the output size an address is cut off (3.4.3). */
+    smmu_write32(b->smmu, SMMU_IRQ_CTRL, 0);
+    smmu_write64(b->smmu, SMMU_EVENTQ_IRQ_CFG0, (page + 0x30) | 1ULL << 50);
+    smmu_write32(b->smmu, SMMU_IRQ_CTRL, SMMU_IRQ_CTRL_EVENTQ);
+    sb_touch(b, true, UNMAPPED);
+    viommu_until(b->smmu, qtest_readl(b->smmu->qts, page + 0x30) ==
+                          0x11223344);
+    smmu_assert_event(b->smmu, SMMU_EVT_F_TRANSLATION, SB_SID);
     sb_free(b);
 }
 
@@ -471,10 +647,13 @@ int main(int argc, char **argv)
         { "f-walk-eabt/stage-2", test_walk_eabt_stage2 },
         { "record", test_record },
         { "classes", test_classes },
+        { "ptw", test_ptw },
+        { "bypass-size", test_bypass_size },
         { "ipa-size", test_ipa_size },
         { "input-addr", test_input_addr },
         { "queue/overflow", test_overflow },
         { "queue/overflow-unacknowledged", test_overflow_unacknowledged },
+        { "queue/overflow-threads", test_overflow_threads },
         { "queue/wrap", test_wrap },
         { "queue/tiny", test_tiny_queue },
         { "queue/no-merge", test_no_merge },

@@ -159,6 +159,22 @@ static void test_unmap(const void *opaque)
     stage_free(s);
 }
 
+/* CD.TBI0: it may have used the page under any tag, and has to forget all. */
+static void test_unmap_tbi(void)
+{
+    Stage *s = stage_new("", "", SMMU_STE_S1);
+
+    map(s, IOVA, TARGET, UNIT_RW);
+    s->cd[0] |= SMMU_CD0_TBI0;
+    smmu_put(s->smmu, s->cd_gpa, s->cd);
+    smmu_inv_everything(s->smmu);
+    listener_clear(s->l);
+    map(s, IOVA, 0, 0);
+    smmu_cmd(s->smmu, SMMU_CMD_TLBI_NH_VA | TAG, PAGE_DW1);
+    g_assert_true(heard_gone(s, IOVA | 0x5aULL << 56));
+    stage_free(s);
+}
+
 static void test_unmap_config(void)
 {
     Stage *s = stage_new("", "", SMMU_STE_S1);
@@ -267,6 +283,7 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(path, &gones[i], test_unmap);
     }
+    qtest_add_func("/viommu/smmu/notify/unmap/tbi", test_unmap_tbi);
     qtest_add_func("/viommu/smmu/notify/unmap/config", test_unmap_config);
     qtest_add_func("/viommu/smmu/notify/map/refused", test_refused);
     qtest_add_data_func("/viommu/smmu/notify/map/stage-1",
