@@ -13,6 +13,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
+#include "system/dma-grace.h"
 #include "dma-inflight-internal.h"
 #include "trace.h"
 
@@ -48,6 +49,7 @@ DMADrain *dma_drain_new(const DMADrainParams *params)
     if (!drain_bh) {
         drain_bh = aio_bh_new(iohandler_get_aio_context(), dma_drain_bh, NULL);
         dma_epoch_set_wake(dma_drain_wake);
+        dma_grace_init(dma_drain_wake);
     }
     QLIST_INIT(&drain->inflights);
     QTAILQ_INIT(&drain->scans);

@@ -16,11 +16,10 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
-#include "hw/core/cpu.h"
 #include "qemu/atomic.h"
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
-#include "system/tcg.h"
+#include "system/dma-grace.h"
 #include "dma-inflight-internal.h"
 #include "trace.h"
 
@@ -49,13 +48,11 @@
 #define SCAN_MAP_MAX    65536
 
 struct DrainScan {
-    struct rcu_head rcu;
-    DMADrain *drain;         /* NULL: forgotten, free after the grace period */
     DMADrainScope scope;
     uint64_t epoch;
+    uint64_t grace;          /* of an RCU grace period; 0: there is none */
     uint64_t seq;
-    bool grace;              /* an RCU grace period is still running */
-    bool nothing;            /* and that is all it is for */
+    bool nothing;            /* the grace period is all it is for */
     bool begun;
     bool looking;            /* at @inflight: @cursor says how far */
     DMAInflight *inflight;   /* @begun: the next endpoint; NULL: no more */
@@ -76,7 +73,6 @@ static void scan_insert(DMADrain *drain, DrainScan *scan)
 {
     DrainScan *next;
 
-    scan->drain = drain;
     QTAILQ_FOREACH(next, &drain->scans, next) {
         if (next->seq > scan->seq) {
             break;
@@ -94,76 +90,7 @@ static void scan_remove(DMADrain *drain, DrainScan *scan)
 {
     QTAILQ_REMOVE(&drain->scans, scan, next);
     drain->nr_scans--;
-    scan->drain = NULL;
-    if (!scan->grace) {
-        g_free(scan);
-    }
-}
-
-/*
- * A vCPU of TCG is an RCU reader for as long as it executes, and the one that
- * waits for the invalidation may do so in a tight loop with interrupts off:
- * nothing makes it leave, and the grace period would last until the guest gives
- * up.  So they are kicked while a grace period is pending; more than once,
- * because it begins some time after it was asked for.  BQL.
- */
-#define GRACE_KICK_MS 5
-
-static unsigned graces;
-static QEMUTimer *grace_timer;
-
-static void dma_grace_kick(void *opaque)
-{
-    CPUState *cpu;
-
-    CPU_FOREACH(cpu) {
-        qemu_cpu_kick(cpu);
-    }
-    timer_mod(grace_timer,
-              qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GRACE_KICK_MS);
-}
-
-static void dma_grace_begin(void)
-{
-    if (!graces++ && tcg_enabled()) {
-        if (!grace_timer) {
-            grace_timer = timer_new_ms(QEMU_CLOCK_REALTIME, dma_grace_kick,
-                                       NULL);
-        }
-        timer_mod(grace_timer,
-                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + GRACE_KICK_MS);
-    }
-}
-
-static void dma_grace_end(void)
-{
-    if (!--graces && grace_timer) {
-        timer_del(grace_timer);
-    }
-}
-
-/* call_rcu() callbacks run with the BQL, in the RCU thread. */
-static void scan_grace_over(struct rcu_head *rcu)
-{
-    DrainScan *scan = container_of(rcu, DrainScan, rcu);
-
-    dma_grace_end();
-    scan->grace = false;
-    if (!scan->drain) {
-        g_free(scan);
-    } else if (scan->nothing) {
-        scan_remove(scan->drain, scan);
-        dma_drain_wake();
-    } else {
-        dma_drain_wake();
-    }
-}
-
-static void scan_wait_grace(DrainScan *scan)
-{
-    scan->grace = true;
-    dma_grace_begin();
-    call_rcu1(&scan->rcu, scan_grace_over);
+    g_free(scan);
 }
 
 /* Pointers were cleared: who has read one is in an RCU read section. */
@@ -173,7 +100,7 @@ static void scan_wait_readers(DMADrain *drain, uint64_t seq)
 
     scan->seq = seq;
     scan->nothing = true;
-    scan_wait_grace(scan);
+    scan->grace = dma_grace_begin();
     scan_insert(drain, scan);
 }
 
@@ -459,27 +386,40 @@ void dma_scan_start(DMADrain *drain, const DMADrainScope *scope, uint64_t seq)
         return;
     }
 
-    scan = drain->nr_scans < MAX_PENDING_SCANS || scope->topology ?
+    scan = drain->nr_scans < MAX_PENDING_SCANS ?
            NULL : scan_last_unbegun(drain);
     if (scan) {
         scan_merge(scan);
     } else {
         scan = g_memdup2(&first, sizeof(first));
         scan_insert(drain, scan);
-        if (scope->topology) {
-            scan_wait_grace(scan);
-        }
+    }
+    if (scope->topology) {
+        scan->grace = dma_grace_begin();
     }
     scan->epoch = epoch;
+}
+
+/* Who waited for readers alone waits no more if they have left. */
+static void scan_end_waits(DMADrain *drain)
+{
+    DrainScan *scan, *tmp;
+
+    QTAILQ_FOREACH_SAFE(scan, &drain->scans, next, tmp) {
+        if (scan->nothing && dma_grace_passed(scan->grace)) {
+            scan_remove(drain, scan);
+        }
+    }
 }
 
 bool dma_scan_advance(DMADrain *drain, bool all)
 {
     DrainScan *scan;
 
+    scan_end_waits(drain);
     drain->scan_steps = all ? INT64_MAX : SCAN_SLICE;
     drain->scan_refilled = get_clock();
-    while ((scan = scan_first(drain)) && !scan->grace &&
+    while ((scan = scan_first(drain)) && dma_grace_passed(scan->grace) &&
            dma_epoch_passed(scan->epoch)) {
         ScanFound found = { 0 };
         uint64_t seq = scan->seq;

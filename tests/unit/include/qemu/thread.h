@@ -1,5 +1,5 @@
 /*
- * QEMU's mutex for the standalone build
+ * QEMU's mutex, condition and thread for the standalone build
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -31,14 +31,22 @@ static inline void qemu_mutex_destroy(QemuMutex *mutex)
 
 #ifdef QEMU_SHIM_FIBERS
 
-/* One thread plays all of them (test-cache.c): it must not block. */
+/* One thread plays all of them (fibers.h): it must not block. */
 void qemu_shim_step(void);
+void qemu_shim_fence(void);
 
 static inline void qemu_mutex_lock(QemuMutex *mutex)
 {
     while (pthread_mutex_trylock(&mutex->lock)) {
         qemu_shim_step();
     }
+    qemu_shim_fence();
+}
+
+static inline void qemu_mutex_unlock(QemuMutex *mutex)
+{
+    qemu_shim_fence();
+    qemu_mutex_check(pthread_mutex_unlock(&mutex->lock));
 }
 
 #else
@@ -48,11 +56,44 @@ static inline void qemu_mutex_lock(QemuMutex *mutex)
     qemu_mutex_check(pthread_mutex_lock(&mutex->lock));
 }
 
-#endif
-
 static inline void qemu_mutex_unlock(QemuMutex *mutex)
 {
     qemu_mutex_check(pthread_mutex_unlock(&mutex->lock));
+}
+
+#endif
+
+typedef struct QemuCond {
+    pthread_cond_t cond;
+} QemuCond;
+
+static inline void qemu_cond_init(QemuCond *cond)
+{
+    qemu_mutex_check(pthread_cond_init(&cond->cond, NULL));
+}
+
+static inline void qemu_cond_signal(QemuCond *cond)
+{
+    qemu_mutex_check(pthread_cond_signal(&cond->cond));
+}
+
+static inline void qemu_cond_wait(QemuCond *cond, QemuMutex *mutex)
+{
+    qemu_mutex_check(pthread_cond_wait(&cond->cond, &mutex->lock));
+}
+
+typedef struct QemuThread {
+    pthread_t thread;
+} QemuThread;
+
+#define QEMU_THREAD_DETACHED 1
+
+/* Detached is the only mode that is used. */
+static inline void qemu_thread_create(QemuThread *thread, const char *name,
+                                      void *(*fn)(void *), void *arg, int mode)
+{
+    qemu_mutex_check(pthread_create(&thread->thread, NULL, fn, arg));
+    qemu_mutex_check(pthread_detach(thread->thread));
 }
 
 #endif
