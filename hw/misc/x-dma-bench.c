@@ -49,12 +49,14 @@ static inline void address_space_cache_pin(MemoryRegionCache *cache)
 enum { VRING_DESC, VRING_AVAIL, VRING_USED, VRING_PARTS };
 
 typedef struct XDBRun XDBRun;
+typedef struct XDBStall XDBStall;
 
 struct XDMABench {
     PCIDevice pci;
     MemoryRegion mmio;
     VMChangeStateEntry *vm_state;
     XDBRun *run;             /* the one that is under way */
+    XDBStall *stall;         /* of call_rcu()'s thread; NULL: none */
     bool stopping;           /* somebody is about to end it */
     uint32_t status;
     uint32_t threads;
@@ -84,6 +86,7 @@ struct XDBJob {
     QemuMutex lock;
     QemuCond cond;
     bool go;
+    unsigned left;           /* workers that have not ended */
     bool background, stop;
 };
 
@@ -410,6 +413,10 @@ static void *thread_main(void *opaque)
     qemu_mutex_unlock(&job->lock);
     work(w);
     rcu_unregister_thread();
+    qemu_mutex_lock(&job->lock);
+    job->left--;
+    qemu_cond_broadcast(&job->cond);
+    qemu_mutex_unlock(&job->lock);
     return NULL;
 }
 
@@ -417,6 +424,7 @@ static void threads_start(XDBRun *run)
 {
     unsigned i;
 
+    run->job.left = run->n;
     for (i = 0; i < run->n; i++) {
         qemu_thread_create(&run->workers[i].thread, "x-dma-bench", thread_main,
                            &run->workers[i], QEMU_THREAD_JOINABLE);
@@ -441,6 +449,21 @@ static void threads_go(XDBJob *job)
     job->go = true;
     qemu_cond_broadcast(&job->cond);
     qemu_mutex_unlock(&job->lock);
+}
+
+/* BQL, and keeps it.  False if they have not ended in XDB_HOLD_MS. */
+static bool threads_end_held(XDBJob *job)
+{
+    int64_t late = get_clock() + XDB_HOLD_MS * (int64_t)SCALE_MS;
+    bool ended;
+
+    qemu_mutex_lock(&job->lock);
+    while (job->left && get_clock() < late) {
+        qemu_cond_timedwait(&job->cond, &job->lock, 100);
+    }
+    ended = !job->left;
+    qemu_mutex_unlock(&job->lock);
+    return ended;
 }
 
 /* BQL.  False if there is no memory to cache. */
@@ -675,11 +698,12 @@ static void finish(XDMABench *s)
 static void start(XDMABench *s, uint32_t command)
 {
     bool background = command & XDB_BACKGROUND;
+    bool hold = command & XDB_HOLD;
     unsigned threads;
     XDBRun *run;
 
-    command &= ~XDB_BACKGROUND;
-    s->status = 0;
+    command &= ~(XDB_BACKGROUND | XDB_HOLD);
+    s->status &= XDB_S_STALLED;
     s->ns = s->cpu_ns = s->ops = s->errors = 0;
     threads = clamp(s, s->threads, XDB_MAX_THREADS, XDB_S_THREADS);
     if (is_store(command) || is_cycle(command)) {
@@ -707,6 +731,9 @@ static void start(XDMABench *s, uint32_t command)
     if (threads) {
         threads_start(run);
         threads_go(&run->job);
+        if (hold && !threads_end_held(&run->job)) {
+            s->status |= XDB_S_HELD;
+        }
         threads_join(run);
     } else {
         work(&run->workers[0]);
@@ -725,6 +752,50 @@ static void stop(XDMABench *s)
     threads_join(s->run);
     finish(s);
     s->stopping = false;
+}
+
+/* A callback of call_rcu() that does not return */
+struct XDBStall {
+    struct rcu_head rcu;
+    XDMABench *s;
+    QemuSemaphore end;
+};
+
+/* With the BQL, which others may have meanwhile */
+static void stall_rcu_thread(struct rcu_head *rcu)
+{
+    XDBStall *stall = container_of(rcu, XDBStall, rcu);
+    XDMABench *s = stall->s;
+
+    s->status |= XDB_S_STALLED;
+    bql_unlock();
+    qemu_sem_timedwait(&stall->end, XDB_STALL_MS);
+    bql_lock();
+    s->status &= ~XDB_S_STALLED;
+    s->stall = NULL;
+    qemu_sem_destroy(&stall->end);
+    g_free(stall);
+    object_unref(OBJECT(s));
+}
+
+/* BQL */
+static void stall_begin(XDMABench *s)
+{
+    if (s->stall) {
+        return;
+    }
+    s->stall = g_new0(XDBStall, 1);
+    s->stall->s = X_DMA_BENCH(object_ref(OBJECT(s)));
+    qemu_sem_init(&s->stall->end, 0);
+    call_rcu1(&s->stall->rcu, stall_rcu_thread);
+}
+
+/* BQL.  It ends some time later. */
+static void stall_end(XDMABench *s)
+{
+    if (s->stall) {
+        qemu_sem_post(&s->stall->end);
+    }
 }
 
 /* The 64-bit register that @offset lies in, NULL if none */
@@ -804,7 +875,13 @@ static void mmio_write(void *opaque, hwaddr offset, uint64_t value,
     }
     switch (offset) {
     case XDB_CMD:
-        start(s, value);
+        if (value == XDB_STALL_RCU) {
+            stall_begin(s);
+        } else if (value == XDB_STOP) {
+            stall_end(s);
+        } else {
+            start(s, value);
+        }
         break;
     case XDB_THREADS:
         s->threads = value;
@@ -852,6 +929,7 @@ static void x_dma_bench_exit(PCIDevice *pci)
 
     qemu_del_vm_change_state_handler(s->vm_state);
     stop(s);
+    stall_end(s);
 }
 
 static void x_dma_bench_reset(DeviceState *dev)
@@ -859,6 +937,7 @@ static void x_dma_bench_reset(DeviceState *dev)
     XDMABench *s = X_DMA_BENCH(dev);
 
     stop(s);
+    stall_end(s);
     s->status = s->threads = s->peer = s->pasid = 0;
     s->addr = s->length = s->stride = s->window = s->count = 0;
     s->ns = s->cpu_ns = s->ops = s->errors = 0;

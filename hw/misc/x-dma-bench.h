@@ -14,6 +14,10 @@
  * They also end, and do not begin again, when the machine stops or the device
  * is reset.
  *
+ * A command with XDB_HOLD keeps the BQL until its threads have ended, for
+ * XDB_HOLD_MS at the most: XDB_S_HELD says that they had not by then, because
+ * one of them wants it.
+ *
  * BAR 0: little endian; 32-bit accesses, and 64-bit ones where aligned.  While
  * a run is under way, accesses to the device from elsewhere are refused.
  */
@@ -92,10 +96,18 @@ typedef enum XDBCommand {
     /* dma_memory_read(); it is an error if it is AUX[0] that begins there */
     XDB_READ_NOT = 12,
     XDB_MAP_FILL = 13,   /* map for writing, fill with i & 0x7f, unmap */
+    /*
+     * A callback of call_rcu() that stays until XDB_STOP, XDB_STALL_MS at the
+     * most, and no other is called meanwhile.  XDB_S_STALLED from when it is
+     * called until it returns.
+     */
+    XDB_STALL_RCU = 14,
     XDB_STOP = 0xff,
 } XDBCommand;
 
-#define XDB_BACKGROUND  (1u << 31)  /* to be added to a command */
+/* To be added to a command */
+#define XDB_BACKGROUND  (1u << 31)
+#define XDB_HOLD        (1u << 30)  /* it has THREADS, and no XDB_BACKGROUND */
 
 #define XDB_VRING_SLOTS 256
 #define XDB_VRING_AVAIL 0x1000
@@ -111,10 +123,14 @@ typedef enum XDBCommand {
 #define XDB_S_QUEUE     (1u << 6)   /* AUX[7] is no size: nothing done */
 #define XDB_S_TIME      (1u << 7)   /* OPS are less: it took too long */
 #define XDB_S_RUNNING   (1u << 8)   /* in the background */
+#define XDB_S_HELD      (1u << 9)   /* XDB_HOLD: they did not end */
+#define XDB_S_STALLED   (1u << 10)  /* now, by XDB_STALL_RCU */
 
 #define XDB_MAX_THREADS 16
 #define XDB_MAX_LENGTH  (16ULL << 20)
 #define XDB_MAX_COUNT   (1ULL << 26)
 #define XDB_MAX_NS      10000000000LL
+#define XDB_HOLD_MS     5000
+#define XDB_STALL_MS    10000
 
 #endif

@@ -17,6 +17,7 @@
 #define OTHER_DID   22
 #define ROUNDS      40
 #define PAGES       8
+#define LEN         64
 
 /* The IOVA, and where it leads before and after, by the level of its leaf */
 typedef struct Place {
@@ -261,6 +262,67 @@ static void test_enable(bool cached)
     dma_free(rig);
 }
 
+/*
+ * A grace period is all that is waited for, not what RCU has to do besides:
+ * callbacks wait to be many, and for others.
+ */
+static void test_stalled_rcu(bool cached)
+{
+    DMARig *rig = new_rig(cached);
+    VTD *vtd = rig->vtd;
+    const Place *p = &places[0];
+
+    map(rig, p, p->from);
+    dma_stall_rcu(rig);
+    set_te(vtd, false);
+    set_te(vtd, true);
+    g_assert_true(dma_is_rcu_stalled(rig));
+    vtd_attach(vtd, DMA_SID, &rig->dom, VTD_TT_PASSTHROUGH);
+    vtd_inv_context(vtd, VTD_QUEUED, VTD_PAGE, DMA_DID, DMA_SID);
+    vtd_attach(vtd, DMA_SID, &rig->dom, VTD_TT_UNTRANSLATED);
+    vtd_inv_context(vtd, VTD_QUEUED, VTD_PAGE, DMA_DID, DMA_SID);
+    g_assert_true(dma_is_rcu_stalled(rig));
+    dma_unstall_rcu(rig);
+    dma_reaches(rig, p->iova, p->from);
+    dma_free(rig);
+}
+
+/*
+ * Whoever holds the BQL may be waiting for the thread that does the access.
+ * One that leads to no device does not wait for the BQL.
+ */
+static void test_held(bool cached)
+{
+    static const XDBCommand ways[] = {
+        XDB_READ, XDB_WRITE, XDB_LOAD, XDB_MAP_READ, XDB_MAP_WRITE, XDB_VRING,
+    };
+    DMARig *rig = new_rig(cached);
+    const Place *p = &places[0];
+    const uint64_t nowhere = p->iova + 2 * MiB;
+    size_t i;
+
+    for (i = 0; i < PAGES; i++) {
+        vtd_map(rig->vtd, &rig->dom, p->iova + i * VTD_PAGE_SIZE, p->from, 1,
+                VTD_PTE_RW);
+        vtd_map(rig->vtd, &rig->dom, nowhere + 2 * MiB + i * VTD_PAGE_SIZE,
+                p->from, 1, VTD_PTE_R);
+    }
+    for (i = 0; i < G_N_ELEMENTS(ways); i++) {
+        uint16_t command = qpci_config_readw(rig->pci, PCI_COMMAND);
+
+        g_assert_true(dma_run_held(rig, ways[i], p->iova, LEN, PAGES));
+        g_assert_true(dma_run_held(rig, ways[i], nowhere, LEN, PAGES));
+        /* May be read only */
+        g_assert_true(dma_run_held(rig, ways[i], nowhere + 2 * MiB, LEN,
+                                   PAGES));
+        qpci_config_writew(rig->pci, PCI_COMMAND,
+                           command & ~PCI_COMMAND_MASTER);
+        g_assert_true(dma_run_held(rig, ways[i], p->iova, LEN, PAGES));
+        qpci_config_writew(rig->pci, PCI_COMMAND, command);
+    }
+    dma_free(rig);
+}
+
 /* The device's own switch; nobody tells the unit. */
 static void test_bus_master(bool cached)
 {
@@ -431,6 +493,8 @@ int main(int argc, char **argv)
     dma_add("context", test_context);
     dma_add("pass-through", test_passthrough);
     dma_add("enable", test_enable);
+    dma_add("stalled-rcu", test_stalled_rcu);
+    dma_add("held", test_held);
     dma_add("bus-master", test_bus_master);
     dma_add("reset", test_reset);
     add_races(true);

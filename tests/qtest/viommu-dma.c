@@ -101,6 +101,35 @@ uint64_t dma_run(DMARig *rig, XDBCommand cmd, unsigned threads, uint64_t iova,
     return get(rig, XDB_ERRORS);
 }
 
+bool dma_run_held(DMARig *rig, XDBCommand cmd, uint64_t iova, uint64_t length,
+                  unsigned pages)
+{
+    uint32_t status;
+
+    command(rig, cmd | XDB_HOLD, 1, iova, length, pages, pages);
+    status = get32(rig, XDB_STATUS);
+    g_assert_cmphex(status & ~XDB_S_HELD, ==, 0);
+    g_assert_cmpuint(get(rig, XDB_OPS), ==, pages);
+    return !status;
+}
+
+bool dma_is_rcu_stalled(DMARig *rig)
+{
+    return get32(rig, XDB_STATUS) & XDB_S_STALLED;
+}
+
+void dma_stall_rcu(DMARig *rig)
+{
+    qtest_writel(rig->vtd->qts, DMA_BAR + XDB_CMD, XDB_STALL_RCU);
+    viommu_until(rig->vtd, dma_is_rcu_stalled(rig));
+}
+
+void dma_unstall_rcu(DMARig *rig)
+{
+    qtest_writel(rig->vtd->qts, DMA_BAR + XDB_CMD, XDB_STOP);
+    viommu_until(rig->vtd, !dma_is_rcu_stalled(rig));
+}
+
 void dma_start(DMARig *rig, XDBCommand cmd, unsigned threads, uint64_t iova,
                uint64_t length, unsigned pages)
 {

@@ -55,6 +55,19 @@ void dma_start(DMARig *rig, XDBCommand command, unsigned threads,
  * threads have done as many in all.  Returns: operations so far.
  */
 uint64_t dma_go_on(DMARig *rig);
+/*
+ * dma_run_held: dma_run() in one thread, while the BQL is held.  Returns: true
+ * if it came to an end; false if it wanted the BQL.
+ */
+bool dma_run_held(DMARig *rig, XDBCommand command, uint64_t iova,
+                  uint64_t length, unsigned pages);
+/*
+ * dma_stall_rcu: from when it returns until dma_unstall_rcu(), or until
+ * dma_is_rcu_stalled() says no, no callback of call_rcu() is called.
+ */
+void dma_stall_rcu(DMARig *rig);
+bool dma_is_rcu_stalled(DMARig *rig);
+void dma_unstall_rcu(DMARig *rig);
 /* Returns: how many operations failed. */
 uint64_t dma_stop(DMARig *rig);
 
