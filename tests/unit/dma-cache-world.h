@@ -280,6 +280,7 @@ static inline WorldChange world_change(World *w, Rand *r)
         change.context = true;
         qatomic_store_release(&w->context, context);
         dma_cache_invalidate_all(c);
+        smp_mb();
         __atomic_store_n(&w->context_done, context, __ATOMIC_RELEASE);
         return change;
     }
@@ -316,6 +317,8 @@ static inline WorldChange world_change(World *w, Rand *r)
             dma_cache_invalidate_range(c, at, at);
         }
     }
+    /* Whoever is told is told after all of it. */
+    smp_mb();
     for (i = change.low; i <= change.high; i++) {
         __atomic_store_n(&w->floor[change.tag][i], change.version,
                          __ATOMIC_RELEASE);

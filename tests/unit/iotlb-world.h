@@ -142,6 +142,8 @@ static inline void iworld_change(IWorld *w, Rand *r)
         iotlb_invalidate_range(w->tlb, tag, iova, iova);
         break;
     }
+    /* Whoever is told is told after all of it. */
+    smp_mb();
     for (d = d_first; d <= d_last; d++) {
         for (i = p_first; i <= p_last; i++) {
             __atomic_store_n(&w->floor[d][i], version, __ATOMIC_RELEASE);

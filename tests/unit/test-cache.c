@@ -3,126 +3,14 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * One thread plays several.  Before each access to shared state it may go on
- * with another one, which is drawn; one that was left may sleep for long, as a
- * thread does that lost its processor in the wrong moment.  So windows of one
- * instruction are met often, on any machine, and the seed repeats a failure.
- *
- * Steps take effect in program order: a missing barrier is not found here (the
- * models in tests/model are about those).
+ * Any number of threads in one, and stores that are late: fibers.h.
  */
 #define QEMU_SHIM_STEP_MINE
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
-#include <ucontext.h>
-#include "test-common.h"
+#include "fibers.h"
 #include "dma-cache-world.h"
 #include "iotlb-world.h"
-
-#define FIBERS_MAX      4
-#define STACK_BYTES     (256 * 1024)
-#define SLEEP_STEPS     400
-
-typedef struct Fiber {
-    ucontext_t context;
-    void (*run)(Rand *r);
-    Rand rand;
-    uint64_t sleeps_until;
-    bool done;
-} Fiber;
-
-static Fiber fibers[FIBERS_MAX];
-static char *stacks[FIBERS_MAX];
-static unsigned fiber_count, current;
-static ucontext_t home;
-static bool playing;
-static Rand chance;
-static unsigned switch_odds;        /* one step in so many */
-static uint64_t steps;
-
-/* Go on with one that is awake; if none is, with any that is not done. */
-static void play_next(Fiber *from)
-{
-    unsigned i, n = rand_below(&chance, fiber_count), next = fiber_count;
-
-    for (i = 0; i < fiber_count; i++) {
-        unsigned at = (n + i) % fiber_count;
-
-        if (fibers[at].done) {
-            continue;
-        }
-        next = at;
-        if (fibers[at].sleeps_until <= steps) {
-            break;
-        }
-    }
-    if (next == fiber_count) {
-        playing = false;
-        swapcontext(&from->context, &home);
-        return;
-    }
-    fibers[next].sleeps_until = 0;
-    current = next;
-    if (&fibers[next] != from) {
-        swapcontext(&from->context, &fibers[next].context);
-    }
-}
-
-void qemu_shim_step(void)
-{
-    if (!playing) {
-        return;
-    }
-    steps++;
-    if (rand_below(&chance, switch_odds)) {
-        return;
-    }
-    if (rand_below(&chance, 8) == 0) {
-        fibers[current].sleeps_until = steps +
-                                       rand_below(&chance, SLEEP_STEPS);
-    }
-    play_next(&fibers[current]);
-}
-
-static void fiber_main(void)
-{
-    Fiber *f = &fibers[current];
-
-    f->run(&f->rand);
-    f->done = true;
-    play_next(f);
-    g_assert_not_reached();
-}
-
-/* All of @run at once, until the last has returned. */
-static void play(void (*const run[])(Rand *r), unsigned count)
-{
-    unsigned i;
-
-    g_assert_cmpuint(count, <=, FIBERS_MAX);
-    fiber_count = count;
-    steps = 0;
-    switch_odds = 1 + rand_below(&chance, 12);
-    for (i = 0; i < count; i++) {
-        Fiber *f = &fibers[i];
-
-        if (!stacks[i]) {
-            stacks[i] = g_malloc(STACK_BYTES);
-        }
-        f->run = run[i];
-        f->rand.state = rand64(&chance) | 1;
-        f->sleeps_until = 0;
-        f->done = false;
-        getcontext(&f->context);
-        f->context.uc_stack.ss_sp = stacks[i];
-        f->context.uc_stack.ss_size = STACK_BYTES;
-        f->context.uc_link = NULL;
-        makecontext(&f->context, fiber_main, 0);
-    }
-    current = rand_below(&chance, count);
-    playing = true;
-    swapcontext(&home, &fibers[current].context);
-}
 
 static World world;
 static unsigned world_ops;

@@ -8,7 +8,10 @@
  * it a fence is a sequentially consistent read-modify-write of one variable:
  * every fence then happens after every fence before it.  That orders at least
  * what the real fences order, and tells the tool so; it can hide a missing
- * fence, which the model check (tests/model) is for, but makes no false race.
+ * fence, which the model check (tests/model) and the fibers are for, but makes
+ * no false race.
+ *
+ * With QEMU_SHIM_FIBERS, stores are late: tests/unit/fibers.h.
  */
 #ifndef QEMU_ATOMIC_H
 #define QEMU_ATOMIC_H
@@ -21,7 +24,16 @@
 #endif
 #endif
 
-#ifdef QEMU_SHIM_TSAN
+#if defined(QEMU_SHIM_FIBERS)
+
+void qemu_shim_fence(void);
+void qemu_shim_store_fence(void);
+
+#define smp_mb()        qemu_shim_fence()
+#define smp_rmb()       ((void)0)
+#define smp_wmb()       qemu_shim_store_fence()
+
+#elif defined(QEMU_SHIM_TSAN)
 
 static inline void qemu_shim_fence(void)
 {
@@ -67,6 +79,23 @@ __attribute__((weak)) void qemu_shim_step(void)
 #define qemu_shim_step()            ((void)0)
 #endif
 
+#ifdef QEMU_SHIM_FIBERS
+
+uint64_t qemu_shim_load(const void *p, size_t size);
+void qemu_shim_store(void *p, size_t size, uint64_t value, bool release);
+
+#define qatomic_read(p) \
+    ((__typeof__(*(p)))(uintptr_t)qemu_shim_load(p, sizeof(*(p))))
+#define qatomic_load_acquire(p)     qatomic_read(p)
+#define qemu_shim_set(p, v, release) \
+    qemu_shim_store(p, sizeof(*(p)), (uintptr_t)(__typeof__(*(p)))(v), release)
+#define qatomic_set(p, v)           qemu_shim_set(p, v, false)
+#define qatomic_store_release(p, v) qemu_shim_set(p, v, true)
+/* A read-modify-write operation comes after all stores before it. */
+#define qemu_shim_rmw_step()        (qemu_shim_step(), qemu_shim_fence())
+
+#else
+
 #define qatomic_read(p) \
     (qemu_shim_step(), __atomic_load_n(p, __ATOMIC_RELAXED))
 #define qatomic_set(p, v) \
@@ -76,19 +105,23 @@ __attribute__((weak)) void qemu_shim_step(void)
 #define qatomic_store_release(p, v) \
     (qemu_shim_step(), __atomic_store_n(p, v, __ATOMIC_RELEASE))
 
+#define qemu_shim_rmw_step()        qemu_shim_step()
+
+#endif
+
 #define qatomic_xchg(p, v) \
-    (qemu_shim_step(), __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
+    (qemu_shim_rmw_step(), __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
 #define qatomic_fetch_inc(p)        qatomic_fetch_add(p, 1)
 #define qatomic_or(p, n) \
-    (qemu_shim_step(), (void)__atomic_fetch_or(p, n, __ATOMIC_SEQ_CST))
+    (qemu_shim_rmw_step(), (void)__atomic_fetch_or(p, n, __ATOMIC_SEQ_CST))
 #define qatomic_fetch_add(p, n) \
-    (qemu_shim_step(), __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST))
+    (qemu_shim_rmw_step(), __atomic_fetch_add(p, n, __ATOMIC_SEQ_CST))
 
 /* Returns what was there. */
 #define qatomic_cmpxchg(p, old, new) \
     ({ \
         __typeof__(*(p)) expected_ = (old); \
-        qemu_shim_step(); \
+        qemu_shim_rmw_step(); \
         __atomic_compare_exchange_n(p, &expected_, new, false, \
                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
         expected_; \
