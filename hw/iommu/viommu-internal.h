@@ -26,6 +26,13 @@ static inline uint32_t viommu_pasid_of(const VIOMMU *v, uint32_t pid)
     return pid ? pid : VIOMMU_NO_PASID;
 }
 
+/*
+ * viommu.c: viommu_init: set up the core part of @owner, a model's device,
+ * embedded at @v.  Cannot fail, and is not undone.  BQL.
+ */
+struct VIOMMUModel;
+void viommu_init(VIOMMU *v, const struct VIOMMUModel *model, Object *owner);
+
 /* viommu-config.c */
 
 /*

@@ -383,11 +383,20 @@ static DeviceListener device_listener = {
 bool viommu_policy_register(VIOMMUPolicy *policy, Error **errp)
 {
     Error *err = NULL;
+    VIOMMUPolicy *other;
 
     if (phase_check(PHASE_MACHINE_READY)) {
         error_setg(errp, "%s cannot be plugged in while the machine runs",
                    policy->model);
         return false;
+    }
+    QLIST_FOREACH(other, &policies, next) {
+        if (other->bus == policy->bus) {
+            error_setg(errp, "%s: the PCI bus '%s' is behind %s already; "
+                       "remove one of the two", policy->model,
+                       BUS(policy->bus)->name, other->model);
+            return false;
+        }
     }
     QLIST_INSERT_HEAD(&policies, policy, next);
     object_child_foreach_recursive(object_get_root(), apply_late, &err);

@@ -8,6 +8,7 @@
 
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
+#include "hw/iommu/viommu-model.h"
 #include "hw/iommu/viommu-policy.h"
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
@@ -96,23 +97,29 @@ static void viommu_vm_state_change(void *opaque, bool running, RunState state)
     }
 }
 
-void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
-                 const VIOMMUParams *params)
+void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
 {
     MemoryRegion *sysmem = get_system_memory();
+    const VIOMMUProperties *props = &v->props;
+    const DMADrainParams drain = {
+        .bounce = props->dma_mode && !strcmp(props->dma_mode, "bounce"),
+        .cache_pages = props->dma_cache_size,
+        .stall_ms = props->drain_stall_time,
+        .timeout_ms = props->drain_timeout,
+    };
 
-    v->ops = ops;
+    v->ops = model->ops;
     v->owner = owner;
-    v->name = params->name;
+    v->name = model->name;
     v->memory = &address_space_memory;
     v->mem = (IOPTMem) {
         .read = viommu_read_entry,
         .update = viommu_update_entry,
         .opaque = v,
     };
-    v->pasid_bits = params->pasid_bits;
-    v->iotlb = iotlb_new(params->iotlb_entries);
-    v->drain = dma_drain_new(&params->drain);
+    v->pasid_bits = model->pasid_bits;
+    v->iotlb = iotlb_new(props->iotlb_size);
+    v->drain = dma_drain_new(&drain);
     qemu_mutex_init(&v->lock);
     v->by_key = viommu_endpoint_table_new();
     QLIST_INIT(&v->endpoints);

@@ -147,6 +147,30 @@ bool unit_has_property(QTestState *qts, const char *type, const char *name)
     return found;
 }
 
+void unit_assert_help(const char *type, unsigned at_least)
+{
+    QTestState *qts = qtest_init("-machine none");
+    QDict *answer = qtest_qmp(qts, "{'execute': 'device-list-properties',"
+                              " 'arguments': {'typename': %s}}", type);
+    QListEntry *entry;
+    unsigned n = 0;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "return"), entry) {
+        QDict *property = qobject_to(QDict, qlist_entry_obj(entry));
+        const char *what = qdict_get_try_str(property, "description");
+
+        g_test_message("%s", qdict_get_str(property, "name"));
+        g_assert_nonnull(what);
+        /* More than what QEMU says of a property's type of its own accord */
+        g_assert_cmpstr(what, !=, "on/off");
+        g_assert_cmpstr(what, !=, "on/off/auto");
+        n++;
+    }
+    g_assert_cmpuint(n, >=, at_least);
+    qobject_unref(answer);
+    qtest_quit(qts);
+}
+
 bool viommu_offers(const char *type, const char *name)
 {
     QTestState *qts = qtest_init("-machine none");

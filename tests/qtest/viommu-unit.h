@@ -168,4 +168,10 @@ bool unit_has_property(QTestState *qts, const char *type, const char *name);
 /* As above with a QEMU started for the question. */
 bool viommu_offers(const char *type, const char *name);
 
+/*
+ * unit_assert_help: each property of @type, of which there are @at_least so
+ * many, says what it is about, and not only of which type it is.
+ */
+void unit_assert_help(const char *type, unsigned at_least);
+
 #endif

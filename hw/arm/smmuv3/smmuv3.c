@@ -7,6 +7,7 @@
  * smmuv3-internal.h lists the files and their jobs.
  */
 #include "qemu/osdep.h"
+#include "hw/iommu/viommu-model.h"
 #include "hw/irq.h"
 #include "hw/pci/pci.h"
 #include "hw/qdev-properties.h"
@@ -15,10 +16,6 @@
 #include "qemu/module.h"
 #include "trace.h"
 #include "smmuv3-internal.h"
-
-/* Entries: at least what keeps a ring and its buffers; at most some 100 MB */
-#define SMMU_IOTLB_SIZE_MIN 64
-#define SMMU_IOTLB_SIZE_MAX (1u << 22)
 
 static bool smmuv3_prop_is(const char *value, const char *name)
 {
@@ -92,38 +89,10 @@ static bool check_config(SMMUv3State *s, Error **errp)
                    "not update the guest's tables; use httu=off");
         return false;
     }
-    if (s->dma_mode && !smmuv3_prop_is(s->dma_mode, "drain") &&
-        !smmuv3_prop_is(s->dma_mode, "bounce")) {
-        error_setg(errp, "arm-smmuv3: dma-mode is '%s', but must be "
-                   "'drain' (an invalidation waits for stale DMA) or "
-                   "'bounce' (no DMA is ever stale)", s->dma_mode);
-        return false;
-    }
-    if (s->dma_cache_size > VIOMMU_DMA_CACHE_SIZE_MAX) {
-        error_setg(errp, "arm-smmuv3: dma-cache-size is %u pages, but must "
-                   "be at most %u, or 0 for none", s->dma_cache_size,
-                   VIOMMU_DMA_CACHE_SIZE_MAX);
-        return false;
-    }
-    if (s->iotlb_size < SMMU_IOTLB_SIZE_MIN ||
-        s->iotlb_size > SMMU_IOTLB_SIZE_MAX) {
-        error_setg(errp, "arm-smmuv3: iotlb-size is %u entries, but must be "
-                   "%u to %u", s->iotlb_size, SMMU_IOTLB_SIZE_MIN,
-                   SMMU_IOTLB_SIZE_MAX);
-        return false;
-    }
     for (unsigned i = 0; i < ARRAY_SIZE(s->idr); i++) {
         s->idr[i] = smmuv3_idr(&f, i);
     }
     return true;
-}
-
-static AddressSpace *smmuv3_get_address_space(PCIBus *bus, void *opaque,
-                                              int devfn)
-{
-    SMMUv3State *s = opaque;
-
-    return &viommu_endpoint(&s->viommu, bus, devfn)->as;
 }
 
 /*
@@ -133,7 +102,7 @@ static AddressSpace *smmuv3_get_address_space(PCIBus *bus, void *opaque,
 static bool smmuv3_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
                                     HostIOMMUDevice *hiod, Error **errp)
 {
-    SMMUv3State *s = opaque;
+    SMMUv3State *s = container_of(opaque, SMMUv3State, viommu);
 
     if (!s->caching_mode) {
         error_setg(errp, "a host device behind the SMMU requires "
@@ -149,7 +118,7 @@ static void smmuv3_unset_iommu_device(PCIBus *bus, void *opaque, int devfn)
 }
 
 static const PCIIOMMUOps smmuv3_pci_ops = {
-    .get_address_space = smmuv3_get_address_space,
+    .get_address_space = viommu_get_address_space,
     .set_iommu_device = smmuv3_set_iommu_device,
     .unset_iommu_device = smmuv3_unset_iommu_device,
 };
@@ -175,23 +144,18 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
     SMMUv3State *s = ARM_SMMUV3(dev);
     SMMUState *smmu = ARM_SMMU(dev);
     SysBusDevice *sbd = SYS_BUS_DEVICE(dev);
-    VIOMMUParams params = {
+    const VIOMMUModel model = {
         .name = "smmuv3",
-        .iotlb_entries = s->iotlb_size,
-        .drain = {
-            .bounce = smmuv3_prop_is(s->dma_mode, "bounce"),
-            .cache_pages = s->dma_cache_size,
-            .stall_ms = s->drain_stall_time,
-            .timeout_ms = s->drain_timeout,
-        },
+        .type = TYPE_ARM_SMMUV3,
+        .ops = &smmuv3_viommu_ops,
+        .pci_ops = &smmuv3_pci_ops,
         .pasid_bits = s->ssidsize,
     };
 
-    if (!check_config(s, errp)) {
-        return;
-    }
-    if (!smmu->primary_bus) {
-        error_setg(errp, "SMMU is not attached to any PCI bus!");
+    /* The switch "virtio" is the machine's: it is made before this device. */
+    if (!check_config(s, errp) ||
+        !viommu_realize(&s->viommu, &model, OBJECT(s), smmu->primary_bus, NULL,
+                        errp)) {
         return;
     }
 
@@ -204,12 +168,10 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
         sysbus_init_irq(sbd, &s->irq[i]);
     }
 
-    viommu_init(&s->viommu, &smmuv3_viommu_ops, OBJECT(s), &params);
     smmuv3_control_init(s);
     smmuv3_cmdq_init(s);
     smmuv3_regs_reset(s);
     smmuv3_migration_init(s);
-    pci_setup_iommu(smmu->primary_bus, &smmuv3_pci_ops, s);
 }
 
 static const Property smmuv3_properties[] = {
@@ -222,18 +184,10 @@ static const Property smmuv3_properties[] = {
     DEFINE_PROP_BOOL("msi", SMMUv3State, msi, false),
     DEFINE_PROP_BOOL("attr-perms-ovr", SMMUv3State, perms_ovr, false),
     DEFINE_PROP_BOOL("caching-mode", SMMUv3State, caching_mode, false),
-    DEFINE_PROP_UINT32("iotlb-size", SMMUv3State, iotlb_size, 4096),
-    DEFINE_PROP_UINT32("dma-cache-size", SMMUv3State, dma_cache_size, 4096),
-    DEFINE_PROP_STRING("dma-mode", SMMUv3State, dma_mode),
-    DEFINE_PROP_UINT32("drain-timeout", SMMUv3State, drain_timeout, 0),
-    DEFINE_PROP_UINT32("drain-stall-time", SMMUv3State, drain_stall_time,
-                       1000),
+    DEFINE_VIOMMU_PROPERTIES(SMMUv3State, viommu),
 };
 
-/* What "-device arm-smmuv3,help" says of each: what it does, and its unit */
-static const struct {
-    const char *name, *description;
-} smmuv3_property_help[] = {
+static const VIOMMUPropertyHelp smmuv3_property_help[] = {
     { "stage", "stages of translation (IDR0.S1P, S2P): 1, 2, or nested, which "
                "is both; 1 if it is not given" },
     { "oas", "bits of an output address (IDR5.OAS), 44 or 48" },
@@ -248,16 +202,6 @@ static const struct {
     { "caching-mode", "allow devices that keep a copy of the guest's tables "
                       "(vfio-pci); for guests that invalidate what they map, "
                       "which Linux does not" },
-    { "iotlb-size", "translations that the IOTLB holds, 64 to 4194304" },
-    { "dma-cache-size", "pages of 4 KiB that each endpoint's translation cache "
-                        "holds, up to 1048576; 0: no cache" },
-    { "dma-mode", "drain (an invalidation waits for stale DMA) or bounce "
-                  "(devices work on copies, and none is ever stale); drain if "
-                  "it is not given" },
-    { "drain-timeout", "ms that an invalidation waits for stale DMA until the "
-                       "device is marked broken; 0: as long as it takes" },
-    { "drain-stall-time", "ms until an invalidation that waits is reported as "
-                          "VIOMMU_DRAIN_STALLED; 0: never" },
 };
 
 static void smmuv3_class_init(ObjectClass *klass, void *data)
@@ -270,11 +214,8 @@ static void smmuv3_class_init(ObjectClass *klass, void *data)
     dc->vmsd = &smmuv3_vmstate;
     dc->desc = "Arm System Memory Management Unit version 3";
     device_class_set_props(dc, smmuv3_properties);
-    for (unsigned i = 0; i < ARRAY_SIZE(smmuv3_property_help); i++) {
-        object_class_property_set_description(
-            klass, smmuv3_property_help[i].name,
-            smmuv3_property_help[i].description);
-    }
+    viommu_describe(klass, smmuv3_property_help,
+                    ARRAY_SIZE(smmuv3_property_help));
 }
 
 static const TypeInfo smmuv3_info = {

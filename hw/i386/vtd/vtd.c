@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "hw/i386/pc.h"
+#include "hw/iommu/viommu-model.h"
 #include "hw/pci-host/q35.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pci_bus.h"
@@ -33,10 +34,6 @@
 #define VTD_FAULT_RECORDS_MAX \
     ((VTD_REG_WINDOW_MAX - DMAR_FRCD_REG_OFFSET) / 16)
 
-/* Entries: at least what keeps a ring and its buffers; at most some 100 MB */
-#define VTD_IOTLB_SIZE_MIN 64
-#define VTD_IOTLB_SIZE_MAX (1u << 22)
-
 static bool check_not_yet(bool value, const char *property, Error **errp)
 {
     if (value) {
@@ -58,29 +55,9 @@ static bool check_config(IntelIOMMUState *s, Error **errp)
                    "%d, %d", VTD_HOST_AW_39BIT, VTD_HOST_AW_48BIT);
         return false;
     }
-    if (s->dma_mode && strcmp(s->dma_mode, "drain") &&
-        strcmp(s->dma_mode, "bounce")) {
-        error_setg(errp, "intel-iommu: dma-mode is '%s', but must be "
-                   "'drain' (an invalidation waits for stale DMA) or "
-                   "'bounce' (no DMA is ever stale)", s->dma_mode);
-        return false;
-    }
     if (!s->fault_records || s->fault_records > VTD_FAULT_RECORDS_MAX) {
         error_setg(errp, "intel-iommu: fault-records is %u, but must be "
                    "1 to %u", s->fault_records, VTD_FAULT_RECORDS_MAX);
-        return false;
-    }
-    if (s->iotlb_size < VTD_IOTLB_SIZE_MIN ||
-        s->iotlb_size > VTD_IOTLB_SIZE_MAX) {
-        error_setg(errp, "intel-iommu: iotlb-size is %u entries, but must be "
-                   "%u to %u", s->iotlb_size, VTD_IOTLB_SIZE_MIN,
-                   VTD_IOTLB_SIZE_MAX);
-        return false;
-    }
-    if (s->dma_cache_size > VIOMMU_DMA_CACHE_SIZE_MAX) {
-        error_setg(errp, "intel-iommu: dma-cache-size is %u pages, but must "
-                   "be at most %u, or 0 for none", s->dma_cache_size,
-                   VIOMMU_DMA_CACHE_SIZE_MAX);
         return false;
     }
     return true;
@@ -110,14 +87,6 @@ static bool decide_eim(IntelIOMMUState *s, Error **errp)
 
 /* PCI */
 
-static AddressSpace *vtd_get_address_space(PCIBus *bus, void *opaque,
-                                           int devfn)
-{
-    IntelIOMMUState *s = opaque;
-
-    return &viommu_endpoint(&s->viommu, bus, devfn)->as;
-}
-
 typedef struct VTDHostKey {
     PCIBus *bus;             /* with devfn: the device's own, not an alias */
     int devfn;
@@ -140,7 +109,7 @@ static gboolean host_equal(gconstpointer a, gconstpointer b)
 static bool vtd_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
                                  HostIOMMUDevice *hiod, Error **errp)
 {
-    IntelIOMMUState *s = opaque;
+    IntelIOMMUState *s = container_of(opaque, IntelIOMMUState, viommu);
     HostIOMMUDeviceClass *hiodc = HOST_IOMMU_DEVICE_GET_CLASS(hiod);
     VTDHostKey key = { .bus = bus, .devfn = devfn };
     int host_aw_bits;
@@ -171,14 +140,14 @@ static bool vtd_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
 
 static void vtd_unset_iommu_device(PCIBus *bus, void *opaque, int devfn)
 {
-    IntelIOMMUState *s = opaque;
+    IntelIOMMUState *s = container_of(opaque, IntelIOMMUState, viommu);
     VTDHostKey key = { .bus = bus, .devfn = devfn };
 
     g_hash_table_remove(s->host_devices, &key);
 }
 
 static const PCIIOMMUOps vtd_pci_ops = {
-    .get_address_space = vtd_get_address_space,
+    .get_address_space = viommu_get_address_space,
     .set_iommu_device = vtd_set_iommu_device,
     .unset_iommu_device = vtd_unset_iommu_device,
 };
@@ -281,26 +250,21 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     PCMachineState *pcms = PC_MACHINE(qdev_get_machine());
     X86MachineState *x86ms = X86_MACHINE(pcms);
     VIOMMUEndpoint *ioapic;
-    VIOMMUParams params = {
+    static const VIOMMUModel model = {
         .name = "vtd",
-        .iotlb_entries = s->iotlb_size,
-        .drain = {
-            .bounce = s->dma_mode && !strcmp(s->dma_mode, "bounce"),
-            .cache_pages = s->dma_cache_size,
-            .stall_ms = s->drain_stall_time,
-            .timeout_ms = s->drain_timeout,
-        },
+        .type = TYPE_INTEL_IOMMU_DEVICE,
+        .ops = &vtd_viommu_ops,
+        .pci_ops = &vtd_pci_ops,
     };
 
     if (!check_config(s, errp) || !decide_eim(s, errp)) {
         return;
     }
-    s->policy.model = TYPE_INTEL_IOMMU_DEVICE;
-    s->policy.bus = pcms->pcibus;
     s->policy.follows_tables = true;
     s->policy.device_iotlb = X86_IOMMU_DEVICE(s)->dt_supported;
     s->policy.device_iotlb_fix = "device-iotlb=on";
-    if (!viommu_policy_register(&s->policy, errp)) {
+    if (!viommu_realize(&s->viommu, &model, OBJECT(s), pcms->pcibus,
+                        &s->policy, errp)) {
         return;
     }
 
@@ -316,14 +280,12 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     memory_region_add_subregion(get_system_memory(),
                                 Q35_HOST_BRIDGE_IOMMU_ADDR, &s->csrmem);
 
-    viommu_init(&s->viommu, &vtd_viommu_ops, OBJECT(s), &params);
     vtd_inv_init(s);
     vtd_queue_init(s);
     vtd_gcmd_init(s);
     vtd_reset_state(s);
     vtd_migration_init(s);
 
-    pci_setup_iommu(pcms->pcibus, &vtd_pci_ops, s);
     ioapic = viommu_endpoint(&s->viommu, pcms->pcibus,
                              Q35_PSEUDO_DEVFN_IOAPIC);
     ((VTDInterruptWindow *)ioapic->model)->ioapic = true;
@@ -356,21 +318,11 @@ static const Property vtd_properties[] = {
                      false),
     DEFINE_PROP_VIOMMU_VIRTIO(IntelIOMMUState, policy.virtio),
     DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 1),
-    DEFINE_PROP_UINT32("iotlb-size", IntelIOMMUState, iotlb_size, 4096),
-    DEFINE_PROP_UINT32("dma-cache-size", IntelIOMMUState, dma_cache_size,
-                       4096),
-    DEFINE_PROP_STRING("dma-mode", IntelIOMMUState, dma_mode),
-    DEFINE_PROP_UINT32("drain-timeout", IntelIOMMUState, drain_timeout, 0),
-    DEFINE_PROP_UINT32("drain-stall-time", IntelIOMMUState, drain_stall_time,
-                       1000),
+    DEFINE_VIOMMU_PROPERTIES(IntelIOMMUState, viommu),
 };
 
 /* What "-device intel-iommu,help" says of each: what it does, and its unit */
-typedef struct VTDPropertyHelp {
-    const char *name, *description;
-} VTDPropertyHelp;
-
-static const VTDPropertyHelp vtd_property_help[] = {
+static const VIOMMUPropertyHelp vtd_property_help[] = {
     { "version", "without effect" },
     { "eim", "32-bit APIC IDs in interrupt remapping (ECAP.EIM): on/off/auto; "
              "auto is on with KVM's split irqchip" },
@@ -399,34 +351,12 @@ static const VTDPropertyHelp vtd_property_help[] = {
                             "is accepted, as stock QEMU does" },
     { "fault-records", "fault recording registers (CAP.NFR), 1 to 222; each "
                        "holds one requester's first fault until it is read" },
-    { "iotlb-size", "translations that the IOTLB holds, 64 to 4194304" },
-    { "dma-cache-size", "pages of 4 KiB that each endpoint's translation cache "
-                        "holds, up to 1048576; 0: no cache" },
-    { "dma-mode", "drain (an invalidation waits for stale DMA) or bounce "
-                  "(devices work on copies, and none is ever stale); drain if "
-                  "it is not given" },
-    { "drain-timeout", "ms that an invalidation waits for stale DMA until the "
-                       "device is marked broken; 0: as long as it takes" },
-    { "drain-stall-time", "ms until an invalidation that waits is reported as "
-                          "VIOMMU_DRAIN_STALLED; 0: never" },
-};
-
-/* The parent's */
-static const VTDPropertyHelp vtd_x86_property_help[] = {
+    /* The parent's */
     { "intremap", "interrupts are remapped: on/off/auto; auto is on, but with "
                   "KVM's full irqchip" },
     { "device-iotlb", "devices with ats=on may have a TLB of their own" },
     { "pt", "the guest may let a device pass through untranslated" },
 };
-
-static void vtd_describe(ObjectClass *klass, const VTDPropertyHelp *help,
-                         size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        object_class_property_set_description(klass, help[i].name,
-                                              help[i].description);
-    }
-}
 
 static void vtd_class_init(ObjectClass *klass, void *data)
 {
@@ -440,9 +370,7 @@ static void vtd_class_init(ObjectClass *klass, void *data)
     dc->desc = "Intel IOMMU (VT-d) DMA Remapping device";
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     device_class_set_props(dc, vtd_properties);
-    vtd_describe(klass, vtd_property_help, ARRAY_SIZE(vtd_property_help));
-    vtd_describe(object_class_get_parent(klass), vtd_x86_property_help,
-                 ARRAY_SIZE(vtd_x86_property_help));
+    viommu_describe(klass, vtd_property_help, ARRAY_SIZE(vtd_property_help));
     x86_class->realize = vtd_realize;
     x86_class->int_remap = vtd_int_remap;
 }

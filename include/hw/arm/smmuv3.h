@@ -61,11 +61,6 @@ struct SMMUv3State {
     bool msi;
     bool perms_ovr;
     bool caching_mode;
-    uint32_t iotlb_size;     /* entries */
-    uint32_t dma_cache_size; /* pages per endpoint; 0: none */
-    char *dma_mode;          /* "drain" or "bounce" */
-    uint32_t drain_timeout;  /* ms, 0: never */
-    uint32_t drain_stall_time; /* ms, 0: never */
 
     uint32_t idr[6];         /* IDR0 .. 5; constant after realize */
 

@@ -77,11 +77,6 @@ struct IntelIOMMUState {
     OnOffAuto intr_eim;             /* AUTO is decided in realize */
     uint8_t aw_bits;
     uint8_t fault_records;
-    uint32_t iotlb_size;            /* entries */
-    uint32_t dma_cache_size; /* pages per endpoint; 0: none */
-    char *dma_mode;                 /* "drain" or "bounce" */
-    uint32_t drain_timeout;         /* ms, 0: never */
-    uint32_t drain_stall_time;      /* ms, 0: never */
 
     uint64_t cap;                   /* CAP_REG */
     uint64_t ecap;                  /* ECAP_REG */

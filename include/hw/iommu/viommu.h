@@ -6,7 +6,8 @@
  * A model (VT-d, SMMUv3, ...) is registers, queues, table formats and fault
  * records, and the few functions of VIOMMUOps.  The core does lookup, walk,
  * permission check, insert, notifier traffic and the drain, once, for all
- * models.  See docs/devel/viommu-core.rst for how to write a model.
+ * models.  See docs/devel/viommu-core.rst for how to write a model, and
+ * viommu-model.h for how its device is realized.
  */
 #ifndef HW_IOMMU_VIOMMU_H
 #define HW_IOMMU_VIOMMU_H
@@ -149,7 +150,18 @@ typedef struct VIOMMUStats {
     uint64_t inv_config;
 } VIOMMUStats;
 
+/* The properties of every model: viommu-model.h defines and checks them. */
+typedef struct VIOMMUProperties {
+    uint32_t iotlb_size;         /* entries */
+    uint32_t dma_cache_size;     /* pages of an endpoint's cache; 0: none */
+    char *dma_mode;              /* "drain", "bounce"; NULL: "drain" */
+    /* QEMU_CLOCK_VIRTUAL milliseconds; 0: never */
+    uint32_t drain_timeout;
+    uint32_t drain_stall_time;
+} VIOMMUProperties;
+
 struct VIOMMU {
+    VIOMMUProperties props;
     const VIOMMUOps *ops;
     Object *owner;           /* the model's device */
     const char *name;        /* of the model, for region names and traces */
@@ -171,32 +183,14 @@ struct VIOMMU {
     Notifier told_notifier;  /* who is listed may have changed */
     bool enabled;            /* translation is on; atomic */
     bool global_seen;        /* a page was global: see IOPTResult; atomic */
-    uint8_t pasid_bits;
-    VIOMMUStats stats;
-    VIOMMURegistration registration;
-};
-
-/* Pages of an endpoint's translation cache, 36 bytes each: 36 MiB */
-#define VIOMMU_DMA_CACHE_SIZE_MAX (1u << 20)
-
-typedef struct VIOMMUParams {
-    const char *name;        /* "vtd" */
-    unsigned iotlb_entries;
-    DMADrainParams drain;
     /*
      * PASIDs that emulated devices may use: MemTxAttrs.pid, at most 8 bits,
      * is an access's PASID unless it is 0.  0: accesses have none.
      */
     uint8_t pasid_bits;
-} VIOMMUParams;
-
-/**
- * viommu_init: set up the core part of @owner, a model's device, embedded at
- * @v.  After it the model adds its interrupt window to v->bypass, and calls
- * pci_setup_iommu() with viommu_endpoint() behind get_address_space.  BQL.
- */
-void viommu_init(VIOMMU *v, const VIOMMUOps *ops, Object *owner,
-                 const VIOMMUParams *params);
+    VIOMMUStats stats;
+    VIOMMURegistration registration;
+};
 
 /** viommu_endpoint: find or make the endpoint of @bus, @devfn.  BQL. */
 VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn);

@@ -1,0 +1,117 @@
+/*
+ * vIOMMU core: what every model's device repeats
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Everything here runs under the BQL.
+ */
+
+#include "qemu/osdep.h"
+#include "hw/iommu/viommu-model.h"
+#include "hw/pci/pci_bus.h"
+#include "qapi/error.h"
+#include "viommu-internal.h"
+
+/* Entries: at least what keeps a ring and its buffers; at most some 100 MB */
+#define IOTLB_SIZE_MIN 64
+#define IOTLB_SIZE_MAX (1u << 22)
+
+/* Pages of an endpoint's translation cache, 36 bytes each: 36 MiB */
+#define DMA_CACHE_SIZE_MAX (1u << 20)
+
+static const VIOMMUPropertyHelp viommu_property_help[] = {
+    { "iotlb-size", "translations that the IOTLB holds, 64 to 4194304" },
+    { "dma-cache-size", "pages of 4 KiB that each endpoint's translation cache "
+                        "holds, up to 1048576; 0: no cache" },
+    { "dma-mode", "drain (an invalidation waits for stale DMA) or bounce "
+                  "(devices work on copies, and none is ever stale); drain if "
+                  "it is not given" },
+    { "drain-timeout", "ms that an invalidation waits for stale DMA until the "
+                       "device is marked broken; 0: as long as it takes" },
+    { "drain-stall-time", "ms until an invalidation that waits is reported as "
+                          "VIOMMU_DRAIN_STALLED; 0: never" },
+};
+
+static void viommu_describe_each(ObjectClass *klass,
+                                 const VIOMMUPropertyHelp *help, unsigned n)
+{
+    for (; n; n--, help++) {
+        /* It may be a parent's. */
+        ObjectProperty *prop = object_class_property_find(klass, help->name);
+
+        g_free(prop->description);
+        prop->description = g_strdup(help->description);
+    }
+}
+
+void viommu_describe(ObjectClass *klass, const VIOMMUPropertyHelp *own,
+                     unsigned n)
+{
+    viommu_describe_each(klass, viommu_property_help,
+                         ARRAY_SIZE(viommu_property_help));
+    viommu_describe_each(klass, own, n);
+}
+
+static bool viommu_props_check(const VIOMMUProperties *props,
+                               const char *type, Error **errp)
+{
+    if (props->dma_mode && strcmp(props->dma_mode, "drain") &&
+        strcmp(props->dma_mode, "bounce")) {
+        error_setg(errp, "%s: dma-mode is '%s', but must be 'drain' (an "
+                   "invalidation waits for stale DMA) or 'bounce' (no DMA is "
+                   "ever stale)", type, props->dma_mode);
+        return false;
+    }
+    if (props->iotlb_size < IOTLB_SIZE_MIN ||
+        props->iotlb_size > IOTLB_SIZE_MAX) {
+        error_setg(errp, "%s: iotlb-size is %u entries, but must be %u to %u",
+                   type, props->iotlb_size, IOTLB_SIZE_MIN, IOTLB_SIZE_MAX);
+        return false;
+    }
+    if (props->dma_cache_size > DMA_CACHE_SIZE_MAX) {
+        error_setg(errp, "%s: dma-cache-size is %u pages, but must be at most "
+                   "%u, or 0 for none", type, props->dma_cache_size,
+                   DMA_CACHE_SIZE_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* One vIOMMU per bus: the last one would silently take it from the first. */
+static bool viommu_bus_check(PCIBus *bus, const char *type, Error **errp)
+{
+    if (!bus) {
+        error_setg(errp, "%s is not attached to any PCI bus", type);
+        return false;
+    }
+    if (bus->iommu_ops) {
+        error_setg(errp, "%s: the PCI bus '%s' is behind another vIOMMU; "
+                   "remove one of the two", type, BUS(bus)->name);
+        return false;
+    }
+    return true;
+}
+
+AddressSpace *viommu_get_address_space(PCIBus *bus, void *opaque, int devfn)
+{
+    return &viommu_endpoint(opaque, bus, devfn)->as;
+}
+
+bool viommu_realize(VIOMMU *v, const VIOMMUModel *model, Object *owner,
+                    PCIBus *bus, VIOMMUPolicy *policy, Error **errp)
+{
+    if (!viommu_props_check(&v->props, model->type, errp) ||
+        !viommu_bus_check(bus, model->type, errp)) {
+        return false;
+    }
+    if (policy) {
+        policy->model = model->type;
+        policy->bus = bus;
+        if (!viommu_policy_register(policy, errp)) {
+            return false;
+        }
+    }
+    viommu_init(v, model, owner);
+    pci_setup_iommu(bus, model->pci_ops, v);
+    return true;
+}
