@@ -137,8 +137,8 @@ bool vtd_fault_is_qualified(VTDFaultReason reason)
  * The range of a device-TLB invalidation, PCIe ATS: with S set, each 1 bit
  * from bit 12 of the address up to the first 0 doubles the size.
  */
-static void device_tlb_range(uint64_t addr, bool s,
-                             uint64_t *first, uint64_t *last)
+static void vtd_device_tlb_range(uint64_t addr, bool s,
+                                 uint64_t *first, uint64_t *last)
 {
     uint64_t mask = VTD_PAGE_SIZE - 1;
 
@@ -152,8 +152,8 @@ static void device_tlb_range(uint64_t addr, bool s,
     *last = addr | mask;
 }
 
-static const char *decode_context_cache(uint64_t lo, uint64_t hi,
-                                        VTDInvDesc *desc)
+static const char *vtd_decode_context_cache(uint64_t lo, uint64_t hi,
+                                            VTDInvDesc *desc)
 {
     if ((lo & VTD_INV_DESC_CC_RSVD_LO) || (hi & VTD_INV_DESC_CC_RSVD_HI)) {
         return "reserved bits of a context-cache descriptor are set";
@@ -168,7 +168,8 @@ static const char *decode_context_cache(uint64_t lo, uint64_t hi,
     return NULL;
 }
 
-static const char *decode_iotlb(uint64_t lo, uint64_t hi, VTDInvDesc *desc)
+static const char *vtd_decode_iotlb(uint64_t lo, uint64_t hi,
+                                    VTDInvDesc *desc)
 {
     if ((lo & VTD_INV_DESC_IOTLB_RSVD_LO) ||
         (hi & VTD_INV_DESC_IOTLB_RSVD_HI)) {
@@ -188,21 +189,21 @@ static const char *decode_iotlb(uint64_t lo, uint64_t hi, VTDInvDesc *desc)
     return NULL;
 }
 
-static const char *decode_device_tlb(uint64_t lo, uint64_t hi,
-                                     VTDInvDesc *desc)
+static const char *vtd_decode_device_tlb(uint64_t lo, uint64_t hi,
+                                         VTDInvDesc *desc)
 {
     if ((lo & VTD_INV_DESC_DEVICE_RSVD_LO) ||
         (hi & VTD_INV_DESC_DEVICE_RSVD_HI)) {
         return "reserved bits of a device-TLB descriptor are set";
     }
     desc->device.sid = VTD_INV_DESC_DEVICE_SID(lo);
-    device_tlb_range(VTD_INV_DESC_DEVICE_ADDR(hi),
-                     hi & VTD_INV_DESC_DEVICE_S,
-                     &desc->device.first, &desc->device.last);
+    vtd_device_tlb_range(VTD_INV_DESC_DEVICE_ADDR(hi),
+                         hi & VTD_INV_DESC_DEVICE_S,
+                         &desc->device.first, &desc->device.last);
     return NULL;
 }
 
-static const char *decode_iec(uint64_t lo, uint64_t hi, VTDInvDesc *desc)
+static const char *vtd_decode_iec(uint64_t lo, uint64_t hi, VTDInvDesc *desc)
 {
     if ((lo & VTD_INV_DESC_IEC_RSVD_LO) || (hi & VTD_INV_DESC_IEC_RSVD_HI)) {
         return "reserved bits of an interrupt entry cache descriptor are set";
@@ -213,7 +214,7 @@ static const char *decode_iec(uint64_t lo, uint64_t hi, VTDInvDesc *desc)
     return NULL;
 }
 
-static const char *decode_wait(uint64_t lo, uint64_t hi, VTDInvDesc *desc)
+static const char *vtd_decode_wait(uint64_t lo, uint64_t hi, VTDInvDesc *desc)
 {
     if ((lo & VTD_INV_DESC_WAIT_RSVD_LO) || (hi & VTD_INV_DESC_WAIT_RSVD_HI)) {
         return "reserved bits of a wait descriptor are set";
@@ -236,15 +237,15 @@ const char *vtd_decode_inv_desc(const VTDInvDescRaw *raw, VTDInvDesc *desc)
     *desc = (VTDInvDesc) { .type = VTD_INV_DESC_TYPE(lo) };
     switch (desc->type) {
     case VTD_INV_DESC_CC:
-        return decode_context_cache(lo, hi, desc);
+        return vtd_decode_context_cache(lo, hi, desc);
     case VTD_INV_DESC_IOTLB:
-        return decode_iotlb(lo, hi, desc);
+        return vtd_decode_iotlb(lo, hi, desc);
     case VTD_INV_DESC_DEVICE:
-        return decode_device_tlb(lo, hi, desc);
+        return vtd_decode_device_tlb(lo, hi, desc);
     case VTD_INV_DESC_IEC:
-        return decode_iec(lo, hi, desc);
+        return vtd_decode_iec(lo, hi, desc);
     case VTD_INV_DESC_WAIT:
-        return decode_wait(lo, hi, desc);
+        return vtd_decode_wait(lo, hi, desc);
     case VTD_INV_DESC_PIOTLB:
     case VTD_INV_DESC_PC:
     case VTD_INV_DESC_DEV_PIOTLB:

@@ -17,13 +17,13 @@
 #define VTD_FSTS_CONDITIONS \
     (VTD_FSTS_PPF | VTD_FSTS_PFO | VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE)
 
-static uint64_t frcd_hi(const IntelIOMMUState *s, unsigned index)
+static uint64_t vtd_frcd_hi(const IntelIOMMUState *s, unsigned index)
 {
     return vtd_reg64(s, vtd_frcd_reg(index) + 8);
 }
 
 /* With s->lock.  Returns: true if the fault event is now pending. */
-static bool raise_event(IntelIOMMUState *s, uint32_t fsts_before)
+static bool vtd_fault_raise_event(IntelIOMMUState *s, uint32_t fsts_before)
 {
     if (fsts_before & VTD_FSTS_CONDITIONS) {
         return false;
@@ -49,13 +49,13 @@ void vtd_fault_flush(IntelIOMMUState *s)
     vtd_event_send(s, msg);
 }
 
-static void event_bh(void *opaque)
+static void vtd_fault_event_bh(void *opaque)
 {
     vtd_fault_flush(opaque);
 }
 
 /* Without s->lock */
-static void flush_or_schedule(IntelIOMMUState *s)
+static void vtd_fault_flush_or_schedule(IntelIOMMUState *s)
 {
     if (bql_locked()) {
         vtd_fault_flush(s);
@@ -65,12 +65,12 @@ static void flush_or_schedule(IntelIOMMUState *s)
 }
 
 /* With s->lock */
-static void update_ppf(IntelIOMMUState *s)
+static void vtd_update_ppf(IntelIOMMUState *s)
 {
     uint32_t ppf = 0;
 
     for (unsigned i = 0; i < s->fault_records; i++) {
-        if (frcd_hi(s, i) & VTD_FRCD_F) {
+        if (vtd_frcd_hi(s, i) & VTD_FRCD_F) {
             ppf = VTD_FSTS_PPF;
             break;
         }
@@ -80,10 +80,10 @@ static void update_ppf(IntelIOMMUState *s)
 }
 
 /* The requester has a fault pending that nobody has looked at yet */
-static bool collapses(const IntelIOMMUState *s, uint16_t sid)
+static bool vtd_fault_collapses(const IntelIOMMUState *s, uint16_t sid)
 {
     for (unsigned i = 0; i < s->fault_records; i++) {
-        uint64_t hi = frcd_hi(s, i);
+        uint64_t hi = vtd_frcd_hi(s, i);
 
         if ((hi & VTD_FRCD_F) && VTD_FRCD_SID_GET(hi) == sid) {
             return true;
@@ -93,7 +93,8 @@ static bool collapses(const IntelIOMMUState *s, uint16_t sid)
 }
 
 /* With s->lock.  Returns: true if the fault event is now pending. */
-static bool record(IntelIOMMUState *s, uint16_t sid, uint64_t hi, uint64_t lo)
+static bool vtd_fault_record(IntelIOMMUState *s, uint16_t sid,
+                             uint64_t hi, uint64_t lo)
 {
     uint32_t fsts = vtd_reg32(s, DMAR_FSTS_REG);
     uint16_t index = s->next_frcd_reg % s->fault_records;
@@ -102,11 +103,11 @@ static bool record(IntelIOMMUState *s, uint16_t sid, uint64_t hi, uint64_t lo)
         trace_vtd_fault_lost(sid, "overflow is pending");
         return false;
     }
-    if (collapses(s, sid)) {
+    if (vtd_fault_collapses(s, sid)) {
         trace_vtd_fault_lost(sid, "requester has a fault pending");
         return false;
     }
-    if (frcd_hi(s, index) & VTD_FRCD_F) {
+    if (vtd_frcd_hi(s, index) & VTD_FRCD_F) {
         trace_vtd_fault_lost(sid, "no free record");
         vtd_reg32_change(s, DMAR_FSTS_REG, 0, VTD_FSTS_PFO);
         return false;
@@ -123,19 +124,19 @@ static bool record(IntelIOMMUState *s, uint16_t sid, uint64_t hi, uint64_t lo)
     vtd_reg32_change(s, DMAR_FSTS_REG, VTD_FSTS_FRI_MASK,
                      VTD_FSTS_FRI(index) | VTD_FSTS_PPF);
     trace_vtd_fsts_ppf(true);
-    return raise_event(s, fsts);
+    return vtd_fault_raise_event(s, fsts);
 }
 
-static void record_and_signal(IntelIOMMUState *s, uint16_t sid,
-                              uint64_t hi, uint64_t lo)
+static void vtd_fault_record_and_signal(IntelIOMMUState *s, uint16_t sid,
+                                        uint64_t hi, uint64_t lo)
 {
     bool event = false;
 
     WITH_QEMU_LOCK_GUARD(&s->lock) {
-        event = record(s, sid, hi, lo);
+        event = vtd_fault_record(s, sid, hi, lo);
     }
     if (event) {
-        flush_or_schedule(s);
+        vtd_fault_flush_or_schedule(s);
     }
 }
 
@@ -148,15 +149,16 @@ void vtd_record_dma_fault(IntelIOMMUState *s, uint16_t sid, hwaddr addr,
     if (!is_write) {
         hi |= VTD_FRCD_T;
     }
-    record_and_signal(s, sid, hi, VTD_FRCD_FI(addr));
+    vtd_fault_record_and_signal(s, sid, hi, VTD_FRCD_FI(addr));
 }
 
 void vtd_record_ir_fault(IntelIOMMUState *s, uint16_t sid, uint16_t index,
                          VTDFaultReason reason)
 {
     trace_vtd_ir_fault(sid, reason, index);
-    record_and_signal(s, sid, VTD_FRCD_SID(sid) | VTD_FRCD_FR(reason),
-                      VTD_FRCD_IR_IDX(index));
+    vtd_fault_record_and_signal(s, sid,
+                                VTD_FRCD_SID(sid) | VTD_FRCD_FR(reason),
+                                VTD_FRCD_IR_IDX(index));
 }
 
 void vtd_record_queue_error(IntelIOMMUState *s, uint32_t fsts_bit)
@@ -168,15 +170,15 @@ void vtd_record_queue_error(IntelIOMMUState *s, uint32_t fsts_bit)
         uint32_t fsts = vtd_reg32(s, DMAR_FSTS_REG);
 
         vtd_reg32_set(s, DMAR_FSTS_REG, fsts | fsts_bit);
-        event = raise_event(s, fsts);
+        event = vtd_fault_raise_event(s, fsts);
     }
     if (event) {
-        flush_or_schedule(s);
+        vtd_fault_flush_or_schedule(s);
     }
 }
 
 /* With s->lock: nothing left to signal, so a held message goes (IP) */
-static void drop_serviced_event(IntelIOMMUState *s)
+static void vtd_fault_drop_serviced(IntelIOMMUState *s)
 {
     if (!(vtd_reg32(s, DMAR_FSTS_REG) & VTD_FSTS_CONDITIONS) &&
         (vtd_reg32(s, DMAR_FECTL_REG) & VTD_FECTL_IP)) {
@@ -188,14 +190,14 @@ static void drop_serviced_event(IntelIOMMUState *s)
 void vtd_fsts_written(IntelIOMMUState *s)
 {
     QEMU_LOCK_GUARD(&s->lock);
-    drop_serviced_event(s);
+    vtd_fault_drop_serviced(s);
 }
 
 void vtd_frcd_written(IntelIOMMUState *s)
 {
     WITH_QEMU_LOCK_GUARD(&s->lock) {
-        update_ppf(s);
-        drop_serviced_event(s);
+        vtd_update_ppf(s);
+        vtd_fault_drop_serviced(s);
     }
 }
 
@@ -213,5 +215,5 @@ void vtd_fault_index_reset(IntelIOMMUState *s)
 
 void vtd_fault_init(IntelIOMMUState *s)
 {
-    s->event_bh = qemu_bh_new(event_bh, s);
+    s->event_bh = qemu_bh_new(vtd_fault_event_bh, s);
 }
