@@ -287,6 +287,30 @@ static void test_enable(const void *opaque)
     rig_free(rig);
 }
 
+/*
+ * A request that cannot be mapped to its end: what was mapped of it is given
+ * back, copy or not, so nothing waits for it.
+ */
+static void test_undone(const void *opaque)
+{
+    RigOptions opt = {
+        .form = unit_ops()->queue_form, .props = opaque,
+    };
+    Rig *rig = rig_new(&opt);
+
+    vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova, 8 * RIG_LEN);
+    viommu_turns(rig->unit);
+    g_assert_cmpint(vblk_completed(rig->blk), ==, 1);
+    rig_unmap(rig, UNIT_RANGE);
+    rig_inv_wait(rig);
+    unit_unmap(rig->unit, rig->space, RIG_RING_IOVA);
+    flush_space(rig);
+    rig_inv_wait(rig);
+    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_BEFORE, RIG_LEN));
+    g_assert_true(rig->unit->ops->drop_faults(rig->unit, rig->sid));
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     static const Permission keeps_write = { false, UNIT_W, false };
@@ -316,5 +340,10 @@ int main(int argc, char **argv)
                         test_enable);
     qtest_add_data_func("/viommu/scope/enable/changed", GINT_TO_POINTER(0),
                         test_enable);
+    qtest_add_data_func("/viommu/scope/undone/drain", "", test_undone);
+    if (viommu_offers(unit_ops()->type, "dma-mode")) {
+        qtest_add_data_func("/viommu/scope/undone/bounce", "dma-mode=bounce",
+                            test_undone);
+    }
     return g_test_run();
 }

@@ -229,7 +229,8 @@ static void test_timeout_again(void)
  */
 #define BIG_IOVA    0x80000000ULL
 
-static void map_big(Rig *rig, uint64_t size)
+/* Returns: the guest memory that it leads to */
+static uint64_t map_big(Rig *rig, uint64_t size)
 {
     VTD *vtd = container_of(rig->unit, VTD, unit);
     uint64_t gpa = QEMU_ALIGN_UP(vtd->next, UNIT_LARGE);
@@ -245,6 +246,7 @@ static void map_big(Rig *rig, uint64_t size)
                                          BIG_IOVA + at, 1),
                        table, sizeof(table));
     }
+    return gpa;
 }
 
 static unsigned count_slices(const char *log)
@@ -314,6 +316,38 @@ static void test_big(const void *opaque)
     unlink(log);
 }
 
+/*
+ * dma-mode=bounce: more than copies are made of.  The rest is guest memory, and
+ * waited for; the request does not fail.
+ */
+static void test_bounce_limit(void)
+{
+    RigOptions opt = {
+        .form = VTD_QUEUED, .props = "dma-mode=bounce",
+        .image_size = 512 << 20,
+    };
+    uint64_t size = 300 << 20;
+    Rig *rig = rig_new(&opt);
+    uint64_t gpa;
+
+    gpa = map_big(rig, size);
+    rig_inv(rig, UNIT_ALL, rig->space, 0, 0);
+    rig_inv_wait(rig);
+    viommu_fill(rig->unit, gpa + size - UNIT_PAGE, RIG_BEFORE, UNIT_PAGE);
+    vblk_submit(rig->blk, false, 0, BIG_IOVA, size);
+    viommu_until(rig->unit, vblk_in_flight(rig->blk) == 1);
+    unit_unmap(rig->unit, rig->space, BIG_IOVA + size - UNIT_PAGE);
+    rig_inv(rig, UNIT_RANGE, rig->space, BIG_IOVA + size - UNIT_PAGE, 0);
+    rig_assert_pending(rig);
+    rig_release(rig);
+    rig_inv_wait(rig);
+    g_assert_true(viommu_is_filled(rig->unit, gpa, RIG_ON_DISK, UNIT_PAGE));
+    g_assert_true(viommu_is_filled(rig->unit, gpa + size - UNIT_PAGE, 0,
+                                   UNIT_PAGE));
+    rig->unit->ops->assert_no_fault(rig->unit);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     static const Big slices = { 64, 3, 2, false };
@@ -329,5 +363,8 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/scope/srtp/again", test_timeout_again);
     qtest_add_data_func("/viommu/scope/big/slices", &slices, test_big);
     qtest_add_data_func("/viommu/scope/big/limit", &limit, test_big);
+    if (viommu_offers("intel-iommu", "dma-mode")) {
+        qtest_add_func("/viommu/scope/big/bounced", test_bounce_limit);
+    }
     return g_test_run();
 }
