@@ -18,9 +18,9 @@
  *   slot, epoch,         system/dma-epoch.c
  *   waiting
  *   cache, inv_seq       hw/iommu/iotlb.c
- *   map                  system/dma-maps.c; one record per translator, so
- *                        groups of records are not modelled (the unit tests
- *                        of dma-maps.c are about them)
+ *   map                  system/dma-maps.c; one record per translator.
+ *                        Copies and vague records are not modelled (the unit
+ *                        tests of dma-maps.c are about these)
  *   dev                  a device's own cache that is told by a notifier and
  *                        answers (vhost)
  *
@@ -40,6 +40,7 @@
 typedef Map {
     bit valid;
     bit page;
+    bit gen;                /* tells a record from the one before it */
     byte stamp;             /* invalidation that waits for it; 0: none */
 };
 
@@ -60,6 +61,9 @@ bit waiting;
 bit woken;
 
 Map map[TRANSLATORS];
+
+/* The invalidator's, while it looks at a record */
+bit look_gen, look_page, look_valid;
 
 #define use(p) assert(!freed[p])
 
@@ -113,7 +117,10 @@ inline translate(result, count)
 
 inline record(who, where)
 {
-    atomic { map[who].valid = 1; map[who].page = where; map[who].stamp = 0 }
+    atomic {
+        map[who].valid = 1; map[who].page = where; map[who].stamp = 0;
+        map[who].gen = 1 - map[who].gen
+    }
 }
 
 proctype Translator(byte me)
@@ -243,22 +250,38 @@ inline wait_slots(ok, i, e)
     od
 }
 
+/*
+ * One record after the other: look at it, walk the table with no lock held,
+ * and mark it if it is still there.
+ */
 inline scan_maps(i, n)
 {
-    atomic {
-        i = 0;
-        do
-        :: i < TRANSLATORS ->
-            if
-            :: map[i].valid && map[i].page != table && !map[i].stamp ->
-                map[i].stamp = n
-            :: else
-            fi;
-            i++
-        :: else -> break
-        od;
-        i = 0
-    }
+    i = 0;
+    do
+    :: i < TRANSLATORS ->
+        atomic {
+            look_gen = map[i].gen;
+            look_page = map[i].page;
+            look_valid = map[i].valid && !map[i].stamp
+        };
+        if
+        :: look_valid && look_page != table ->
+            atomic {
+                if
+#ifdef BROKEN_MARK_GONE
+                :: map[i].stamp = n
+#else
+                :: map[i].valid && map[i].gen == look_gen -> map[i].stamp = n
+                :: else
+#endif
+                fi
+            }
+        :: else
+        fi;
+        atomic { look_gen = 0; look_page = 0; look_valid = 0; i++ }
+    :: else -> break
+    od;
+    i = 0
 }
 
 inline wait_maps(ok, i, n)
