@@ -4,8 +4,8 @@ CHECKS := unit model qtest guest vhost docs libvirt base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all run check $(CHECKS:%=check-%) bench fuzz install upstream
-.PHONY: clean distclean help
+.PHONY: all run check $(CHECKS:%=check-%) check-mutants bench fuzz
+.PHONY: install upstream clean distclean help
 
 # Ninja decides by itself how much it does at once.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
@@ -18,7 +18,7 @@ help:
 	@echo 'make run            build, then boot Linux and show the drain'
 	@echo '                    (ARCH=aarch64: behind an SMMUv3)'
 	@echo 'make check          every test below; the last line is the sum'
-	@echo 'make check-unit     the core alone, also under ThreadSanitizer'
+	@echo 'make check-unit     the core alone, also under sanitizers'
 	@echo 'make check-model    the drain protocol, exhaustively'
 	@echo 'make check-qtest    the emulated hardware through qtest'
 	@echo 'make check-guest    Linux guests doing verified I/O'
@@ -28,6 +28,7 @@ help:
 	@echo "make check-base     the base's own qtests on our binary"
 	@echo 'make check-migration  migration with a stock QEMU'
 	@echo 'make bench          measure DMA, invalidation (BENCH=--full: longer)'
+	@echo 'make check-mutants  break the core; the unit tests have to notice'
 	@echo 'make fuzz           fuzz the pure parts (TARGET=, TIME= seconds each)'
 	@echo 'make install        install to the prefix (DESTDIR=)'
 	@echo 'make upstream       the untouched base, in build/upstream'
@@ -56,6 +57,10 @@ check-libvirt: all
 bench: all
 	@scripts/install-deps --bench || true
 	@tests/bench/run $(BENCH)
+
+check-mutants:
+	@scripts/build core
+	@scripts/check-mutants
 
 fuzz:
 	@scripts/install-deps --fuzz || true

@@ -207,6 +207,8 @@ void qemu_shim_store(void *p, size_t size, uint64_t value, bool release)
 
 void qemu_shim_fence(void)
 {
+    /* What is late may be seen in any order until here. */
+    qemu_shim_step();
     late_flush(&fibers[current]);
 }
 
