@@ -119,12 +119,12 @@ def xen():
     return _script('guest-xen').strip()
 
 
-def distribution_emulator():
+def distribution_emulator(series='10.0'):
     """The distribution's emulator, or None with the reason printed."""
-    script = os.path.join(SCRIPTS, 'guest-distro-qemu')
-    done = subprocess.run([script, '--fetch'], check=False)
-    return None if done.returncode else [script]
+    command = [os.path.join(SCRIPTS, 'guest-distro-qemu'), '--series', series]
+    done = subprocess.run(command + ['--fetch'], check=False)
+    return None if done.returncode else command
 
 
-def distribution_data():
-    return _script('guest-distro-qemu', '--data').split()
+def distribution_data(series='10.0'):
+    return _script('guest-distro-qemu', '--series', series, '--data').split()
