@@ -5,12 +5,12 @@
 #
 # Bit 63 (ESRTPS: setting the root table pointer invalidates everything, VT-d
 # 11.4.2) is set by 11.1.3 for a machine type of 10.0 too.  10.0 has it clear.
-# So a guest sees a register change when its machine is started again under 11.1, and a
-# stream from 11.1 makes a promise that the unit of a 10.0 destination does not
-# make for itself.  (It loads: the register's value is part of the stream.)
+# So a guest sees a register change when its machine is started again under
+# 11.1, and a stream from 11.1 makes a promise that the unit of a 10.0
+# destination does not make for itself.  (It loads: the register's value is part of the stream.)
 #
 # What follows for us: hw/i386/vtd/vtd-migration.c takes a stream with bit 63
-# set though our own CAP_REG has it clear.  SRTP does invalidate everything here.
+# set though our own CAP_REG has it clear.  SRTP invalidates everything here.
 
 set -eu
 newer_suite=sid
@@ -52,8 +52,8 @@ CONF
     done
 }
 
-# cap_of SUITE: CAP_REG, read through qtest; no guest runs.  The emulator does not
-# end with its input.
+# cap_of SUITE: CAP_REG, read through qtest; no guest runs.  The emulator does
+# not end with its input.
 cap_of() {
     root=$dir/$1/root
     libs=$root/usr/lib/x86_64-linux-gnu
