@@ -26,7 +26,8 @@ version=1:3.9.0-4
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-apt-get -qq -o APT::Sandbox::User=root download "pciutils=$version" "libpci3=$version" >/dev/null
+apt-get -qq -o APT::Sandbox::User=root download \
+    "pciutils=$version" "libpci3=$version" >/dev/null
 for deb in ./*.deb; do
     dpkg-deb -x "$deb" root
 done

@@ -7,7 +7,8 @@
 # 11.4.2) is set by 11.1.3 for a machine type of 10.0 too.  10.0 has it clear.
 # So a guest sees a register change when its machine is started again under
 # 11.1, and a stream from 11.1 makes a promise that the unit of a 10.0
-# destination does not make for itself.  (It loads: the register's value is part of the stream.)
+# destination does not make for itself.  (It loads: the register's value is part
+# of the stream.)
 #
 # What follows for us: hw/i386/vtd/vtd-migration.c takes a stream with bit 63
 # set though our own CAP_REG has it clear.  SRTP invalidates everything here.
