@@ -53,10 +53,19 @@ static void start_unit(VURig *r)
     unit->ops->enable(unit, r->form);
 }
 
-static void start(VURig *r)
+static void start_device(VURig *r)
 {
     start_unit(r);
     r->blk = vblk_new(r->unit, r->sid, "disk", r->ring, RIG_RING_IOVA);
+}
+
+static void start(VURig *r)
+{
+    unsigned n = vu_updates(r->vu);
+
+    start_device(r);
+    /* The ring's own update comes last, and nobody waits for it. */
+    viommu_until(r->unit, vu_updates(r->vu) == n + 1);
 }
 
 static VURig *rig_with(const char *props, bool ats, unsigned form)
@@ -671,7 +680,7 @@ static void test_refused_unit(void)
 {
     VURig *r = rig_with("snoop-control=on", false, VTD_REGISTER);
 
-    start(r);
+    start_device(r);
     /* Not even the rings' addresses were translated for it. */
     viommu_until(r->unit, vu_hung_up(r->vu));
     g_assert_cmpuint(vu_updates(r->vu), ==, 0);
