@@ -17,8 +17,9 @@
 #define ISR_CONFIG_CHANGE   0x3         /* with the bit of an interrupt */
 
 /*
- * virtio_notify_config() is silent for a device that is broken, and by now
- * this one is.
+ * virtio_notify_config() is silent for a device that is broken, which this one
+ * may be by now.  Not what says whether it was reset in the meantime:
+ * virtio_error() sets vdev->broken after it has sent for this.
  */
 static void virtio_broken_notify_bh(void *opaque)
 {
@@ -26,7 +27,8 @@ static void virtio_broken_notify_bh(void *opaque)
     BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
 
     /* Not if it was reset, or unplugged, in the meantime */
-    if (bus && vdev->broken && (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+    if (bus && (vdev->status & VIRTIO_CONFIG_S_NEEDS_RESET) &&
+        (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
         VirtioBusClass *k = VIRTIO_BUS_GET_CLASS(bus);
 
         qatomic_or(&vdev->isr, ISR_CONFIG_CHANGE);
