@@ -18,10 +18,24 @@ bool expect_corruption(void)
     return g_getenv("VIOMMU_EXPECT_CORRUPTION") != NULL;
 }
 
+/* What the model-neutral tests run on: a line for each unit */
+static const UnitOps *const units[] = {
+    &vtd_unit_ops,
+    &smmu_unit_ops,
+};
+
 const UnitOps *unit_ops(void)
 {
-    return g_str_equal(qtest_get_arch(), "aarch64") ? &smmu_unit_ops
-                                                    : &vtd_unit_ops;
+    const char *name = g_getenv("VIOMMU_UNIT");
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(units); i++) {
+        if (g_str_equal(units[i]->target, qtest_get_arch()) &&
+            (!name || g_str_equal(units[i]->name, name))) {
+            return units[i];
+        }
+    }
+    g_error("no unit '%s' for %s", name ?: "", qtest_get_arch());
 }
 
 void rig_add(const char *group, const char *name, bool iothread,

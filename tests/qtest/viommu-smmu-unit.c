@@ -334,6 +334,8 @@ static const char *const forms[] = {
 };
 
 const UnitOps smmu_unit_ops = {
+    .name = "smmuv3",
+    .target = "aarch64",
     .type = "arm-smmuv3",
     .forms = forms,
     .queue_form = SMMU_FORM_SYNC,

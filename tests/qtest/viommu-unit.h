@@ -35,6 +35,8 @@ typedef enum UnitScope {
  * is complete; a machine is set up for one of them.
  */
 typedef struct UnitOps {
+    const char *name;        /* for VIOMMU_UNIT */
+    const char *target;      /* whose emulator has it */
     const char *type;        /* of the device, for its properties */
     const char *const *forms;    /* their names; NULL ends them */
     unsigned queue_form;     /* the form that the model's driver prefers */
@@ -105,7 +107,10 @@ struct Unit {
 
 extern const UnitOps vtd_unit_ops, smmu_unit_ops;
 
-/* unit_ops: those of the model that the emulator under test has. */
+/*
+ * unit_ops: those of the unit that the environment variable VIOMMU_UNIT names;
+ * if there is none, of the first one that the emulator under test has.
+ */
 const UnitOps *unit_ops(void);
 
 /* Zeroed guest memory of @pages pages, or of @size on a boundary of @size */

@@ -188,6 +188,8 @@ static bool drop_faults(Unit *unit, uint16_t sid)
 static const char *const forms[] = { "register", "queued", NULL };
 
 const UnitOps vtd_unit_ops = {
+    .name = "vtd",
+    .target = "x86_64",
     .type = "intel-iommu",
     .forms = forms,
     .queue_form = VTD_QUEUED,
