@@ -149,8 +149,8 @@ bool fill(DMAInflight *inflight, DMACache *c, hwaddr iova, bool is_write,
 }
 
 /* @hit stays in registers: its address is not handed to anybody. */
-static inline bool find(DMAInflight *inflight, DMACache *c, hwaddr iova,
-                        bool is_write, DMACacheHit *hit)
+static inline bool fast_find(DMAInflight *inflight, DMACache *c, hwaddr iova,
+                             bool is_write, DMACacheHit *hit)
 {
     DMACacheHit filled;
 
@@ -183,7 +183,7 @@ static inline bool fast_read(DMAInflight *inflight, hwaddr *addr, void **buf,
         return false;
     }
     access = fast_begin();
-    while (find(inflight, c, *addr, false, &hit)) {
+    while (fast_find(inflight, c, *addr, false, &hit)) {
         hwaddr n = MIN(hit.avail, *len);
 
         memmove(*buf, hit.host, n);
@@ -210,7 +210,7 @@ static inline bool fast_write(DMAInflight *inflight, hwaddr *addr,
         return false;
     }
     access = fast_begin();
-    while (find(inflight, c, *addr, true, &hit)) {
+    while (fast_find(inflight, c, *addr, true, &hit)) {
         hwaddr n = MIN(hit.avail, *len);
 
         memmove(hit.host, *buf, n);
@@ -230,7 +230,7 @@ static inline bool fast_write(DMAInflight *inflight, hwaddr *addr,
 MemTxResult dma_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
                      void *buf, hwaddr len)
 {
-    DMAInflight *fast = qatomic_read(&as->fast);
+    DMAInflight *fast = qatomic_read(&as->mastering);
 
     if (unlikely(!len) ||
         (likely(fast) && !attrs.pid && fast_read(fast, &addr, &buf, &len))) {
@@ -243,7 +243,7 @@ MemTxResult dma_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
 MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
                       const void *buf, hwaddr len)
 {
-    DMAInflight *fast = qatomic_read(&as->fast);
+    DMAInflight *fast = qatomic_read(&as->mastering);
     DMABounce *bounce = qatomic_load_acquire(&as->inflight->bounce);
 
     if (unlikely(!len)) {
@@ -265,7 +265,7 @@ MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
     DMACache *c = get_cache(inflight);
     DMACacheHit hit;
 
-    if (unlikely(!c) || !find(inflight, c, addr, is_write, &hit)) {
+    if (unlikely(!c) || !fast_find(inflight, c, addr, is_write, &hit)) {
         return NULL;
     }
     if (unlikely(hit.avail < *plen) && *plen <= sizeof(uint64_t)) {
@@ -294,7 +294,7 @@ hwaddr extend(DMAInflight *inflight, DMACache *c, hwaddr iova,
     while (done < len && iova + done > iova) {
         DMACacheHit next;
 
-        if (!find(inflight, c, iova + done, is_write, &next) ||
+        if (!fast_find(inflight, c, iova + done, is_write, &next) ||
             next.host != hit.host + done || next.owner != hit.owner) {
             break;
         }

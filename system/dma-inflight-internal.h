@@ -92,6 +92,7 @@ typedef struct DMAMapping {
     MemTxAttrs attrs;
     void *host;
     MemoryRegion *owner;
+    uint64_t tag;            /* what it was translated with, or DMA_TAG_ANY */
     DMARevoke *revoke;       /* standing; NULL: a request's */
     void *opaque;
 } DMAMapping;

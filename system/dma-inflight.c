@@ -105,7 +105,7 @@ DMAInflight *dma_inflight_new(DMADrain *drain, const DMAInflightOps *ops,
 void address_space_set_inflight(AddressSpace *as, DMAInflight *inflight)
 {
     as->inflight = inflight;
-    qatomic_set(&as->fast, inflight);
+    qatomic_set(&as->mastering, inflight);
 }
 
 unsigned dma_inflight_count(DMAInflight *inflight)
@@ -174,7 +174,7 @@ static DMAMapInfo dma_inflight_info(DMAInflight *inflight,
         .len = map->len,
         .host = map->host,
         .owner = map->owner,
-        .tag = inflight->ops->tag(inflight->opaque),
+        .tag = map->tag,
         .pasid = map->attrs.pid,
         .is_write = map->is_write,
         .revoke = map->revoke,

@@ -88,15 +88,19 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
         .revoke = revoke,
         .opaque = opaque,
     };
+    DMAInflight *inflight = as->inflight;
+    DMATagMark mark;
     ram_addr_t offset;
     void *host;
 
-    if (!as->inflight) {
+    if (!inflight) {
         return address_space_map(as, addr, plen, is_write, attrs);
     }
     DMA_SHORT_ACCESS_GUARD(true);
     RCU_READ_LOCK_GUARD();
+    inflight->ops->tag_begin(inflight->opaque, attrs.pid, &mark);
     map.host = address_space_map_untracked(as, addr, &map.len, is_write, attrs);
+    map.tag = inflight->ops->tag_end(inflight->opaque, &mark);
     map.owner = map.host ? memory_region_from_host(map.host, &offset) : NULL;
     if (!map.owner) {
         /* Nothing, or the memory core's bounce buffer. */
@@ -113,7 +117,7 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
 void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
               MemTxAttrs attrs)
 {
-    void *host = attrs.pid || !qatomic_read(&as->fast) ? NULL :
+    void *host = attrs.pid || !qatomic_read(&as->mastering) ? NULL :
                  dma_fast_map(as, addr, plen, is_write);
 
     return host ?: address_space_map_standing(as, addr, plen, is_write, attrs,

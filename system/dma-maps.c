@@ -336,7 +336,8 @@ bool dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
     if (likely(slot_add(maps, iova, len, host, owner, tag, 0, is_write))) {
         maps_count_add(maps, 1);
     } else {
-        ok = maps_add_request_slowly(maps, iova, len, host, owner, tag, is_write);
+        ok = maps_add_request_slowly(maps, iova, len, host, owner, tag,
+                                     is_write);
     }
     dma_unlock(&maps->lock);
     return ok;
@@ -413,7 +414,8 @@ void *dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write)
  * A pointer that was advanced: the one request's map that has it inside, or
  * NULL.  Lock held.
  */
-static Record *record_find_around(DMAMaps *maps, const void *host, bool is_write)
+static Record *record_find_around(DMAMaps *maps, const void *host,
+                                  bool is_write)
 {
     DMARanges *hosts = &maps->by_host[is_write][false];
     uint64_t at = (uintptr_t)host;
@@ -448,7 +450,8 @@ bool dma_maps_remove(DMAMaps *maps, const void *host, bool is_write,
     dma_lock(&maps->lock);
     ok = slot_remove(maps, host, is_write);
     if (!ok) {
-        r = record_find(maps, &info) ?: record_find_around(maps, host, is_write);
+        r = record_find(maps, &info) ?:
+            record_find_around(maps, host, is_write);
     }
     if (r) {
         *waited = record_end_one(maps, r);

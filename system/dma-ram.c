@@ -134,7 +134,7 @@ bool dma_ram_find(hwaddr gpa, DMACacheHit *hit)
     return true;
 }
 
-static inline bool find(hwaddr gpa, DMACacheHit *hit)
+static inline bool ram_find(hwaddr gpa, DMACacheHit *hit)
 {
     DMACacheHit found;
 
@@ -155,7 +155,7 @@ bool dma_ram_read(hwaddr gpa, void *buf, hwaddr len)
 {
     DMACacheHit hit;
 
-    if (!find(gpa, &hit) || hit.avail < len) {
+    if (!ram_find(gpa, &hit) || hit.avail < len) {
         return false;
     }
     memcpy(buf, hit.host, len);
@@ -166,7 +166,7 @@ bool dma_ram_read64(hwaddr gpa, uint64_t *val)
 {
     DMACacheHit hit;
 
-    if (!find(gpa, &hit)) {
+    if (!ram_find(gpa, &hit)) {
         return false;
     }
     *val = le64_to_cpu(qatomic_read((uint64_t *)hit.host));

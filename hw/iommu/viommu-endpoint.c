@@ -86,7 +86,8 @@ static const DMAInflightOps viommu_inflight_ops = {
     .probe_begin = viommu_probe_begin,
     .probe_end = viommu_probe_end,
     .probe = viommu_probe,
-    .tag = viommu_tag,
+    .tag_begin = viommu_tag_begin,
+    .tag_end = viommu_tag_end,
     .stalled = viommu_device_stalled,
     .abandon = viommu_device_abandon,
 };

@@ -67,10 +67,11 @@ IOPTFault viommu_walk(VIOMMU *v, const VIOMMUConfig *config,
 IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
                                   IOMMUAccessFlags flag, int iommu_idx);
 
-/* DMAInflightOps.translate, .tag */
+/* DMAInflightOps.translate, .tag_begin, .tag_end */
 bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
                           DMATranslation *t);
-uint64_t viommu_tag(void *opaque);
+void viommu_tag_begin(void *opaque, uint32_t pid, DMATagMark *mark);
+uint64_t viommu_tag_end(void *opaque, const DMATagMark *mark);
 
 /* viommu-probe.c: DMAInflightOps.probe and the like, .canonical */
 DMAProbe *viommu_probe_begin(void *opaque, uint32_t pid, bool as_is);

@@ -98,21 +98,21 @@ bool viommu_policy_truthful(void)
 }
 
 /* What the guest sees of @vdev: its transport. */
-static DeviceState *transport(VirtIODevice *vdev)
+static DeviceState *policy_transport(VirtIODevice *vdev)
 {
     return qdev_get_parent_bus(DEVICE(vdev))->parent;
 }
 
 static PCIDevice *pci_transport(VirtIODevice *vdev)
 {
-    return (PCIDevice *)object_dynamic_cast(OBJECT(transport(vdev)),
+    return (PCIDevice *)object_dynamic_cast(OBJECT(policy_transport(vdev)),
                                             TYPE_PCI_DEVICE);
 }
 
 /* "virtio-blk-pci 'disk0' on bus 'pcie.0'", for messages */
-static char *describe(VirtIODevice *vdev)
+static char *policy_describe(VirtIODevice *vdev)
 {
-    DeviceState *dev = transport(vdev);
+    DeviceState *dev = policy_transport(vdev);
     BusState *bus = qdev_get_parent_bus(dev);
     /* With virtio-mmio it is the device, not its transport, that has a name. */
     const char *id = pci_transport(vdev) ? dev->id : DEVICE(vdev)->id;
@@ -144,7 +144,7 @@ bool viommu_policy_translated(VirtIODevice *vdev)
 }
 
 /* Does @policy, or the device's own word, say that @vdev is translated? */
-static bool wanted(const VIOMMUPolicy *policy, VirtIODevice *vdev)
+static bool policy_wants(const VIOMMUPolicy *policy, VirtIODevice *vdev)
 {
     if (vdev->access_platform != VIRTIO_ACCESS_PLATFORM_UNSET) {
         return vdev->access_platform == VIRTIO_ACCESS_PLATFORM_ON;
@@ -164,7 +164,7 @@ static bool refuse_outside(VirtIODevice *vdev, Error **errp)
     if (!strict) {
         return true;
     }
-    name = describe(vdev);
+    name = policy_describe(vdev);
     if (!dev) {
         fix = "only PCI devices are behind it, so use the device's -pci "
               "variant";
@@ -190,7 +190,7 @@ static void check_ats(const VIOMMUPolicy *policy, VirtIODevice *vdev,
         !(VIRTIO_PCI(dev)->flags & VIRTIO_PCI_FLAG_ATS)) {
         return;
     }
-    if (!wanted(policy, vdev)) {
+    if (!policy_wants(policy, vdev)) {
         warn_report("%s: ats=on has no effect without iommu_platform=on",
                     name);
     } else if (!pci_bus_is_express(bus) || pci_bus_is_root(bus)) {
@@ -229,10 +229,10 @@ static void report_untold(const VIOMMUPolicy *policy, PCIDevice *dev,
 }
 
 /* What an operator should know about @vdev, once. */
-static void report(const VIOMMUPolicy *policy, VirtIODevice *vdev,
-                   PCIDevice *dev, const char *name)
+static void policy_report(const VIOMMUPolicy *policy, VirtIODevice *vdev,
+                          PCIDevice *dev, const char *name)
 {
-    bool want = wanted(policy, vdev);
+    bool want = policy_wants(policy, vdev);
 
     trace_viommu_policy(name, VIOMMUVirtio_str(policy->virtio),
                         vdev->access_platform, want);
@@ -250,7 +250,7 @@ static void report(const VIOMMUPolicy *policy, VirtIODevice *vdev,
 static bool check_required(const VIOMMUPolicy *policy, VirtIODevice *vdev,
                            const char *name, Error **errp)
 {
-    if (policy->virtio != VIOMMU_VIRTIO_REQUIRE || wanted(policy, vdev)) {
+    if (policy->virtio != VIOMMU_VIRTIO_REQUIRE || policy_wants(policy, vdev)) {
         return true;
     }
     error_setg(errp, "%s would bypass %s, which has virtio=require: remove "
@@ -271,20 +271,20 @@ bool viommu_policy_plug(VirtIODevice *vdev, Error **errp)
     if (!policy) {
         return refuse_outside(vdev, errp);
     }
-    name = describe(vdev);
+    name = policy_describe(vdev);
     if (!check_required(policy, vdev, name, errp)) {
         return false;
     }
-    if (wanted(policy, vdev)) {
+    if (policy_wants(policy, vdev)) {
         virtio_add_feature(&vdev->host_features, VIRTIO_F_ACCESS_PLATFORM);
     }
-    report(policy, vdev, dev, name);
+    policy_report(policy, vdev, dev, name);
     check_ats(policy, vdev, dev, name);
     return true;
 }
 
 /* @vdev was there before the vIOMMU, and it was not told to be behind one. */
-static bool adopt(VirtIODevice *vdev, const char *name, Error **errp)
+static bool policy_adopt(VirtIODevice *vdev, const char *name, Error **errp)
 {
     ERRP_GUARD();
     BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
@@ -337,18 +337,18 @@ static int apply_late(Object *child, void *opaque)
     if (!policy) {
         return refuse_outside(vdev, errp) ? 0 : -1;
     }
-    name = describe(vdev);
+    name = policy_describe(vdev);
     if (!check_required(policy, vdev, name, errp)) {
         return -1;
     }
-    if (wanted(policy, vdev) && !viommu_policy_translated(vdev) &&
-        !adopt(vdev, name, errp)) {
+    if (policy_wants(policy, vdev) && !viommu_policy_translated(vdev) &&
+        !policy_adopt(vdev, name, errp)) {
         return -1;
     }
     for (n = 0; n < VIRTIO_QUEUE_MAX; n++) {
         virtio_queue_settle_size(vdev, n);
     }
-    report(policy, vdev, dev, name);
+    policy_report(policy, vdev, dev, name);
     check_ats(policy, vdev, dev, name);
     return 0;
 }

@@ -20,17 +20,6 @@
 /* The smallest page of any format */
 #define SMALLEST_SHIFT 12
 
-/*
- * This thread's last translation.  Its tag is what a map made of it is recorded
- * with: ep->last_tag may be another thread's, who still uses a configuration
- * that is no more.  In the bypass view nothing is translated and this is an
- * old one, which does no harm: what ends bypass covers every tag.
- */
-static __thread struct {
-    VIOMMUEndpoint *ep;
-    uint64_t tag;
-} last_translation;
-
 /* Is the page that @res leads to, at @iova, allowed as a target? */
 static bool viommu_output_ok(VIOMMU *v, hwaddr addr, hwaddr mask)
 {
@@ -266,8 +255,6 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
         .perm = found ? (IOMMUAccessFlags)l.found.perm : IOMMU_NONE,
     };
 
-    last_translation.ep = ep;
-    last_translation.tag = l.unsure ? DMA_TAG_ANY : l.found.tag;
     if (!found) {
         viommu_report_fault(&l);
     } else if (trace_event_get_state_backends(TRACE_VIOMMU_TRANSLATE)) {
@@ -336,10 +323,32 @@ IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
                             viommu_pasid_of(ep->viommu, iommu_idx));
 }
 
-uint64_t viommu_tag(void *opaque)
+/*
+ * DMAInflightOps.tag_begin, .tag_end: a configuration that was kept before and
+ * after has been kept all the time, and every translation used it: once
+ * dropped it is not put back, and its memory is not used again before the
+ * RCU section ends.  Translations with a PASID have none that is kept.
+ */
+void viommu_tag_begin(void *opaque, uint32_t pid, DMATagMark *mark)
 {
     VIOMMUEndpoint *ep = opaque;
+    VIOMMU *v = ep->viommu;
 
-    return last_translation.ep == ep ? last_translation.tag :
-                                       qatomic_read(&ep->last_tag);
+    *mark = (DMATagMark) {
+        .config = viommu_pasid_of(v, pid) == VIOMMU_NO_PASID ?
+                  qatomic_rcu_read(&ep->config) : NULL,
+        /* Before any table is */
+        .global_seen = qatomic_load_acquire(&v->global_seen),
+    };
+}
+
+uint64_t viommu_tag_end(void *opaque, const DMATagMark *mark)
+{
+    VIOMMUEndpoint *ep = opaque;
+    const VIOMMUConfig *config = qatomic_rcu_read(&ep->config);
+
+    /* See viommu_lookup_space() for a page that is global. */
+    return config && config == mark->config &&
+           qatomic_read(&ep->viommu->global_seen) == mark->global_seen ?
+           config->tag : DMA_TAG_ANY;
 }

@@ -360,7 +360,7 @@ static void iotlb_readable(void *opaque)
  * The connection, if there is one.  *@plain: bytes written to the character
  * device are those that its socket carries.
  */
-static QIOChannelSocket *connection(CharBackend *chr, bool *plain)
+static QIOChannelSocket *iotlb_connection(CharBackend *chr, bool *plain)
 {
     Object *obj = OBJECT(qemu_chr_fe_get_driver(chr));
     SocketChardev *s = (SocketChardev *)
@@ -422,7 +422,7 @@ int vhost_user_iotlb_send(VhostUserIOTLB **slot, CharBackend *chr,
                           AddressSpace *as, const struct vhost_iotlb_msg *imsg)
 {
     bool plain;
-    QIOChannelSocket *sioc = connection(chr, &plain);
+    QIOChannelSocket *sioc = iotlb_connection(chr, &plain);
     VhostUserIOTLB *t;
     Request *r;
 
@@ -435,7 +435,7 @@ int vhost_user_iotlb_send(VhostUserIOTLB **slot, CharBackend *chr,
     if (*slot) {
         /* What it says before it is asked cannot be an answer. */
         iotlb_read(*slot, false);
-        sioc = connection(chr, &plain);
+        sioc = iotlb_connection(chr, &plain);
     }
     if (!sioc) {
         return imsg->type == VHOST_IOTLB_INVALIDATE ? 0 : -ENOTCONN;
@@ -481,7 +481,7 @@ void vhost_user_iotlb_stop(VhostUserIOTLB **slot, bool gone)
     if (!t) {
         return;
     }
-    if (gone || connection(t->chr, &plain) != t->sioc) {
+    if (gone || iotlb_connection(t->chr, &plain) != t->sioc) {
         /* It may have ended on the other side already. */
         if (iotlb_read(t, false)) {
             iotlb_linger(t);

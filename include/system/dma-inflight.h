@@ -48,6 +48,11 @@ typedef struct DMAProbe DMAProbe;
 /* DMAProbeRun: @len bytes from @iova on lead to @gpa. */
 typedef bool DMAProbeRun(void *opaque, hwaddr iova, hwaddr gpa, hwaddr len);
 
+typedef struct DMATagMark {
+    const void *config;
+    bool global_seen;
+} DMATagMark;
+
 /* What the in-flight layer asks of the vIOMMU.  @opaque is the endpoint. */
 typedef struct DMAInflightOps {
     /*
@@ -80,8 +85,17 @@ typedef struct DMAInflightOps {
      * tables ignore some of its bits.  Any thread, in an RCU read section.
      */
     hwaddr (*canonical)(void *opaque, uint32_t pid, hwaddr iova);
-    /* tag: the domain tag that translations carry now.  Any thread. */
-    uint64_t (*tag)(void *opaque);
+    /*
+     * tag_begin, tag_end: around translations with MemTxAttrs.pid @pid by the
+     * memory core, which says nothing of their domain.  Any thread, in one RCU
+     * read section.
+     *
+     * @mark: the vIOMMU's own, from one to the other
+     * tag_end returns the domain tag that all of them carried, or DMA_TAG_ANY
+     * if that is not known for sure.
+     */
+    void (*tag_begin)(void *opaque, uint32_t pid, DMATagMark *mark);
+    uint64_t (*tag_end)(void *opaque, const DMATagMark *mark);
     /* stalled: this map has kept a drain waiting for @age ns.  BQL. */
     void (*stalled)(void *opaque, const DMAMapInfo *map, int64_t age);
     /* abandon: drain-timeout has passed; break the device.  BQL. */
