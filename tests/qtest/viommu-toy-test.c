@@ -223,6 +223,22 @@ static void test_drain(const void *data)
     toy_free(toy);
 }
 
+/* Two units for one bus, in either order: the second one is refused. */
+static void test_second(void)
+{
+    static const char *const args[] = {
+        "-machine q35 -device intel-iommu -device " TYPE_X_VIOMMU_TOY,
+        "-machine q35 -device " TYPE_X_VIOMMU_TOY " -device intel-iommu",
+    };
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(args); i++) {
+        g_autofree char *said = unit_refused(args[i]);
+
+        g_assert_nonnull(strstr(said, "is behind another vIOMMU; remove one"));
+    }
+}
+
 static void test_reset(void)
 {
     Toy *toy = toy_new();
@@ -248,5 +264,6 @@ int main(int argc, char **argv)
     qtest_add_data_func("viommu/toy/drain/range",
                         GINT_TO_POINTER(XVT_INV_RANGE), test_drain);
     qtest_add_func("viommu/toy/reset", test_reset);
+    qtest_add_func("viommu/toy/second", test_second);
     return g_test_run();
 }

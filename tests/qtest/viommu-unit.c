@@ -117,6 +117,22 @@ void unit_log_free(UnitLog *log)
     g_free(log);
 }
 
+char *unit_refused(const char *args)
+{
+    g_autofree char *command =
+        g_strdup_printf("exec timeout 60 %s %s -accel qtest -display none -S",
+                        getenv("QTEST_QEMU_BINARY"), args);
+    const char *argv[] = { "/bin/sh", "-c", command, NULL };
+    char *said = NULL;
+    int status = 0;
+
+    g_assert_true(g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, NULL,
+                               &said, &status, NULL));
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    return said;
+}
+
 bool unit_is_filled(QTestState *qts, uint64_t gpa, uint8_t byte, size_t len)
 {
     g_autofree uint8_t *data = g_malloc(len);

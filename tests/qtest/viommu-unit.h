@@ -159,6 +159,9 @@ void unit_log_rest(UnitLog *log);
 unsigned unit_log_count(const UnitLog *log, const char *text);
 void unit_log_free(UnitLog *log);
 
+/* unit_refused: an emulator with @args does not start; what it says instead. */
+char *unit_refused(const char *args);
+
 /* Fill, and check, guest memory with a byte pattern. */
 #define viommu_fill(unit, gpa, byte, len) \
     qtest_memset((unit)->qts, gpa, byte, len)
