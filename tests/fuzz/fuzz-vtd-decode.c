@@ -42,11 +42,11 @@ static void fuzz_context(uint64_t lo, uint64_t hi, uint8_t aw_bits,
     FUZZ_RULE(table.input_bits <= aw_bits && table.output_bits <= aw_bits);
 }
 
-static void fuzz_descriptor(uint64_t lo, uint64_t hi)
+static void fuzz_descriptor(uint64_t lo, uint64_t hi, bool scalable)
 {
     VTDInvDescRaw raw = { .lo = lo, .hi = hi };
     VTDInvDesc desc;
-    const char *why = vtd_decode_inv_desc(&raw, &desc);
+    const char *why = vtd_decode_inv_desc(&raw, scalable, ~0ULL, &desc);
 
     FUZZ_RULE(vtd_inv_desc_name(desc.type) != NULL);
     if (why) {
@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                          fuzz_take(&in, 8));
             break;
         case 2:
-            fuzz_descriptor(lo, hi);
+            fuzz_descriptor(lo, hi, what & 0x80);
             break;
         default:
             fuzz_interrupt(lo, hi, what & 0x80);

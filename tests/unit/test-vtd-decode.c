@@ -200,7 +200,7 @@ static void test_ss_widths(void)
         unsigned levels, aw_bits, input_bits;
     } cases[] = {
         { 3, 39, 39 }, { 3, 48, 39 }, { 4, 48, 48 }, { 4, 39, 39 },
-        { 5, 48, 48 }, { 5, 57, 57 }, { 2, 48, 30 },
+        { 5, 48, 48 }, { 5, 57, 57 }, { 2, 48, 30 }, { 4, 57, 48 },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -209,7 +209,7 @@ static void test_ss_widths(void)
         vtd_ss_table(&t, 0, cases[i].levels, cases[i].aw_bits, false, false);
         g_assert_cmpuint(t.levels, ==, cases[i].levels);
         g_assert_cmpuint(t.input_bits, ==, cases[i].input_bits);
-        g_assert_cmpuint(t.output_bits, ==, cases[i].aw_bits);
+        g_assert_cmpuint(t.output_bits, ==, MIN(cases[i].aw_bits, 52));
     }
 }
 
@@ -277,174 +277,12 @@ static void test_qualified(void)
         0x2, 0x3, 0x4, 0x5, 0x6, 0x7, 0xb, 0xc, 0xd, 0xe, 0x22, 0x24, 0x26,
     };
 
-    for (unsigned reason = 0; reason < 256; reason++) {
+    /* Those of scalable mode are with its entries. */
+    for (unsigned reason = 0; reason < 0x30; reason++) {
         bool want = memchr(qualified, reason, sizeof(qualified));
 
         g_assert_cmpint(vtd_fault_is_qualified(reason), ==, want);
     }
-}
-
-/* Invalidation descriptors */
-
-static bool inv_ok(uint64_t lo, uint64_t hi, VTDInvDesc *desc)
-{
-    VTDInvDescRaw raw = { lo, hi };
-    VTDInvDesc ignored;
-
-    return !vtd_decode_inv_desc(&raw, desc ?: &ignored);
-}
-
-/* Bits of @lo and @hi set and cleared one by one */
-static void check_inv_reserved(uint64_t lo, uint64_t hi,
-                               uint64_t lo_reserved, uint64_t hi_reserved,
-                               uint64_t lo_skip)
-{
-    g_assert_true(inv_ok(lo, hi, NULL));
-    for (unsigned bit = 0; bit < 64; bit++) {
-        if (!(lo_skip & BIT(bit))) {
-            g_assert_cmpint(inv_ok(lo ^ BIT(bit), hi, NULL),
-                            ==, !(lo_reserved & BIT(bit)));
-        }
-        g_assert_cmpint(inv_ok(lo, hi ^ BIT(bit), NULL),
-                        ==, !(hi_reserved & BIT(bit)));
-    }
-}
-
-static void test_inv_types(void)
-{
-    g_assert_cmpstr(vtd_inv_desc_name(1), ==, "context-cache");
-    g_assert_cmpstr(vtd_inv_desc_name(5), ==, "wait");
-
-    for (unsigned type = 0; type < 128; type++) {
-        VTDInvDesc desc;
-        /* Fields that the known ones need: granularity; SW */
-        uint64_t lo = (type & 0xf) | (uint64_t)(type >> 4) << 9;
-        bool known = type >= 1 && type <= 5;
-
-        lo |= type == 3 ? 0 : type == 4 ? 0x10 : type == 5 ? 0x20 : 0x10;
-        g_assert_cmpint(inv_ok(lo, 0, &desc), ==, known);
-        g_assert_cmpuint(desc.type, ==, type);
-        g_assert_cmpint(strcmp(vtd_inv_desc_name(type), "unknown") != 0, ==,
-                        type >= 1 && type <= 9);
-    }
-    g_assert_cmpstr(vtd_inv_desc_name(255), ==, "unknown");
-}
-
-static void test_inv_context(void)
-{
-    VTDInvDesc desc;
-
-    for (unsigned g = 0; g < 4; g++) {
-        g_assert_cmpint(inv_ok(1 | g << 4, 0, &desc), ==, g != 0);
-        g_assert_cmpuint(desc.context.granularity, ==, g);
-        if (g) {
-            check_inv_reserved(1 | g << 4, 0, 0xfffc00000000ffc0ULL, ~0ULL,
-                               0x3f);
-        }
-    }
-    g_assert_true(inv_ok(0x0003ffff80010031ULL, 0, &desc));
-    g_assert_cmpuint(desc.context.did, ==, 0x8001);
-    g_assert_cmpuint(desc.context.sid, ==, 0xffff);
-    g_assert_cmpuint(desc.context.fm, ==, 3);
-    g_assert_true(inv_ok(0x0002123480010031ULL, 0, &desc));
-    g_assert_cmpuint(desc.context.sid, ==, 0x1234);
-    g_assert_cmpuint(desc.context.fm, ==, 2);
-}
-
-static void test_inv_iotlb(void)
-{
-    VTDInvDesc desc;
-
-    for (unsigned g = 0; g < 4; g++) {
-        g_assert_cmpint(inv_ok(2 | g << 4, 0, &desc), ==, g != 0);
-        g_assert_cmpuint(desc.iotlb.granularity, ==, g);
-        if (g) {
-            /* DR and DW are not reserved; AM bit 5 alone is above MAMV. */
-            check_inv_reserved(2 | g << 4, 0, 0xffffffff0000ff00ULL,
-                               g == 3 ? 0xfa0 : 0xf80, 0x3f);
-        }
-    }
-    for (unsigned am = 0; am < 64; am++) {
-        g_assert_true(inv_ok(2 | 1 << 4, am, NULL));
-        g_assert_true(inv_ok(2 | 2 << 4, am, NULL));
-        g_assert_cmpint(inv_ok(2 | 3 << 4, am, &desc), ==, am <= 18);
-        g_assert_cmpuint(desc.iotlb.am, ==, am);
-    }
-    /* IH set, DR and DW set */
-    g_assert_true(inv_ok(0xbeef00f2ULL, 0xfffffffffffff052ULL, &desc));
-    g_assert_cmphex(desc.iotlb.did, ==, 0xbeef);
-    g_assert_cmphex(desc.iotlb.addr, ==, 0xfffffffffffff000ULL);
-    g_assert_cmpuint(desc.iotlb.am, ==, 18);
-}
-
-static void test_inv_device(void)
-{
-    VTDInvDesc desc;
-
-    check_inv_reserved(3, 0, 0xffff0000ffe0fff0ULL, 0xffe, 0xf);
-    g_assert_true(inv_ok(0xabcd001f0003ULL, 0x12345000, &desc));
-    g_assert_cmphex(desc.device.sid, ==, 0xabcd);
-    g_assert_cmphex(desc.device.first, ==, 0x12345000);
-    g_assert_cmphex(desc.device.last, ==, 0x12345fff);
-
-    /* S: every size; the bits above the lowest 0 are the address */
-    for (unsigned shift = 13; shift < 64; shift++) {
-        uint64_t size = BIT(shift), base = 0xa5a5a5a5a5a5a5a5ULL & -size;
-        /* Bits 12 up to shift - 2 are set, shift - 1 is clear */
-        uint64_t ones = size / 2 - 0x1000;
-
-        g_assert_true(inv_ok(3, base | ones | 1, &desc));
-        g_assert_cmphex(desc.device.first, ==, base);
-        g_assert_cmphex(desc.device.last, ==, base + size - 1);
-    }
-    /* Everything, in both spellings */
-    g_assert_true(inv_ok(3, 0x7ffffffffffff001ULL, &desc));
-    g_assert_cmphex(desc.device.first, ==, 0);
-    g_assert_cmphex(desc.device.last, ==, UINT64_MAX);
-    g_assert_true(inv_ok(3, 0xfffffffffffff001ULL, &desc));
-    g_assert_cmphex(desc.device.first, ==, 0);
-    g_assert_cmphex(desc.device.last, ==, UINT64_MAX);
-    /* The last page without S */
-    g_assert_true(inv_ok(3, 0xfffffffffffff000ULL, &desc));
-    g_assert_cmphex(desc.device.first, ==, 0xfffffffffffff000ULL);
-    g_assert_cmphex(desc.device.last, ==, UINT64_MAX);
-}
-
-static void test_inv_iec(void)
-{
-    VTDInvDesc desc;
-
-    check_inv_reserved(4, 0, 0xffff000007ffffe0ULL, ~0ULL, 0xf);
-    g_assert_true(inv_ok(4, 0, &desc));
-    g_assert_true(desc.iec.global);
-    g_assert_true(inv_ok(0x0000347800000014ULL, 0, &desc));
-    g_assert_false(desc.iec.global);
-    g_assert_cmphex(desc.iec.index, ==, 0x3478);
-    g_assert_cmpuint(desc.iec.mask, ==, 0);
-    g_assert_true(inv_ok(0x0000fffff8000014ULL, 0, &desc));
-    g_assert_cmphex(desc.iec.index, ==, 0xffff);
-    g_assert_cmpuint(desc.iec.mask, ==, 31);
-    g_assert_true(inv_ok(0x0000000178000014ULL, 0, &desc));
-    g_assert_cmphex(desc.iec.index, ==, 1);
-    g_assert_cmpuint(desc.iec.mask, ==, 15);
-}
-
-static void test_inv_wait(void)
-{
-    VTDInvDesc desc;
-
-    /* With SW and FN, so that taking away either leaves one */
-    check_inv_reserved(0x65, 0, 0xffffff80ULL, 0x3, 0xf);
-
-    for (unsigned flags = 0; flags < 8; flags++) {
-        g_assert_cmpint(inv_ok(5 | flags << 4, 0, &desc), ==, flags != 0);
-        g_assert_cmpint(desc.wait.intr, ==, !!(flags & 1));
-        g_assert_cmpint(desc.wait.sw, ==, !!(flags & 2));
-        g_assert_cmpint(desc.wait.fn, ==, !!(flags & 4));
-    }
-    g_assert_true(inv_ok(0xdeadbeef00000025ULL, 0xfffffffffffffffcULL, &desc));
-    g_assert_cmphex(desc.wait.data, ==, 0xdeadbeef);
-    g_assert_cmphex(desc.wait.addr, ==, 0xfffffffffffffffcULL);
 }
 
 /* Registers: the model decodes them with these macros alone. */
@@ -757,10 +595,8 @@ static void test_random(void)
                       (uint32_t)g_test_rand_int();
         uint64_t hi = (uint64_t)g_test_rand_int() << 32 |
                       (uint32_t)g_test_rand_int();
-        VTDInvDescRaw raw = { lo, hi };
         VTDIntRequest req;
         VTDContext context;
-        VTDInvDesc desc;
         VTDIRTE irte;
         uint64_t table = 0;
 
@@ -771,10 +607,6 @@ static void test_random(void)
         g_assert_cmpint(vtd_check_context(&context, hi, lo), <=, 3);
         if (vtd_check_context(&context, ~0ULL, ~0ULL) == VTD_FR_NONE) {
             g_assert_cmpuint(context.levels, <=, 6);
-        }
-        vtd_decode_inv_desc(&raw, &desc);
-        if (desc.type == 3) {
-            g_assert_cmphex(desc.device.first, <=, desc.device.last);
         }
         vtd_decode_int_request((uint32_t)lo, hi, &req);
         g_assert_cmphex(req.index, <=, 0x1fffe);
@@ -794,12 +626,6 @@ int main(int argc, char **argv)
     g_test_add_func("/vtd-decode/ss/widths", test_ss_widths);
     g_test_add_func("/vtd-decode/ss/walk", test_ss_walk);
     g_test_add_func("/vtd-decode/qualified", test_qualified);
-    g_test_add_func("/vtd-decode/inv/types", test_inv_types);
-    g_test_add_func("/vtd-decode/inv/context", test_inv_context);
-    g_test_add_func("/vtd-decode/inv/iotlb", test_inv_iotlb);
-    g_test_add_func("/vtd-decode/inv/device", test_inv_device);
-    g_test_add_func("/vtd-decode/inv/iec", test_inv_iec);
-    g_test_add_func("/vtd-decode/inv/wait", test_inv_wait);
     g_test_add_func("/vtd-decode/registers", test_registers);
     g_test_add_func("/vtd-decode/int-request", test_int_request);
     g_test_add_func("/vtd-decode/irte/reserved", test_irte_reserved);

@@ -73,18 +73,59 @@ void vtd_ss_table(IOPTTable *table, uint64_t root, unsigned levels,
 
 /* Fault reasons */
 
-/** vtd_fault_is_qualified: FPD of the entry in question suppresses it. */
+/** vtd_fault_is_qualified: FPD of an entry that was read suppresses it. */
 bool vtd_fault_is_qualified(VTDFaultReason reason);
+
+typedef struct VTDFaultRecord {
+    uint16_t sid;
+    VTDFaultReason reason;
+    uint64_t addr;           /* bits 11:0 are not recorded */
+    uint8_t at;              /* Address Type of the request, VTD_AT_* */
+    bool read;               /* it was a read, an AtomicOp or an ATS request */
+    bool page;               /* a page request; or, a read: an AtomicOp */
+    bool has_pasid;          /* it had one: PASID, EXE and PRIV count */
+    uint32_t pasid;
+    bool exec;               /* Execute Requested */
+    bool priv;               /* Privileged Mode Requested */
+} VTDFaultRecord;
+
+/**
+ * vtd_encode_fault: a DMA fault's record in a fault recording register.
+ *
+ * @lo, @hi: its bits 63:0 and 127:64, with F clear
+ */
+void vtd_encode_fault(const VTDFaultRecord *record,
+                      uint64_t *lo, uint64_t *hi);
+
+/* Page requests */
+
+typedef struct VTDPageRequest {
+    uint16_t sid;
+    bool has_pasid;          /* it had one: PASID, EXE and PRIV count */
+    uint32_t pasid;
+    bool exec;               /* Execute Requested */
+    bool priv;               /* Privileged Mode Requested */
+    bool read;
+    bool write;
+    bool last;               /* of its group */
+    uint16_t prgi;           /* Page Request Group Index, 9 bits */
+    uint64_t addr;           /* of the page */
+} VTDPageRequest;
+
+/** vtd_encode_page_request: as a descriptor for the page request queue */
+void vtd_encode_page_request(const VTDPageRequest *req, uint64_t words[4]);
 
 /* Invalidation descriptors */
 
 typedef struct VTDInvDescRaw {
     uint64_t lo;
     uint64_t hi;
+    uint64_t upper[2];       /* bits 255:128; 0 in a queue of 128 bits */
 } VTDInvDescRaw;
 
 typedef struct VTDInvDesc {
     uint8_t type;            /* VTD_INV_DESC_*: selects the member below */
+    uint8_t iqei;            /* of a refused one: VTD_IQEI_* */
     union {
         struct {
             uint8_t granularity;     /* VTD_INV_G_*; SELECTIVE: a device */
@@ -93,16 +134,44 @@ typedef struct VTDInvDesc {
             uint16_t sid;
         } context;
         struct {
+            uint8_t granularity;     /* VTD_INV_PC_G_* */
+            uint16_t did;
+            uint32_t pasid;
+        } pasid_cache;
+        struct {
             uint8_t granularity;     /* VTD_INV_G_*; SELECTIVE: pages */
             uint8_t am;              /* Address Mask; <= VTD_MAMV for pages */
+            bool ih;                 /* Invalidation Hint: leaves only */
             uint16_t did;
             uint64_t addr;
         } iotlb;
+        struct {
+            uint8_t granularity;     /* VTD_INV_PIOTLB_G_* */
+            bool ih;                 /* Invalidation Hint: leaves only */
+            uint16_t did;
+            uint32_t pasid;
+            uint64_t first;          /* PAGES: ADDR and AM, inclusive */
+            uint64_t last;
+        } piotlb;
         struct {
             uint16_t sid;
             uint64_t first;          /* ADDR and S as a range, inclusive */
             uint64_t last;
         } device;
+        struct {
+            bool global;             /* of any PASID */
+            uint16_t sid;
+            uint32_t pasid;
+            uint64_t first;          /* ADDR and S as a range, inclusive */
+            uint64_t last;
+        } device_pasid;
+        struct {
+            bool has_pasid;
+            uint8_t code;            /* Response Code, 0 .. 15 */
+            uint16_t sid;
+            uint16_t prgi;           /* Page Request Group Index, 9 bits */
+            uint32_t pasid;
+        } response;
         struct {
             bool global;
             uint8_t mask;            /* Index Mask: log2 of the number */
@@ -112,6 +181,7 @@ typedef struct VTDInvDesc {
             bool sw;                 /* Status Write */
             bool intr;               /* Interrupt Flag */
             bool fn;                 /* Fence */
+            bool pd;                 /* Page-request Drain */
             uint32_t data;
             uint64_t addr;           /* 4-byte aligned, any width */
         } wait;
@@ -119,12 +189,17 @@ typedef struct VTDInvDesc {
 } VTDInvDesc;
 
 /**
- * vtd_decode_inv_desc: decode a 128-bit invalidation descriptor.
+ * vtd_decode_inv_desc: decode an invalidation descriptor.
  *
- * @desc: type is always set; the rest if NULL is returned
+ * @scalable: RTADDR.TTM is not that of legacy mode, which knows no types
+ *            beyond VTD_INV_DESC_WAIT
+ * @ecap: the unit's ECAP_REG: DT (device-TLBs), PRS (page group responses), DIT
+ *        (PFSID), PDS (PD)
+ * @desc: type is always set; the rest if NULL is returned, iqei if not
  * Returns: NULL, or for the log why the descriptor is an error (IQE).
  */
-const char *vtd_decode_inv_desc(const VTDInvDescRaw *raw, VTDInvDesc *desc);
+const char *vtd_decode_inv_desc(const VTDInvDescRaw *raw, bool scalable,
+                                uint64_t ecap, VTDInvDesc *desc);
 
 /** vtd_inv_desc_name: for traces; never NULL */
 const char *vtd_inv_desc_name(uint8_t type);

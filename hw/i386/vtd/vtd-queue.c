@@ -149,7 +149,7 @@ static void vtd_queue_do_iotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
 /* Fetch and decode.  Returns: false if that is a queue error. */
 static bool vtd_queue_next_desc(IntelIOMMUState *s, VTDInvDesc *desc)
 {
-    VTDInvDescRaw raw;
+    VTDInvDescRaw raw = { 0 };
     const char *why;
 
     trace_vtd_inv_qi_head(s->iq_head);
@@ -158,16 +158,10 @@ static bool vtd_queue_next_desc(IntelIOMMUState *s, VTDInvDesc *desc)
         vtd_queue_error(s, VTD_IQEI_READ, "descriptor cannot be read");
         return false;
     }
-    why = vtd_decode_inv_desc(&raw, desc);
+    why = vtd_decode_inv_desc(&raw, false, s->ecap, desc);
     trace_vtd_inv_desc(vtd_inv_desc_name(desc->type), raw.hi, raw.lo);
     if (why) {
-        vtd_queue_error(s, desc->type >= VTD_INV_DESC_CC &&
-                       desc->type <= VTD_INV_DESC_WAIT ?
-                       VTD_IQEI_RSVD : VTD_IQEI_TYPE, why);
-        return false;
-    }
-    if (desc->type == VTD_INV_DESC_DEVICE && !(s->ecap & VTD_ECAP_DT)) {
-        vtd_queue_error(s, VTD_IQEI_TYPE, "device-TLBs are not supported");
+        vtd_queue_error(s, desc->iqei, why);
         return false;
     }
     s->iq_last_desc_type = desc->type;

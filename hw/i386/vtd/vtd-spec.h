@@ -16,8 +16,13 @@
 #ifndef HW_I386_VTD_SPEC_H
 #define HW_I386_VTD_SPEC_H
 
-/* Addresses at or above 1 << aw are reserved in every table and register. */
-#define VTD_AW_MASK(aw)             ((1ULL << (aw)) - 1)
+/*
+ * Addresses at or above 1 << aw are reserved in every table and register; no
+ * entry has more than 52 bits of them, however wide an input address is.
+ */
+#define VTD_HAW_MAX                 52
+#define VTD_HAW(aw)                 ((aw) < VTD_HAW_MAX ? (aw) : VTD_HAW_MAX)
+#define VTD_AW_MASK(aw)             ((1ULL << VTD_HAW(aw)) - 1)
 
 #define VTD_PAGE_SHIFT              12
 #define VTD_PAGE_SIZE               (1ULL << VTD_PAGE_SHIFT)
@@ -144,10 +149,17 @@
 #define VTD_ECAP_NEST               (1ULL << 26)
 #define VTD_ECAP_PRS                (1ULL << 29)
 #define VTD_ECAP_SRS                (1ULL << 31)
+#define VTD_ECAP_EAFS               (1ULL << 34)
 #define VTD_ECAP_PASID              (1ULL << 40)
+#define VTD_ECAP_DIT                (1ULL << 41)
+#define VTD_ECAP_PDS                (1ULL << 42)
 #define VTD_ECAP_SMTS               (1ULL << 43)
+#define VTD_ECAP_SSADS              (1ULL << 45)
 #define VTD_ECAP_SSTS               (1ULL << 46)
 #define VTD_ECAP_FSTS               (1ULL << 47)
+#define VTD_ECAP_SMPWC              (1ULL << 48)
+#define VTD_ECAP_RPS                (1ULL << 49)
+#define VTD_ECAP_RPRIVS             (1ULL << 53)
 
 /* 11.4.4.1: GCMD_REG */
 
@@ -257,7 +269,16 @@
 /* bits 127:64 */
 #define VTD_FRCD_F                  (1ULL << 63)
 #define VTD_FRCD_T                  (1ULL << 62)    /* T1: read or AtomicOp */
+#define VTD_FRCD_AT(at)             (((at) & 3ULL) << 60)
+#define VTD_AT_UNTRANSLATED         0       /* the values of a request's AT */
+#define VTD_AT_TRANSLATION          1
+#define VTD_AT_TRANSLATED           2
+#define VTD_FRCD_PV(pasid)          (((pasid) & VTD_PASID_MASK) << 40)
 #define VTD_FRCD_FR(reason)         (((reason) & 0xffULL) << 32)
+#define VTD_FRCD_PP                 (1ULL << 31)    /* PASID Present */
+#define VTD_FRCD_EXE                (1ULL << 30)    /* with PASID only */
+#define VTD_FRCD_PRIV               (1ULL << 29)    /* with PASID only */
+#define VTD_FRCD_T2                 (1ULL << 28)    /* page request, AtomicOp */
 #define VTD_FRCD_SID(sid)           ((sid) & 0xffffULL)
 #define VTD_FRCD_SID_GET(hi)        ((hi) & 0xffff)
 /* bits 63:0 */
@@ -310,6 +331,13 @@
 #define VTD_ROOT_RSVD_LO(aw)        (0xffeULL | ~VTD_AW_MASK(aw))
 #define VTD_ROOT_RSVD_HI            (~0ULL)
 
+/* 9.2: root entry (scalable mode): a half for each 16 devices of the bus */
+
+#define VTD_SM_ROOT_UPPER(devfn)    ((devfn) & 0x80)
+#define VTD_SM_ROOT_P               (1ULL << 0)     /* LP, UP */
+#define VTD_SM_ROOT_CTP(half)       ((half) & VTD_PAGE_MASK)
+#define VTD_SM_ROOT_RSVD(aw)        (0xffeULL | ~VTD_AW_MASK(aw))
+
 /* 9.3: context entry (legacy mode): 256 per table, by device and function */
 
 #define VTD_CONTEXT_ENTRY_SIZE      16
@@ -333,11 +361,98 @@
 #define VTD_CONTEXT_DID(hi)         (((hi) >> 8) & VTD_DOMAIN_ID_MASK)
 #define VTD_CONTEXT_RSVD_HI         0xffffffffff000080ULL
 
+/* 9.4: context entry (scalable mode): 128 per table */
+
+#define VTD_SM_CONTEXT_ENTRY_SIZE   32
+#define VTD_SM_CONTEXT_OFFSET(devfn) \
+    (((devfn) & 0x7f) * VTD_SM_CONTEXT_ENTRY_SIZE)
+/* bits 63:0 */
+#define VTD_SM_CONTEXT_P            (1ULL << 0)
+#define VTD_SM_CONTEXT_FPD          (1ULL << 1)
+#define VTD_SM_CONTEXT_DTE          (1ULL << 2)     /* reserved without DT */
+#define VTD_SM_CONTEXT_PASIDE       (1ULL << 3)     /* ... without PASID */
+#define VTD_SM_CONTEXT_PRE          (1ULL << 4)     /* ... without PRS */
+#define VTD_SM_CONTEXT_PDTS(lo)     (((lo) >> 9) & 7)
+#define VTD_SM_CONTEXT_PASIDDIRPTR(lo) ((lo) & VTD_PAGE_MASK)
+#define VTD_SM_CONTEXT_RSVD_LO(aw)  (0x1e0ULL | ~VTD_AW_MASK(aw))
+/* PASIDs of a directory of 2^(PDTS + 7) entries */
+#define VTD_PDTS_PASIDS(pdts)       (1U << ((pdts) + 7 + 6))
+/* bits 127:64; the others are reserved */
+#define VTD_SM_CONTEXT_RID_PASID    0xfffffULL      /* ... without RPS */
+#define VTD_SM_CONTEXT_RID_PRIV     (1ULL << 20)    /* ... without RPRIVS */
+#define VTD_SM_CONTEXT_RSVD_HI      0xffffffffffe00000ULL
+
+/* 3.4.3: a PASID is an index into directory (19:6) and table (5:0) */
+
+#define VTD_PASID_BITS              20
+#define VTD_PASID_MASK              0xfffffULL
+#define VTD_PASID_DIR_OFFSET(pasid) ((uint64_t)((pasid) >> 6) * 8)
+#define VTD_PASID_OFFSET(pasid) \
+    ((uint64_t)((pasid) & 0x3f) * VTD_PASID_ENTRY_SIZE)
+
+/* 9.5: PASID directory entry */
+
+#define VTD_PASID_DIR_P             (1ULL << 0)
+#define VTD_PASID_DIR_FPD           (1ULL << 1)
+#define VTD_PASID_DIR_SMPTBLPTR(entry) ((entry) & VTD_PAGE_MASK)
+#define VTD_PASID_DIR_RSVD(aw)      (0xffcULL | ~VTD_AW_MASK(aw))
+
+/* 9.6: PASID table entry: 64 per table */
+
+#define VTD_PASID_ENTRY_SIZE        64
+#define VTD_PASID_ENTRY_WORDS       (VTD_PASID_ENTRY_SIZE / 8)
+/* bits 63:0 */
+#define VTD_PASID_P                 (1ULL << 0)
+#define VTD_PASID_FPD               (1ULL << 1)
+#define VTD_PASID_AW(val)           (((val) >> 2) & 7)
+#define VTD_PASID_PGTT(val)         (((val) >> 6) & 7)
+#define VTD_PGTT_FIRST              1
+#define VTD_PGTT_SECOND             2
+#define VTD_PGTT_NESTED             3
+#define VTD_PGTT_PASS_THROUGH       4
+#define VTD_PASID_SSADE             (1ULL << 9)     /* reserved without SSADS */
+#define VTD_PASID_SSPTPTR(val)      ((val) & VTD_PAGE_MASK)
+#define VTD_PASID_RSVD_0(aw)        (0xc20ULL | ~VTD_AW_MASK(aw))
+/* bits 127:64; CD, EMTE, memory types and PAT, 63:25, are not modelled */
+#define VTD_PASID_DID(val)          ((val) & VTD_DOMAIN_ID_MASK)
+#define VTD_PASID_PWSNP             (1ULL << 23)    /* ... without SMPWC */
+#define VTD_PASID_PGSNP             (1ULL << 24)    /* ... without SC */
+#define VTD_PASID_RSVD_1            0x00000000007f0000ULL
+/* bits 191:128; NXE and SMEP, 6:5, are ignored */
+#define VTD_PASID_SRE               (1ULL << 0)     /* ... without SRS */
+#define VTD_PASID_FSPM(val)         (((val) >> 2) & 3)
+#define VTD_FSPM_4_LEVELS           0
+#define VTD_FSPM_5_LEVELS           1
+#define VTD_PASID_WPE               (1ULL << 4)
+#define VTD_PASID_EAFE              (1ULL << 7)     /* ... without EAFS */
+#define VTD_PASID_FSPTPTR(val)      ((val) & VTD_PAGE_MASK)
+#define VTD_PASID_RSVD_2(aw)        (0xf02ULL | ~VTD_AW_MASK(aw))
+/* All of the first stage's fields that are reserved without FSTS */
+#define VTD_PASID_FIRST_STAGE       (~0x60ULL)
+/* bits 511:192 are reserved */
+
+/* 9.7: first-stage paging entries */
+
+#define VTD_FS_P                    (1ULL << 0)
+#define VTD_FS_RW                   (1ULL << 1)
+#define VTD_FS_US                   (1ULL << 2)
+#define VTD_FS_A                    (1ULL << 5)
+#define VTD_FS_D                    (1ULL << 6)
+#define VTD_FS_PS                   (1ULL << 7)     /* at level 1: PAT */
+#define VTD_FS_EA                   (1ULL << 10)
+/* Address bits below a large page's size; bit 12 is PAT */
+#define VTD_FS_2M_RSVD              0x001fe000ULL
+#define VTD_FS_1G_RSVD              0x3fffe000ULL
+/* Ignored by hardware in every entry: XD, which is 63, and 62:52 */
+#define VTD_FS_IGNORED              0xfff0000000000000ULL
+
 /* 9.8: second-stage paging entries */
 
 #define VTD_SS_R                    (1ULL << 0)
 #define VTD_SS_W                    (1ULL << 1)
 #define VTD_SS_PS                   (1ULL << 7)
+#define VTD_SS_A                    (1ULL << 8)     /* with SSADE */
+#define VTD_SS_D                    (1ULL << 9)     /* with SSADE, leaves */
 #define VTD_SS_SNP                  (1ULL << 11)
 #define VTD_SS_TM                   (1ULL << 62)    /* reserved since 3.2 */
 /* Ignored by hardware in every entry: 63, 61:52 */
@@ -346,7 +461,10 @@
 #define VTD_SS_2M_RSVD              0x001ff000ULL
 #define VTD_SS_1G_RSVD              0x3ffff000ULL
 
-/* 6.5.2: invalidation descriptors (128 bits) */
+/*
+ * 6.5.2: invalidation descriptors: 128 bits, or 256 with IQA.DW; all that has a
+ * meaning is in the lower 128, the others are reserved
+ */
 
 #define VTD_INV_DESC_SIZE           16
 /* Type: bits 3:0 and, above them, 11:9 */
@@ -362,6 +480,8 @@
 #define VTD_INV_DESC_PC             0x7     /* PASID-cache */
 #define VTD_INV_DESC_DEV_PIOTLB     0x8     /* PASID-based device-TLB */
 #define VTD_INV_DESC_PGRP_RESP      0x9     /* page group response */
+/* In legacy mode WAIT is the last of them */
+#define VTD_INV_DESC_LAST           VTD_INV_DESC_PGRP_RESP
 
 /* 6.5.2.1: context-cache; bits 127:64 are reserved */
 #define VTD_INV_DESC_CC_G(lo)       (((lo) >> 4) & 3)
@@ -370,6 +490,16 @@
 #define VTD_INV_DESC_CC_FM(lo)      (((lo) >> 48) & 3)
 #define VTD_INV_DESC_CC_RSVD_LO     0xfffc00000000f1c0ULL
 #define VTD_INV_DESC_CC_RSVD_HI     (~0ULL)
+
+/* 6.5.2.2: PASID-cache; bits 127:64 are reserved */
+#define VTD_INV_DESC_PC_G(lo)       (((lo) >> 4) & 3)
+#define VTD_INV_PC_G_DOMAIN         0
+#define VTD_INV_PC_G_PASID          1       /* of a domain */
+#define VTD_INV_PC_G_GLOBAL         3
+#define VTD_INV_DESC_PC_DID(lo)     (((lo) >> 16) & VTD_DOMAIN_ID_MASK)
+#define VTD_INV_DESC_PC_PASID(lo)   (((lo) >> 32) & VTD_PASID_MASK)
+#define VTD_INV_DESC_PC_RSVD_LO     0xfff000000000f1c0ULL
+#define VTD_INV_DESC_PC_RSVD_HI     (~0ULL)
 
 /* 6.5.2.3: IOTLB */
 #define VTD_INV_DESC_IOTLB_G(lo)    (((lo) >> 4) & 3)
@@ -382,22 +512,42 @@
 #define VTD_INV_DESC_IOTLB_RSVD_LO  0xffffffff0000f100ULL
 #define VTD_INV_DESC_IOTLB_RSVD_HI  0x0000000000000f80ULL
 
-/* Granularity (G) of the two above; 0 is reserved */
+/* Granularity (G) of context-cache and IOTLB; 0 is reserved */
 #define VTD_INV_G_GLOBAL            1
 #define VTD_INV_G_DOMAIN            2
 #define VTD_INV_G_SELECTIVE         3       /* device or page */
 
+/* 6.5.2.4: PASID-based IOTLB; any AM, whatever MAMV is (11.4.2) */
+#define VTD_INV_DESC_PIOTLB_G(lo)   (((lo) >> 4) & 3)
+#define VTD_INV_PIOTLB_G_PASID      2       /* all of a domain's PASID */
+#define VTD_INV_PIOTLB_G_PAGES      3       /* pages of it */
+#define VTD_INV_DESC_PIOTLB_DID(lo) (((lo) >> 16) & VTD_DOMAIN_ID_MASK)
+#define VTD_INV_DESC_PIOTLB_PASID(lo) (((lo) >> 32) & VTD_PASID_MASK)
+#define VTD_INV_DESC_PIOTLB_AM(hi)  ((hi) & 0x3f)
+#define VTD_INV_DESC_PIOTLB_IH      (1ULL << 6)
+#define VTD_INV_DESC_PIOTLB_ADDR(hi) ((hi) & VTD_PAGE_MASK)
+#define VTD_INV_DESC_PIOTLB_RSVD_LO 0xfff000000000f1c0ULL
+#define VTD_INV_DESC_PIOTLB_RSVD_HI 0x0000000000000f80ULL
+
 /*
- * 6.5.2.5: device-TLB.  PFSID is in 15:12 and 63:52.  The base takes 63:48 and
- * 15:12 for reserved, and so do we as long as ECAP.DIT, which governs PFSID,
- * is clear.
+ * 6.5.2.5: device-TLB.  PFSID is in 15:12 and 63:52, and reserved without
+ * ECAP.DIT.
  */
 #define VTD_INV_DESC_DEVICE_MIP(lo)     (((lo) >> 16) & 0x1f)
 #define VTD_INV_DESC_DEVICE_SID(lo)     (((lo) >> 32) & 0xffff)
 #define VTD_INV_DESC_DEVICE_S           (1ULL << 0)
 #define VTD_INV_DESC_DEVICE_ADDR(hi)    ((hi) & VTD_PAGE_MASK)
-#define VTD_INV_DESC_DEVICE_RSVD_LO     0xffff0000ffe0f1f0ULL
+#define VTD_INV_DESC_DEVICE_PFSID       0xfff000000000f000ULL
+#define VTD_INV_DESC_DEVICE_RSVD_LO     0x000f0000ffe001f0ULL
 #define VTD_INV_DESC_DEVICE_RSVD_HI     0x0000000000000ffeULL
+
+/* 6.5.2.6: PASID-based device-TLB; MIP in 8:4, PFSID as above */
+#define VTD_INV_DESC_DEV_PIOTLB_SID(lo) (((lo) >> 16) & 0xffff)
+#define VTD_INV_DESC_DEV_PIOTLB_PASID(lo) (((lo) >> 32) & VTD_PASID_MASK)
+#define VTD_INV_DESC_DEV_PIOTLB_G       (1ULL << 0)     /* of any PASID */
+#define VTD_INV_DESC_DEV_PIOTLB_S       (1ULL << 11)
+#define VTD_INV_DESC_DEV_PIOTLB_ADDR(hi) ((hi) & VTD_PAGE_MASK)
+#define VTD_INV_DESC_DEV_PIOTLB_RSVD_HI 0x00000000000007feULL
 
 /* 6.5.2.8: interrupt entry cache; bits 127:64 are reserved */
 #define VTD_INV_DESC_IEC_G          (1ULL << 4)     /* index-selective */
@@ -410,11 +560,37 @@
 #define VTD_INV_DESC_WAIT_IF        (1ULL << 4)
 #define VTD_INV_DESC_WAIT_SW        (1ULL << 5)
 #define VTD_INV_DESC_WAIT_FN        (1ULL << 6)
-#define VTD_INV_DESC_WAIT_PD        (1ULL << 7)     /* reserved without PRS */
+#define VTD_INV_DESC_WAIT_PD        (1ULL << 7)     /* reserved without PDS */
 #define VTD_INV_DESC_WAIT_DATA(lo)  ((uint32_t)((lo) >> 32))
 #define VTD_INV_DESC_WAIT_ADDR(hi)  ((hi) & ~3ULL)
-#define VTD_INV_DESC_WAIT_RSVD_LO   0x00000000fffff180ULL
+#define VTD_INV_DESC_WAIT_RSVD_LO   0x00000000fffff100ULL
 #define VTD_INV_DESC_WAIT_RSVD_HI   0x0000000000000003ULL
+
+/* 7.6.1: page group response; LPIG, 66, is of earlier revisions: ignored */
+#define VTD_INV_DESC_PGRP_PP            (1ULL << 4)     /* PASID Present */
+#define VTD_INV_DESC_PGRP_RC(lo)        (((lo) >> 12) & 0xf)
+#define VTD_INV_DESC_PGRP_RID(lo)       (((lo) >> 16) & 0xffff)
+#define VTD_INV_DESC_PGRP_PASID(lo)     (((lo) >> 32) & VTD_PASID_MASK)
+#define VTD_INV_DESC_PGRP_PRGI(hi)      (((hi) >> 3) & 0x1ff)
+#define VTD_INV_DESC_PGRP_RSVD_LO       0xfff00000000001e0ULL
+#define VTD_INV_DESC_PGRP_RSVD_HI       0xfffffffffffff003ULL
+
+/* 7.4.1.1: page request descriptor, 256 bits; the macros put it in */
+#define VTD_PRD_SIZE                32
+/* bits 63:0 */
+#define VTD_PRD_TYPE                1ULL
+#define VTD_PRD_PP                  (1ULL << 8)     /* PASID Present */
+#define VTD_PRD_RID(sid)            (((sid) & 0xffffULL) << 16)
+#define VTD_PRD_PASID(pasid)        (((pasid) & VTD_PASID_MASK) << 32)
+#define VTD_PRD_EXE                 (1ULL << 52)    /* with PASID only */
+#define VTD_PRD_PRIV                (1ULL << 53)    /* with PASID only */
+/* bits 127:64 */
+#define VTD_PRD_R                   (1ULL << 0)
+#define VTD_PRD_W                   (1ULL << 1)
+#define VTD_PRD_LPIG                (1ULL << 2)     /* last in group */
+#define VTD_PRD_PRGI(index)         (((index) & 0x1ffULL) << 3)
+#define VTD_PRD_ADDR(addr)          ((addr) & VTD_PAGE_MASK)
+/* bits 255:128 are private data, of which there is none */
 
 /* 5.1.2: interrupt requests, as the address and data of a message */
 
@@ -474,10 +650,14 @@
 #define VTD_IRTE_POSTED_RSVD_LO     0x0000003fff0030fcULL
 #define VTD_IRTE_POSTED_RSVD_HI     0x00000000fff00000ULL
 
-/* 7.1.3 (DMA, legacy mode) and 5.1.4.1 (interrupt remapping): fault reasons */
+/*
+ * 7.1.3 (DMA) and 5.1.4.1 (interrupt remapping): fault reasons, with the
+ * specification's names of the conditions of scalable mode
+ */
 
 typedef enum VTDFaultReason {
     VTD_FR_NONE = 0x0,
+    /* Legacy mode */
     VTD_FR_ROOT_ENTRY_P = 0x1,          /* root entry not present */
     VTD_FR_CONTEXT_ENTRY_P = 0x2,       /* context entry not present */
     VTD_FR_CONTEXT_ENTRY_INV = 0x3,     /* invalid programming of it */
@@ -501,7 +681,68 @@ typedef enum VTDFaultReason {
     VTD_FR_IR_REQ_COMPAT = 0x25,        /* compatibility format blocked */
     VTD_FR_IR_SID_ERR = 0x26,           /* source-id verification failed */
 
-    VTD_FR_RTADDR_INV_TTM = 0x30,       /* RTADDR.TTM has no legal value */
+    /* Root Table Address Register */
+    VTD_FR_RTADDR_INV_TTM = 0x30,       /* RTA.1: TTM has no legal value */
+    VTD_FR_RTADDR_PASID = 0x31,         /* RTA.2: PASID in legacy mode */
+    VTD_FR_RTADDR_PAGE_REQ = 0x32,      /* RTA.3: page request in it */
+
+    /* Scalable mode: root entry */
+    VTD_FR_SM_ROOT_ACCESS = 0x38,       /* SRT.1: cannot be read */
+    VTD_FR_SM_ROOT_P = 0x39,            /* SRT.2: LP or UP is clear */
+    VTD_FR_SM_ROOT_RSVD = 0x3a,         /* SRT.3 */
+
+    /* Context entry */
+    VTD_FR_SM_CONTEXT_ACCESS = 0x40,    /* SCT.1: cannot be read */
+    VTD_FR_SM_CONTEXT_P = 0x41,         /* SCT.2 */
+    VTD_FR_SM_CONTEXT_RSVD = 0x42,      /* SCT.3 */
+    VTD_FR_SM_CONTEXT_INV = 0x43,       /* SCT.4: RID_PASID beyond PDTS */
+    VTD_FR_SM_CONTEXT_DTE = 0x44,       /* SCT.5: blocked: DTE is clear */
+    VTD_FR_SM_CONTEXT_PASIDE = 0x45,    /* SCT.6: ... PASIDE */
+    VTD_FR_SM_CONTEXT_PASID = 0x46,     /* SCT.7: PASID beyond PDTS */
+    VTD_FR_SM_CONTEXT_PRE = 0x47,       /* SCT.8: blocked: PRE is clear */
+
+    /* PASID directory entry */
+    VTD_FR_SM_PASID_DIR_ACCESS = 0x50,  /* SPD.1: cannot be read */
+    VTD_FR_SM_PASID_DIR_P = 0x51,       /* SPD.2 */
+    VTD_FR_SM_PASID_DIR_RSVD = 0x52,    /* SPD.3 */
+
+    /* PASID table entry */
+    VTD_FR_SM_PASID_ACCESS = 0x58,      /* SPT.1: cannot be read */
+    VTD_FR_SM_PASID_P = 0x59,           /* SPT.2 */
+    VTD_FR_SM_PASID_RSVD = 0x5a,        /* SPT.3 */
+    VTD_FR_SM_PASID_INV = 0x5b,         /* SPT.4: PGTT, AW, FSPM */
+    VTD_FR_SM_PASID_ERE = 0x5c,         /* SPT.5: execute request */
+    VTD_FR_SM_PASID_SRE = 0x5d,         /* SPT.6: supervisor request */
+
+    /* First-stage paging entry; the last four: nested */
+    VTD_FR_FS_ACCESS = 0x70,            /* SFS.1: cannot be read */
+    VTD_FR_FS_P = 0x71,                 /* SFS.2 */
+    VTD_FR_FS_RSVD = 0x72,              /* SFS.3 */
+    VTD_FR_FS_TOP_ACCESS = 0x73,        /* SFS.4: top one cannot be read */
+    VTD_FR_FS_BEYOND_MGAW = 0x74,       /* SFS.5: at an address beyond MGAW */
+    VTD_FR_FS_TOP_READ = 0x75,          /* SFS.6: top one, no permission */
+    VTD_FR_FS_READ = 0x76,              /* SFS.7: no permission */
+    VTD_FR_FS_WRITE = 0x77,             /* SFS.8: ... for an update of it */
+
+    /* Second-stage paging entry */
+    VTD_FR_SS_ACCESS = 0x78,            /* SSS.1: cannot be read */
+    VTD_FR_SS_P = 0x79,                 /* SSS.2: neither R nor W */
+    VTD_FR_SS_RSVD = 0x7a,              /* SSS.3 */
+    VTD_FR_SS_TOP_ACCESS = 0x7b,        /* SSS.4: top one cannot be read */
+    VTD_FR_SS_NO_SNOOP = 0x7c,          /* SSS.5: A or D with PWSNP clear */
+    VTD_FR_SS_UPDATE = 0x7d,            /* SSS.6: A or D cannot be set */
+
+    /* General */
+    VTD_FR_SM_NON_CANONICAL = 0x80,     /* SGN.1: first-stage address */
+    VTD_FR_SM_USER = 0x81,              /* SGN.2: U/S is 0, request a user's */
+    VTD_FR_SM_BEYOND_HAW = 0x83,        /* SGN.4: pass-through */
+    VTD_FR_SM_BEYOND_MGAW = 0x84,       /* SGN.5: second-stage address */
+    VTD_FR_SM_WRITE = 0x85,             /* SGN.6: no write permission */
+    VTD_FR_SM_READ = 0x86,              /* SGN.7: no read permission */
+    VTD_FR_SM_INTERRUPT_ADDR = 0x87,    /* SGN.8: result in that range */
+
+    VTD_FR_FS_NO_SNOOP = 0x90,          /* SFS.9: A or D with PWSNP clear */
+    VTD_FR_FS_UPDATE = 0x91,            /* SFS.10: A or D cannot be set */
 } VTDFaultReason;
 
 #endif

@@ -1,0 +1,614 @@
+/*
+ * Test the VT-d decoders of scalable mode's tables
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Expected values are literals, not vtd-spec.h's macros: a layout that is
+ * wrong there must fail here.  Every bit of every entry is tested both ways: a
+ * reserved bit refuses the entry and no other bit does.
+ */
+#include "qemu/osdep.h"
+#include "../../hw/i386/vtd/vtd-decode.h"
+#include "../../hw/i386/vtd/vtd-decode-sm.h"
+#include "test-common.h"
+
+#define BIT(n) (1ULL << (n))
+
+static const uint8_t widths[] = { 39, 48, 57 };
+
+/* Bits of an address that a unit of @aw_bits does not have */
+static uint64_t above(uint8_t aw_bits)
+{
+    return ~0ULL << MIN(aw_bits, 52);
+}
+
+/* CAP and ECAP */
+#define SAGAW_39 BIT(9)
+#define SAGAW_48 BIT(10)
+#define SAGAW_57 BIT(11)
+#define FS1GP BIT(56)
+#define FS5LP BIT(60)
+#define DT BIT(2)
+#define PT BIT(6)
+#define SC BIT(7)
+#define NEST BIT(26)
+#define PRS BIT(29)
+#define SRS BIT(31)
+#define EAFS BIT(34)
+#define PASID BIT(40)
+#define SSADS BIT(45)
+#define SSTS BIT(46)
+#define FSTS BIT(47)
+#define SMPWC BIT(48)
+#define RPS BIT(49)
+#define RPRIVS BIT(53)
+
+/* Root entry */
+
+static void test_root(void)
+{
+    uint64_t table;
+
+    for (size_t w = 0; w < ARRAY_SIZE(widths); w++) {
+        uint8_t aw = widths[w];
+        uint64_t reserved = above(aw) | 0xffe;
+        uint64_t max = ~above(aw) & ~0xfffULL;
+
+        for (unsigned devfn = 0; devfn < 256; devfn++) {
+            bool upper = devfn >= 128;
+
+            /* The other half does not matter. */
+            g_assert_cmphex(vtd_decode_sm_root(upper ? ~0ULL : ~1ULL,
+                                               upper ? ~1ULL : ~0ULL,
+                                               devfn, aw, &table), ==, 0x39);
+            g_assert_cmphex(vtd_decode_sm_root(upper ? ~0ULL : max | 1,
+                                               upper ? max | 1 : ~0ULL,
+                                               devfn, aw, &table), ==, 0);
+            g_assert_cmphex(table, ==, max);
+            g_assert_cmphex(VTD_SM_CONTEXT_OFFSET(devfn), ==,
+                            (devfn % 128) * 32);
+        }
+        for (unsigned bit = 1; bit < 64; bit++) {
+            int want = reserved & BIT(bit) ? 0x3a : 0;
+
+            g_assert_cmphex(vtd_decode_sm_root(1 | BIT(bit), 0, 0, aw,
+                                               &table), ==, want);
+            g_assert_cmphex(vtd_decode_sm_root(0, 1 | BIT(bit), 255, aw,
+                                               &table), ==, want);
+        }
+    }
+}
+
+/* Context entry */
+
+static int context(uint64_t lo, uint64_t hi, uint8_t aw, uint64_t ecap,
+                   VTDSMContext *c)
+{
+    const uint64_t words[4] = { lo, hi };
+
+    return vtd_decode_sm_context(words, aw, ecap, c);
+}
+
+static void test_context_reserved(void)
+{
+    /* What is reserved unless the unit has this */
+    static const struct {
+        unsigned bit;
+        uint64_t ecap;
+    } features[] = {
+        { 2, DT }, { 3, PASID }, { 4, PRS },
+        { 64, RPS }, { 77, RPS }, { 83, RPS }, { 84, RPRIVS },
+    };
+    VTDSMContext c;
+
+    for (size_t w = 0; w < ARRAY_SIZE(widths); w++) {
+        uint8_t aw = widths[w];
+        uint64_t lo_reserved = above(aw) | 0x1e0;
+        uint64_t hi_reserved = ~0ULL << 21;
+
+        for (unsigned bit = 1; bit < 256; bit++) {
+            uint64_t words[4] = { 1 | 7 << 9 };
+            int want = bit >= 128 ? 0x42 :
+                       (bit >= 64 ? hi_reserved >> (bit - 64) :
+                        lo_reserved >> bit) & 1 ? 0x42 : 0;
+
+            words[bit / 64] |= BIT(bit % 64);
+            g_assert_cmphex(vtd_decode_sm_context(words, aw, ~0ULL, &c),
+                            ==, want);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+            uint64_t words[4] = { 1 | 7 << 9 };
+
+            words[features[i].bit / 64] |= BIT(features[i].bit % 64);
+            g_assert_cmphex(vtd_decode_sm_context(words, aw, features[i].ecap,
+                                                  &c), ==, 0);
+            g_assert_cmphex(vtd_decode_sm_context(words, aw,
+                                                  ~features[i].ecap, &c),
+                            ==, 0x42);
+        }
+    }
+}
+
+static void test_context_fields(void)
+{
+    VTDSMContext c;
+
+    /* FPD counts in an entry that is not present or not valid. */
+    g_assert_cmphex(context(2, 0, 48, ~0ULL, &c), ==, 0x41);
+    g_assert_true(c.fpd);
+    g_assert_cmphex(context(0, ~0ULL, 48, ~0ULL, &c), ==, 0x41);
+    g_assert_false(c.fpd);
+    g_assert_cmphex(context(~1ULL, ~0ULL, 48, 0, &c), ==, 0x41);
+    g_assert_cmphex(context(3 | 0x20, 0, 48, ~0ULL, &c), ==, 0x42);
+    g_assert_true(c.fpd);
+
+    /* Every field at its largest */
+    g_assert_cmphex(context(0x0000ffffffffde1fULL, 0x1fffffULL, 48, ~0ULL,
+                            &c), ==, 0);
+    g_assert_true(c.fpd && c.dte && c.paside && c.pre && c.rid_priv);
+    g_assert_cmphex(c.rid_pasid, ==, 0xfffff);
+    g_assert_cmphex(c.pasids, ==, 1 << 20);
+    g_assert_cmphex(c.pasiddirptr, ==, 0x0000ffffffffd000ULL);
+
+    /* Each flag alone */
+    for (unsigned bit = 2; bit <= 4; bit++) {
+        g_assert_cmphex(context(1 | BIT(bit), 0, 48, ~0ULL, &c), ==, 0);
+        g_assert_cmpint(c.dte, ==, bit == 2);
+        g_assert_cmpint(c.paside, ==, bit == 3);
+        g_assert_cmpint(c.pre, ==, bit == 4);
+        g_assert_false(c.fpd || c.rid_priv);
+    }
+
+    /* RID_PASID must be in the directory; reserved bits are seen first. */
+    for (unsigned pdts = 0; pdts < 8; pdts++) {
+        uint32_t pasids = 1u << (pdts + 13);
+
+        g_assert_cmphex(context(1 | pdts << 9, pasids - 1, 48, ~0ULL, &c),
+                        ==, 0);
+        g_assert_cmphex(c.pasids, ==, pasids);
+        g_assert_cmphex(c.rid_pasid, ==, pasids - 1);
+        if (pdts < 7) {
+            g_assert_cmphex(context(1 | pdts << 9, pasids, 48, ~0ULL, &c),
+                            ==, 0x43);
+            g_assert_cmphex(context(1 | 0x20 | pdts << 9, pasids, 48, ~0ULL,
+                                    &c), ==, 0x42);
+            g_assert_cmphex(context(1 | pdts << 9, pasids, 48, ~RPS, &c),
+                            ==, 0x42);
+        }
+    }
+}
+
+static void test_request(void)
+{
+    for (unsigned i = 0; i < 1 << 9; i++) {
+        VTDSMContext c = {
+            .dte = i & 1, .paside = i & 2, .pre = i & 4, .rid_priv = i & 8,
+            .rid_pasid = 0x1234, .pasids = 1 << 13,
+        };
+        unsigned what = i >> 4 & 3;
+        bool far = i & 0x80;
+        VTDSMRequest req = {
+            .translation = what == 1, .translated = what == 2,
+            .page = what == 3, .has_pasid = i & 0x40,
+            .pasid = i & 0x40 ? (far ? 1 << 13 : 0x1fff) : 0,
+            .priv = i & 0x100,
+        };
+        bool priv = req.has_pasid ? req.priv : c.rid_priv;
+        uint32_t pasid = req.has_pasid ? req.pasid : 0x1234;
+        int want = (what == 1 || what == 2) && !c.dte ? 0x44 :
+                   what == 3 && !c.pre ? 0x47 :
+                   req.has_pasid && !c.paside ? 0x45 :
+                   req.has_pasid && far ? 0x46 : 0;
+
+        g_assert_cmphex(vtd_check_sm_request(&c, &req), ==, want);
+        if (!want) {
+            g_assert_cmphex(req.pasid, ==, pasid);
+            g_assert_cmpint(req.priv, ==, priv);
+        }
+    }
+}
+
+/* PASID directory entry */
+
+static void test_pasid_dir(void)
+{
+    uint64_t table;
+    bool fpd;
+
+    g_assert_cmphex(vtd_decode_pasid_dir(~1ULL, 48, &fpd, &table), ==, 0x51);
+    g_assert_true(fpd);
+    g_assert_cmphex(vtd_decode_pasid_dir(~3ULL, 48, &fpd, &table), ==, 0x51);
+    g_assert_false(fpd);
+    for (size_t w = 0; w < ARRAY_SIZE(widths); w++) {
+        uint8_t aw = widths[w];
+        uint64_t reserved = above(aw) | 0xffc;
+        uint64_t max = ~above(aw) & ~0xfffULL;
+
+        g_assert_cmphex(vtd_decode_pasid_dir(max | 1, aw, &fpd, &table),
+                        ==, 0);
+        g_assert_cmphex(table, ==, max);
+        for (unsigned bit = 1; bit < 64; bit++) {
+            g_assert_cmphex(vtd_decode_pasid_dir(1 | BIT(bit), aw, &fpd,
+                                                 &table),
+                            ==, reserved & BIT(bit) ? 0x52 : 0);
+            g_assert_cmpint(fpd, ==, bit == 1);
+        }
+    }
+    g_assert_cmphex(VTD_PASID_DIR_OFFSET(0xfffff), ==, 0x1fff8);
+    g_assert_cmphex(VTD_PASID_DIR_OFFSET(0x3f), ==, 0);
+    g_assert_cmphex(VTD_PASID_DIR_OFFSET(0x40), ==, 8);
+    g_assert_cmphex(VTD_PASID_OFFSET(0xfffff), ==, 0xfc0);
+    g_assert_cmphex(VTD_PASID_OFFSET(0x41), ==, 0x40);
+}
+
+/* PASID table entry */
+
+/* A valid entry of each type; AW 48 bits, 4 levels */
+static void pasid_words(uint64_t words[8], unsigned pgtt)
+{
+    memset(words, 0, 8 * sizeof(words[0]));
+    words[0] = 1 | 2 << 2 | pgtt << 6;
+}
+
+static void test_pasid_reserved(void)
+{
+    for (size_t w = 0; w < ARRAY_SIZE(widths); w++) {
+        uint8_t aw = widths[w];
+        const uint64_t reserved[8] = {
+            above(aw) | 0xc20, 0x7f0000, above(aw) | 0xf02,
+            ~0ULL, ~0ULL, ~0ULL, ~0ULL, ~0ULL,
+        };
+
+        for (unsigned pgtt = 1; pgtt <= 4; pgtt++) {
+            for (unsigned bit = 1; bit < 512; bit++) {
+                uint64_t words[8];
+                VTDPASIDEntry e;
+                bool is_reserved = reserved[bit / 64] >> bit % 64 & 1;
+
+                /* Other values of PGTT, AW and FSPM are not valid. */
+                if ((bit >= 2 && bit <= 8 && bit != 5) ||
+                    bit == 130 || bit == 131) {
+                    continue;
+                }
+                pasid_words(words, pgtt);
+                words[bit / 64] |= BIT(bit % 64);
+                g_assert_cmphex(vtd_decode_pasid(words, aw, ~0ULL, ~0ULL, &e),
+                                ==, is_reserved ? 0x5a : 0);
+                g_assert_cmpint(e.fpd, ==, bit == 1);
+            }
+        }
+    }
+}
+
+static void test_pasid_features(void)
+{
+    /* What is reserved unless the unit has this, whatever PGTT is */
+    static const struct {
+        unsigned first, last;
+        uint64_t ecap;
+    } features[] = {
+        { 9, 9, SSADS }, { 12, 51, SSTS }, { 87, 87, SMPWC }, { 88, 88, SC },
+        { 128, 128, SRS }, { 135, 135, EAFS }, { 130, 130, FSTS },
+        { 132, 132, FSTS }, { 140, 179, FSTS },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+        for (unsigned bit = features[i].first; bit <= features[i].last;
+             bit++) {
+            uint64_t words[8];
+            VTDPASIDEntry e;
+
+            /* Pass-through, which needs none of them */
+            pasid_words(words, 4);
+            words[bit / 64] |= BIT(bit % 64);
+            g_assert_cmphex(vtd_decode_pasid(words, 57, ~0ULL, ~0ULL, &e),
+                            ==, 0);
+            g_assert_cmphex(vtd_decode_pasid(words, 57, ~0ULL,
+                                             ~features[i].ecap, &e),
+                            ==, 0x5a);
+        }
+    }
+}
+
+static void test_pasid_valid(void)
+{
+    static const uint64_t need[8] = {
+        [1] = FSTS, [2] = SSTS, [3] = FSTS | SSTS | NEST, [4] = PT,
+    };
+
+    for (unsigned i = 0; i < 1 << 8; i++) {
+        unsigned pgtt = i & 7, aw = i >> 3 & 7, fspm = i >> 6;
+        bool first = pgtt == 1 || pgtt == 3, second = pgtt == 2 || pgtt == 3;
+        uint64_t all_but = ~need[pgtt];
+        uint64_t words[8];
+        VTDPASIDEntry e;
+
+        pasid_words(words, pgtt);
+        words[0] = 1 | aw << 2 | pgtt << 6;
+        words[2] = fspm << 2;
+        /* With one width alone */
+        for (unsigned sagaw = 0; sagaw < 5; sagaw++) {
+            /* No 6 levels, even in a unit that says it has them */
+            bool fits = aw == sagaw && aw <= 3;
+            bool ok = need[pgtt] && (!second || fits) && (!first || fspm <= 1);
+
+            g_assert_cmphex(vtd_decode_pasid(words, 48, BIT(8 + sagaw) | FS5LP,
+                                             ~0ULL, &e), ==, ok ? 0 : 0x5b);
+            if (ok && second) {
+                g_assert_cmpuint(e.ss_levels, ==, aw + 2);
+            }
+            if (ok && first) {
+                g_assert_cmpuint(e.fs_levels, ==, fspm + 4);
+            }
+        }
+        if (first && fspm == 1) {
+            g_assert_cmphex(vtd_decode_pasid(words, 48, ~FS5LP, ~0ULL, &e),
+                            ==, 0x5b);
+        }
+        /* What PGTT asks for, one by one */
+        for (unsigned bit = 0; bit < 64; bit++) {
+            int want;
+
+            if (all_but & BIT(bit)) {
+                continue;
+            }
+            words[0] = 1 | 2 << 2 | pgtt << 6;
+            words[2] = 0;
+            want = vtd_decode_pasid(words, 48, ~0ULL, ~BIT(bit), &e);
+            g_assert_cmphex(want, ==, 0x5b);
+            want = vtd_decode_pasid(words, 48, ~0ULL, need[pgtt], &e);
+            g_assert_cmphex(want, ==, 0);
+        }
+    }
+}
+
+static void test_pasid_fields(void)
+{
+    uint64_t words[8] = {
+        0x0000ffffffffd2cfULL,       /* AW 3, nested, SSADE */
+        0xffffffffff80beefULL,       /* memory types are ignored */
+        0x0000ffffffffe0f5ULL,       /* NXE and SMEP are ignored */
+    };
+    VTDPASIDEntry e;
+
+    g_assert_cmphex(vtd_decode_pasid(words, 48, ~0ULL, ~0ULL, &e), ==, 0);
+    g_assert_true(e.fpd && e.ssade && e.pwsnp && e.pgsnp);
+    g_assert_true(e.sre && e.wpe && e.eafe);
+    g_assert_cmpuint(e.pgtt, ==, 3);
+    g_assert_cmpuint(e.ss_levels, ==, 5);
+    g_assert_cmpuint(e.fs_levels, ==, 5);
+    g_assert_cmphex(e.did, ==, 0xbeef);
+    g_assert_cmphex(e.ssptptr, ==, 0x0000ffffffffd000ULL);
+    g_assert_cmphex(e.fsptptr, ==, 0x0000ffffffffe000ULL);
+
+    /* Each flag alone */
+    static const struct {
+        unsigned bit;
+        size_t field;
+    } flags[] = {
+        { 1, offsetof(VTDPASIDEntry, fpd) },
+        { 9, offsetof(VTDPASIDEntry, ssade) },
+        { 87, offsetof(VTDPASIDEntry, pwsnp) },
+        { 88, offsetof(VTDPASIDEntry, pgsnp) },
+        { 128, offsetof(VTDPASIDEntry, sre) },
+        { 132, offsetof(VTDPASIDEntry, wpe) },
+        { 135, offsetof(VTDPASIDEntry, eafe) },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+        pasid_words(words, 3);
+        words[flags[i].bit / 64] |= BIT(flags[i].bit % 64);
+        g_assert_cmphex(vtd_decode_pasid(words, 48, ~0ULL, ~0ULL, &e), ==, 0);
+        for (size_t j = 0; j < ARRAY_SIZE(flags); j++) {
+            g_assert_cmpint(*(bool *)((char *)&e + flags[j].field), ==, i == j);
+        }
+    }
+}
+
+static void test_pasid_request(void)
+{
+    for (unsigned i = 0; i < 1 << 6; i++) {
+        VTDPASIDEntry e = { .pgtt = i & 7, .sre = i & 8 };
+        VTDSMRequest req = { .exec = i & 0x10, .priv = i & 0x20 };
+        int want = e.pgtt != 1 && e.pgtt != 3 ? 0 :
+                   req.exec ? 0x5c : req.priv && !e.sre ? 0x5d : 0;
+
+        g_assert_cmphex(vtd_check_pasid_request(&e, &req), ==, want);
+    }
+}
+
+/*
+ * What an entry's writer leaves in memory on the way from one entry to another
+ * is the old one, the new one, or not present: never a third.
+ */
+
+typedef struct Answer {
+    int reason;
+    VTDPASIDEntry entry;
+} Answer;
+
+static Answer pasid_answer(const uint64_t words[8])
+{
+    Answer a = { 0 };
+
+    a.reason = vtd_decode_pasid(words, 48, ~0ULL, ~0ULL, &a.entry);
+    if (a.reason == 0x59) {
+        /* FPD may be the old or the new one's. */
+        a.entry = (VTDPASIDEntry) { 0 };
+    }
+    return a;
+}
+
+static void check_pasid_state(const uint64_t state[8], const uint64_t from[8],
+                              const uint64_t to[8])
+{
+    Answer is = pasid_answer(state), was = pasid_answer(from);
+    Answer will = pasid_answer(to);
+
+    g_assert_true(is.reason == 0x59 ||
+                  memcmp(&is, &was, sizeof(is)) == 0 ||
+                  memcmp(&is, &will, sizeof(is)) == 0);
+}
+
+/* Words in a random order, of which word 0 comes last */
+static void store_words(Rand *r, uint64_t state[8], const uint64_t from[8],
+                        const uint64_t to[8])
+{
+    unsigned left = 0xfe;
+
+    while (left) {
+        unsigned i = rand_below(r, 8);
+
+        if (left & 1u << i) {
+            left &= ~(1u << i);
+            state[i] = to[i];
+            check_pasid_state(state, from, to);
+        }
+    }
+    state[0] = to[0];
+    check_pasid_state(state, from, to);
+}
+
+static void random_pasid(Rand *r, uint64_t words[8])
+{
+    pasid_words(words, 1 + rand_below(r, 4));
+    words[0] |= (rand64(r) & 0x0000fffffffff202ULL);
+    words[1] = rand64(r) & 0xffffffffff80ffffULL;
+    words[2] = rand64(r) & 0x0000fffffffff0f5ULL;
+}
+
+static void test_pasid_writers(void)
+{
+    const uint64_t none[8] = { 0 };
+    Rand r = rand_new();
+
+    for (unsigned round = 0; round < rounds(2000); round++) {
+        uint64_t from[8], to[8], state[8];
+
+        random_pasid(&r, from);
+        random_pasid(&r, to);
+
+        /* Made from nothing: P with the last word that is written */
+        memcpy(state, none, sizeof(state));
+        store_words(&r, state, none, from);
+
+        /* P is cleared first, then all of it, then it is made again. */
+        state[0] &= ~1ULL;
+        check_pasid_state(state, from, none);
+        store_words(&r, state, from, none);
+        store_words(&r, state, none, to);
+
+        /* P is cleared, the rest is not: set up at once over what is left. */
+        state[0] &= ~1ULL;
+        check_pasid_state(state, to, none);
+        store_words(&r, state, to, from);
+
+        /* Torn down with FPD left behind */
+        state[0] = 2;
+        check_pasid_state(state, from, none);
+        store_words(&r, state, from, none);
+    }
+}
+
+/* Fault reasons */
+
+static void test_qualified(void)
+{
+    static const uint8_t qualified[] = {
+        0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x51, 0x52,
+        0x59, 0x5a, 0x5b, 0x5c, 0x5d,
+        0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77,
+        0x78, 0x79, 0x7a, 0x7b, 0x7c, 0x7d,
+        0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x90, 0x91,
+    };
+
+    for (unsigned reason = 0x30; reason < 256; reason++) {
+        bool want = memchr(qualified, reason, sizeof(qualified));
+
+        g_assert_cmpint(vtd_fault_is_qualified(reason), ==, want);
+    }
+}
+
+static void test_fault_record(void)
+{
+    VTDFaultRecord f = { .sid = 0xabcd, .reason = VTD_FR_SM_USER,
+                         .addr = 0x123456789abcdfffULL, .pasid = 0xfffff,
+                         .exec = true, .priv = true };
+    uint64_t lo, hi;
+
+    /* Without PASID nothing that belongs to one */
+    vtd_encode_fault(&f, &lo, &hi);
+    g_assert_cmphex(lo, ==, 0x123456789abcd000ULL);
+    g_assert_cmphex(hi, ==, 0x000000810000abcdULL);
+    f.has_pasid = true;
+    vtd_encode_fault(&f, &lo, &hi);
+    g_assert_cmphex(hi, ==, 0x0fffff81e000abcdULL);
+    f.pasid = 0x12345;
+    f.exec = false;
+    vtd_encode_fault(&f, &lo, &hi);
+    g_assert_cmphex(hi, ==, 0x01234581a000abcdULL);
+    f.exec = true;
+    f.priv = false;
+    vtd_encode_fault(&f, &lo, &hi);
+    g_assert_cmphex(hi, ==, 0x01234581c000abcdULL);
+
+    /* T1, T2 and AT; F is the register's */
+    f = (VTDFaultRecord) { .read = true };
+    vtd_encode_fault(&f, &lo, &hi);
+    g_assert_cmphex(hi, ==, 0x4000000000000000ULL);
+    f = (VTDFaultRecord) { .page = true };
+    vtd_encode_fault(&f, &lo, &hi);
+    g_assert_cmphex(hi, ==, 0x0000000010000000ULL);
+    f = (VTDFaultRecord) { .at = 2 };
+    vtd_encode_fault(&f, &lo, &hi);
+    g_assert_cmphex(hi, ==, 0x2000000000000000ULL);
+}
+
+static void test_page_request(void)
+{
+    VTDPageRequest req = { .sid = 0xabcd, .pasid = 0x54321, .exec = true,
+                           .priv = true, .prgi = 0x1ff,
+                           .addr = 0xfffffffffffff000ULL };
+    uint64_t w[4] = { 1, 1, 1, 1 };
+
+    vtd_encode_page_request(&req, w);
+    g_assert_cmphex(w[0], ==, 0xabcd0001ULL);
+    g_assert_cmphex(w[1], ==, 0xfffffffffffffff8ULL);
+    g_assert_cmphex(w[2] | w[3], ==, 0);
+    req.has_pasid = true;
+    vtd_encode_page_request(&req, w);
+    g_assert_cmphex(w[0], ==, 0x00354321abcd0101ULL);
+    req.priv = false;
+    vtd_encode_page_request(&req, w);
+    g_assert_cmphex(w[0], ==, 0x00154321abcd0101ULL);
+
+    req = (VTDPageRequest) { .read = true };
+    vtd_encode_page_request(&req, w);
+    g_assert_cmphex(w[1], ==, 1);
+    req = (VTDPageRequest) { .write = true };
+    vtd_encode_page_request(&req, w);
+    g_assert_cmphex(w[1], ==, 2);
+    req = (VTDPageRequest) { .last = true, .addr = 0x1fff, .prgi = 0x201 };
+    vtd_encode_page_request(&req, w);
+    g_assert_cmphex(w[1], ==, 0x100c);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vtd-decode-sm/root", test_root);
+    g_test_add_func("/vtd-decode-sm/context/reserved", test_context_reserved);
+    g_test_add_func("/vtd-decode-sm/context/fields", test_context_fields);
+    g_test_add_func("/vtd-decode-sm/context/request", test_request);
+    g_test_add_func("/vtd-decode-sm/pasid-dir", test_pasid_dir);
+    g_test_add_func("/vtd-decode-sm/pasid/reserved", test_pasid_reserved);
+    g_test_add_func("/vtd-decode-sm/pasid/features", test_pasid_features);
+    g_test_add_func("/vtd-decode-sm/pasid/valid", test_pasid_valid);
+    g_test_add_func("/vtd-decode-sm/pasid/fields", test_pasid_fields);
+    g_test_add_func("/vtd-decode-sm/pasid/request", test_pasid_request);
+    g_test_add_func("/vtd-decode-sm/pasid/writers", test_pasid_writers);
+    g_test_add_func("/vtd-decode-sm/qualified", test_qualified);
+    g_test_add_func("/vtd-decode-sm/fault-record", test_fault_record);
+    g_test_add_func("/vtd-decode-sm/page-request", test_page_request);
+    return g_test_run();
+}
