@@ -18,6 +18,7 @@ typedef struct RangeWalk {
     uint64_t last;
     bool complete;           /* @last has been visited */
     bool stopped;            /* the visitor said so */
+    uint64_t unread;         /* w.exhausted: what is not known begins here */
 } RangeWalk;
 
 /*
@@ -45,9 +46,9 @@ static bool visit_part(RangeWalk *r, uint64_t first, uint64_t last,
 }
 
 /* Visit what lies between the previous leaf and @last as one hole. */
-static bool visit_hole(RangeWalk *r, uint64_t last)
+static bool visit_hole(RangeWalk *r, uint64_t last, bool unread)
 {
-    const IOPTResult hole = { 0 };
+    const IOPTResult hole = { .unread = unread };
 
     return visit_part(r, r->next, last, &hole);
 }
@@ -55,7 +56,7 @@ static bool visit_hole(RangeWalk *r, uint64_t last)
 static bool visit_leaf(RangeWalk *r, uint64_t first, uint64_t last,
                        const IOPTResult *res)
 {
-    if (r->next < first && !visit_hole(r, first - 1)) {
+    if (r->next < first && !visit_hole(r, first - 1, false)) {
         return false;
     }
     return visit_part(r, first, last, res);
@@ -130,6 +131,7 @@ static bool walk_table(RangeWalk *r, const RangeStage *s, uint64_t base,
                                 iopt_entry_addr(table, base, level, addr),
                                 &page, &res);
         if (r->w.exhausted) {
+            r->unread = addr + s->delta;
             return false;
         }
         if (fault == IOPT_OK) {
@@ -160,10 +162,15 @@ static bool walk_table(RangeWalk *r, const RangeStage *s, uint64_t base,
     }
 }
 
-/* What is left is one hole. */
+/* What is left is one hole, or one that is known and one that is not. */
 static bool walk_end(RangeWalk *r, bool all)
 {
-    if (r->stopped || (!r->complete && !visit_hole(r, r->last))) {
+    if (r->w.exhausted && r->next < r->unread &&
+        !visit_hole(r, r->unread - 1, false)) {
+        return false;
+    }
+    if (r->stopped ||
+        (!r->complete && !visit_hole(r, r->last, r->w.exhausted))) {
         return false;
     }
     return all;

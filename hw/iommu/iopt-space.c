@@ -186,6 +186,29 @@ static IOPTFault settle_entry(IOPTWalk *w, const IOPTTable *table,
     return IOPT_OK;
 }
 
+static void observe_entry(const IOPTWalk *w, const IOPTTable *table,
+                          uint64_t addr, uint64_t iova, unsigned access,
+                          unsigned attrs, unsigned inherited, IOPTFault fault,
+                          const IOPTResult *out)
+{
+    const IOPTStep step = {
+        .table = table,
+        .level = out->level,
+        .iova = iova,
+        .addr = addr,
+        .entry = out->entry,
+        .access = access,
+        .attrs = attrs,
+        .inherited = inherited,
+        .fault = fault,
+    };
+
+    /* Of a fault that the second stage met on the way it has told already. */
+    if (!out->second) {
+        w->mem->observe(w->mem->opaque, &step);
+    }
+}
+
 IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
                           uint64_t iova, unsigned access, unsigned attrs,
                           IOPTResult *out)
@@ -213,6 +236,10 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
         if (fault == IOPT_OK) {
             fault = settle_entry(w, table, nested, addr, iova, access, attrs,
                                  inherited, &e, out);
+        }
+        if (unlikely(w->mem->observe)) {
+            observe_entry(w, table, addr, iova, access, attrs, inherited,
+                          fault, out);
         }
         if (fault != IOPT_OK) {
             return fault;
@@ -284,7 +311,8 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     IOPTFault fault;
 
     access &= ACCESS_MASK;
-    if (!nested && !space->upper.format && !table->format->decode) {
+    if (!nested && !space->upper.format && !table->format->decode &&
+        !mem->observe) {
         return iopt_walk(table, iova, access, mem->read, mem->opaque, out);
     }
     if (space->upper.format && (iova >> 55 & 1)) {

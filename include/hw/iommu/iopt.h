@@ -111,6 +111,11 @@ struct IOPTTable {
 
 typedef struct IOPTResult {
     uint64_t addr;           /* address of the page's first byte */
+    /*
+     * A hole of a range that is only not known to be mapped: the entries that
+     * might be read had been.
+     */
+    bool unread;
     uint8_t shift;           /* log2 of the page size */
     uint8_t perm;            /* IOPT_READ | IOPT_WRITE, all levels ANDed */
     uint8_t level;           /* level at which the walk ended or faulted */
@@ -167,7 +172,8 @@ typedef bool IOPTVisit(void *opaque, uint64_t first, uint64_t last,
  * a hole.  The range is clipped to input_bits.
  *
  * When the table's max_reads entries have been read, the rest of the range is
- * visited as one hole: what is not known to be mapped is not mapped.
+ * visited as one hole: what is not known to be mapped is not mapped.  It has
+ * IOPTResult.unread, and a walk from its first byte on goes on with what comes.
  *
  * Returns: true if the whole range was walked; false if the visitor stopped
  * it or max_reads did.
@@ -176,9 +182,27 @@ bool iopt_walk_range(const IOPTTable *table, uint64_t first, uint64_t last,
                      IOPTRead *read, void *opaque,
                      IOPTVisit *visit, void *visit_opaque);
 
+/* An entry that a walk has read, for whoever explains the walk. */
+typedef struct IOPTStep {
+    const IOPTTable *table;  /* of the stage whose entry it is */
+    unsigned level;
+    uint64_t iova;           /* the stage's own input address */
+    uint64_t addr;           /* of the entry; before the second stage */
+    uint64_t entry;
+    unsigned access;         /* IOPT_READ, IOPT_WRITE */
+    unsigned attrs, inherited;   /* IOPTFormat.decode's */
+    IOPTFault fault;         /* what the walk made of it */
+} IOPTStep;
+
 /* What a walk needs of memory. */
 typedef struct IOPTMem {
     IOPTRead *read;
+    /*
+     * observe: iopt_space_walk() tells of each entry when it is done with it;
+     * those of the second stage, through which an entry is read, come before
+     * it.  Not of ranges.  NULL: nobody wants to know.
+     */
+    void (*observe)(void *opaque, const IOPTStep *step);
     /*
      * update: make the entry at @addr @value if it is still @expected (64-bit
      * little-endian, as read() gives it), atomically.  On a mismatch @expected

@@ -1,0 +1,135 @@
+/*
+ * I/O page tables: what an entry says, and what is wrong with it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "hw/iommu/iopt-explain.h"
+#include "iopt-internal.h"
+
+/* As the walk does it: IOPT_OK if it goes on with @entry. */
+static IOPTFault explain_entry(const IOPTStep *step, uint64_t entry,
+                               IOPTEntry *e)
+{
+    IOPTFault fault = iopt_decode(step->table, step->level, entry, step->attrs,
+                                  step->inherited, e);
+
+    if (fault != IOPT_OK) {
+        return fault;
+    }
+    return e->can && !(step->access & ~e->can) ? IOPT_OK :
+                                                 IOPT_FAULT_PERMISSION;
+}
+
+void iopt_explain(const IOPTStep *step, IOPTSays *says)
+{
+    IOPTEntry e;
+    unsigned bit;
+
+    *says = (IOPTSays) {
+        .ok = step->fault == IOPT_OK,
+        .shift = iopt_level_shift(step->table->format, step->level),
+    };
+    if (says->ok && explain_entry(step, step->entry, &e) == IOPT_OK) {
+        says->leaf = e.leaf;
+        says->addr = e.addr;
+        says->perm = e.can;
+        says->updates = e.leaf && (!e.now || (step->access & ~e.now));
+        return;
+    }
+    if (step->fault == IOPT_FAULT_READ_TABLE) {
+        return;
+    }
+    for (bit = 0; bit < 64; bit++) {
+        uint64_t flipped = step->entry ^ (uint64_t)1 << bit;
+
+        if (explain_entry(step, flipped, &e) == IOPT_OK) {
+            says->culprits |= (uint64_t)1 << bit;
+        }
+    }
+}
+
+typedef struct BitName {
+    unsigned bit;
+    const char *name;
+} BitName;
+
+typedef struct FormatBits {
+    const char *format;      /* the beginning of IOPTFormat.name */
+    const BitName *bits;     /* a NULL name ends them */
+} FormatBits;
+
+/* VT-d 9.8 */
+static const BitName vtd_ss_bits[] = {
+    { 0, "R" }, { 1, "W" }, { 7, "PS" }, { 8, "A" }, { 9, "D" },
+    { 11, "SNP" }, { 0, NULL }
+};
+
+/* VT-d 9.7 */
+static const BitName vtd_fs_bits[] = {
+    { 0, "P" }, { 1, "R/W" }, { 2, "U/S" }, { 5, "A" }, { 6, "D" },
+    { 7, "PS" }, { 8, "G" }, { 10, "EA" }, { 63, "XD" }, { 0, NULL }
+};
+
+/* Arm ARM D8.3 */
+static const BitName stage1_bits[] = {
+    { 0, "valid" }, { 1, "table or page" }, { 6, "AP[1]" }, { 7, "AP[2]" },
+    { 10, "AF" }, { 11, "nG" }, { 51, "DBM" }, { 53, "PXN" }, { 54, "UXN" },
+    { 59, "PXNTable" }, { 60, "UXNTable" }, { 61, "APTable[0]" },
+    { 62, "APTable[1]" }, { 0, NULL }
+};
+
+static const BitName stage2_bits[] = {
+    { 0, "valid" }, { 1, "table or page" }, { 4, "MemAttr[2]" },
+    { 5, "MemAttr[3]" }, { 6, "S2AP[0]" }, { 7, "S2AP[1]" }, { 10, "AF" },
+    { 51, "DBM" }, { 53, "XN[0]" }, { 54, "XN[1]" }, { 0, NULL }
+};
+
+static const FormatBits format_bits[] = {
+    { "vtd-ss", vtd_ss_bits },
+    { "vtd-fs", vtd_fs_bits },
+    { "vmsav8-64-stage1", stage1_bits },
+    { "vmsav8-64-stage2", stage2_bits },
+};
+
+const char *iopt_bit_name(const IOPTFormat *format, unsigned bit)
+{
+    const BitName *name;
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(format_bits); i++) {
+        if (!g_str_has_prefix(format->name, format_bits[i].format)) {
+            continue;
+        }
+        for (name = format_bits[i].bits; name->name; name++) {
+            if (name->bit == bit) {
+                return name->name;
+            }
+        }
+    }
+    return NULL;
+}
+
+const char *iopt_fault_name(IOPTFault fault)
+{
+    switch (fault) {
+    case IOPT_OK:
+        return "ok";
+    case IOPT_FAULT_RANGE:
+        return "no table covers the address";
+    case IOPT_FAULT_READ_TABLE:
+        return "the entry cannot be read";
+    case IOPT_FAULT_NOT_PRESENT:
+        return "not present";
+    case IOPT_FAULT_RESERVED:
+        return "a reserved bit is set";
+    case IOPT_FAULT_PERMISSION:
+        return "not allowed for this access";
+    case IOPT_FAULT_ACCESS_FLAG:
+        return "the Access flag is clear";
+    case IOPT_FAULT_ADDR_SIZE:
+        return "it leads beyond the address size";
+    default:
+        return "refused";
+    }
+}
