@@ -280,6 +280,7 @@ static inline WorldChange world_change(World *w, Rand *r)
         change.context = true;
         qatomic_store_release(&w->context, context);
         dma_cache_invalidate_all(c);
+        /* What was in use before is seen to be over, as after a drain. */
         smp_mb();
         __atomic_store_n(&w->context_done, context, __ATOMIC_RELEASE);
         return change;

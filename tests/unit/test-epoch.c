@@ -114,6 +114,7 @@ static void invalidator(Rand *r)
             }
         }
         qatomic_set(&page[old % PAGES], POISON);
+        /* The page is given away: who comes next there sees the poison. */
         smp_mb();
     }
 }

@@ -127,6 +127,19 @@ static void put(GByteArray *bytes, uint64_t value, unsigned n)
     }
 }
 
+typedef struct Field {
+    uint32_t value;
+    unsigned bytes;
+} Field;
+
+/* Until one of no bytes */
+static void put_fields(GByteArray *bytes, const Field *field)
+{
+    for (; field->bytes; field++) {
+        put(bytes, field->value, field->bytes);
+    }
+}
+
 /* An ACPI table's header; its length comes last. */
 static GByteArray *table_new(const char *signature)
 {
@@ -332,6 +345,18 @@ static void test_ranges(void)
     g_assert_true(viommu_rids_have(rids, 0x200));
 }
 
+/* What the tables say is behind the unit, as ranges of requester IDs */
+static void assert_told(const GByteArray *tables, VIOMMUBus *const *roots,
+                        unsigned n, const char *expected)
+{
+    g_autofree VIOMMURids *rids = g_new0(VIOMMURids, 1);
+    g_autoptr(GString) text = g_string_new("");
+
+    g_assert_true(viommu_told(rids, tables->data, tables->len, roots, n));
+    viommu_rids_each(rids, 0, 0xffff, append_range, text);
+    g_assert_cmpstr(text->str, ==, expected);
+}
+
 static void put_mapping(GByteArray *table, uint32_t first, uint32_t n,
                         uint32_t to)
 {
@@ -345,23 +370,16 @@ static void put_mapping(GByteArray *table, uint32_t first, uint32_t n,
 /* An ITS at 48, perhaps an SMMU at 72, and a root complex with mappings */
 static GByteArray *iort(uint8_t second)
 {
+    const Field fields[] = {
+        { 3, 4 }, { 48, 4 }, { 0, 4 },
+        { 0, 1 }, { 24, 2 }, { 0, 21 },
+        { second, 1 }, { 68, 2 }, { 0, 65 },
+        { 2, 1 }, { 36 + 3 * 20, 2 }, { 0, 5 }, { 3, 4 }, { 36, 4 }, { 0, 20 },
+        { },
+    };
     GByteArray *table = table_new("IORT");
 
-    put(table, 3, 4);
-    put(table, 48, 4);
-    put(table, 0, 4);
-    put(table, 0, 1);
-    put(table, 24, 2);
-    put(table, 0, 21);
-    put(table, second, 1);
-    put(table, 68, 2);
-    put(table, 0, 65);
-    put(table, 2, 1);
-    put(table, 36 + 3 * 20, 2);
-    put(table, 0, 5);
-    put(table, 3, 4);
-    put(table, 36, 4);
-    put(table, 0, 20);
+    put_fields(table, fields);
     put_mapping(table, 0, 0x108, 72);
     put_mapping(table, 0x108, 1, 48);
     /* More than there are */
@@ -374,54 +392,41 @@ static void test_iort(void)
 {
     g_autofree VIOMMURids *rids = g_new0(VIOMMURids, 1);
     g_autoptr(GByteArray) smmu = iort(4), none = iort(0);
-    g_autoptr(GString) text = g_string_new("");
 
-    g_assert_true(viommu_told(rids, smmu->data, smmu->len, NULL, 0));
-    viommu_rids_each(rids, 0, 0xffff, append_range, text);
-    g_assert_cmpstr(text->str, ==, "0-107 109-ffff ");
+    assert_told(smmu, NULL, 0, "0-107 109-ffff ");
     /* Without an SMMU it tells nothing of the kind. */
     g_assert_false(viommu_told(rids, none->data, none->len, NULL, 0));
 }
 
 static void test_viot(void)
 {
-    g_autofree VIOMMURids *rids = g_new0(VIOMMURids, 1);
+    const Field fields[] = {
+        { 2, 2 }, { 48, 2 }, { 0, 8 },
+        /* virtio-iommu at 0:2.0 */
+        { 3, 2 }, { 16, 2 }, { 0x10, 12 },
+        /* A PCI range that is behind it */
+        { 1, 2 }, { 24, 2 }, { 0x20, 4 }, { 0, 4 }, { 0x20, 2 }, { 0x2ff, 2 },
+        { 0, 8 },
+        { },
+    };
     g_autoptr(GByteArray) table = table_new("VIOT");
-    g_autoptr(GString) text = g_string_new("");
 
-    put(table, 2, 2);
-    put(table, 48, 2);
-    put(table, 0, 8);
-    put(table, 3, 2);
-    put(table, 16, 2);
-    put(table, 0x10, 12);
-    put(table, 1, 2);
-    put(table, 24, 2);
-    put(table, 0x20, 4);
-    put(table, 0, 4);
-    put(table, 0x20, 2);
-    put(table, 0x2ff, 2);
-    put(table, 0, 8);
+    put_fields(table, fields);
     table_end(table);
-    g_assert_true(viommu_told(rids, table->data, table->len, NULL, 0));
-    viommu_rids_each(rids, 0, 0xffff, append_range, text);
-    g_assert_cmpstr(text->str, ==, "20-2ff ");
+    assert_told(table, NULL, 0, "20-2ff ");
 }
 
 /* INCLUDE_PCI_ALL, and no table at all */
 static void test_all(void)
 {
+    const Field drhd[] = { { 0, 12 }, { 0, 2 }, { 16, 2 }, { 1, 12 }, { } };
     g_autofree VIOMMURids *rids = g_new0(VIOMMURids, 1);
     g_autoptr(GByteArray) table = table_new("DMAR");
     g_autoptr(GByteArray) other = table_new("APIC");
 
-    put(table, 0, 12);
-    put(table, 0, 2);
-    put(table, 16, 2);
-    put(table, 1, 12);
+    put_fields(table, drhd);
     table_end(table);
-    g_assert_true(viommu_told(rids, table->data, table->len, NULL, 0));
-    g_assert_true(viommu_rids_have(rids, 0xffff));
+    assert_told(table, NULL, 0, "0-ffff ");
     table_end(other);
     g_assert_false(viommu_told(rids, other->data, other->len, NULL, 0));
     g_assert_false(viommu_told(rids, NULL, 0, NULL, 0));
@@ -431,17 +436,13 @@ static void test_all(void)
 static void test_path(void)
 {
     VIOMMUBus *root = bus_new(0, 0, false), *below = bus_new(1, 1, false);
-    g_autofree VIOMMURids *rids = g_new0(VIOMMURids, 1);
     g_autoptr(GByteArray) tables = NULL;
-    g_autoptr(GString) text = g_string_new("");
 
     add(below, 0, true, NULL);
     add(below, 1, false, NULL);
     add(root, 8, false, below);
     tables = dmar(&root, 1);
-    g_assert_true(viommu_told(rids, tables->data, tables->len, &root, 1));
-    viommu_rids_each(rids, 0, 0xffff, append_range, text);
-    g_assert_cmpstr(text->str, ==, "100-100 ");
+    assert_told(tables, &root, 1, "100-100 ");
     bus_free(root);
 }
 

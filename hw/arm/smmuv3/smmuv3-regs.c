@@ -32,6 +32,18 @@ typedef struct SMMUv3Reg {
         __VA_ARGS__                                                     \
     }
 
+/* The three that say how one interrupt is sent as a message */
+#define REGS_IRQ_CFG(source, irq)                                       \
+    REG(SMMU_##source##_IRQ_CFG0, irq.cfg0,                             \
+        .wmask = SMMU_IRQ_CFG0_WMASK,                                   \
+        .irq_guard = SMMU_IRQ_CTRL_##source),                           \
+    REG(SMMU_##source##_IRQ_CFG1, irq.cfg1,                             \
+        .wmask = UINT32_MAX,                                            \
+        .irq_guard = SMMU_IRQ_CTRL_##source),                           \
+    REG(SMMU_##source##_IRQ_CFG2, irq.cfg2,                             \
+        .wmask = SMMU_IRQ_CFG2_WMASK,                                   \
+        .irq_guard = SMMU_IRQ_CTRL_##source)
+
 /*
  * One without .wmask is read-only, or writing it does more than that.  Of
  * several with the same offset each has some of its bits.
@@ -56,12 +68,7 @@ static const SMMUv3Reg smmuv3_regs[] = {
     REG(SMMU_IRQ_CTRLACK, irq_ctrl),
     REG(SMMU_GERROR, gerror),
     REG(SMMU_GERRORN, gerrorn),
-    REG(SMMU_GERROR_IRQ_CFG0, gerror_irq.cfg0,
-        .wmask = SMMU_IRQ_CFG0_WMASK, .irq_guard = SMMU_IRQ_CTRL_GERROR),
-    REG(SMMU_GERROR_IRQ_CFG1, gerror_irq.cfg1,
-        .wmask = UINT32_MAX, .irq_guard = SMMU_IRQ_CTRL_GERROR),
-    REG(SMMU_GERROR_IRQ_CFG2, gerror_irq.cfg2,
-        .wmask = SMMU_IRQ_CFG2_WMASK, .irq_guard = SMMU_IRQ_CTRL_GERROR),
+    REGS_IRQ_CFG(GERROR, gerror_irq),
     REG(SMMU_STRTAB_BASE, strtab_base, .wmask = SMMU_STRTAB_BASE_WMASK,
         .guard = SMMU_CR0_SMMUEN),
     REG(SMMU_STRTAB_BASE_CFG, strtab_base_cfg,
@@ -76,12 +83,7 @@ static const SMMUv3Reg smmuv3_regs[] = {
     REG(SMMU_EVENTQ_PROD, eventq.prod, .wmask = SMMU_EVENTQ_INDEX_WMASK,
         .guard = SMMU_CR0_EVENTQEN),
     REG(SMMU_EVENTQ_CONS, eventq.cons, .wmask = SMMU_EVENTQ_INDEX_WMASK),
-    REG(SMMU_EVENTQ_IRQ_CFG0, eventq_irq.cfg0,
-        .wmask = SMMU_IRQ_CFG0_WMASK, .irq_guard = SMMU_IRQ_CTRL_EVENTQ),
-    REG(SMMU_EVENTQ_IRQ_CFG1, eventq_irq.cfg1,
-        .wmask = UINT32_MAX, .irq_guard = SMMU_IRQ_CTRL_EVENTQ),
-    REG(SMMU_EVENTQ_IRQ_CFG2, eventq_irq.cfg2,
-        .wmask = SMMU_IRQ_CFG2_WMASK, .irq_guard = SMMU_IRQ_CTRL_EVENTQ),
+    REGS_IRQ_CFG(EVENTQ, eventq_irq),
 };
 
 /* What is the same in every unit */
