@@ -56,6 +56,78 @@ def ring_size(emulator, platform, firmware):
         shutil.rmtree(directory)
 
 
+def hand_over(source, target, directory):
+    """All of @source's state to @target, which was started with -incoming."""
+    address = 'unix:' + os.path.join(directory, f'{target.name}.mig')
+    target.qmp.command('migrate-incoming', uri=address)
+    # As fast as it goes: the guest dirties memory all the time.
+    source.qmp.command('migrate-set-parameters', max_bandwidth=0,
+                       downtime_limit=2000)
+    source.qmp.command('migrate', uri=address)
+    await_completion(source, target)
+
+
+def await_completion(source, target):
+    end = time.monotonic() + LIMIT
+    while True:
+        status = source.qmp.command('query-migrate')
+        if status.get('status') == 'completed':
+            break
+        if status.get('status') in ('failed', 'cancelled'):
+            raise GuestError(f'migration {status["status"]}: '
+                             f'{status.get("error-desc", "")}; '
+                             f'source: {source.stderr()}; '
+                             f'target: {target.stderr()}')
+        if time.monotonic() > end:
+            raise GuestError(f'migration does not end: {status}')
+        time.sleep(0.1)
+    # The source has sent everything; the target may still be loading it.
+    while target.qmp.command('query-status')['status'] == 'inmigrate':
+        if time.monotonic() > end:
+            raise GuestError('the target does not finish loading')
+        time.sleep(0.1)
+
+
+# Where a VT-d's VER is; CAP and ECAP follow (VT-d 11.4.1 to 11.4.3)
+VTD_BASE = 0xfed90000
+
+
+def capabilities(machine):
+    """What its guest sees of CAP and ECAP, in this order."""
+    said = machine.qmp.command('human-monitor-command',
+                               command_line=f'xp /2gx {VTD_BASE + 8:#x}')
+    return [int(word, 16) for word in said.split(':')[1].split()]
+
+
+def stand_over(stops, firmware):
+    """
+    A machine that no guest has ever run in, from one emulator to the next;
+    yields what each shows of capabilities().
+    """
+    directory = devices.workdir('viommu-stop-')
+    args = assets.firmware_args(firmware) + MACHINES[q35] + [
+        '-accel', 'tcg', '-m', '64M']
+    source = None
+    try:
+        for i, (_, command) in enumerate(stops):
+            target = Machine(command, args +
+                             (['-incoming', 'defer'] if source else []),
+                             directory, f'vm{i}')
+            if source:
+                try:
+                    hand_over(source, target, directory)
+                except BaseException:
+                    target.kill()
+                    raise
+                source.kill()
+            source = target
+            yield capabilities(source)
+    finally:
+        if source:
+            source.kill()
+        shutil.rmtree(directory)
+
+
 class Traveller:
     """The guest, wherever it is running now."""
 
@@ -108,38 +180,11 @@ class Traveller:
         source = self.machine
         self.board(emulator, incoming=True)
         target = self.machine
-        address = 'unix:' + os.path.join(self.directory,
-                                         f'{target.name}.mig')
-        target.qmp.command('migrate-incoming', uri=address)
-        # As fast as it goes: the guest dirties memory all the time.
-        source.qmp.command('migrate-set-parameters', max_bandwidth=0,
-                           downtime_limit=2000)
-        source.qmp.command('migrate', uri=address)
-        self.await_completion(source, target)
+        hand_over(source, target, self.directory)
         # The target was started stopped, and stays so until told.
         target.qmp.command('cont')
         self.drain_lines(source)
         source.kill()
-
-    def await_completion(self, source, target):
-        end = time.monotonic() + LIMIT
-        while True:
-            status = source.qmp.command('query-migrate')
-            if status.get('status') == 'completed':
-                break
-            if status.get('status') in ('failed', 'cancelled'):
-                raise GuestError(f'migration {status["status"]}: '
-                                 f'{status.get("error-desc", "")}; '
-                                 f'source: {source.stderr()}; '
-                                 f'target: {target.stderr()}')
-            if time.monotonic() > end:
-                raise GuestError(f'migration does not end: {status}')
-            time.sleep(0.1)
-        # The source has sent everything; the target may still be loading it.
-        while target.qmp.command('query-status')['status'] == 'inmigrate':
-            if time.monotonic() > end:
-                raise GuestError('the target does not finish loading')
-            time.sleep(0.1)
 
     def drain_lines(self, machine):
         """What the guest had said before it moved."""
