@@ -178,9 +178,9 @@ static void test_work(void)
         g_assert_null(set.root);
         g_test_message("insert %.1f, next %.1f, remove %.1f", insert, next,
                        remove);
-        g_assert_cmpfloat(insert, <, PERFECT * 4);
-        g_assert_cmpfloat(next, <, PERFECT * 6);
-        g_assert_cmpfloat(remove, <, PERFECT * 4);
+        g_assert_cmpfloat(insert, <, PERFECT * 2);
+        g_assert_cmpfloat(next, <, PERFECT * 2);
+        g_assert_cmpfloat(remove, <, PERFECT * 2);
     }
     g_free(ranges);
 }
