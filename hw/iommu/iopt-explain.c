@@ -14,7 +14,7 @@ static IOPTFault explain_entry(const IOPTStep *step, uint64_t entry,
     IOPTFault fault = iopt_decode(step->table, step->level, entry, step->attrs,
                                   step->inherited, e);
 
-    if (fault != IOPT_OK) {
+    if (fault != IOPT_OK && !iopt_is_unmarked(fault, e)) {
         return fault;
     }
     return e->can && !(step->access & ~e->can) ? IOPT_OK :
@@ -34,7 +34,8 @@ void iopt_explain(const IOPTStep *step, IOPTSays *says)
         says->leaf = e.leaf;
         says->addr = e.addr;
         says->perm = e.can;
-        says->updates = e.leaf && (!e.now || (step->access & ~e.now));
+        says->updates = e.leaf ? !e.now || (step->access & ~e.now) :
+                                 e.accessed && e.accessed != step->entry;
         return;
     }
     if (step->fault == IOPT_FAULT_READ_TABLE) {
@@ -129,6 +130,10 @@ const char *iopt_fault_name(IOPTFault fault)
         return "the Access flag is clear";
     case IOPT_FAULT_ADDR_SIZE:
         return "it leads beyond the address size";
+    case IOPT_FAULT_PRIVILEGE:
+        return "for privileged accesses only";
+    case IOPT_FAULT_UPDATE:
+        return "it would have to be marked, and must not be";
     default:
         return "refused";
     }

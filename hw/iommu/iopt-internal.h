@@ -111,6 +111,18 @@ static inline IOPTFault iopt_decode(const IOPTTable *table, unsigned level,
     return iopt_plain_decode(table, level, entry, inherited, out);
 }
 
+/* Does the entry lead to a table that is to be marked accessed first? */
+static inline bool iopt_is_unmarked(IOPTFault fault, const IOPTEntry *e)
+{
+    return fault == IOPT_FAULT_ACCESS_FLAG && e->accessed;
+}
+
+/* What @entry allows if all that can be updated is. */
+static inline unsigned iopt_updated_perm(uint64_t entry, const IOPTEntry *e)
+{
+    return e->dirty == entry ? e->now : e->can;
+}
+
 /*
  * iopt_stage_start: may a walk of @table begin?  RANGE if it is disabled,
  * ADDR_SIZE if it is beyond its own output_bits.

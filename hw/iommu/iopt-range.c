@@ -137,6 +137,9 @@ static bool walk_table(RangeWalk *r, const RangeStage *s, uint64_t base,
         if (fault == IOPT_OK) {
             fault = iopt_decode(table, level, res.entry, r->attrs, inherited,
                                 &e);
+            if (iopt_is_unmarked(fault, &e) && !r->w.mem->as_is) {
+                fault = IOPT_OK;
+            }
         }
         /* What faults joins the hole that is reported before the next leaf. */
         if (fault == IOPT_OK && e.can) {
@@ -144,7 +147,8 @@ static bool walk_table(RangeWalk *r, const RangeStage *s, uint64_t base,
 
             if (e.leaf) {
                 res.addr = e.addr;
-                res.perm = r->w.mem->as_is ? e.now : e.can;
+                res.perm = r->w.mem->as_is ? e.now :
+                           iopt_updated_perm(res.entry, &e);
                 res.global = e.global;
                 on = !res.perm || walk_leaf(r, s, addr, end, &res);
             } else {

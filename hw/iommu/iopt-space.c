@@ -116,10 +116,74 @@ static IOPTFault update_entry(IOPTWalk *w, bool nested, uint64_t addr,
     }
     out->fetch = addr;
     if (!w->mem->update(w->mem->opaque, addr, &found, value)) {
+        out->not_updated = true;
         return IOPT_FAULT_READ_TABLE;
     }
     *entry = found == *entry ? value : found;
     return IOPT_OK;
+}
+
+/*
+ * The entry at @addr leads to a table, and must be marked accessed: that is
+ * done as soon as it is used, whatever the levels below say.  In a probe, see
+ * whether it could be done.  Out of line, as update_leaf() is, for the walks
+ * that need neither.
+ */
+static __attribute__((noinline))
+IOPTFault mark_table(IOPTWalk *w, bool nested, uint64_t addr, unsigned access,
+                     const IOPTEntry *e, IOPTResult *out)
+{
+    uint64_t memory;
+
+    if (!e->can || (access & ~e->can)) {
+        out->perm = e->can;
+        return IOPT_FAULT_PERMISSION;
+    }
+    if (w->mem->as_is) {
+        return IOPT_FAULT_ACCESS_FLAG;
+    }
+    if (w->update) {
+        return update_entry(w, nested, addr, &out->entry, e->accessed, out);
+    }
+    return nested && access ?
+           iopt_locate_entry(w, addr, IOPT_WRITE, NULL, &memory, out) :
+           IOPT_OK;
+}
+
+/*
+ * The leaf at @addr must be updated for @access.  In a probe, see whether it
+ * could be.
+ */
+static __attribute__((noinline))
+IOPTFault update_leaf(IOPTWalk *w, bool nested, uint64_t addr, uint64_t iova,
+                      unsigned access, unsigned attrs, const IOPTEntry *e,
+                      IOPTResult *out)
+{
+    uint64_t value = access & IOPT_WRITE ? e->dirty : e->accessed;
+
+    if (w->mem->as_is) {
+        return access & IOPT_WRITE ? IOPT_FAULT_PERMISSION :
+                                     IOPT_FAULT_ACCESS_FLAG;
+    }
+    if (value == out->entry && (access & IOPT_WRITE)) {
+        return IOPT_FAULT_UPDATE;
+    }
+    if (value == out->entry && w->update) {
+        /* To be written only, and this is no write. */
+        out->perm = e->can;
+        return IOPT_FAULT_PERMISSION;
+    }
+    if (nested && (access || w->update)) {
+        IOPTFault fault = probe_second(w, addr, e->addr |
+                                       (iova & iopt_block_last(0, out->shift)),
+                                       access, attrs, out);
+
+        if (fault != IOPT_OK) {
+            return fault;
+        }
+    }
+    return w->update ? update_entry(w, nested, addr, &out->entry, value, out) :
+                       IOPT_OK;
 }
 
 /*
@@ -138,12 +202,19 @@ static IOPTFault settle_entry(IOPTWalk *w, const IOPTTable *table,
     for (tries = 0; tries < MAX_UPDATES; tries++) {
         IOPTFault fault = iopt_decode(table, out->level, out->entry, attrs,
                                       inherited, e);
-        uint64_t value;
 
         if (fault != IOPT_OK) {
-            return fault;
+            if (!iopt_is_unmarked(fault, e)) {
+                return fault;
+            }
+            fault = mark_table(w, nested, addr, access, e, out);
+            if (fault != IOPT_OK || !w->update) {
+                return fault;
+            }
+            continue;
         }
         if (!e->can || (access & ~e->can)) {
+            out->perm = e->can;
             return IOPT_FAULT_PERMISSION;
         }
         if (!e->leaf) {
@@ -152,36 +223,20 @@ static IOPTFault settle_entry(IOPTWalk *w, const IOPTTable *table,
         if (e->now && !(access & ~e->now)) {
             break;
         }
-        if (w->mem->as_is) {
-            return access & IOPT_WRITE ? IOPT_FAULT_PERMISSION :
-                                         IOPT_FAULT_ACCESS_FLAG;
-        }
-        value = access & IOPT_WRITE ? e->dirty : e->accessed;
-        if (w->update && value == out->entry) {
-            /* To be written only, and this is no write. */
-            return IOPT_FAULT_PERMISSION;
-        }
-        if (nested && (access || w->update)) {
-            fault = probe_second(w, addr, e->addr |
-                                 (iova & iopt_block_last(0, out->shift)),
-                                 access, attrs, out);
-            if (fault != IOPT_OK) {
-                return fault;
-            }
+        fault = update_leaf(w, nested, addr, iova, access, attrs, e, out);
+        if (fault != IOPT_OK) {
+            return fault;
         }
         if (!w->update) {
             break;
         }
-        fault = update_entry(w, nested, addr, &out->entry, value, out);
-        if (fault != IOPT_OK) {
-            return fault;
-        }
     }
     if (tries == MAX_UPDATES) {
+        out->not_updated = true;
         return IOPT_FAULT_READ_TABLE;
     }
     if (!w->update && !w->mem->as_is) {
-        e->now = e->can;
+        e->now = iopt_updated_perm(out->entry, e);
     }
     return IOPT_OK;
 }
@@ -282,6 +337,7 @@ static IOPTFault walk_second(IOPTWalk *w, uint64_t iova, unsigned access,
                                       &res);
 
     if (fault == IOPT_OK && !(first->perm & res.perm)) {
+        res.perm = 0;
         fault = IOPT_FAULT_PERMISSION;
     }
     if (fault != IOPT_OK) {
@@ -315,7 +371,7 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
         !mem->observe) {
         return iopt_walk(table, iova, access, mem->read, mem->opaque, out);
     }
-    if (space->upper.format && (iova >> 55 & 1)) {
+    if (iopt_space_is_upper(space, iova)) {
         table = &space->upper;
         iova = upper_iova(table, iova);
     } else {

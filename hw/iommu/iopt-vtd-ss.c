@@ -1,24 +1,64 @@
 /*
- * I/O page-table format: VT-d second stage
+ * I/O page-table formats: VT-d second stage
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * VT-d 9.8, second-stage paging entries.  Only facts of the format.
+ * VT-d 9.8, second-stage paging entries, with and without Accessed and Dirty
+ * bits.  Only facts of the format.
  */
 #include "qemu/osdep.h"
-#include "hw/iommu/iopt.h"
+#include "hw/iommu/iopt-vtd.h"
+#include "iopt-internal.h"
 
 #define VTD_SS_R    (1ull << 0)     /* Read */
 #define VTD_SS_W    (1ull << 1)     /* Write */
 #define VTD_SS_PS   (1ull << 7)     /* Page Size; ignored at level 1 */
+#define VTD_SS_A    (1ull << 8)     /* Accessed */
+#define VTD_SS_D    (1ull << 9)     /* Dirty; leaves only */
+
+static IOPTFault vtd_ss_ad_decode(const IOPTTable *table, unsigned level,
+                                  uint64_t entry, unsigned attrs,
+                                  unsigned inherited, IOPTEntry *out)
+{
+    bool fixed = table->flags & IOPT_VTD_NO_UPDATE;
+    IOPTFault fault = iopt_plain_decode(table, level, entry, inherited, out);
+
+    if (fault != IOPT_OK) {
+        return fault;
+    }
+    out->accessed = out->dirty = entry | VTD_SS_A;
+    if (out->leaf) {
+        out->dirty |= VTD_SS_D;
+    }
+    if (!(entry & VTD_SS_A)) {
+        if (fixed && out->can) {
+            return IOPT_FAULT_UPDATE;
+        }
+        out->now = 0;
+        return out->leaf || !out->can ? IOPT_OK : IOPT_FAULT_ACCESS_FLAG;
+    }
+    if (out->leaf && !(entry & VTD_SS_D)) {
+        out->now &= ~IOPT_WRITE;
+        out->dirty = fixed ? entry : out->dirty;
+    }
+    return IOPT_OK;
+}
+
+#define FORMAT(format_name)                                 \
+    .name = (format_name),                                  \
+    .page_shift = 12,                                       \
+    .index_bits = 9,                                        \
+    .read_bit = VTD_SS_R,                                   \
+    .write_bit = VTD_SS_W,                                  \
+    .leaf_bit = VTD_SS_PS,                                  \
+    /* 4 KiB, 2 MiB (SS-PDE), 1 GiB (SS-PDPE) */            \
+    .leaf_levels = 1u << 1 | 1u << 2 | 1u << 3
 
 const IOPTFormat iopt_vtd_ss = {
-    .name = "vtd-ss",
-    .page_shift = 12,
-    .index_bits = 9,
-    .read_bit = VTD_SS_R,
-    .write_bit = VTD_SS_W,
-    .leaf_bit = VTD_SS_PS,
-    /* 4 KiB, 2 MiB (SS-PDE), 1 GiB (SS-PDPE) */
-    .leaf_levels = 1u << 1 | 1u << 2 | 1u << 3,
+    FORMAT("vtd-ss"),
+};
+
+const IOPTFormat iopt_vtd_ss_ad = {
+    FORMAT("vtd-ss-ad"),
+    .decode = vtd_ss_ad_decode,
 };

@@ -5,6 +5,7 @@
  */
 #include "qemu/osdep.h"
 #include "hw/iommu/iopt-explain.h"
+#include "hw/iommu/iopt-vtd.h"
 #include "test-iopt-world.h"
 
 #define AREA0 0x100000ull
@@ -298,6 +299,43 @@ static void test_unread(void)
     world_free(&b.w);
 }
 
+/* Tables that are to be marked, too, and a page of the supervisor's */
+static void test_vtd(void)
+{
+    IOPTSays says;
+    IOPTResult res;
+    Bench b;
+
+    bench_init(&b);
+    b.space.table.format = &iopt_vtd_fs;
+    *bench_word(&b, AREA0, 3) = (AREA0 + 0x1000) | 7;
+    *bench_word(&b, AREA0 + 0x1000, 4) = 0x234000 | 0x27;
+    g_assert_cmpint(bench_walk(&b, IOPT_WRITE, &res), ==, IOPT_OK);
+    iopt_explain(&b.steps[0], &says);
+    g_assert_true(says.ok && !says.leaf && says.updates);
+    g_assert_cmphex(says.addr, ==, AREA0 + 0x1000);
+    iopt_explain(&b.steps[1], &says);
+    g_assert_true(says.ok && says.leaf && says.updates);
+
+    *bench_word(&b, AREA0, 3) |= 0x20;
+    *bench_word(&b, AREA0 + 0x1000, 4) = 0x234000 | 0x63;
+    g_assert_cmpint(bench_walk(&b, IOPT_WRITE, &res), ==,
+                    IOPT_FAULT_PRIVILEGE);
+    iopt_explain(&b.steps[0], &says);
+    g_assert_true(says.ok && !says.updates);
+    iopt_explain(&b.steps[1], &says);
+    g_assert_false(says.ok);
+    g_assert_cmphex(says.culprits, ==, BIT(2));
+    g_assert_cmpstr(iopt_bit_name(&iopt_vtd_fs, 2), ==, "U/S");
+
+    b.space.table.flags = IOPT_VTD_NO_UPDATE;
+    *bench_word(&b, AREA0 + 0x1000, 4) = 0x234000 | 0x47;
+    g_assert_cmpint(bench_walk(&b, IOPT_WRITE, &res), ==, IOPT_FAULT_UPDATE);
+    iopt_explain(&b.steps[1], &says);
+    g_assert_cmphex(says.culprits, ==, BIT(5));
+    world_free(&b.w);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -305,6 +343,7 @@ int main(int argc, char **argv)
     g_test_add_func("/iopt-explain/steps/nested", test_nested_steps);
     g_test_add_func("/iopt-explain/culprits", test_culprits);
     g_test_add_func("/iopt-explain/armv8", test_armv8);
+    g_test_add_func("/iopt-explain/vtd", test_vtd);
     g_test_add_func("/iopt-explain/unread", test_unread);
     return g_test_run();
 }

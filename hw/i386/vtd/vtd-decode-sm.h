@@ -120,8 +120,8 @@ typedef struct VTDPASIDEntry {
  *
  * @entry: filled whatever is returned: FPD counts in every entry.  The rest of
  * an entry that is refused must not be used.
- * Returns: VTD_FR_NONE, VTD_FR_SM_PASID_P, VTD_FR_SM_PASID_RSVD or
- * VTD_FR_SM_PASID_INV.
+ * Returns: VTD_FR_NONE and the entry can be walked as vtd_pasid_space() says;
+ * VTD_FR_SM_PASID_P; VTD_FR_SM_PASID_RSVD; VTD_FR_SM_PASID_INV.
  *
  * Memory types (CD, EMTE, EMT, PWT, PCD, PAT) are ignored, not reserved: all
  * memory of the machine is coherent.  So are NXE and SMEP (9.6), and AW
@@ -137,5 +137,30 @@ VTDFaultReason vtd_decode_pasid(const uint64_t words[8], uint8_t aw_bits,
  */
 VTDFaultReason vtd_check_pasid_request(const VTDPASIDEntry *entry,
                                        const VTDSMRequest *req);
+
+/* Tables of pages */
+
+/**
+ * vtd_pasid_space: describe all stages of a valid entry to the core's walker.
+ *
+ * @cap, @ecap: FS1GP, SC
+ * @space: table, upper and second are set; attrs is left alone.  Pass-through,
+ *         whose addresses are those of the host, has no table.
+ *
+ * A first stage is both halves of the canonical addresses, so an access to any
+ * other is IOPT_FAULT_RANGE.  IOPT_PRIV makes an access a supervisor's.
+ */
+void vtd_pasid_space(const VTDPASIDEntry *entry, uint8_t aw_bits,
+                     uint64_t cap, uint64_t ecap, IOPTSpace *space);
+
+/**
+ * vtd_sm_walk_fault: the reason (7.1.3) for what a walk of a space that
+ * vtd_pasid_space() filled ended with.
+ *
+ * @kind, @res: not IOPT_OK
+ * @is_write: the access that faulted was a write
+ */
+VTDFaultReason vtd_sm_walk_fault(const IOPTSpace *space, IOPTFault kind,
+                                 const IOPTResult *res, bool is_write);
 
 #endif

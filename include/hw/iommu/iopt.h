@@ -32,6 +32,8 @@ typedef enum IOPTFault {
     IOPT_FAULT_PERMISSION,   /* present, but not for this access */
     IOPT_FAULT_ACCESS_FLAG,  /* never accessed, and software wants to know */
     IOPT_FAULT_ADDR_SIZE,    /* an entry leads beyond output_bits */
+    IOPT_FAULT_PRIVILEGE,    /* present, but for privileged accesses only */
+    IOPT_FAULT_UPDATE,       /* an entry would have to be updated, never is */
 } IOPTFault;
 
 /*
@@ -50,8 +52,10 @@ typedef struct IOPTFormat {
      * @attrs: IOPT_EXEC, IOPT_PRIV, IOPT_TABLE: the access
      * @inherited: the format's own: IOPTEntry.inherited of the level above,
      *             0 at the top
-     * Returns: NOT_PRESENT, RESERVED, ADDR_SIZE, ACCESS_FLAG; or OK and fills
-     * @out (zeroed), whose permissions are the caller's to check.
+     * Returns: NOT_PRESENT, RESERVED, ADDR_SIZE, ACCESS_FLAG, PRIVILEGE,
+     * UPDATE; or OK and fills @out (zeroed), whose permissions are the caller's
+     * to check.  ACCESS_FLAG and @out filled, with @accessed: the entry leads
+     * to a table and must be made that first.
      */
     IOPTFault (*decode)(const IOPTTable *table, unsigned level, uint64_t entry,
                         unsigned attrs, unsigned inherited, IOPTEntry *out);
@@ -73,7 +77,8 @@ struct IOPTEntry {
     /*
      * IOPT_READ | IOPT_WRITE: what it allows, with all levels above.
      * @can: at all; @now: without making the entry @accessed first (or @dirty,
-     * for a write).  Not a leaf: what a leaf below could allow.
+     * for a write).  Not a leaf: what a leaf below could allow.  If @dirty is
+     * what the entry is already, what @can has more than @now is never had.
      */
     uint8_t can, now;
     uint64_t accessed, dirty;
@@ -117,7 +122,11 @@ typedef struct IOPTResult {
      */
     bool unread;
     uint8_t shift;           /* log2 of the page size */
-    uint8_t perm;            /* IOPT_READ | IOPT_WRITE, all levels ANDed */
+    /*
+     * IOPT_READ | IOPT_WRITE, all levels ANDed; of IOPT_FAULT_PERMISSION: what
+     * could be had
+     */
+    uint8_t perm;
     uint8_t level;           /* level at which the walk ended or faulted */
     uint64_t entry;          /* the last entry read */
     bool global;             /* the page is the same in all of its group */
@@ -125,9 +134,11 @@ typedef struct IOPTResult {
     bool second;             /* it is IOPTSpace.second's */
     bool on_table;           /* met when a first-stage entry was read */
     bool table_write;        /* or had to be updated (@on_table too) */
-    uint64_t ipa;            /* @second: the second stage's input address */
     /* Of IOPT_FAULT_READ_TABLE: */
-    uint64_t fetch;          /* address of the entry in memory */
+    bool not_updated;        /* the entry was read, but could not be updated */
+    uint64_t fetch;          /* its address in memory */
+    /* Of a fault with @second: */
+    uint64_t ipa;            /* the second stage's input address */
 } IOPTResult;
 
 /**
@@ -226,8 +237,9 @@ typedef struct IOPTMem {
 typedef struct IOPTSpace {
     IOPTTable table;         /* the only or the first stage (lower half) */
     /*
-     * First stage, for an IOVA with bit 55 set: of the top 1 << input_bits
-     * bytes.  No format: none; @table is for every IOVA.
+     * First stage, for an IOVA with bit 55 set, or bit 63 if input_bits is
+     * larger than that: of the top 1 << input_bits bytes.  No format: none;
+     * @table is for every IOVA.
      */
     IOPTTable upper;
     /*
@@ -246,12 +258,13 @@ typedef struct IOPTSpace {
  * @out->addr, shift, perm: of the whole way; the page is the smaller one of
  * the stages'.  Unless it is a probe (IOPTMem.update) what @out->perm allows
  * needs no update of a table any more; the walk has made the update that
- * @access needs.  For an access that faults none is made, but the second stage
- * remembers that tables were read.  @access 0 marks a page accessed (maybe even
- * if it faults), never dirty.
+ * @access needs.  For an access that faults none is made, but tables remember
+ * that they were used, where the format has that, and the second stage that
+ * tables were read.  @access 0 marks a page accessed (maybe even if it faults),
+ * never dirty.
  *
  * An entry that goes on changing while it is to be updated is
- * IOPT_FAULT_READ_TABLE.
+ * IOPT_FAULT_READ_TABLE, not_updated.
  */
 IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
                           unsigned access, const IOPTMem *mem,
@@ -261,13 +274,20 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
  * iopt_space_walk_range: iopt_walk_range() through all stages, of @first ..
  * @last as a whole: what no table covers is a hole.
  *
- * It is a probe, of attributes @space->attrs: without @mem->update.  A leaf is visited in pieces of
- * the smaller page of the stages.  The entries read of both stages, and of both
- * halves, count against @space->table.max_reads.
+ * It is a probe, of attributes @space->attrs: without @mem->update.  A leaf is
+ * visited in pieces of the smaller page of the stages.  The entries read of
+ * both stages, and of both halves, count against @space->table.max_reads.
  */
 bool iopt_space_walk_range(const IOPTSpace *space, uint64_t first,
                            uint64_t last, const IOPTMem *mem,
                            IOPTVisit *visit, void *visit_opaque);
+
+/** iopt_space_is_upper: is @iova one of @space->upper? */
+static inline bool iopt_space_is_upper(const IOPTSpace *space, uint64_t iova)
+{
+    return space->upper.format &&
+           (iova >> (space->upper.input_bits > 55 ? 63 : 55) & 1);
+}
 
 /**
  * iopt_space_iova: the one IOVA among all those that differ from @iova in
@@ -275,7 +295,7 @@ bool iopt_space_walk_range(const IOPTSpace *space, uint64_t first,
  */
 static inline uint64_t iopt_space_iova(const IOPTSpace *space, uint64_t iova)
 {
-    bool upper = space->upper.format && (iova >> 55 & 1);
+    bool upper = iopt_space_is_upper(space, iova);
     unsigned ignore = upper ? space->upper.ignore_top :
                               space->table.ignore_top;
     uint64_t top = ignore ? ~(UINT64_MAX >> ignore) : 0;
