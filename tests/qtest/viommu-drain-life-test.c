@@ -3,11 +3,13 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Reset, stop, migration and unplug; and what an operator hears of a backend
- * that does not answer (the stall event) or decides about it (drain-timeout).
+ * Reset, stop, migration, unplug and another bus number; and what an operator
+ * hears of a backend that does not answer (the stall event) or decides about it
+ * (drain-timeout).
  */
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
+#include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "viommu-plug.h"
 #include "viommu-rig.h"
@@ -71,51 +73,25 @@ static void test_stop(const void *opaque)
     rig_free(rig);
 }
 
-static void wait_for_migration(QTestState *qts)
-{
-    for (;;) {
-        QDict *answer = qtest_qmp(qts, "{'execute': 'query-migrate'}");
-        g_autofree char *status = g_strdup(
-            qdict_get_try_str(qdict_get_qdict(answer, "return"), "status"));
-
-        qobject_unref(answer);
-        g_assert_cmpstr(status, !=, "failed");
-        if (g_strcmp0(status, "completed") == 0) {
-            return;
-        }
-        g_usleep(1000);
-    }
-}
-
 /* The drain is finished before the state is saved; the queue goes on after. */
 static void test_migrate(const void *opaque)
 {
     Rig *rig = make_pending(opaque);
     QTestState *to = rig_target(rig);
-    g_autofree char *file = g_strdup_printf("%s.state", rig->image);
-    g_autofree char *uri = g_strdup_printf("file:%s", file);
+    char *file = unit_save(rig->unit->qts);
     Unit *unit;
 
-    qtest_qmp_assert_success(rig->unit->qts, "{'execute': 'migrate',"
-                             " 'arguments': {'uri': %s}}", uri);
-    wait_for_migration(rig->unit->qts);
     /* The source's page is final as soon as its state is on the way. */
     g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK, RIG_LEN));
 
-    qtest_qmp_assert_success(to, "{'execute': 'migrate-incoming',"
-                             " 'arguments': {'uri': %s}}", uri);
-    wait_for_migration(to);
-    unlink(file);
-    unit = rig->unit->ops->adopt(rig->unit, to);
+    unit_load(to, file);
+    rig_adopt(rig, to);
+    unit = rig->unit;
     command(unit, "cont");
     unit_inv_wait(unit, rig->opt.form);
     g_assert_true(viommu_is_filled(unit, rig->page, RIG_ON_DISK, RIG_LEN));
 
     /* Go on there: no IOTLB came along, and the queue still works. */
-    unit->ops->stop(rig->unit);
-    rig->unit = unit;
-    rig->blk->unit = unit;
-    rig->blk->pci->pdev->bus = unit->bus;
     rig_throttle(to);
     unit->ops->map(unit, rig->space, rig->data_iova, rig->page, UNIT_PAGE,
                    UNIT_RW);
@@ -123,6 +99,73 @@ static void test_migrate(const void *opaque)
     viommu_until(unit, vblk_completed(rig->blk) == 3);
     see_another_drain(rig);
     unit->ops->assert_no_fault(unit);
+    rig_free(rig);
+}
+
+/* Returns: did it reach @page? */
+static bool reads_to(Rig *rig, uint64_t page)
+{
+    unsigned n = rig->blk->submitted;
+
+    viommu_fill(rig->unit, page, RIG_BEFORE, RIG_LEN);
+    vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova, RIG_LEN);
+    qtest_clock_step(rig->unit->qts, RIG_RELEASE_NS);
+    viommu_until(rig->unit, vblk_completed(rig->blk) == n + 1);
+    g_assert_cmpint(vblk_result(rig->blk, n), ==, 0);
+    return viommu_is_filled(rig->unit, page, RIG_ON_DISK, RIG_LEN);
+}
+
+/*
+ * Its bus has a number there only when the bridge's state has come, which is
+ * after the unit's.
+ */
+static void test_migrate_behind(void)
+{
+    const RigOptions opt = {
+        .form = unit_ops()->queue_form, .behind_port = true,
+    };
+    Rig *rig = rig_new(&opt);
+    QTestState *to = rig_target(rig);
+
+    unit_load(to, unit_save(rig->unit->qts));
+    rig_adopt(rig, to);
+    command(rig->unit, "cont");
+    g_assert_true(reads_to(rig, rig->page));
+    rig->unit->ops->assert_no_fault(rig->unit);
+    rig_free(rig);
+}
+
+/*
+ * What is cached of a requester goes by its ID: with another one, and without
+ * any invalidation, what is configured for that applies, and back again.
+ */
+static void test_renumbered(void)
+{
+    const RigOptions opt = {
+        .form = unit_ops()->queue_form, .behind_port = true,
+    };
+    Rig *rig = rig_new(&opt);
+    const UnitOps *ops = rig->unit->ops;
+    uint64_t page = unit_alloc(rig->unit, 1);
+    uint8_t bus = (rig->sid >> 8) + 1;
+
+    ops->map(rig->unit, rig->other, RIG_RING_IOVA, rig->ring, UNIT_PAGE,
+             UNIT_RW);
+    ops->map(rig->unit, rig->other, rig->data_iova, page, UNIT_PAGE, UNIT_RW);
+    ops->attach(rig->unit, bus << 8, rig->other);
+    g_assert_true(reads_to(rig, rig->page));
+
+    viommu_fill(rig->unit, rig->page, RIG_REUSED, RIG_LEN);
+    qpci_config_writeb(rig->port, PCI_SUBORDINATE_BUS, bus);
+    qpci_config_writeb(rig->port, PCI_SECONDARY_BUS, bus);
+    g_assert_true(reads_to(rig, page));
+    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_REUSED, RIG_LEN));
+
+    viommu_fill(rig->unit, page, RIG_REUSED, RIG_LEN);
+    qpci_config_writeb(rig->port, PCI_SECONDARY_BUS, bus - 1);
+    g_assert_true(reads_to(rig, rig->page));
+    g_assert_true(viommu_is_filled(rig->unit, page, RIG_REUSED, RIG_LEN));
+    ops->assert_no_fault(rig->unit);
     rig_free(rig);
 }
 
@@ -216,6 +259,8 @@ int main(int argc, char **argv)
     add("reset", test_reset);
     add("stop", test_stop);
     add("migrate", test_migrate);
+    qtest_add_func("/viommu/drain/life/migrate-behind", test_migrate_behind);
+    qtest_add_func("/viommu/drain/life/renumbered", test_renumbered);
     add("unplug", test_unplug);
     add("stall-event", test_stall);
     add("timeout", test_timeout);

@@ -184,6 +184,19 @@ Rig *rig_new(const RigOptions *opt)
     return rig;
 }
 
+void rig_adopt(Rig *rig, QTestState *to)
+{
+    Unit *unit = rig->unit->ops->adopt(rig->unit, to);
+
+    rig->unit->ops->stop(rig->unit);
+    rig->unit = unit;
+    rig->blk->unit = unit;
+    rig->blk->pci->pdev->bus = unit->bus;
+    if (rig->port) {
+        rig->port->bus = unit->bus;
+    }
+}
+
 void rig_restart(Rig *rig)
 {
     vblk_free(rig->blk);

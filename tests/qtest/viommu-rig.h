@@ -71,6 +71,12 @@ char *rig_args(const RigOptions *opt, const char *image);
 QTestState *rig_target(Rig *rig);
 
 /*
+ * rig_adopt: the rig goes on in @to, which has its state, and this process of
+ * it ends.  Requests are not held there before rig_throttle().
+ */
+void rig_adopt(Rig *rig, QTestState *to);
+
+/*
  * rig_unmap: take the page under test away from the device and start the
  * invalidation that the unit was set up for.
  */

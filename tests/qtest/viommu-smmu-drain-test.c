@@ -513,6 +513,31 @@ static void test_off_reset(void)
     rig_free(rig);
 }
 
+/* The stream says that it is off; so it is there. */
+static void test_off_migrate(void)
+{
+    Rig *rig = make_translated();
+    QTestState *to = rig_target(rig);
+    SMMU *smmu = smmu_of(rig);
+
+    smmu_write32(smmu, SMMU_CR0, OFF);
+    assert_cr0_pending(rig, OFF);
+    unit_load(to, unit_save(smmu->qts));
+    rig_adopt(rig, to);
+    smmu = smmu_of(rig);
+    qtest_qmp_assert_success(to, "{'execute': 'cont'}");
+    g_assert_cmphex(smmu_read32(smmu, SMMU_CR0ACK), ==, OFF);
+    g_assert_true(viommu_is_filled(smmu, rig->page, RIG_ON_DISK, RIG_LEN));
+    viommu_until(smmu, vblk_completed(rig->blk) == 2);
+    /* An IOVA is an address now; the ring is where it was. */
+    viommu_fill(smmu, rig->page, RIG_BEFORE, RIG_LEN);
+    vblk_submit(rig->blk, false, RIG_SECTOR, rig->page, RIG_LEN);
+    viommu_until(smmu, vblk_completed(rig->blk) == 3);
+    g_assert_true(viommu_is_filled(smmu, rig->page, RIG_ON_DISK, RIG_LEN));
+    rig->unit->ops->assert_no_fault(rig->unit);
+    rig_free(rig);
+}
+
 /* What a migration starts with: nothing waits in a machine that stands. */
 static void test_off_stop(void)
 {
@@ -575,5 +600,6 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/smmu/drain/off/to-abort", test_off_to_abort);
     qtest_add_func("/viommu/smmu/drain/off/reset", test_off_reset);
     qtest_add_func("/viommu/smmu/drain/off/stop", test_off_stop);
+    qtest_add_func("/viommu/smmu/drain/off/migrate", test_off_migrate);
     return g_test_run();
 }

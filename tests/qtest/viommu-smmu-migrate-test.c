@@ -37,36 +37,6 @@ static SMMU *smmu_of(Unit *unit)
     return container_of(unit, SMMU, unit);
 }
 
-static void wait_for_migration(QTestState *qts)
-{
-    for (;;) {
-        QDict *answer = qtest_qmp(qts, "{'execute': 'query-migrate'}");
-        g_autofree char *status = g_strdup(
-            qdict_get_try_str(qdict_get_qdict(answer, "return"), "status"));
-
-        qobject_unref(answer);
-        g_assert_cmpstr(status, !=, "failed");
-        if (g_strcmp0(status, "completed") == 0) {
-            return;
-        }
-        g_usleep(1000);
-    }
-}
-
-static void migrate(Rig *rig, QTestState *to)
-{
-    g_autofree char *file = g_strdup_printf("%s.state", rig->image);
-    g_autofree char *uri = g_strdup_printf("file:%s", file);
-
-    qtest_qmp_assert_success(rig->unit->qts, "{'execute': 'migrate',"
-                             " 'arguments': {'uri': %s}}", uri);
-    wait_for_migration(rig->unit->qts);
-    qtest_qmp_assert_success(to, "{'execute': 'migrate-incoming',"
-                             " 'arguments': {'uri': %s}}", uri);
-    wait_for_migration(to);
-    unlink(file);
-}
-
 static void see_same_registers(SMMU *a, SMMU *b)
 {
     size_t i;
@@ -124,13 +94,12 @@ static void test_hop(const void *opaque)
         smmu_cmd_kick(smmu);
         viommu_turns(smmu);
     }
-    migrate(rig, to);
+    unit_load(to, unit_save(smmu->qts));
     unit = rig->unit->ops->adopt(rig->unit, to);
     see_same_registers(smmu, smmu_of(unit));
-    unit->ops->stop(rig->unit);
-    rig->unit = unit;
-    rig->blk->unit = unit;
-    rig->blk->pci->pdev->bus = unit->bus;
+    g_free(unit);
+    rig_adopt(rig, to);
+    unit = rig->unit;
     smmu = smmu_of(unit);
     qtest_qmp_assert_success(to, "{'execute': 'cont'}");
     if (hop->error) {

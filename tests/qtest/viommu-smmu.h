@@ -11,7 +11,7 @@
 #include "viommu-smmu-spec.h"
 
 /* What smmu_start() makes; a test may have others. */
-#define SMMU_STRTAB_LOG2    9       /* streams: bus 0 and bus 1 */
+#define SMMU_STRTAB_LOG2    10      /* streams: buses 0 to 3 */
 #define SMMU_CMDQ_LOG2      7
 #define SMMU_EVENTQ_LOG2    5
 

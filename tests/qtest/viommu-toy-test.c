@@ -63,17 +63,23 @@ static void toy_inv(Toy *toy, XVTInv what)
     toy_write(toy, XVT_INV, what | DOMAIN << XVT_INV_DOMAIN_SHIFT);
 }
 
+/* @more: arguments */
+static QTestState *toy_machine(const char *image, const char *more)
+{
+    g_autofree char *backend = rig_backend(image, false);
+
+    return qtest_initf("-machine q35 -m 256 -nodefaults -display none "
+                       "-device " TYPE_X_VIOMMU_TOY " %s " DISK " %s", backend,
+                       more);
+}
+
 /* A disk behind the unit, which is on, with its ring and one page mapped */
 static Toy *toy_new(void)
 {
     Toy *toy = g_new0(Toy, 1);
-    g_autofree char *backend = NULL;
 
     toy->image = rig_make_image();
-    backend = rig_backend(toy->image, false);
-    toy->unit.qts = qtest_initf("-machine q35 -m 256 -nodefaults -display none "
-                                "-device " TYPE_X_VIOMMU_TOY " %s " DISK,
-                                backend);
+    toy->unit.qts = toy_machine(toy->image, "");
     toy->unit.bus = qpci_new_pc(toy->unit.qts, NULL);
     toy->unit.next = FIRST_FREE;
     rig_throttle(toy->unit.qts);
@@ -175,15 +181,12 @@ static void test_fault(void)
 static void test_blocked(void)
 {
     Toy *toy = toy_new();
-    unsigned i;
 
     toy_write(toy, XVT_ROOT, toy->root | DOMAIN | 1ull << 63);
     toy_inv(toy, XVT_INV_CONFIG);
     viommu_until(&toy->unit, !toy_busy(toy));
     vblk_submit(toy->blk, false, 0, RIG_DATA_IOVA, RIG_LEN);
-    for (i = 0; !toy_read(toy, XVT_FAULT) && i < VIOMMU_TRIES; i++) {
-        unit_turn(toy->unit.qts);
-    }
+    viommu_until(&toy->unit, toy_read(toy, XVT_FAULT));
     g_assert_cmphex(toy_read(toy, XVT_FAULT) >> XVT_FAULT_REASON_SHIFT & 0xff,
                     ==, XVT_R_ROOT);
     toy_free(toy);
@@ -252,6 +255,45 @@ static void test_reset(void)
     toy_free(toy);
 }
 
+/* With a fault, and a drain that the source ends before its state is saved */
+static void test_migrate(void)
+{
+    Toy *toy = toy_new();
+    QTestState *to = toy_machine(toy->image, "-incoming defer");
+    uint64_t fault;
+
+    /* This one is not held; the next one is. */
+    vblk_submit(toy->blk, false, 0, RIG_DATA_IOVA + UNIT_PAGE, RIG_LEN);
+    viommu_until(&toy->unit, vblk_completed(toy->blk) == 1);
+    fault = toy_read(toy, XVT_FAULT);
+    g_assert_cmphex(fault, !=, 0);
+    vblk_submit(toy->blk, false, 0, RIG_DATA_IOVA, RIG_LEN);
+    viommu_until(&toy->unit, vblk_in_flight(toy->blk) == 1);
+    toy_map(toy, RIG_DATA_IOVA, 0);
+    toy_inv(toy, XVT_INV_DOMAIN);
+    g_assert_true(toy_busy(toy));
+
+    unit_load(to, unit_save(toy->unit.qts));
+    qpci_free_pc(toy->unit.bus);
+    qtest_quit(toy->unit.qts);
+    toy->unit.qts = to;
+    toy->unit.bus = qpci_new_pc(to, NULL);
+    toy->blk->pci->pdev->bus = toy->unit.bus;
+    qtest_qmp_assert_success(to, "{'execute': 'cont'}");
+    g_assert_false(toy_busy(toy));
+    g_assert_cmphex(toy_read(toy, XVT_FAULT), ==, fault);
+    g_assert_true(unit_is_filled(to, toy->page, RIG_ON_DISK, RIG_LEN));
+
+    /* It translates by the table that came along. */
+    toy_map(toy, RIG_DATA_IOVA, toy->page | UNIT_RW);
+    toy_inv(toy, XVT_INV_DOMAIN);
+    viommu_until(&toy->unit, !toy_busy(toy));
+    viommu_fill(&toy->unit, toy->page, RIG_BEFORE, RIG_LEN);
+    g_assert_cmpint(toy_disk_read(toy, RIG_DATA_IOVA), ==, 0);
+    g_assert_true(unit_is_filled(to, toy->page, RIG_ON_DISK, RIG_LEN));
+    toy_free(toy);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -265,5 +307,6 @@ int main(int argc, char **argv)
                         GINT_TO_POINTER(XVT_INV_RANGE), test_drain);
     qtest_add_func("viommu/toy/reset", test_reset);
     qtest_add_func("viommu/toy/second", test_second);
+    qtest_add_func("viommu/toy/migrate", test_migrate);
     return g_test_run();
 }

@@ -72,6 +72,47 @@ void unit_turns(QTestState *qts)
     }
 }
 
+static void unit_migrated(QTestState *qts)
+{
+    for (;;) {
+        QDict *answer = qtest_qmp(qts, "{'execute': 'query-migrate'}");
+        g_autofree char *status = g_strdup(
+            qdict_get_try_str(qdict_get_qdict(answer, "return"), "status"));
+
+        qobject_unref(answer);
+        g_assert_cmpstr(status, !=, "failed");
+        if (g_strcmp0(status, "completed") == 0) {
+            return;
+        }
+        g_usleep(1000);
+    }
+}
+
+char *unit_save(QTestState *qts)
+{
+    char *file = NULL;
+    int fd = g_file_open_tmp("viommu-state-XXXXXX", &file, NULL);
+    g_autofree char *uri = g_strdup_printf("file:%s", file);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate',"
+                             " 'arguments': {'uri': %s}}", uri);
+    unit_migrated(qts);
+    return file;
+}
+
+void unit_load(QTestState *qts, char *file)
+{
+    g_autofree char *uri = g_strdup_printf("file:%s", file);
+
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate-incoming',"
+                             " 'arguments': {'uri': %s}}", uri);
+    unit_migrated(qts);
+    unlink(file);
+    g_free(file);
+}
+
 struct UnitLog {
     char *path;
     int was;                 /* stderr */
@@ -120,7 +161,7 @@ void unit_log_free(UnitLog *log)
 char *unit_refused(const char *args)
 {
     g_autofree char *command =
-        g_strdup_printf("exec timeout 60 %s %s -accel qtest -display none -S",
+        g_strdup_printf("exec timeout 600 %s %s -accel qtest -display none -S",
                         getenv("QTEST_QEMU_BINARY"), args);
     const char *argv[] = { "/bin/sh", "-c", command, NULL };
     char *said = NULL;

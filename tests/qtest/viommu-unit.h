@@ -130,10 +130,11 @@ QPCIDevice *unit_open_bridge(Unit *unit, int devfn, uint8_t bus);
 
 /*
  * viommu_until: evaluate @cond until it is true, with a main loop turn of
- * QEMU in between; fails the test after a fixed number of tries.  @unit, here
+ * QEMU in between; fails the test after a fixed number of tries, a minute
+ * at least: what hangs has to end, and no host is to be too slow.  @unit, here
  * and below: a Unit or what begins with UNIT_FIELDS.
  */
-#define VIOMMU_TRIES 20000
+#define VIOMMU_TRIES 120000
 #define viommu_until(unit, cond) do {                                   \
         int tries_ = 0;                                                 \
         while (!(cond)) {                                               \
@@ -147,6 +148,13 @@ QPCIDevice *unit_open_bridge(Unit *unit, int devfn, uint8_t bus);
 #define viommu_turns(unit) unit_turns((unit)->qts)
 void unit_turn(QTestState *qts);
 void unit_turns(QTestState *qts);
+
+/*
+ * unit_save: the machine's state to a file, whose name is returned.  unit_load:
+ * into a machine that was started with -incoming defer; the file goes.
+ */
+char *unit_save(QTestState *qts);
+void unit_load(QTestState *qts, char *file);
 
 /*
  * What an emulator says on stderr: all that are started between unit_log_new()

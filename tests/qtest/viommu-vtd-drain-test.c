@@ -138,23 +138,35 @@ static void test_disable(void)
     rig_free(rig);
 }
 
+/* Translation is being turned off, and waits; or NULL, if nothing waits. */
+static Rig *rig_disabling(void)
+{
+    Rig *rig;
+
+    if (expect_corruption()) {
+        g_test_skip("nothing is pending there");
+        return NULL;
+    }
+    rig = rig_new(&by_queue);
+    rig_hold(rig, false, rig->data_iova);
+    vtd_gcmd(container_of(rig->unit, VTD, unit), 0, VTD_G_TE);
+    assert_tes_stays(rig, true);
+    return rig;
+}
+
 /*
  * On again while that waits, which no software should do: TES does not say that
  * it is done.  A reset then forgets all of it.
  */
 static void test_disable_enable(void)
 {
-    Rig *rig = rig_new(&by_queue);
-    VTD *vtd = container_of(rig->unit, VTD, unit);
+    Rig *rig = rig_disabling();
+    VTD *vtd;
 
-    if (expect_corruption()) {
-        g_test_skip("nothing is pending there");
-        rig_free(rig);
+    if (!rig) {
         return;
     }
-    rig_hold(rig, false, rig->data_iova);
-    vtd_gcmd(vtd, 0, VTD_G_TE);
-    assert_tes_stays(rig, true);
+    vtd = container_of(rig->unit, VTD, unit);
     vtd_gcmd(vtd, VTD_G_TE, 0);
     assert_tes_stays(rig, false);
     /* Other commands go their way. */
@@ -170,21 +182,60 @@ static void test_disable_enable(void)
 
 static void test_disable_reset(void)
 {
-    Rig *rig = rig_new(&by_queue);
-    VTD *vtd = container_of(rig->unit, VTD, unit);
+    Rig *rig = rig_disabling();
+    VTD *vtd;
 
-    if (expect_corruption()) {
-        g_test_skip("nothing is pending there");
-        rig_free(rig);
+    if (!rig) {
         return;
     }
-    rig_hold(rig, false, rig->data_iova);
-    vtd_gcmd(vtd, 0, VTD_G_TE);
-    assert_tes_stays(rig, true);
+    vtd = container_of(rig->unit, VTD, unit);
     vtd_reset(vtd);
     g_assert_cmphex(vtd_read32(vtd, VTD_GSTS), ==, 0);
     rig_restart(rig);
     g_assert_true(tes(vtd));
+    rig_free(rig);
+}
+
+/*
+ * The stream says that it is off; so it is there, and nothing is pending.  The
+ * ring is where it is without translation, so that the device goes on.
+ */
+static void test_disable_migrate(void)
+{
+    const RigOptions opt = { .form = VTD_QUEUED, .untranslated = true };
+    Rig *rig;
+    QTestState *to;
+    VTD *vtd;
+
+    if (expect_corruption()) {
+        g_test_skip("nothing is pending there");
+        return;
+    }
+    rig = rig_new(&opt);
+    rig->data_iova = RIG_DATA_IOVA;
+    rig->unit->ops->map(rig->unit, rig->space, rig->ring, rig->ring, UNIT_PAGE,
+                        UNIT_RW);
+    rig->unit->ops->map(rig->unit, rig->space, rig->data_iova, rig->page,
+                        UNIT_PAGE, UNIT_RW);
+    rig->unit->ops->enable(rig->unit, opt.form);
+    rig_hold(rig, false, rig->data_iova);
+    vtd_gcmd(container_of(rig->unit, VTD, unit), 0, VTD_G_TE);
+    assert_tes_stays(rig, true);
+
+    to = rig_target(rig);
+    unit_load(to, unit_save(rig->unit->qts));
+    rig_adopt(rig, to);
+    vtd = container_of(rig->unit, VTD, unit);
+    qtest_qmp_assert_success(to, "{'execute': 'cont'}");
+    g_assert_false(tes(vtd));
+    g_assert_true(viommu_is_filled(vtd, rig->page, RIG_ON_DISK, RIG_LEN));
+    viommu_until(vtd, vblk_completed(rig->blk) == 2);
+    /* What was an IOVA is an address now. */
+    viommu_fill(vtd, rig->page, RIG_BEFORE, RIG_LEN);
+    vblk_submit(rig->blk, false, RIG_SECTOR, rig->page, RIG_LEN);
+    viommu_until(vtd, vblk_completed(rig->blk) == 3);
+    g_assert_true(viommu_is_filled(vtd, rig->page, RIG_ON_DISK, RIG_LEN));
+    vtd_assert_no_fault(vtd);
     rig_free(rig);
 }
 
@@ -360,6 +411,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/scope/disable", test_disable);
     qtest_add_func("/viommu/scope/disable/enable", test_disable_enable);
     qtest_add_func("/viommu/scope/disable/reset", test_disable_reset);
+    qtest_add_func("/viommu/scope/disable/migrate", test_disable_migrate);
     qtest_add_func("/viommu/scope/srtp/again", test_timeout_again);
     qtest_add_data_func("/viommu/scope/big/slices", &slices, test_big);
     qtest_add_data_func("/viommu/scope/big/limit", &limit, test_big);
