@@ -7,7 +7,7 @@ and says what held.
   boot.py [--mode strict|lazy|pt] [--packed] [--bounce] [--rounds N] [--base]
           [--intremap on|off] [--eim on|off]
           [--virtio translate|bypass|require] [--virtio-iommu]
-          [--switch] [--prop NAME=VALUE]...
+          [--switch] [--left] [--prop NAME=VALUE]...
   boot.py --arch aarch64 [--stage 1|2|nested] [--acpi] ...
 
 QEMU names the emulator (default: the one of this tree's build). --base says
@@ -54,6 +54,7 @@ class Config:
     stage: str = ''         # of an SMMUv3; '': the machine's own choice
     acpi: bool = False      # on arm64: UEFI and ACPI, not a device tree
     switch: bool = False    # to untranslated and back while Linux runs
+    left: bool = False      # disks that Linux meets as the firmware left them
     props: tuple = ()       # more properties of the vIOMMU, 'name=value'
 
     @property
@@ -62,7 +63,12 @@ class Config:
 
     @property
     def devices(self):
-        return self.platform.DISKS + self.platform.CARDS
+        return self.disks + self.platform.CARDS
+
+    @property
+    def disks(self):
+        disks = self.platform.DISKS
+        return devices.left_by_firmware(disks) if self.left else disks
 
     def name(self):
         words = [self.mode] + self.platform.name(self)
@@ -72,6 +78,8 @@ class Config:
             words.append('bounce')
         if self.switch:
             words.append('switch')
+        if self.left:
+            words.append('left')
         words += self.props
         return '+'.join(words)
 
@@ -85,6 +93,7 @@ class Outcome:
     status: int = -1
     statistics: list = None
     console: str = ''
+    errors: list = field(default_factory=list)  # what the emulator reported
     checks: list = field(default_factory=list)  # (name, held, detail)
 
     def check(self, name, held, detail=''):
@@ -138,15 +147,15 @@ def boot(config, progress=lambda text: None):
     directory = devices.workdir('viommu-guest-')
     server = HostServer()
     try:
-        patterns = devices.make_images(platform.DISKS, directory)
+        patterns = devices.make_images(config.disks, directory)
         words = platform.WORDS[config.mode] + devices.kernel_words(
-            platform.DISKS, platform.CARDS, 'io', server.port, config.rounds,
+            config.disks, platform.CARDS, 'io', server.port, config.rounds,
             config.switch)
         loader = getattr(platform, 'kernel_args', None)
         args = platform.machine_args(config) + \
             (loader(words, config) if loader else
              kernel_args(words, platform)) + \
-            devices.disk_args(platform.DISKS, directory, packed,
+            devices.disk_args(config.disks, directory, packed,
                               not config.virtio) + \
             devices.card_args(platform.CARDS, packed, not config.virtio)
         progress(f'booting Linux, {config.name()}')
@@ -156,7 +165,10 @@ def boot(config, progress=lambda text: None):
                 run_guest(machine, outcome, progress)
         except (GuestError, QmpError, OSError) as error:
             outcome.error = str(error)
-        outcome.console = machine_console(directory)
+        outcome.console = machine_log(directory, 'console')
+        outcome.errors = [
+            line for line in machine_log(directory, 'stderr').splitlines()
+            if ' warning: ' not in line]
         judge(outcome, directory, patterns, server)
     finally:
         server.close()
@@ -167,9 +179,9 @@ def boot(config, progress=lambda text: None):
     return outcome
 
 
-def machine_console(directory):
-    """What was written to the console of the directory's only machine."""
-    path = os.path.join(directory, 'vm.console')
+def machine_log(directory, what):
+    """What was written to a log of the directory's only machine."""
+    path = os.path.join(directory, f'vm.{what}')
     try:
         with open(path, encoding='utf-8', errors='replace') as f:
             return f.read()
@@ -182,7 +194,7 @@ def judge(outcome, directory, patterns, server):
     outcome.check('the guest finishes its job and powers off',
                   not outcome.error and outcome.status == 0,
                   outcome.error or f'exit status {outcome.status}')
-    for disk in config.platform.DISKS:
+    for disk in config.disks:
         held, detail = judge_disk(disk, report, directory, patterns)
         outcome.check(f'{disk.what}: verified I/O', held, detail)
     if config.switch:
@@ -194,6 +206,9 @@ def judge(outcome, directory, patterns, server):
     judge_mode(outcome)
     outcome.check('no fault', report.faults == 0,
                   f'{report.faults} lines:\n' + '\n'.join(report.dmesg))
+    if config.left:
+        outcome.check('the emulator reports no error', not outcome.errors,
+                      '\n'.join(outcome.errors))
     if not config.base and not config.paravirt:
         judge_statistics(outcome)
 
@@ -212,7 +227,7 @@ def judge_disk(disk, report, directory, patterns):
 
 def judge_switch(config, report):
     failed = []
-    for disk in config.platform.DISKS:
+    for disk in config.disks:
         for way in ('identity', 'again'):
             result = report.results.get(f'{disk.name}-{way}')
             if result is None or not result.ok:
@@ -304,12 +319,13 @@ def main():
     parser.add_argument('--stage', choices=['1', '2', 'nested'], default='')
     parser.add_argument('--acpi', action='store_true')
     parser.add_argument('--switch', action='store_true')
+    parser.add_argument('--left', action='store_true')
     parser.add_argument('--prop', action='append', default=[])
     args = parser.parse_args()
     config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
                     args.packed, args.bounce, args.virtio, args.virtio_iommu,
                     args.rounds, args.base, args.arch, args.stage, args.acpi,
-                    args.switch, tuple(args.prop))
+                    args.switch, args.left, tuple(args.prop))
     tap = Tap()
     try:
         outcome = boot(config, tap.note)

@@ -4,7 +4,7 @@
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 IMAGE_SIZE = 64 << 20
 # The guest writes below here and reads the host's pattern from here on
@@ -63,6 +63,27 @@ DISKS = [
     Disk('ahci', 'ich9-ahci', '0000:00:1f.2',
          ['ide-hd,bus=ide.0,drive=ahci,serial=ahci']),
 ]
+
+
+def left_by_firmware(disks):
+    """
+    With virtio-scsi in the lowest slot: Linux resets it first, and what that
+    drains it drains everywhere, while the other disks still have the rings that
+    the firmware used and left, which translation makes point nowhere. All of
+    them are served by the main loop, as the firmware's requests were.
+    """
+    slot = '03.0'
+    moved = []
+    for disk in disks:
+        args = [arg.replace('iothread=io0,', '') for arg in disk.args]
+        pci = disk.pci
+        if disk.name == 'vscsi':
+            args = [arg.replace('addr=07.0', f'addr={slot}') for arg in args]
+            pci = f'0000:00:{slot}'
+        what = disk.what.replace('iothread', 'main loop as well')
+        moved.append(replace(disk, args=args, pci=pci, what=what, objects=()))
+    return moved
+
 
 CARDS = [
     Card('vnet', 'virtio-net', '0000:00:06.0',

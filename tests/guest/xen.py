@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import assets
 import q35
-from boot import Config, boot, machine_console
+from boot import Config, boot, machine_log
 from devices import CARDS, DISKS
 from machine import GuestError, Machine
 from tap import Tap
@@ -139,7 +139,7 @@ def refusal(tap):
                      kernel_args([], config), directory) as machine:
             machine.start()
             machine.wait()
-        console = machine_console(directory)
+        console = machine_log(directory, 'console')
     except (GuestError, OSError) as caught:
         error = str(caught)
     finally:

@@ -733,7 +733,7 @@ static void test_unit_last(void)
 {
     VUBackend *vu = vu_new(VU_WITHOUT_PLATFORM);
     g_autofree char *command = g_strdup_printf(
-        "exec timeout 60 %s -machine q35,memory-backend=ram -nodefaults "
+        "exec timeout 600 %s -machine q35,memory-backend=ram -nodefaults "
         "-accel qtest -display none -S -m 256M "
         "-object memory-backend-memfd,id=ram,size=256M,share=on "
         "-chardev socket,id=vu,path=%s "
