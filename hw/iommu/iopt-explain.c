@@ -13,12 +13,13 @@ static IOPTFault explain_entry(const IOPTStep *step, uint64_t entry,
 {
     IOPTFault fault = iopt_decode(step->table, step->level, entry, step->attrs,
                                   step->inherited, e);
+    unsigned can;
 
-    if (fault != IOPT_OK && !iopt_is_unmarked(fault, e)) {
+    if (fault != IOPT_OK && !iopt_is_markable(fault, entry, e)) {
         return fault;
     }
-    return e->can && !(step->access & ~e->can) ? IOPT_OK :
-                                                 IOPT_FAULT_PERMISSION;
+    can = e->leaf ? iopt_updated_perm(entry, e) : e->can;
+    return can && !(step->access & ~can) ? IOPT_OK : IOPT_FAULT_PERMISSION;
 }
 
 void iopt_explain(const IOPTStep *step, IOPTSays *says)

@@ -111,10 +111,17 @@ static inline IOPTFault iopt_decode(const IOPTTable *table, unsigned level,
     return iopt_plain_decode(table, level, entry, inherited, out);
 }
 
-/* Does the entry lead to a table that is to be marked accessed first? */
+/* Does the entry lead to a table, and is to be marked accessed first? */
 static inline bool iopt_is_unmarked(IOPTFault fault, const IOPTEntry *e)
 {
     return fault == IOPT_FAULT_ACCESS_FLAG && e->accessed;
+}
+
+/* The same, and it may be marked. */
+static inline bool iopt_is_markable(IOPTFault fault, uint64_t entry,
+                                    const IOPTEntry *e)
+{
+    return iopt_is_unmarked(fault, e) && e->accessed != entry;
 }
 
 /* What @entry allows if all that can be updated is. */

@@ -137,7 +137,8 @@ static bool walk_table(RangeWalk *r, const RangeStage *s, uint64_t base,
         if (fault == IOPT_OK) {
             fault = iopt_decode(table, level, res.entry, r->attrs, inherited,
                                 &e);
-            if (iopt_is_unmarked(fault, &e) && !r->w.mem->as_is) {
+            if (iopt_is_markable(fault, res.entry, &e) &&
+                !r->w.mem->as_is) {
                 fault = IOPT_OK;
             }
         }

@@ -142,6 +142,9 @@ IOPTFault mark_table(IOPTWalk *w, bool nested, uint64_t addr, unsigned access,
     if (w->mem->as_is) {
         return IOPT_FAULT_ACCESS_FLAG;
     }
+    if (e->accessed == out->entry) {
+        return IOPT_FAULT_UPDATE;
+    }
     if (w->update) {
         return update_entry(w, nested, addr, &out->entry, e->accessed, out);
     }
@@ -165,7 +168,7 @@ IOPTFault update_leaf(IOPTWalk *w, bool nested, uint64_t addr, uint64_t iova,
         return access & IOPT_WRITE ? IOPT_FAULT_PERMISSION :
                                      IOPT_FAULT_ACCESS_FLAG;
     }
-    if (value == out->entry && (access & IOPT_WRITE)) {
+    if (value == out->entry && (access || e->dirty == out->entry)) {
         return IOPT_FAULT_UPDATE;
     }
     if (value == out->entry && w->update) {

@@ -21,17 +21,11 @@
 #define DENY_WRITE  (1u << 0)
 #define DENY_USER   (1u << 1)
 
-static uint64_t vtd_fs_accessed(const IOPTTable *table, uint64_t entry)
-{
-    return entry | VTD_FS_A | (table->flags & IOPT_VTD_EAFE ? VTD_FS_EA : 0);
-}
-
 /* 3.6.1: what a leaf allows, with all levels above */
 static IOPTFault vtd_fs_leaf(const IOPTTable *table, uint64_t entry,
-                             bool supervisor, unsigned deny, IOPTEntry *out)
+                             bool supervisor, bool used, unsigned deny,
+                             IOPTEntry *out)
 {
-    bool fixed = table->flags & IOPT_VTD_NO_UPDATE;
-
     if (!supervisor && (deny & DENY_USER)) {
         return IOPT_FAULT_PRIVILEGE;
     }
@@ -40,15 +34,10 @@ static IOPTFault vtd_fs_leaf(const IOPTTable *table, uint64_t entry,
         (supervisor && !(table->flags & IOPT_VTD_WPE))) {
         out->can |= IOPT_WRITE;
     }
-    if (out->accessed != entry) {
-        out->dirty = out->accessed | VTD_FS_D;
-        return fixed ? IOPT_FAULT_UPDATE : IOPT_OK;
-    }
-    out->now = out->can;
-    out->dirty = entry;
-    if (!(entry & VTD_FS_D)) {
-        out->now &= ~IOPT_WRITE;
-        out->dirty |= fixed ? 0 : VTD_FS_D;
+    out->dirty = table->flags & IOPT_VTD_NO_UPDATE ? entry :
+                 out->accessed | VTD_FS_D;
+    if (used) {
+        out->now = entry & VTD_FS_D ? out->can : out->can & ~IOPT_WRITE;
     }
     return IOPT_OK;
 }
@@ -58,6 +47,8 @@ static IOPTFault vtd_fs_decode(const IOPTTable *table, unsigned level,
                                unsigned inherited, IOPTEntry *out)
 {
     const IOPTFormat *format = table->format;
+    uint64_t mark = VTD_FS_A | (table->flags & IOPT_VTD_EAFE ? VTD_FS_EA : 0);
+    bool used = (entry & mark) == mark;
 
     if (!(entry & VTD_FS_P)) {
         return IOPT_FAULT_NOT_PRESENT;
@@ -68,20 +59,17 @@ static IOPTFault vtd_fs_decode(const IOPTTable *table, unsigned level,
     }
     inherited |= (entry & VTD_FS_RW ? 0 : DENY_WRITE) |
                  (entry & VTD_FS_US ? 0 : DENY_USER);
-    out->accessed = vtd_fs_accessed(table, entry);
+    out->accessed = table->flags & IOPT_VTD_NO_UPDATE ? entry : entry | mark;
     if (out->leaf) {
         out->addr = iopt_entry_output(table, entry,
                                       iopt_level_shift(format, level));
-        return vtd_fs_leaf(table, entry, attrs & IOPT_PRIV, inherited, out);
+        return vtd_fs_leaf(table, entry, attrs & IOPT_PRIV, used, inherited,
+                           out);
     }
     out->addr = iopt_entry_output(table, entry, format->page_shift);
     out->inherited = inherited;
     out->can = out->now = IOPT_READ | IOPT_WRITE;
-    if (out->accessed == entry) {
-        return IOPT_OK;
-    }
-    return table->flags & IOPT_VTD_NO_UPDATE ? IOPT_FAULT_UPDATE :
-                                               IOPT_FAULT_ACCESS_FLAG;
+    return used ? IOPT_OK : IOPT_FAULT_ACCESS_FLAG;
 }
 
 const IOPTFormat iopt_vtd_fs = {

@@ -20,26 +20,22 @@ static IOPTFault vtd_ss_ad_decode(const IOPTTable *table, unsigned level,
                                   uint64_t entry, unsigned attrs,
                                   unsigned inherited, IOPTEntry *out)
 {
-    bool fixed = table->flags & IOPT_VTD_NO_UPDATE;
     IOPTFault fault = iopt_plain_decode(table, level, entry, inherited, out);
 
     if (fault != IOPT_OK) {
         return fault;
     }
-    out->accessed = out->dirty = entry | VTD_SS_A;
-    if (out->leaf) {
-        out->dirty |= VTD_SS_D;
+    if (!(table->flags & IOPT_VTD_NO_UPDATE)) {
+        out->accessed = entry | VTD_SS_A;
+        out->dirty = entry | VTD_SS_A | VTD_SS_D;
+    }
+    if (!out->leaf) {
+        return entry & VTD_SS_A ? IOPT_OK : IOPT_FAULT_ACCESS_FLAG;
     }
     if (!(entry & VTD_SS_A)) {
-        if (fixed && out->can) {
-            return IOPT_FAULT_UPDATE;
-        }
         out->now = 0;
-        return out->leaf || !out->can ? IOPT_OK : IOPT_FAULT_ACCESS_FLAG;
-    }
-    if (out->leaf && !(entry & VTD_SS_D)) {
+    } else if (!(entry & VTD_SS_D)) {
         out->now &= ~IOPT_WRITE;
-        out->dirty = fixed ? entry : out->dirty;
     }
     return IOPT_OK;
 }

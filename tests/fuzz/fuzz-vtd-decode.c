@@ -3,10 +3,12 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The input is a list of records: what to decode, and two 64-bit words.
+ * The input is a list of records: what to decode, two 64-bit words, and more
+ * words where an entry has more.
  */
 #include "fuzz.h"
 #include "../../hw/i386/vtd/vtd-decode.h"
+#include "../../hw/i386/vtd/vtd-decode-sm.h"
 
 #define ADDR_MASK_48 0x0000fffffffff000ull
 
@@ -69,6 +71,17 @@ static void fuzz_descriptor(uint64_t lo, uint64_t hi, bool scalable)
     case VTD_INV_DESC_WAIT:
         FUZZ_RULE(desc.wait.addr % 4 == 0);
         break;
+    case VTD_INV_DESC_PIOTLB:
+        FUZZ_RULE(desc.piotlb.first <= desc.piotlb.last);
+        FUZZ_RULE(desc.piotlb.pasid < 1 << 20);
+        break;
+    case VTD_INV_DESC_DEV_PIOTLB:
+        FUZZ_RULE(desc.device_pasid.first <= desc.device_pasid.last);
+        FUZZ_RULE(desc.device_pasid.pasid < 1 << 20);
+        break;
+    case VTD_INV_DESC_PGRP_RESP:
+        FUZZ_RULE(desc.response.code < 16 && desc.response.prgi < 512);
+        break;
     default:
         break;
     }
@@ -90,6 +103,62 @@ static void fuzz_interrupt(uint64_t lo, uint64_t hi, bool eime)
     }
 }
 
+/* Scalable mode's way to a PASID table entry */
+static void fuzz_sm_tables(FuzzInput *in, uint64_t lo, uint64_t hi,
+                           uint8_t aw_bits)
+{
+    uint64_t words[4] = { lo, hi, fuzz_take(in, 1), fuzz_take(in, 1) };
+    uint64_t ecap = fuzz_take(in, 8), table = 0;
+    VTDSMRequest req = {
+        .pasid = fuzz_take(in, 3), .has_pasid = lo & 0x100,
+        .page = hi & 1, .translation = hi & 2,
+    };
+    VTDSMContext context;
+    bool fpd;
+
+    if (!vtd_decode_sm_root(lo, hi, words[2], aw_bits, &table)) {
+        FUZZ_RULE(table % 4096 == 0 && table >> aw_bits == 0);
+    }
+    if (!vtd_decode_pasid_dir(lo, aw_bits, &fpd, &table)) {
+        FUZZ_RULE(table % 4096 == 0 && table >> aw_bits == 0);
+    }
+    if (!vtd_decode_sm_context(words, aw_bits, ecap, &context)) {
+        FUZZ_RULE(context.rid_pasid < context.pasids);
+        FUZZ_RULE(context.pasids <= 1 << 20 && (lo & 1));
+        if (!vtd_check_sm_request(&context, &req)) {
+            FUZZ_RULE(req.pasid < context.pasids);
+        }
+    }
+}
+
+/* What is accepted can be walked: the description keeps within its bounds. */
+static void fuzz_pasid(FuzzInput *in, uint64_t lo, uint64_t hi,
+                       uint8_t aw_bits)
+{
+    uint64_t words[8] = { lo, hi, fuzz_take(in, 8) };
+    uint64_t cap = fuzz_take(in, 8), ecap = fuzz_take(in, 8);
+    const IOPTTable *tables[3];
+    IOPTSpace space = { .attrs = 0 };
+    VTDPASIDEntry entry;
+
+    words[3 + (lo >> 2) % 5] = fuzz_take(in, 1);
+    if (vtd_decode_pasid(words, aw_bits, cap, ecap, &entry)) {
+        return;
+    }
+    FUZZ_RULE((lo & 1) && entry.pgtt >= 1 && entry.pgtt <= 4);
+    vtd_pasid_space(&entry, aw_bits, cap, ecap, &space);
+    FUZZ_RULE(!space.table.format == (entry.pgtt == VTD_PGTT_PASS_THROUGH));
+    FUZZ_RULE(!space.second.format == (entry.pgtt != VTD_PGTT_NESTED));
+    tables[0] = &space.table;
+    tables[1] = &space.upper;
+    tables[2] = &space.second;
+    for (unsigned i = 0; i < 3; i++) {
+        FUZZ_RULE(tables[i]->levels <= IOPT_MAX_LEVELS);
+        FUZZ_RULE(tables[i]->input_bits <= 57 && tables[i]->output_bits <= 52);
+        FUZZ_RULE(tables[i]->root >> 52 == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     FuzzInput in = fuzz_input(data, size);
@@ -99,7 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint64_t lo = fuzz_take(&in, 8), hi = fuzz_take(&in, 8);
         uint8_t aw_bits = what & 0x80 ? 48 : 39;
 
-        switch (what % 4) {
+        switch (what % 8) {
         case 0:
             fuzz_root(lo, hi, aw_bits);
             break;
@@ -110,8 +179,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 2:
             fuzz_descriptor(lo, hi, what & 0x80);
             break;
-        default:
+        case 3:
             fuzz_interrupt(lo, hi, what & 0x80);
+            break;
+        case 4 ... 5:
+            fuzz_sm_tables(&in, lo, hi, aw_bits);
+            break;
+        default:
+            fuzz_pasid(&in, lo, hi, what & 0x40 ? 57 : aw_bits);
             break;
         }
     }

@@ -351,6 +351,12 @@ static void test_fs_denied(void)
     fs_map(&c, 0, 1, P | US);
     g_assert_cmphex(walk(&c, 0, WR), ==, 0x85);
     g_assert_cmphex(*fs(&c, 1, 0), ==, P | US);
+    /* Nor does one ask whether it could be marked. */
+    c.e.pwsnp = false;
+    g_assert_cmphex(walk(&c, 0, WR), ==, 0x85);
+    *fs(&c, 1, 0) = P;
+    g_assert_cmphex(walk(&c, 0, WR), ==, 0x81);
+    c.e.pwsnp = true;
     *fs(&c, 1, 0) = P | RW;
     g_assert_cmphex(walk(&c, 0, WR), ==, 0x81);
     g_assert_cmphex(*fs(&c, 1, 0), ==, P | RW);

@@ -52,10 +52,10 @@ typedef struct IOPTFormat {
      * @attrs: IOPT_EXEC, IOPT_PRIV, IOPT_TABLE: the access
      * @inherited: the format's own: IOPTEntry.inherited of the level above,
      *             0 at the top
-     * Returns: NOT_PRESENT, RESERVED, ADDR_SIZE, ACCESS_FLAG, PRIVILEGE,
-     * UPDATE; or OK and fills @out (zeroed), whose permissions are the caller's
-     * to check.  ACCESS_FLAG and @out filled, with @accessed: the entry leads
-     * to a table and must be made that first.
+     * Returns: NOT_PRESENT, RESERVED, ADDR_SIZE, ACCESS_FLAG, PRIVILEGE; or OK
+     * and fills @out (zeroed), whose permissions are the caller's to check.
+     * ACCESS_FLAG and @out filled, with @accessed: the entry leads to a table
+     * and must be made that first.
      */
     IOPTFault (*decode)(const IOPTTable *table, unsigned level, uint64_t entry,
                         unsigned attrs, unsigned inherited, IOPTEntry *out);
@@ -77,10 +77,10 @@ struct IOPTEntry {
     /*
      * IOPT_READ | IOPT_WRITE: what it allows, with all levels above.
      * @can: at all; @now: without making the entry @accessed first (or @dirty,
-     * for a write).  Not a leaf: what a leaf below could allow.  If @dirty is
-     * what the entry is already, what @can has more than @now is never had.
+     * for a write).  Not a leaf: what a leaf below could allow.
      */
     uint8_t can, now;
+    /* The entry itself: it may not be updated, so all there is, is @now. */
     uint64_t accessed, dirty;
 };
 
