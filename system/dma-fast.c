@@ -233,7 +233,8 @@ MemTxResult dma_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
     DMAInflight *fast = qatomic_read(&as->mastering);
 
     if (unlikely(!len) ||
-        (likely(fast) && !attrs.pid && fast_read(fast, &addr, &buf, &len))) {
+        (likely(fast) && dma_attrs_plain(attrs) &&
+         fast_read(fast, &addr, &buf, &len))) {
         return MEMTX_OK;
     }
     DMA_SHORT_ACCESS_GUARD(true);
@@ -252,7 +253,8 @@ MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
     if (unlikely(bounce)) {
         dma_bounce_written(bounce, addr, buf, len);
     }
-    if (likely(fast) && !attrs.pid && fast_write(fast, &addr, &buf, &len)) {
+    if (likely(fast) && dma_attrs_plain(attrs) &&
+        fast_write(fast, &addr, &buf, &len)) {
         return MEMTX_OK;
     }
     DMA_SHORT_ACCESS_GUARD(true);

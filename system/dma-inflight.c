@@ -131,7 +131,8 @@ bool dma_inflight_readable(AddressSpace *as, hwaddr addr, hwaddr len,
     bool ok;
 
     RCU_READ_LOCK_GUARD();
-    probe = inflight->ops->probe_begin(inflight->opaque, attrs.pid, false);
+    probe = inflight->ops->probe_begin(inflight->opaque,
+                                       dma_attrs_code(attrs), false);
     ok = inflight->ops->probe(probe, addr, dma_range_last(addr, len), false,
                               &entries, inflight_run_is_fine, NULL);
     inflight->ops->probe_end(probe);
@@ -168,14 +169,15 @@ void dma_inflight_device_gone(DMAInflight *inflight)
 static DMAMapInfo dma_inflight_info(DMAInflight *inflight,
                                     const DMAMapping *map)
 {
+    uint32_t attrs = dma_attrs_code(map->attrs);
+
     return (DMAMapInfo) {
-        .iova = inflight->ops->canonical(inflight->opaque, map->attrs.pid,
-                                         map->addr),
+        .iova = inflight->ops->canonical(inflight->opaque, attrs, map->addr),
         .len = map->len,
         .host = map->host,
         .owner = map->owner,
         .tag = map->tag,
-        .pasid = map->attrs.pid,
+        .pasid = attrs,
         .is_write = map->is_write,
         .revoke = map->revoke,
         .revoke_opaque = map->opaque,

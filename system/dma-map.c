@@ -98,7 +98,7 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
     }
     DMA_SHORT_ACCESS_GUARD(true);
     RCU_READ_LOCK_GUARD();
-    inflight->ops->tag_begin(inflight->opaque, attrs.pid, &mark);
+    inflight->ops->tag_begin(inflight->opaque, dma_attrs_code(attrs), &mark);
     map.host = address_space_map_untracked(as, addr, &map.len, is_write, attrs);
     map.tag = inflight->ops->tag_end(inflight->opaque, &mark);
     map.owner = map.host ? memory_region_from_host(map.host, &offset) : NULL;
@@ -117,8 +117,8 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
 void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
               MemTxAttrs attrs)
 {
-    void *host = attrs.pid || !qatomic_read(&as->mastering) ? NULL :
-                 dma_fast_map(as, addr, plen, is_write);
+    void *host = dma_attrs_plain(attrs) && qatomic_read(&as->mastering) ?
+                 dma_fast_map(as, addr, plen, is_write) : NULL;
 
     return host ?: address_space_map_standing(as, addr, plen, is_write, attrs,
                                               NULL, NULL);

@@ -169,19 +169,15 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     return ep;
 }
 
-/* An IOMMU index is a PASID in MemTxAttrs.pid's encoding. */
+/* An IOMMU index is what dma_attrs_code() says: 0 for most. */
 static int viommu_attrs_to_index(IOMMUMemoryRegion *iommu, MemTxAttrs attrs)
 {
-    VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);
-
-    return attrs.pid & ((1u << ep->viommu->pasid_bits) - 1);
+    return dma_attrs_code(attrs);
 }
 
 static int viommu_num_indexes(IOMMUMemoryRegion *iommu)
 {
-    VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);
-
-    return 1 << ep->viommu->pasid_bits;
+    return 1 << DMA_ATTRS_BITS;
 }
 
 static void viommu_memory_region_class_init(ObjectClass *klass, void *data)

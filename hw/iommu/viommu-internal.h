@@ -19,11 +19,22 @@
 #define VIOMMU_STAT_INC(v, field) \
     qatomic_set(&(v)->stats.field, qatomic_read(&(v)->stats.field) + 1)
 
-/* The PASID that MemTxAttrs.pid @pid stands for. */
-static inline uint32_t viommu_pasid_of(const VIOMMU *v, uint32_t pid)
+/* The PASID of a request with dma_attrs_code() @attrs. */
+static inline uint32_t viommu_pasid_of(uint32_t attrs)
 {
-    pid &= (1u << v->pasid_bits) - 1;
-    return pid ? pid : VIOMMU_NO_PASID;
+    return attrs & DMA_ATTRS_PASID ? attrs & DMA_ATTRS_PASID_MASK :
+                                     VIOMMU_NO_PASID;
+}
+
+/*
+ * How a request with @attrs is made, as IOPT_EXEC and IOPT_PRIV, as far as
+ * @config lets it say that.
+ */
+static inline unsigned viommu_walk_attrs(const VIOMMUConfig *config,
+                                         uint32_t attrs)
+{
+    return ((attrs & DMA_ATTRS_EXEC ? IOPT_EXEC : 0) |
+            (attrs & DMA_ATTRS_PRIV ? IOPT_PRIV : 0)) & ~config->attrs_fixed;
 }
 
 /*
@@ -55,9 +66,18 @@ void viommu_config_drop(VIOMMUEndpoint *ep);
 /* viommu-translate.c */
 
 /*
+ * IOTLB_TAG()'s variant of translations for accesses that are made so: its two
+ * top bits; the others are the model's.
+ */
+static inline uint64_t viommu_variant(unsigned need)
+{
+    return (need & (IOPT_EXEC | IOPT_PRIV)) << 4;
+}
+
+/*
  * viommu_walk: walk the tables of @config, whose mode is TRANSLATE, for @iova.
- * @need: IOPT_READ, IOPT_WRITE; @refused: what was found is no target that the
- * model allows.  Any thread, inside an RCU read section.
+ * @need: IOPT_READ, IOPT_WRITE, IOPT_EXEC, IOPT_PRIV; @refused: what was found
+ * is no target that the model allows.  Any thread, inside an RCU read section.
  */
 IOPTFault viommu_walk(VIOMMU *v, const VIOMMUConfig *config,
                       const IOPTMem *mem, hwaddr iova, unsigned need,
@@ -70,15 +90,15 @@ IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
 /* DMAInflightOps.translate, .tag_begin, .tag_end */
 bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
                           DMATranslation *t);
-void viommu_tag_begin(void *opaque, uint32_t pid, DMATagMark *mark);
+void viommu_tag_begin(void *opaque, uint32_t attrs, DMATagMark *mark);
 uint64_t viommu_tag_end(void *opaque, const DMATagMark *mark);
 
 /* viommu-probe.c: DMAInflightOps.probe and the like, .canonical */
-DMAProbe *viommu_probe_begin(void *opaque, uint32_t pid, bool as_is);
+DMAProbe *viommu_probe_begin(void *opaque, uint32_t attrs, bool as_is);
 void viommu_probe_end(DMAProbe *probe);
 bool viommu_probe(DMAProbe *probe, hwaddr first, hwaddr last, bool is_write,
                   uint64_t *entries, DMAProbeRun *run, void *opaque);
-hwaddr viommu_canonical(void *opaque, uint32_t pid, hwaddr iova);
+hwaddr viommu_canonical(void *opaque, uint32_t attrs, hwaddr iova);
 
 /* viommu-table.c: IOPTMem; @opaque is the VIOMMU.  Any thread. */
 bool viommu_read_entry(void *opaque, uint64_t addr, uint64_t *entry);

@@ -38,7 +38,7 @@ static bool probe_read_entry(void *opaque, uint64_t addr, uint64_t *entry)
     return viommu_read_entry(probe->v, addr, entry);
 }
 
-DMAProbe *viommu_probe_begin(void *opaque, uint32_t pid, bool as_is)
+DMAProbe *viommu_probe_begin(void *opaque, uint32_t attrs, bool as_is)
 {
     VIOMMUEndpoint *ep = opaque;
     DMAProbe *probe = g_new(DMAProbe, 1);
@@ -51,7 +51,8 @@ DMAProbe *viommu_probe_begin(void *opaque, uint32_t pid, bool as_is)
         .as_is = as_is,
         .opaque = probe,
     };
-    viommu_resolve_now(ep, viommu_pasid_of(ep->viommu, pid), &probe->config);
+    viommu_resolve_now(ep, viommu_pasid_of(attrs), &probe->config);
+    probe->config.space.attrs |= viommu_walk_attrs(&probe->config, attrs);
     return probe;
 }
 
@@ -108,12 +109,12 @@ bool viommu_probe(DMAProbe *probe, hwaddr first, hwaddr last, bool is_write,
     }
 }
 
-hwaddr viommu_canonical(void *opaque, uint32_t pid, hwaddr iova)
+hwaddr viommu_canonical(void *opaque, uint32_t attrs, hwaddr iova)
 {
     VIOMMUEndpoint *ep = opaque;
     VIOMMUConfig *config, fresh;
 
-    config = viommu_config_get(ep, viommu_pasid_of(ep->viommu, pid), &fresh);
+    config = viommu_config_get(ep, viommu_pasid_of(attrs), &fresh);
     return config->mode == VIOMMU_TRANSLATE ?
            iopt_space_iova(&config->space, iova) : iova;
 }

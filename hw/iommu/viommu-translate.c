@@ -53,7 +53,7 @@ IOPTFault viommu_walk(VIOMMU *v, const VIOMMUConfig *config,
         *refused = !viommu_output_ok(v, addr, mask);
     }
     *entry = (IOTLBEntry) {
-        .tag = config->tag,
+        .tag = config->tag | viommu_variant(need),
         .iova = iova & ~mask,
         .addr = addr & ~mask,
         .shift = res->shift,
@@ -81,8 +81,9 @@ static IOPTFault viommu_lookup_iotlb(VIOMMU *v, const VIOMMUConfig *config,
 {
     IOPTFault fault;
 
-    if (iotlb_lookup(v->iotlb, config->tag, iova, entry) &&
-        (entry->perm & need) == need) {
+    if (iotlb_lookup(v->iotlb, config->tag | viommu_variant(need), iova,
+                     entry) &&
+        !(need & (IOPT_READ | IOPT_WRITE) & ~entry->perm)) {
         VIOMMU_STAT_INC(v, iotlb_hits);
         return IOPT_OK;
     }
@@ -104,8 +105,8 @@ static IOPTFault viommu_lookup_iotlb(VIOMMU *v, const VIOMMUConfig *config,
 typedef struct VIOMMULookup {
     VIOMMUEndpoint *ep;
     hwaddr iova;
-    unsigned need;           /* IOPT_READ, IOPT_WRITE */
-    uint32_t pasid;
+    unsigned need;           /* IOPT_READ, IOPT_WRITE; EXEC, PRIV are added */
+    uint32_t attrs;          /* dma_attrs_code() */
     /* The endpoint keeps what is found, so it must be fit to be kept */
     bool keep;
 
@@ -194,10 +195,12 @@ static bool viommu_lookup(VIOMMULookup *l)
     /* Before the kept configuration is used, and before any table is. */
     bool global_seen = qatomic_load_acquire(&v->global_seen);
     uint64_t seq = iotlb_seq(v->iotlb);
+    uint32_t pasid = viommu_pasid_of(l->attrs);
 
     VIOMMU_STAT_INC(v, translations);
-    l->config = viommu_config_get(ep, l->pasid, l->fresh);
-    if (l->pasid == VIOMMU_NO_PASID &&
+    l->config = viommu_config_get(ep, pasid, l->fresh);
+    l->need |= viommu_walk_attrs(l->config, l->attrs);
+    if (pasid == VIOMMU_NO_PASID &&
         qatomic_read(&ep->last_tag) != l->config->tag) {
         qatomic_set(&ep->last_tag, l->config->tag);
     }
@@ -218,8 +221,9 @@ static void viommu_report_fault(VIOMMULookup *l)
     VIOMMUEndpoint *ep = l->ep;
     VIOMMU *v = ep->viommu;
 
-    l->fault.pasid = l->pasid;
+    l->fault.pasid = viommu_pasid_of(l->attrs);
     l->fault.iova = l->iova;
+    l->fault.attrs = l->need & (IOPT_EXEC | IOPT_PRIV);
     l->fault.is_write = l->need & IOPT_WRITE;
     trace_viommu_fault(viommu_endpoint_sid(ep), l->iova, l->fault.is_write,
                        l->fault.kind, l->fault.res.level);
@@ -227,14 +231,14 @@ static void viommu_report_fault(VIOMMULookup *l)
      * A look that asks for nothing (IOMMU_NONE) is no access, and a device that
      * was unplugged has no name to be reported under.
      */
-    if (l->need && qatomic_read(&ep->bus)) {
+    if ((l->need & (IOPT_READ | IOPT_WRITE)) && qatomic_read(&ep->bus)) {
         VIOMMU_STAT_INC(v, faults);
         v->ops->fault(v, ep, l->config, &l->fault);
     }
 }
 
 IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
-                               IOMMUAccessFlags flag, uint32_t pasid)
+                               IOMMUAccessFlags flag, uint32_t attrs)
 {
     VIOMMUConfig fresh;
     VIOMMULookup l = {
@@ -242,7 +246,7 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
         .iova = iova,
         .fresh = &fresh,
         .need = flag & IOMMU_RW,
-        .pasid = pasid,
+        .attrs = attrs,
     };
     bool found = viommu_lookup(&l);
     hwaddr mask = found && l.found.leaf_shift ?
@@ -297,7 +301,6 @@ bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
         .iova = iova,
         .fresh = &fresh,
         .need = is_write ? IOPT_WRITE : IOPT_READ,
-        .pasid = VIOMMU_NO_PASID,
         .keep = true,
     };
 
@@ -319,8 +322,7 @@ IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
 {
     VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);
 
-    return viommu_translate(ep, addr, flag,
-                            viommu_pasid_of(ep->viommu, iommu_idx));
+    return viommu_translate(ep, addr, flag, iommu_idx);
 }
 
 /*
@@ -329,14 +331,13 @@ IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
  * dropped it is not put back, and its memory is not used again before the
  * RCU section ends.  Translations with a PASID have none that is kept.
  */
-void viommu_tag_begin(void *opaque, uint32_t pid, DMATagMark *mark)
+void viommu_tag_begin(void *opaque, uint32_t attrs, DMATagMark *mark)
 {
     VIOMMUEndpoint *ep = opaque;
     VIOMMU *v = ep->viommu;
 
     *mark = (DMATagMark) {
-        .config = viommu_pasid_of(v, pid) == VIOMMU_NO_PASID ?
-                  qatomic_rcu_read(&ep->config) : NULL,
+        .config = attrs ? NULL : qatomic_rcu_read(&ep->config),
         /* Before any table is */
         .global_seen = qatomic_load_acquire(&v->global_seen),
     };

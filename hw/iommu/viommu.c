@@ -117,7 +117,6 @@ void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
         .update = viommu_update_entry,
         .opaque = v,
     };
-    v->pasid_bits = model->pasid_bits;
     v->iotlb = iotlb_new(props->iotlb_size);
     v->drain = dma_drain_new(&drain);
     qemu_mutex_init(&v->lock);

@@ -890,7 +890,7 @@ static void mmio_write(void *opaque, hwaddr offset, uint64_t value,
         s->peer = value;
         break;
     case XDB_PASID:
-        s->pasid = value & 0xff;
+        s->pasid = value & 0xfffff;
         break;
     }
 }

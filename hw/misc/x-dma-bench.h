@@ -41,7 +41,7 @@ enum {
     XDB_COUNT   = 0x30,  /* 64: operations of each thread */
     /* XDB_PEER_VALID | devfn of another one on the bus, for odd threads */
     XDB_PEER    = 0x38,  /* 32 */
-    /* MemTxAttrs.pid of the device's DMA, 8 bits; 0: it has no PASID */
+    /* PASID of the device's DMA, 20 bits (base: 8); 0: it has none */
     XDB_PASID   = 0x3c,  /* 32 */
     XDB_NS      = 0x40,  /* 64, RO: first start to last end, wall clock */
     XDB_CPU_NS  = 0x48,  /* 64, RO: CPU time, sum of the threads */

@@ -21,6 +21,7 @@
 #include "exec/memory.h"
 #include "qemu/main-loop.h"
 #include "qemu/queue.h"
+#include "system/dma-attrs.h"
 #include "system/dma-bounce.h"
 #include "system/dma-epoch.h"
 #include "system/dma-hold.h"
@@ -63,12 +64,12 @@ typedef struct DMAInflightOps {
     bool (*translate)(void *opaque, hwaddr iova, bool is_write,
                       DMATranslation *t);
     /*
-     * probe_begin: what applies to accesses with MemTxAttrs.pid @pid, by the
-     * tables as they are now.  @as_is: an access that would have an entry
+     * probe_begin: what applies to accesses with dma_attrs_code() @attrs, by
+     * the tables as they are now.  @as_is: an access that would have an entry
      * updated first (Access flag, dirty state) counts as one that faults.
      * Any thread, inside an RCU read section, which ends after probe_end().
      */
-    DMAProbe *(*probe_begin)(void *opaque, uint32_t pid, bool as_is);
+    DMAProbe *(*probe_begin)(void *opaque, uint32_t attrs, bool as_is);
     void (*probe_end)(DMAProbe *probe);
     /*
      * probe: where @first .. @last (inclusive) lead: no cache is asked, no
@@ -84,17 +85,17 @@ typedef struct DMAInflightOps {
      * canonical: the IOVA by which invalidations know @iova, if the endpoint's
      * tables ignore some of its bits.  Any thread, in an RCU read section.
      */
-    hwaddr (*canonical)(void *opaque, uint32_t pid, hwaddr iova);
+    hwaddr (*canonical)(void *opaque, uint32_t attrs, hwaddr iova);
     /*
-     * tag_begin, tag_end: around translations with MemTxAttrs.pid @pid by the
-     * memory core, which says nothing of their domain.  Any thread, in one RCU
-     * read section.
+     * tag_begin, tag_end: around translations with dma_attrs_code() @attrs by
+     * the memory core, which says nothing of their domain.  Any thread, in one
+     * RCU read section.
      *
      * @mark: the vIOMMU's own, from one to the other
      * tag_end returns the domain tag that all of them carried, or DMA_TAG_ANY
      * if that is not known for sure.
      */
-    void (*tag_begin)(void *opaque, uint32_t pid, DMATagMark *mark);
+    void (*tag_begin)(void *opaque, uint32_t attrs, DMATagMark *mark);
     uint64_t (*tag_end)(void *opaque, const DMATagMark *mark);
     /* stalled: this map has kept a drain waiting for @age ns.  BQL. */
     void (*stalled)(void *opaque, const DMAMapInfo *map, int64_t age);

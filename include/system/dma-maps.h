@@ -46,7 +46,7 @@ typedef struct DMAMapInfo {
     void *host;
     void *owner;             /* of the memory: its region; see dma_maps_owner */
     uint64_t tag;            /* domain tag through which it was translated */
-    uint32_t pasid;          /* with which it was; the caller's encoding */
+    uint32_t pasid;          /* with which it was; see dma-attrs.h */
     bool is_write;           /* the device writes memory */
     DMARevoke *revoke;       /* standing map; NULL: one request's */
     void *revoke_opaque;

@@ -131,6 +131,7 @@
 #define   SMMU_S1FMT_4K_L2      1
 #define   SMMU_S1FMT_64K_L2     2
 #define SMMU_STE0_S1CDMAX(n)    ((uint64_t)(n) << 59)
+#define SMMU_L1CD_V             1
 #define SMMU_STE1_S1DSS(v)      ((uint64_t)(v) << 0)
 #define   SMMU_S1DSS_TERMINATE  0
 #define   SMMU_S1DSS_BYPASS     1

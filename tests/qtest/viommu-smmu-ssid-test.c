@@ -54,12 +54,10 @@ static void reaches(SSIDRig *r, unsigned ssid, unsigned n)
     smmu_assert_no_event(r->b->smmu);
 }
 
-static SSIDRig *rig_new(unsigned s1cdmax)
+static SSIDRig *rig_new(const char *props)
 {
     SSIDRig *r = g_new0(SSIDRig, 1);
-    SBench *b = sb_new("ssidsize=8", "-device x-dma-bench,addr=05.0 ");
-    uint64_t cds = unit_alloc(&b->smmu->unit, 1);
-    uint64_t cd[8], ste[8];
+    SBench *b = sb_new(props, "-device x-dma-bench,addr=05.0 ");
     unsigned i;
 
     r->b = b;
@@ -75,15 +73,41 @@ static SSIDRig *rig_new(unsigned s1cdmax)
         r->pages[i] = unit_alloc(&b->smmu->unit, 1);
         smmu_table_init(b->smmu, t, 1, 12, 39, 0);
         smmu_map(b->smmu, t, IOVA, r->pages[i], 3, smmu_leaf(t, UNIT_RW));
-        smmu_make_cd(cd, t, NULL, SB_ASID + 1 + i);
-        smmu_put(b->smmu, cds + 64 * i, cd);
     }
-    memcpy(ste, b->ste, sizeof(ste));
-    ste[0] = SMMU_STE0_V | SMMU_STE0_CONFIG(SMMU_STE_S1) | cds |
-             SMMU_STE0_S1CDMAX(s1cdmax);
+    return r;
+}
+
+/* The CD at @gpa is that of table @n. */
+static void put_cd(SSIDRig *r, unsigned n, uint64_t gpa)
+{
+    uint64_t cd[8];
+
+    smmu_make_cd(cd, &r->tables[n], NULL, SB_ASID + 1 + n);
+    smmu_put(r->b->smmu, gpa, cd);
+}
+
+/* @cds: S1ContextPtr, S1Fmt and S1CDMax */
+static void rig_enable(SSIDRig *r, uint64_t cds)
+{
+    uint64_t ste[8];
+
+    memcpy(ste, r->b->ste, sizeof(ste));
+    ste[0] = SMMU_STE0_V | SMMU_STE0_CONFIG(SMMU_STE_S1) | cds;
     ste[1] |= SMMU_STE1_S1DSS(SMMU_S1DSS_SSID0);
-    smmu_set_ste(b->smmu, BENCH_SID, ste);
-    sb_enable(b);
+    smmu_set_ste(r->b->smmu, BENCH_SID, ste);
+    sb_enable(r->b);
+}
+
+static SSIDRig *rig_linear(unsigned s1cdmax)
+{
+    SSIDRig *r = rig_new("ssidsize=8");
+    uint64_t cds = unit_alloc(&r->b->smmu->unit, 1);
+    unsigned i;
+
+    for (i = 0; i < SSIDS; i++) {
+        put_cd(r, i, cds + 64 * i);
+    }
+    rig_enable(r, cds | SMMU_STE0_S1CDMAX(s1cdmax));
     return r;
 }
 
@@ -112,7 +136,7 @@ static void test_separate(void)
     if (skipped()) {
         return;
     }
-    r = rig_new(1);
+    r = rig_linear(1);
     /* More than once: what one left in a cache is not the other's. */
     for (i = 0; i < 3; i++) {
         reaches(r, 0, 0);
@@ -136,12 +160,64 @@ static void test_beyond(void)
     if (skipped()) {
         return;
     }
-    r = rig_new(1);
+    r = rig_linear(1);
     g_assert_false(run(r, XDB_READ, 2));
     smmu_assert_event(r->b->smmu, SMMU_EVT_C_BAD_SUBSTREAMID, BENCH_SID);
     rig_free(r);
 
-    r = rig_new(0);
+    r = rig_linear(0);
+    g_assert_false(run(r, XDB_READ, 1));
+    smmu_assert_event(r->b->smmu, SMMU_EVT_C_BAD_SUBSTREAMID, BENCH_SID);
+    rig_free(r);
+}
+
+/*
+ * All 20 bits count: none of them is lost on the way, and the first substream
+ * beyond ssidsize is not substream 0.
+ */
+static void test_wide(void)
+{
+    const unsigned last = (1 << 20) - 1;
+    SSIDRig *r;
+    uint64_t l1, l2;
+
+    if (skipped()) {
+        return;
+    }
+    r = rig_new("ssidsize=20");
+    l1 = unit_alloc_aligned(&r->b->smmu->unit, 8 << 10);
+    l2 = unit_alloc_aligned(&r->b->smmu->unit, 64 << 10);
+    qtest_writeq(r->b->smmu->qts, l1, l2 | SMMU_L1CD_V);
+    put_cd(r, 0, l2);
+    l2 = unit_alloc_aligned(&r->b->smmu->unit, 64 << 10);
+    qtest_writeq(r->b->smmu->qts, l1 + 8 * (last >> 10), l2 | SMMU_L1CD_V);
+    put_cd(r, 1, l2 + 64 * (last & 0x3ff));
+    rig_enable(r, l1 | SMMU_STE0_S1CDMAX(20) |
+               SMMU_STE0_S1FMT(SMMU_S1FMT_64K_L2));
+    reaches(r, 0, 0);
+    reaches(r, last, 1);
+    g_assert_false(run(r, XDB_READ, last >> 1));
+    smmu_assert_event(r->b->smmu, SMMU_EVT_C_BAD_SUBSTREAMID, BENCH_SID);
+    rig_free(r);
+
+    r = rig_linear(1);
+    g_assert_false(run(r, XDB_READ, 0x100));
+    smmu_assert_event(r->b->smmu, SMMU_EVT_C_BAD_SUBSTREAMID, BENCH_SID);
+    g_assert_false(run(r, XDB_MAP_FILL, 0x101));
+    smmu_assert_event(r->b->smmu, SMMU_EVT_C_BAD_SUBSTREAMID, BENCH_SID);
+    rig_free(r);
+}
+
+/* A unit without substreams terminates what comes with one. */
+static void test_none(void)
+{
+    SSIDRig *r;
+
+    if (skipped()) {
+        return;
+    }
+    r = rig_new("");
+    rig_enable(r, r->b->cd_gpa);
     g_assert_false(run(r, XDB_READ, 1));
     smmu_assert_event(r->b->smmu, SMMU_EVT_C_BAD_SUBSTREAMID, BENCH_SID);
     rig_free(r);
@@ -152,5 +228,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/smmu/ssid/separate", test_separate);
     qtest_add_func("/viommu/smmu/ssid/beyond", test_beyond);
+    qtest_add_func("/viommu/smmu/ssid/wide", test_wide);
+    qtest_add_func("/viommu/smmu/ssid/none", test_none);
     return g_test_run();
 }

@@ -239,7 +239,7 @@ static bool ref_ste_ok(const uint64_t *ste, const SMMUv3Features *f)
 static void check_ste(const uint64_t *words, const SMMUv3Features *f)
 {
     bool want = ref_ste_ok(words, f);
-    unsigned config = get(words, 3, 1), attrs = 0;
+    unsigned config = get(words, 3, 1), attrs = 0, fixed = 0;
     SMMUv3STE ste;
 
     g_assert_cmpint(smmuv3_decode_ste(words, f, &ste), ==, want);
@@ -254,8 +254,10 @@ static void check_ste(const uint64_t *words, const SMMUv3Features *f)
     if (f->perms_ovr) {
         attrs = (get(words, 113, 112) == 3 ? 8 : 0) |
                 (get(words, 115, 114) == 3 ? 4 : 0);
+        fixed = (get(words, 113, 113) ? 8 : 0) | (get(words, 115, 115) ? 4 : 0);
     }
     g_assert_cmphex(ste.attrs, ==, attrs);
+    g_assert_cmphex(ste.attrs_fixed, ==, fixed);
     if (config & 1) {
         unsigned fmt = get(words, 5, 4);
 

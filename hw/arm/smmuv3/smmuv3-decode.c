@@ -206,6 +206,14 @@ static bool decode_ste_s2(const uint64_t *d, const SMMUv3Features *f,
     return iopt_armv8_stage2(&ste->s2, &params) == IOPT_ARMV8_OK;
 }
 
+static void override_attr(unsigned cfg, uint8_t attr, SMMUv3STE *ste)
+{
+    if (cfg == SMMU_STE_CFG_SET || cfg == SMMU_STE_CFG_PRIV) {
+        ste->attrs_fixed |= attr;
+        ste->attrs |= cfg == SMMU_STE_CFG_PRIV ? attr : 0;
+    }
+}
+
 bool smmuv3_decode_ste(const uint64_t *words, const SMMUv3Features *features,
                        SMMUv3STE *ste)
 {
@@ -223,14 +231,10 @@ bool smmuv3_decode_ste(const uint64_t *words, const SMMUv3Features *features,
     if (features->s2p) {
         ste->vmid = smmu_bits(d[2], SMMU_STE_D2_S2VMID);
     }
-    /* Without IDR1.ATTR_PERMS_OVR: as they come in, unprivileged data. */
+    /* Without IDR1.ATTR_PERMS_OVR: as they come in. */
     if (features->perms_ovr) {
-        if (smmu_bits(d[1], SMMU_STE_D1_PRIVCFG) == SMMU_STE_CFG_PRIV) {
-            ste->attrs |= IOPT_PRIV;
-        }
-        if (smmu_bits(d[1], SMMU_STE_D1_INSTCFG) == SMMU_STE_CFG_PRIV) {
-            ste->attrs |= IOPT_EXEC;
-        }
+        override_attr(smmu_bits(d[1], SMMU_STE_D1_PRIVCFG), IOPT_PRIV, ste);
+        override_attr(smmu_bits(d[1], SMMU_STE_D1_INSTCFG), IOPT_EXEC, ste);
     }
     /* STRW is RES0 without IDR0.Hyp: the StreamWorld is always NS-EL1. */
     if ((ste->config & SMMU_STE_CONFIG_S1) &&

@@ -60,6 +60,7 @@ typedef struct SMMUv3STE {
     uint16_t vmid;           /* 0 without stage 2 */
     bool s2r;                /* record faults of stage 2 */
     uint8_t attrs;           /* IOPT_PRIV, IOPT_EXEC: how accesses are made */
+    uint8_t attrs_fixed;     /* of these, what does not depend on the access */
     IOPTTable s2;            /* stage 2, if @config has it */
 } SMMUv3STE;
 

@@ -3,8 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * IHI 0070 7.3 and 5.5.  A device's accesses are unprivileged data unless its
- * STE says otherwise; a write is always data (13.1.2).
+ * IHI 0070 7.3 and 5.5.  A device's accesses are unprivileged data unless they
+ * come with a SubstreamID and say otherwise, or its STE does; a write is always
+ * data (13.1.2).
  */
 #include "qemu/osdep.h"
 #include "smmuv3-internal.h"
@@ -82,8 +83,9 @@ void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
     }
     event.ssid = event.ssv ? fault->pasid : 0;
 
-    event.pnu = config->space.attrs & IOPT_PRIV;
-    event.ind = (config->space.attrs & IOPT_EXEC) && event.rnw;
+    event.pnu = (config->space.attrs | fault->attrs) & IOPT_PRIV;
+    event.ind = ((config->space.attrs | fault->attrs) & IOPT_EXEC) &&
+                event.rnw;
 
     if (config->mode == VIOMMU_BLOCKED) {
         event.type = smmu_bits(config->reason, SMMU_REASON_TYPE);

@@ -188,7 +188,7 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 /* The largest queues, tables and identifiers of this implementation */
 #define SMMU_SIDSIZE                16
 #define SMMU_QUEUE_LOG2SIZE_MAX     19
-#define SMMU_SSIDSIZE_MAX           8       /* MemTxAttrs.pid has as many */
+#define SMMU_SSIDSIZE_MAX           20      /* and a PASID has no more */
 
 /* 7.1: CMDQ_CONS.ERR */
 #define SMMU_CERROR_NONE            0

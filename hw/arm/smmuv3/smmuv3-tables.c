@@ -253,6 +253,7 @@ static void smmuv3_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
         return;
     }
     config->space.attrs = r.ste.attrs;
+    config->attrs_fixed = r.ste.attrs_fixed;
     if (!r.ste.config) {
         resolve_blocked(&r, SMMU_EVT_NONE, 0);
         return;

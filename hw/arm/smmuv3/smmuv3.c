@@ -149,7 +149,6 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
         .type = TYPE_ARM_SMMUV3,
         .ops = &smmuv3_viommu_ops,
         .pci_ops = &smmuv3_pci_ops,
-        .pasid_bits = s->ssidsize,
     };
 
     /* The switch "virtio" is the machine's: it is made before this device. */
@@ -191,7 +190,7 @@ static const VIOMMUPropertyHelp smmuv3_property_help[] = {
     { "stage", "stages of translation (IDR0.S1P, S2P): 1, 2, or nested, which "
                "is both; 1 if it is not given" },
     { "oas", "bits of an output address (IDR5.OAS), 44 or 48" },
-    { "ssidsize", "bits of a SubstreamID, or PASID (IDR1.SSIDSIZE), up to 8; "
+    { "ssidsize", "bits of a SubstreamID, or PASID (IDR1.SSIDSIZE), up to 20; "
                   "0: no substreams" },
     { "httu", "hardware update of tables (IDR0.HTTU, and the machine's IORT): "
               "off, access (the Access flag) or dirty (dirty state, too); off "

@@ -34,7 +34,7 @@ void vtd_latch_root(IntelIOMMUState *s)
 
 /* Returns: a fault reason, or VTD_FR_NONE with @context filled */
 static VTDFaultReason vtd_read_context(IntelIOMMUState *s, uint16_t sid,
-                                   VTDContext *context)
+                                       uint32_t pasid, VTDContext *context)
 {
     uint64_t root, table, entry[2];
     VTDFaultReason reason;
@@ -46,6 +46,9 @@ static VTDFaultReason vtd_read_context(IntelIOMMUState *s, uint16_t sid,
     }
     if (ttm != VTD_RTADDR_TTM_LEGACY) {
         return VTD_FR_RTADDR_INV_TTM;
+    }
+    if (pasid != VIOMMU_NO_PASID) {
+        return VTD_FR_RTADDR_PASID;
     }
     if (!viommu_fetch(&s->viommu.mem, root + (sid >> 8) * VTD_ROOT_ENTRY_SIZE,
                       entry, 2)) {
@@ -71,7 +74,7 @@ static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     VTDContext context = { 0 };
     VTDFaultReason reason;
 
-    reason = vtd_read_context(s, viommu_endpoint_sid(ep), &context);
+    reason = vtd_read_context(s, viommu_endpoint_sid(ep), pasid, &context);
     /* FPD counts in an entry that is not present, too (9.3). */
     config->quiet = context.fpd;
     if (reason == VTD_FR_NONE) {

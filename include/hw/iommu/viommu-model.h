@@ -50,7 +50,6 @@ typedef struct VIOMMUModel {
      * VIOMMU.
      */
     const PCIIOMMUOps *pci_ops;
-    uint8_t pasid_bits;          /* see VIOMMU */
 } VIOMMUModel;
 
 /* PCIIOMMUOps.get_address_space; @opaque is the VIOMMU. */

@@ -21,6 +21,7 @@
 #include "qemu/notify.h"
 #include "qemu/rcu.h"
 #include "qemu/thread.h"
+#include "system/dma-attrs.h"
 #include "system/dma-inflight.h"
 
 typedef struct VIOMMU VIOMMU;
@@ -48,6 +49,11 @@ typedef struct VIOMMUConfig {
     bool quiet;              /* faults are not recorded (VT-d FPD) */
     bool cacheable;          /* may be kept until a config invalidation */
     int reason;              /* mode BLOCKED: the model's own code */
+    /*
+     * IOPT_EXEC, IOPT_PRIV: whether an access is made so is not for the request
+     * to say, but for @space.attrs alone.
+     */
+    uint8_t attrs_fixed;
     uint64_t model;          /* the model's own, for .fault and .output_ok */
 } VIOMMUConfig;
 
@@ -56,6 +62,7 @@ typedef struct VIOMMUFault {
     uint32_t pasid;
     hwaddr iova;
     bool is_write;
+    uint8_t attrs;           /* IOPT_EXEC, IOPT_PRIV: it was made so */
     bool blocked;            /* true: @config->mode is BLOCKED */
     IOPTFault kind;          /* otherwise: what the walk met */
     IOPTResult res;          /* and where: level, stage, IPA */
@@ -66,6 +73,8 @@ typedef struct VIOMMUOps {
     /*
      * resolve: read the configuration tables (root, context, ... entries) of
      * @ep as they are in memory now and fill @config (zeroed by the core).
+     * @pasid: any of 20 bits, or VIOMMU_NO_PASID.  One that is out of range, or
+     * where there shall be none, is BLOCKED as the specification says.
      * Records no fault.  Any thread, inside an RCU read section, without any
      * lock of the core; two threads may run it at once.  Must not take the
      * BQL.
@@ -183,11 +192,6 @@ struct VIOMMU {
     Notifier told_notifier;  /* who is listed may have changed */
     bool enabled;            /* translation is on; atomic */
     bool global_seen;        /* a page was global: see IOPTResult; atomic */
-    /*
-     * PASIDs that emulated devices may use: MemTxAttrs.pid, at most 8 bits,
-     * is an access's PASID unless it is 0.  0: accesses have none.
-     */
-    uint8_t pasid_bits;
     VIOMMUStats stats;
     VIOMMURegistration registration;
 };
@@ -263,10 +267,11 @@ void viommu_post_load(VIOMMU *v, bool enabled);
 void viommu_get_stats(VIOMMU *v, VIOMMUStats *stats);
 
 /**
- * viommu_translate: one translation, as the memory core asks for it.
+ * viommu_translate: one translation, as the memory core asks for it, of a
+ * request with dma_attrs_code() @attrs.
  * Any thread, inside an RCU read section.
  */
 IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
-                               IOMMUAccessFlags flag, uint32_t pasid);
+                               IOMMUAccessFlags flag, uint32_t attrs);
 
 #endif
