@@ -4,7 +4,7 @@ CHECKS := unit model qtest guest vhost docs libvirt base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all run check $(CHECKS:%=check-%) check-mutants bench fuzz
+.PHONY: all run check $(CHECKS:%=check-%) check-mutants bench fuzz soak
 .PHONY: install upstream clean distclean help
 
 # Ninja decides by itself how much it does at once.
@@ -30,6 +30,7 @@ help:
 	@echo 'make bench          measure DMA, invalidation (BENCH=--full: longer)'
 	@echo 'make check-mutants  break the core; the unit tests have to notice'
 	@echo 'make fuzz           fuzz the pure parts (TARGET=, TIME= seconds each)'
+	@echo 'make soak           devices on pages that change hands (TIME= seconds)'
 	@echo 'make install        install to the prefix (DESTDIR=)'
 	@echo 'make upstream       the untouched base, in build/upstream'
 	@echo 'make clean          remove what was compiled (not the peer)'
@@ -65,6 +66,9 @@ check-mutants:
 fuzz:
 	@scripts/install-deps --fuzz || true
 	@tests/fuzz/run $(TARGET) $(if $(TIME),--time=$(TIME))
+
+soak: all
+	@tests/soak/run $(if $(TIME),--time=$(TIME))
 
 install:
 	@DESTDIR='$(DESTDIR)' scripts/build install
