@@ -76,6 +76,20 @@ static void *dma_map_memory(AddressSpace *as, const DMAMapping *map,
     return map->host;
 }
 
+/*
+ * Where there is no RAM the memory core hands out a buffer of its own, which it
+ * writes back without any attributes: to the same IOVA of another PASID, or to
+ * that which the address is when it is translated.
+ */
+static void *dma_map_elsewhere(AddressSpace *as, const DMAMapping *map)
+{
+    if (!map->host || dma_attrs_plain(map->attrs)) {
+        return map->host;
+    }
+    address_space_unmap(as, map->host, map->len, map->is_write, 0);
+    return NULL;
+}
+
 void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
                                  bool is_write, MemTxAttrs attrs,
                                  DMARevoke *revoke, void *opaque)
@@ -105,7 +119,7 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
     if (!map.owner) {
         /* Nothing, or the memory core's bounce buffer. */
         *plen = map.len;
-        return map.host;
+        return dma_map_elsewhere(as, &map);
     }
     host = dma_map_memory(as, &map, plen);
     if (host != map.host) {

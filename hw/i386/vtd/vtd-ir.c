@@ -271,6 +271,10 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
     VTDInterruptWindow *window = opaque;
     VTDRequester who = { .sid = attrs.requester_id };
 
+    if (!dma_attrs_plain(attrs)) {
+        /* With a PASID, or translated: no interrupt request (3.14). */
+        return MEMTX_ERROR;
+    }
     /*
      * Only an MSI says who sends it.  Any other write here is a request all
      * the same, of the endpoint whose window this is: a device must not get
