@@ -102,6 +102,11 @@ DMAInflight *dma_inflight_new(DMADrain *drain, const DMAInflightOps *ops,
     return inflight;
 }
 
+void *dma_inflight_opaque(DMAInflight *inflight, const DMAInflightOps *ops)
+{
+    return inflight && inflight->ops == ops ? inflight->opaque : NULL;
+}
+
 void address_space_set_inflight(AddressSpace *as, DMAInflight *inflight)
 {
     as->inflight = inflight;

@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "hw/pci/pci_bus.h"
+#include "hw/pci/pci_device.h"
 #include "qemu/rcu.h"
 #include "trace.h"
 #include "viommu-internal.h"
@@ -18,6 +19,13 @@ uint16_t viommu_endpoint_sid(VIOMMUEndpoint *ep)
     PCIBus *bus = qatomic_read(&ep->bus);
 
     return PCI_BUILD_BDF(bus ? pci_bus_num(bus) : 0, ep->devfn);
+}
+
+bool viommu_endpoint_attributed(VIOMMUEndpoint *ep)
+{
+    PCIDevice *dev = ep->bus ? ep->bus->devices[ep->devfn] : NULL;
+
+    return dev && dev->exp.pasid_cap;
 }
 
 bool viommu_refresh(VIOMMUEndpoint *ep)
@@ -31,8 +39,9 @@ bool viommu_refresh(VIOMMUEndpoint *ep)
         viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
     }
     bypass = config.mode == VIOMMU_BYPASS &&
-             (!v->enabled || ep->unlisted || !v->ops->bypass_view ||
-              v->ops->bypass_view(v, ep));
+             (!v->enabled || ep->unlisted ||
+              (!viommu_endpoint_attributed(ep) && (!v->ops->bypass_view ||
+                                   v->ops->bypass_view(v, ep))));
     if (bypass) {
         qatomic_set(&ep->last_tag, config.tag);
     }
@@ -54,7 +63,7 @@ bool viommu_refresh(VIOMMUEndpoint *ep)
 
 void viommu_forget_identity(VIOMMUEndpoint *ep)
 {
-    viommu_notify_device_tlb(ep, 0, HWADDR_MAX);
+    viommu_notify_device_tlb(ep, VIOMMU_NO_PASID, true, 0, HWADDR_MAX);
 }
 
 void viommu_refresh_bh(void *opaque)
@@ -80,7 +89,7 @@ void viommu_refresh_bh(void *opaque)
     }
 }
 
-static const DMAInflightOps viommu_inflight_ops = {
+const DMAInflightOps viommu_inflight_ops = {
     .canonical = viommu_canonical,
     .translate = viommu_dma_translate,
     .probe_begin = viommu_probe_begin,
@@ -137,6 +146,7 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     ep->window_first = 1;
     ep->window_last = 0;
     ep->inflight = dma_inflight_new(v->drain, &viommu_inflight_ops, ep);
+    QLIST_INIT(&ep->listeners);
     viommu_notify_init(ep);
 
     memory_region_init(&ep->root, v->owner, name, UINT64_MAX);

@@ -27,6 +27,16 @@ static inline uint32_t viommu_pasid_of(uint32_t attrs)
 }
 
 /*
+ * The PASID that says what applies to it: a translated request may have one,
+ * but it is the endpoint alone whose addresses are believed.
+ */
+static inline uint32_t viommu_config_pasid(uint32_t attrs)
+{
+    return attrs & DMA_ATTRS_TRANSLATED ? VIOMMU_NO_PASID :
+                                          viommu_pasid_of(attrs);
+}
+
+/*
  * How a request with @attrs is made, as IOPT_EXEC and IOPT_PRIV, as far as
  * @config lets it say that.
  */
@@ -83,6 +93,39 @@ IOPTFault viommu_walk(VIOMMU *v, const VIOMMUConfig *config,
                       const IOPTMem *mem, hwaddr iova, unsigned need,
                       IOTLBEntry *entry, IOPTResult *res, bool *refused);
 
+/* One translation: who asks for what, and the answer. */
+typedef struct VIOMMULookup {
+    VIOMMUEndpoint *ep;
+    hwaddr iova;
+    unsigned need;           /* IOPT_READ, IOPT_WRITE; EXEC, PRIV are added */
+    uint32_t attrs;          /* dma_attrs_code() */
+    VIOMMUAccess access;
+    /* The endpoint keeps what is found, so it must be fit to be kept */
+    bool keep;
+
+    VIOMMUConfig *fresh;     /* room for one */
+
+    VIOMMUConfig *config;    /* what applies */
+    DMATranslation found;    /* @tag is that of the configuration in any case */
+    VIOMMUFault fault;       /* if nothing was found */
+    bool unsure;             /* of @found.tag: treat it as DMA_TAG_ANY */
+} VIOMMULookup;
+
+/*
+ * viommu_lookup: the one way from an IOVA to memory.  Reports no fault: what
+ * would be one is in @l->fault (complete after viommu_lookup_fault()), and
+ * @l->found is where it leads otherwise.  Any thread, inside an RCU read
+ * section.
+ */
+bool viommu_lookup(VIOMMULookup *l);
+void viommu_lookup_fault(VIOMMULookup *l);
+
+/* Is @iova in the model's window: an interrupt message, say, and no memory? */
+static inline bool viommu_in_window(const VIOMMUEndpoint *ep, hwaddr iova)
+{
+    return iova >= ep->window_first && iova <= ep->window_last;
+}
+
 /* IOMMUMemoryRegionClass.translate */
 IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
                                   IOMMUAccessFlags flag, int iommu_idx);
@@ -117,6 +160,13 @@ bool viommu_update_entry(void *opaque, uint64_t addr, uint64_t *expected,
 bool viommu_refresh(VIOMMUEndpoint *ep);
 
 /*
+ * viommu_endpoint_attributed: can the device say more of a request than its
+ * address (a PASID)?  Then each has to be looked at, and it never sees the
+ * bypass view while translation is on.  BQL.
+ */
+bool viommu_endpoint_attributed(VIOMMUEndpoint *ep);
+
+/*
  * viommu_forget_identity: in the bypass view a device-TLB (of a vhost backend)
  * got what an identity map would say.  Hardware translates nothing for it
  * then, so the guest need not invalidate it.  Not in a memory transaction: the
@@ -129,6 +179,8 @@ void viommu_forget_identity(VIOMMUEndpoint *ep);
  * some other thread did DMA.  @opaque: the VIOMMU.
  */
 void viommu_refresh_bh(void *opaque);
+
+extern const DMAInflightOps viommu_inflight_ops;
 
 /* The table by_key: (bus, devfn) -> VIOMMUEndpoint */
 GHashTable *viommu_endpoint_table_new(void);
@@ -143,6 +195,20 @@ void viommu_config_changed(VIOMMUEndpoint *ep);
  * the guest has invalidated nothing.  BQL.
  */
 void viommu_endpoint_changed(VIOMMUEndpoint *ep);
+
+/* viommu-ats.c */
+
+/* What is sent from VIOMMU.page_bh, and forgotten by viommu_pages_forget(). */
+typedef struct VIOMMUPageAnswer {
+    VIOMMUEndpoint *ep;
+    uint32_t pasid;
+    uint16_t prgi;
+    VIOMMUPageCode code;
+} VIOMMUPageAnswer;
+
+/* BQL */
+void viommu_pages_init(VIOMMU *v);
+void viommu_pages_forget(VIOMMU *v);
 
 /* viommu-plug.c */
 
@@ -173,7 +239,12 @@ VIOMMUInfo *viommu_info(VIOMMURegistration *reg);
 void viommu_notify_init(VIOMMUEndpoint *ep);
 void viommu_notify_unmap(VIOMMUEndpoint *ep, hwaddr first, hwaddr last);
 void viommu_notify_forget(VIOMMUEndpoint *ep);
-void viommu_notify_device_tlb(VIOMMUEndpoint *ep, hwaddr first, hwaddr last);
+/*
+ * viommu_notify_device_tlb: what was translated with @pasid, or all of it
+ * (@all), is not to be kept any more.
+ */
+void viommu_notify_device_tlb(VIOMMUEndpoint *ep, uint32_t pasid, bool all,
+                              hwaddr first, hwaddr last);
 
 /* The methods of TYPE_VIOMMU_MEMORY_REGION that are about notifiers. */
 int viommu_notify_flag_changed(IOMMUMemoryRegion *iommu,

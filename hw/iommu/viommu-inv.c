@@ -164,16 +164,24 @@ void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv)
     }
 }
 
-void viommu_invalidate_device_tlb(VIOMMU *v, uint16_t sid,
-                                  hwaddr first, hwaddr last)
+void viommu_invalidate_device_tlb_pasid(VIOMMU *v, uint16_t sid,
+                                        uint32_t pasid, bool global,
+                                        hwaddr first, hwaddr last)
 {
     VIOMMUEndpoint *ep;
 
     QLIST_FOREACH(ep, &v->endpoints, next) {
-        if (viommu_endpoint_sid(ep) == sid) {
-            viommu_notify_device_tlb(ep, first, last);
+        if (ep->bus && viommu_endpoint_sid(ep) == sid) {
+            viommu_notify_device_tlb(ep, pasid, global, first, last);
         }
     }
+}
+
+void viommu_invalidate_device_tlb(VIOMMU *v, uint16_t sid,
+                                  hwaddr first, hwaddr last)
+{
+    viommu_invalidate_device_tlb_pasid(v, sid, VIOMMU_NO_PASID, false, first,
+                                       last);
 }
 
 bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),

@@ -237,14 +237,25 @@ void viommu_notify_forget(VIOMMUEndpoint *ep)
     if (ep->notifier_flags & IOMMU_NOTIFIER_IOTLB_EVENTS) {
         notify_all(ep, IOMMU_NOTIFIER_UNMAP, 0, HWADDR_MAX, 0, IOMMU_NONE);
     }
-    notify_all(ep, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, 0, HWADDR_MAX, 0,
-               IOMMU_NONE);
+    viommu_notify_device_tlb(ep, VIOMMU_NO_PASID, true, 0, HWADDR_MAX);
     iova_tree_remove(ep->shadow, all);
 }
 
-void viommu_notify_device_tlb(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
+void viommu_notify_device_tlb(VIOMMUEndpoint *ep, uint32_t pasid, bool all,
+                              hwaddr first, hwaddr last)
 {
-    notify_all(ep, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, first, last, 0, IOMMU_NONE);
+    VIOMMUATSListener *l, *next;
+    IOMMUNotifier *n;
+
+    IOMMU_NOTIFIER_FOREACH(n, &ep->iommu) {
+        if (all || viommu_pasid_of(n->iommu_idx) == pasid) {
+            notify_one(ep, n, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, first, last, 0,
+                       IOMMU_NONE);
+        }
+    }
+    QLIST_FOREACH_SAFE(l, &ep->listeners, next, next) {
+        l->invalidate(l, pasid, all, first, last);
+    }
 }
 
 int viommu_notify_flag_changed(IOMMUMemoryRegion *iommu,

@@ -68,10 +68,24 @@ void viommu_told_changed(Notifier *notifier, void *unused)
     viommu_listed_refresh(container_of(notifier, VIOMMU, told_notifier));
 }
 
+/* Its capabilities came after its endpoint. */
+static void viommu_attributed_refresh(VIOMMU *v, PCIDevice *dev)
+{
+    VIOMMUEndpoint key = { .bus = pci_get_bus(dev), .devfn = dev->devfn };
+    VIOMMUEndpoint *ep = g_hash_table_lookup(v->by_key, &key);
+
+    if (ep && viommu_endpoint_attributed(ep)) {
+        viommu_endpoint_changed(ep);
+    }
+}
+
 void viommu_device_realized(DeviceListener *listener, DeviceState *dev)
 {
+    VIOMMU *v = container_of(listener, VIOMMU, device_listener);
+
     if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
-        viommu_listed_refresh(container_of(listener, VIOMMU, device_listener));
+        viommu_listed_refresh(v);
+        viommu_attributed_refresh(v, PCI_DEVICE(dev));
     }
 }
 

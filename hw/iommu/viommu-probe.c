@@ -51,8 +51,13 @@ DMAProbe *viommu_probe_begin(void *opaque, uint32_t attrs, bool as_is)
         .as_is = as_is,
         .opaque = probe,
     };
-    viommu_resolve_now(ep, viommu_pasid_of(attrs), &probe->config);
-    probe->config.space.attrs |= viommu_walk_attrs(&probe->config, attrs);
+    viommu_resolve_now(ep, viommu_config_pasid(attrs), &probe->config);
+    if (attrs & DMA_ATTRS_TRANSLATED) {
+        probe->config.mode = probe->config.ats ? VIOMMU_BYPASS : VIOMMU_BLOCKED;
+        probe->config.bypass_bits = 64;
+    } else {
+        probe->config.space.attrs |= viommu_walk_attrs(&probe->config, attrs);
+    }
     return probe;
 }
 
@@ -114,6 +119,9 @@ hwaddr viommu_canonical(void *opaque, uint32_t attrs, hwaddr iova)
     VIOMMUEndpoint *ep = opaque;
     VIOMMUConfig *config, fresh;
 
+    if (attrs & DMA_ATTRS_TRANSLATED) {
+        return iova;
+    }
     config = viommu_config_get(ep, viommu_pasid_of(attrs), &fresh);
     return config->mode == VIOMMU_TRANSLATE ?
            iopt_space_iova(&config->space, iova) : iova;

@@ -101,23 +101,6 @@ static IOPTFault viommu_lookup_iotlb(VIOMMU *v, const VIOMMUConfig *config,
     return fault;
 }
 
-/* One translation: who asks for what, and the answer. */
-typedef struct VIOMMULookup {
-    VIOMMUEndpoint *ep;
-    hwaddr iova;
-    unsigned need;           /* IOPT_READ, IOPT_WRITE; EXEC, PRIV are added */
-    uint32_t attrs;          /* dma_attrs_code() */
-    /* The endpoint keeps what is found, so it must be fit to be kept */
-    bool keep;
-
-    VIOMMUConfig *fresh;     /* room for one */
-
-    VIOMMUConfig *config;    /* what applies */
-    DMATranslation found;    /* @tag is that of the configuration in any case */
-    VIOMMUFault fault;       /* if nothing was found */
-    bool unsure;             /* of @found.tag: treat it as DMA_TAG_ANY */
-} VIOMMULookup;
-
 /* Returns: false if @l->fault says why not. */
 static bool viommu_lookup_bypass(VIOMMULookup *l)
 {
@@ -185,26 +168,55 @@ static bool viommu_lookup_space(VIOMMULookup *l, uint64_t seq,
 }
 
 /*
- * The one way from an IOVA to memory.  Reports no fault: what would be one is
- * in @l->fault, and @l->found is where it leads otherwise.
+ * What an endpoint was told by ATS is an address of memory already, if it is
+ * one that may be told.  Returns: false if @l->fault says why not.
  */
-static bool viommu_lookup(VIOMMULookup *l)
+static bool viommu_lookup_translated(VIOMMULookup *l)
+{
+    hwaddr page = l->iova & ~BYPASS_PAGE_MASK;
+
+    if (!l->config->ats) {
+        l->fault.blocked = l->config->mode == VIOMMU_BLOCKED;
+        l->fault.denied = !l->fault.blocked;
+        return false;
+    }
+    if (!viommu_output_ok(l->ep->viommu, page, BYPASS_PAGE_MASK)) {
+        l->fault.reserved_range = true;
+        return false;
+    }
+    l->found.first = page;
+    l->found.last = page | BYPASS_PAGE_MASK;
+    l->found.gpa = l->iova;
+    l->found.perm = IOPT_READ | IOPT_WRITE;
+    l->found.leaf_shift = 0;
+    return true;
+}
+
+bool viommu_lookup(VIOMMULookup *l)
 {
     VIOMMUEndpoint *ep = l->ep;
     VIOMMU *v = ep->viommu;
     /* Before the kept configuration is used, and before any table is. */
     bool global_seen = qatomic_load_acquire(&v->global_seen);
     uint64_t seq = iotlb_seq(v->iotlb);
-    uint32_t pasid = viommu_pasid_of(l->attrs);
+    uint32_t pasid = viommu_config_pasid(l->attrs);
 
     VIOMMU_STAT_INC(v, translations);
     l->config = viommu_config_get(ep, pasid, l->fresh);
+    l->found.tag = l->config->tag;
+    if (unlikely(l->access == VIOMMU_TRANSLATED)) {
+        return viommu_lookup_translated(l);
+    }
     l->need |= viommu_walk_attrs(l->config, l->attrs);
     if (pasid == VIOMMU_NO_PASID &&
         qatomic_read(&ep->last_tag) != l->config->tag) {
         qatomic_set(&ep->last_tag, l->config->tag);
     }
-    l->found.tag = l->config->tag;
+    if (l->access == VIOMMU_TRANSLATION_REQUEST &&
+        l->config->mode != VIOMMU_BLOCKED && !l->config->ats) {
+        l->fault.denied = true;
+        return false;
+    }
     switch (l->config->mode) {
     case VIOMMU_BYPASS:
         return viommu_lookup_bypass(l);
@@ -216,15 +228,21 @@ static bool viommu_lookup(VIOMMULookup *l)
     }
 }
 
+void viommu_lookup_fault(VIOMMULookup *l)
+{
+    l->fault.pasid = viommu_pasid_of(l->attrs);
+    l->fault.iova = l->iova;
+    l->fault.access = l->access;
+    l->fault.attrs = l->need & (IOPT_EXEC | IOPT_PRIV);
+    l->fault.is_write = l->need & IOPT_WRITE;
+}
+
 static void viommu_report_fault(VIOMMULookup *l)
 {
     VIOMMUEndpoint *ep = l->ep;
     VIOMMU *v = ep->viommu;
 
-    l->fault.pasid = viommu_pasid_of(l->attrs);
-    l->fault.iova = l->iova;
-    l->fault.attrs = l->need & (IOPT_EXEC | IOPT_PRIV);
-    l->fault.is_write = l->need & IOPT_WRITE;
+    viommu_lookup_fault(l);
     trace_viommu_fault(viommu_endpoint_sid(ep), l->iova, l->fault.is_write,
                        l->fault.kind, l->fault.res.level);
     /*
@@ -247,6 +265,8 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
         .fresh = &fresh,
         .need = flag & IOMMU_RW,
         .attrs = attrs,
+        .access = attrs & DMA_ATTRS_TRANSLATED ? VIOMMU_TRANSLATED :
+                                                 VIOMMU_UNTRANSLATED,
     };
     bool found = viommu_lookup(&l);
     hwaddr mask = found && l.found.leaf_shift ?
@@ -266,12 +286,6 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
                                result.translated_addr, mask, result.perm);
     }
     return result;
-}
-
-/* Is @iova in the model's window: an interrupt message, say, and no memory? */
-static bool viommu_in_window(const VIOMMUEndpoint *ep, hwaddr iova)
-{
-    return iova >= ep->window_first && iova <= ep->window_last;
 }
 
 /*

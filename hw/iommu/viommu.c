@@ -66,6 +66,7 @@ void viommu_reset(VIOMMU *v)
     VIOMMUEndpoint *ep;
 
     qatomic_set(&v->enabled, false);
+    viommu_pages_forget(v);
     QLIST_FOREACH(ep, &v->endpoints, next) {
         viommu_notify_forget(ep);
     }
@@ -123,6 +124,7 @@ void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
     v->by_key = viommu_endpoint_table_new();
     QLIST_INIT(&v->endpoints);
     /* Like the drain's: not in the middle of somebody's register write. */
+    viommu_pages_init(v);
     v->refresh_bh = aio_bh_new(iohandler_get_aio_context(), viommu_refresh_bh,
                                v);
     v->vmstate = qemu_add_vm_change_state_handler(viommu_vm_state_change, v);

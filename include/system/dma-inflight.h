@@ -154,6 +154,12 @@ DMAInflight *dma_inflight_new(DMADrain *drain, const DMAInflightOps *ops,
                               void *opaque);
 
 /**
+ * dma_inflight_opaque: what dma_inflight_new() was given, if it was with @ops;
+ * else, and for no @inflight at all, NULL.  Any thread.
+ */
+void *dma_inflight_opaque(DMAInflight *inflight, const DMAInflightOps *ops);
+
+/**
  * address_space_set_inflight: DMA through @as belongs to @inflight from now
  * on.  Before the first use of @as.  BQL.
  */

@@ -111,6 +111,7 @@
 #define VTD_FR_IR_RSVD      0x24
 #define VTD_FR_IR_COMPAT    0x25
 #define VTD_FR_IR_SID       0x26
+#define VTD_FR_LEGACY_PASID 0x31
 
 #define VTD_ROOT_P          (1ULL << 0)
 

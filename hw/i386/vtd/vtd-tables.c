@@ -88,6 +88,7 @@ static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
 
     config->tag = IOTLB_TAG(0, context.did, 0);
     config->cacheable = true;
+    config->ats = context.tt == VTD_CONTEXT_TT_DEV_TLB;
     if (context.tt == VTD_CONTEXT_TT_PASS_THROUGH) {
         config->mode = VIOMMU_BYPASS;
         config->bypass_bits = 64;
@@ -125,6 +126,8 @@ static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
 
     if (fault->blocked) {
         reason = config->reason;
+    } else if (fault->denied) {
+        reason = VTD_FR_CONTEXT_ENTRY_TT;
     } else if (fault->reserved_range) {
         reason = VTD_FR_INTERRUPT_ADDR;
     } else {

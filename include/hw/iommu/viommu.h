@@ -15,6 +15,7 @@
 #include "exec/memory.h"
 #include "hw/iommu/iopt.h"
 #include "hw/iommu/iotlb.h"
+#include "hw/iommu/viommu-ats.h"
 #include "hw/iommu/viommu-registry.h"
 #include "hw/pci/pci.h"
 #include "qemu/iova-tree.h"
@@ -29,8 +30,19 @@ typedef struct VIOMMUEndpoint VIOMMUEndpoint;
 
 #define TYPE_VIOMMU_MEMORY_REGION "viommu-memory-region"
 
-/* PASID of requests without one */
-#define VIOMMU_NO_PASID UINT32_MAX
+/* How an endpoint's request came by its address (PCIe 10.2.1) */
+typedef enum VIOMMUAccess {
+    VIOMMU_UNTRANSLATED,
+    VIOMMU_TRANSLATED,           /* it was told by a translation request */
+    VIOMMU_TRANSLATION_REQUEST,  /* this is one, and no access */
+} VIOMMUAccess;
+
+/* How a translation request is completed (PCIe 10.2.3) */
+typedef enum VIOMMUATSStatus {
+    VIOMMU_ATS_SUCCESS,          /* maybe with neither R nor W */
+    VIOMMU_ATS_UR,               /* Unsupported Request */
+    VIOMMU_ATS_CA,               /* Completer Abort */
+} VIOMMUATSStatus;
 
 typedef enum VIOMMUMode {
     VIOMMU_BLOCKED,          /* every access faults, with @reason */
@@ -54,6 +66,11 @@ typedef struct VIOMMUConfig {
      * to say, but for @space.attrs alone.
      */
     uint8_t attrs_fixed;
+    /*
+     * The endpoint may send translation requests and translated ones, whatever
+     * @mode is: that is not looked at for the latter.
+     */
+    bool ats;
     uint64_t model;          /* the model's own, for .fault and .output_ok */
 } VIOMMUConfig;
 
@@ -63,6 +80,8 @@ typedef struct VIOMMUFault {
     hwaddr iova;
     bool is_write;
     uint8_t attrs;           /* IOPT_EXEC, IOPT_PRIV: it was made so */
+    VIOMMUAccess access;
+    bool denied;             /* @config->ats is false, and @access needs it */
     bool blocked;            /* true: @config->mode is BLOCKED */
     IOPTFault kind;          /* otherwise: what the walk met */
     IOPTResult res;          /* and where: level, stage, IPA */
@@ -108,6 +127,26 @@ typedef struct VIOMMUOps {
      */
     bool (*check_notifier)(VIOMMU *v, VIOMMUEndpoint *ep,
                            IOMMUNotifierFlag flags, Error **errp);
+    /*
+     * ats_fault: a translation request met @fault.  Record it if the
+     * specification has it recorded, and say how the request is completed.
+     * NULL: a page that is not there, or a right that is not granted, is no
+     * fault; anything else goes to .fault, and is an Unsupported Request if it
+     * is about the configuration, a Completer Abort if about the tables.  Any
+     * thread, as .fault.
+     */
+    VIOMMUATSStatus (*ats_fault)(VIOMMU *v, VIOMMUEndpoint *ep,
+                                 const VIOMMUConfig *config,
+                                 const VIOMMUFault *fault);
+    /*
+     * page_request: put @req into the model's queue, and return
+     * VIOMMU_PAGE_QUEUED; viommu_page_response() follows when software answers.
+     * Or return what the group is answered at once, if @req is its last; it is
+     * dropped otherwise.  When this has returned, nothing of @req is under way
+     * any more.  NULL: there is no queue; all is VIOMMU_PAGE_INVALID.  BQL.
+     */
+    VIOMMUPageCode (*page_request)(VIOMMU *v, VIOMMUEndpoint *ep,
+                                   const VIOMMUPageRequest *req);
 } VIOMMUOps;
 
 /*
@@ -139,6 +178,7 @@ struct VIOMMUEndpoint {
     uint16_t sid;
     bool refresh;            /* wants viommu_refresh(), atomic */
     bool unlisted;           /* so the guest was told: bypasses; atomic */
+    QLIST_HEAD(, VIOMMUATSListener) listeners;
     IOMMUNotifierFlag notifier_flags;
     IOVATree *shadow;        /* what MAP notifiers were told */
     QLIST_ENTRY(VIOMMUEndpoint) next;
@@ -187,6 +227,8 @@ struct VIOMMU {
     QLIST_HEAD(, VIOMMUEndpoint) endpoints;
     VIOMMUEndpoint *notified;        /* those that have, or had, notifiers */
     QEMUBH *refresh_bh;
+    QEMUBH *page_bh;                 /* sends what is in: */
+    GQueue page_answers;             /* VIOMMUPageAnswer; BQL */
     VMChangeStateEntry *vmstate;
     DeviceListener device_listener;
     Notifier told_notifier;  /* who is listed may have changed */
@@ -236,11 +278,28 @@ void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv);
 
 /**
  * viommu_invalidate_device_tlb: a device-TLB invalidation of @first .. @last
- * of the endpoints with requester ID @sid: DEVIOTLB_UNMAP notifiers are told
- * and have answered when it returns.  BQL.
+ * of the endpoints with requester ID @sid, of what was translated without a
+ * PASID.  Those who keep translations have dropped them when it returns; what
+ * they still use, every viommu_fence() from then on waits for.  BQL.
  */
 void viommu_invalidate_device_tlb(VIOMMU *v, uint16_t sid,
                                   hwaddr first, hwaddr last);
+
+/**
+ * viommu_invalidate_device_tlb_pasid: the same of what was translated with
+ * @pasid; @global: with any PASID (PCIe 10.3.8, Global Invalidate).  BQL.
+ */
+void viommu_invalidate_device_tlb_pasid(VIOMMU *v, uint16_t sid,
+                                        uint32_t pasid, bool global,
+                                        hwaddr first, hwaddr last);
+
+/**
+ * viommu_page_response: software's answer to the page request group @prgi of
+ * the endpoint @sid.  @pasid: VIOMMU_NO_PASID if it has none.  An answer that
+ * nobody waits for is the endpoint's to notice.  BQL.
+ */
+void viommu_page_response(VIOMMU *v, uint16_t sid, uint32_t pasid,
+                          uint16_t prgi, VIOMMUPageCode code);
 
 /**
  * viommu_fence: may every invalidation so far be reported complete?
