@@ -71,6 +71,7 @@
 #define SMMU_CR1                0x28
 #define SMMU_CR2                0x2c
 #define   SMMU_CR2_RECINVSID    (1u << 1)
+#define   SMMU_CR2_REC_CFG_ATS  (1u << 3)
 #define SMMU_STATUSR            0x40
 #define SMMU_GBPA               0x44
 #define   SMMU_GBPA_ABORT       (1u << 20)
@@ -269,6 +270,7 @@
 #define LPAE_BLOCK              (1ULL << 0)     /* above it */
 #define LPAE_AP_EL0             (1ULL << 6)     /* AP[1] */
 #define LPAE_AP_RO              (1ULL << 7)     /* AP[2] */
+#define LPAE_UXN                (1ULL << 54)
 #define LPAE_S2AP_R             (1ULL << 6)
 #define LPAE_S2AP_W             (1ULL << 7)
 #define LPAE_SH_INNER           (3ULL << 8)

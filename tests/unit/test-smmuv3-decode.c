@@ -38,8 +38,8 @@ static const SMMUv3Features base_features = {
 };
 
 static const SMMUv3Features all_features = {
-    .s1p = true, .s2p = true, .msi = true, .perms_ovr = true, .httu = 2,
-    .ssid_bits = 8, .oas_bits = 48,
+    .s1p = true, .s2p = true, .ats = true, .msi = true, .perms_ovr = true,
+    .httu = 2, .ssid_bits = 20, .oas_bits = 48,
 };
 
 static SMMUv3Features random_features(Rand *rand)
@@ -48,7 +48,7 @@ static SMMUv3Features random_features(Rand *rand)
 
     return (SMMUv3Features) {
         .s1p = r & 3, .s2p = r & 12, .msi = r & 16, .perms_ovr = r & 32,
-        .httu = (r >> 6 & 3) % 3, .ssid_bits = (r >> 8 & 15) % 9,
+        .httu = (r >> 6 & 3) % 3, .ssid_bits = (r >> 16) % 21, .ats = r & 8192,
         .oas_bits = r & 4096 ? 44 : 48,
     };
 }
@@ -73,11 +73,14 @@ static void test_idr(void)
     g_assert_cmphex(smmuv3_idr(&f, 3), ==, 0x1414);
     g_assert_cmphex(smmuv3_idr(&base_features, 0), ==, 0x0d44101b);
 
-    /* IDR0: HTTU 7:6, MSI 13, CD2L 19; IDR1: SSIDSIZE 10:6, PERMS_OVR 26 */
+    /*
+     * IDR0: HTTU 7:6, ATS 10, NS1ATS 11, MSI 13, CD2L 19; IDR1: SSIDSIZE 10:6,
+     * PERMS_OVR 26
+     */
     g_assert_cmphex(smmuv3_idr(&all_features, 0), ==,
-                    0x0d44101b | 2 << 6 | 1 << 13 | 1 << 19);
+                    0x0d44101b | 2 << 6 | 3 << 10 | 1 << 13 | 1 << 19);
     g_assert_cmphex(smmuv3_idr(&all_features, 1), ==,
-                    0x02730010 | 8 << 6 | 1 << 26);
+                    0x02730010 | 20 << 6 | 1 << 26);
     g_assert_cmphex(smmuv3_idr(&all_features, 5), ==, 0x75);
 
     for (unsigned n = 0; n < 1000; n++) {
@@ -233,6 +236,9 @@ static bool ref_ste_ok(const uint64_t *ste, const SMMUv3Features *f)
             return false;
         }
     }
+    if (f->ats && (config & 3) && get(ste, 93, 92) == 2) {
+        return false;
+    }
     return !(config & 2) || ref_s2_ok(ste, f);
 }
 
@@ -258,6 +264,8 @@ static void check_ste(const uint64_t *words, const SMMUv3Features *f)
     }
     g_assert_cmphex(ste.attrs, ==, attrs);
     g_assert_cmphex(ste.attrs_fixed, ==, fixed);
+    g_assert_cmpint(ste.ats, ==, f->ats && (config & 3) &&
+                    get(words, 93, 92) == 1);
     if (config & 1) {
         unsigned fmt = get(words, 5, 4);
 
@@ -581,7 +589,7 @@ static void test_cmd_opcodes(void)
     /* With both stages: legal, whatever the other fields are */
     static const uint8_t known[] = {
         0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x10, 0x11, 0x12, 0x13, 0x28,
-        0x2a, 0x30, 0x46,
+        0x2a, 0x30, 0x40, 0x46,
     };
     static const uint8_t need_s1[] = { 0x05, 0x06, 0x10, 0x11, 0x12, 0x13 };
     static const uint8_t need_s2[] = { 0x28, 0x2a };
@@ -598,12 +606,15 @@ static void test_cmd_opcodes(void)
         g_assert_cmpint(!smmuv3_decode_cmd(words, &all_features, &cmd), ==,
                         ok);
         g_assert_cmpint(cmd.op, ==, op);
-        g_assert_cmpint(!smmuv3_decode_cmd(words, &s1, &cmd), ==, ok && no_s2);
-        g_assert_cmpint(!smmuv3_decode_cmd(words, &s2, &cmd), ==, ok && no_s1);
-        /* SSec: only configuration and prefetch have it (4.1.6). */
+        /* And these have no ATS. */
+        g_assert_cmpint(!smmuv3_decode_cmd(words, &s1, &cmd), ==,
+                        ok && no_s2 && op != 0x40);
+        g_assert_cmpint(!smmuv3_decode_cmd(words, &s2, &cmd), ==,
+                        ok && no_s1 && op != 0x40);
+        /* SSec: only those with a StreamID have it (4.1.6). */
         words[0] |= BIT(10);
         g_assert_cmpint(!smmuv3_decode_cmd(words, &all_features, &cmd), ==,
-                        ok && op >= 0x10);
+                        ok && op >= 0x10 && op != 0x40);
         g_assert_nonnull(smmuv3_cmd_name(op));
     }
 }
@@ -693,6 +704,32 @@ static void test_cmd_tlbi(void)
     g_assert_cmpuint(wrapped, >, 1000);
 }
 
+static void test_cmd_atc(void)
+{
+    const uint64_t addr = 0xfedcba9876543000ull;
+    SMMUv3Cmd cmd;
+
+    for (unsigned size = 0; size < 64; size++) {
+        uint64_t words[2] = { 0x40 | 0xabcdeull << 12 | 0x1234ull << 32,
+                              addr | size };
+        uint64_t span = size < 52 ? (1ull << (12 + size)) - 1 : UINT64_MAX;
+
+        g_assert_null(smmuv3_decode_cmd(words, &all_features, &cmd));
+        g_assert_cmphex(cmd.atc.sid, ==, 0x1234);
+        g_assert_false(cmd.atc.ssv);
+        g_assert_cmphex(cmd.atc.first, ==, addr & ~span);
+        g_assert_cmphex(cmd.atc.last, ==, addr | span);
+        /* Global counts with a SubstreamID only. */
+        words[0] |= BIT(9);
+        smmuv3_decode_cmd(words, &all_features, &cmd);
+        g_assert_false(cmd.atc.global);
+        words[0] |= BIT(11);
+        smmuv3_decode_cmd(words, &all_features, &cmd);
+        g_assert_true(cmd.atc.global && cmd.atc.ssv);
+        g_assert_cmphex(cmd.atc.ssid, ==, 0xabcde);
+    }
+}
+
 static void test_cmd_sync(void)
 {
     for (unsigned cs = 0; cs < 4; cs++) {
@@ -715,9 +752,10 @@ static void test_cmd_sync(void)
 
 static void test_events(void)
 {
-    enum { SSV = 1, SSID = 2, FETCH = 4, ACCESS = 8, IPA = 16 };
+    enum { SSV = 1, SSID = 2, FETCH = 4, ACCESS = 8, IPA = 16, INPUT = 32 };
     static const uint8_t fields[0x20] = {
         [0x02] = SSV, [0x03] = SSV | FETCH, [0x04] = SSV, [0x06] = SSV,
+        [0x07] = INPUT,
         [0x08] = SSID, [0x09] = SSV | FETCH, [0x0a] = SSV,
         [0x0b] = SSV | ACCESS | FETCH,
         [0x10] = SSV | ACCESS | IPA, [0x11] = SSV | ACCESS | IPA,
@@ -752,6 +790,10 @@ static void test_events(void)
             want[1] = (uint64_t)e.class << 40 | (uint64_t)e.s2 << 39 |
                       (uint64_t)e.rnw << 35 | (uint64_t)e.ind << 34 |
                       (uint64_t)e.pnu << 33;
+            want[2] = e.addr;
+        }
+        if (f & INPUT) {
+            want[1] = (uint64_t)e.rnw << 35;
             want[2] = e.addr;
         }
         if (e.type == 0x13 && e.class == 1 && e.ttrnw) {
@@ -817,6 +859,7 @@ int main(int argc, char **argv)
     g_test_add_func("/smmuv3-decode/cmd/opcodes", test_cmd_opcodes);
     g_test_add_func("/smmuv3-decode/cmd/cfgi", test_cmd_cfgi);
     g_test_add_func("/smmuv3-decode/cmd/tlbi", test_cmd_tlbi);
+    g_test_add_func("/smmuv3-decode/cmd/atc", test_cmd_atc);
     g_test_add_func("/smmuv3-decode/cmd/sync", test_cmd_sync);
     g_test_add_func("/smmuv3-decode/events", test_events);
     g_test_add_func("/smmuv3-decode/queue", test_queue);

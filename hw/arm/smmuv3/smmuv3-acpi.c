@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * I/O Remapping Table, Arm DEN 0049E: the SMMUv3 node.
+ * I/O Remapping Table, Arm DEN 0049E: the SMMUv3 node, and the root complex's.
  */
 #include "qemu/osdep.h"
 #include "smmuv3-internal.h"
@@ -12,7 +12,10 @@
 #define IORT_SMMU_COHACC_OVERRIDE   SMMU_BIT(0)
 #define IORT_SMMU_HTTU_OVERRIDE     SMMU_FIELD(2, 1)    /* as in IDR0.HTTU */
 
-uint32_t smmuv3_iort_flags(void)
+/* ATS Attribute */
+#define IORT_RC_ATS_SUPPORTED       SMMU_BIT(0)
+
+static SMMUv3Features smmuv3_of_machine(void)
 {
     Object *obj = object_resolve_path_type("", TYPE_ARM_SMMUV3, NULL);
     SMMUv3Features f = { 0 };
@@ -20,6 +23,18 @@ uint32_t smmuv3_iort_flags(void)
     if (obj) {
         smmuv3_features(&f, ARM_SMMUV3(obj)->idr);
     }
+    return f;
+}
+
+uint32_t smmuv3_iort_ats(void)
+{
+    return smmuv3_of_machine().ats ? IORT_RC_ATS_SUPPORTED : 0;
+}
+
+uint32_t smmuv3_iort_flags(void)
+{
+    SMMUv3Features f = smmuv3_of_machine();
+
     return IORT_SMMU_COHACC_OVERRIDE |
            smmu_put(f.httu, IORT_SMMU_HTTU_OVERRIDE);
 }

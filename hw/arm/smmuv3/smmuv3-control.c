@@ -64,8 +64,9 @@ static void set_eventqen(SMMUv3State *s, bool on)
 
 void smmuv3_cr0_written(SMMUv3State *s, uint32_t val)
 {
-    uint32_t changed = (s->cr0 ^ val) & SMMU_CR0_WMASK;
-    const uint32_t queues = SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN;
+    uint32_t changed = (s->cr0 ^ val) & smmuv3_cr0_wmask(s);
+    const uint32_t queues = SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN |
+                            SMMU_CR0_ATSCHK;
 
     if (changed & SMMU_CR0_EVENTQEN) {
         set_eventqen(s, val & SMMU_CR0_EVENTQEN);
@@ -77,6 +78,10 @@ void smmuv3_cr0_written(SMMUv3State *s, uint32_t val)
     }
     if (changed & SMMU_CR0_SMMUEN) {
         set_smmuen(s, val & SMMU_CR0_SMMUEN);
+    }
+    if (changed & SMMU_CR0_ATSCHK) {
+        /* Translated transactions are checked always: see smmuv3-fault.c. */
+        set_cr0(s, SMMU_CR0_ATSCHK, val & SMMU_CR0_ATSCHK);
     }
     s->cr0ack = (s->cr0ack & ~queues) | (s->cr0 & queues);
     if (changed & SMMU_CR0_CMDQEN) {

@@ -24,6 +24,7 @@ static uint32_t idr0(const SMMUv3Features *f)
 
     val |= f->s1p ? SMMU_IDR0_S1P : 0;
     val |= f->s2p ? SMMU_IDR0_S2P : 0;
+    val |= f->ats ? SMMU_IDR0_ATS | SMMU_IDR0_NS1ATS : 0;
     val |= f->msi ? SMMU_IDR0_MSI : 0;
     val |= f->ssid_bits ? SMMU_IDR0_CD2L : 0;
     return val;
@@ -72,6 +73,7 @@ void smmuv3_features(SMMUv3Features *features, const uint32_t *idr)
     *features = (SMMUv3Features) {
         .s1p = idr[0] & SMMU_IDR0_S1P,
         .s2p = idr[0] & SMMU_IDR0_S2P,
+        .ats = idr[0] & SMMU_IDR0_ATS,
         .msi = idr[0] & SMMU_IDR0_MSI,
         .perms_ovr = idr[1] & SMMU_IDR1_ATTR_PERMS_OVR,
         .httu = smmu_bits(idr[0], SMMU_IDR0_HTTU),
@@ -235,6 +237,16 @@ bool smmuv3_decode_ste(const uint64_t *words, const SMMUv3Features *features,
     if (features->perms_ovr) {
         override_attr(smmu_bits(d[1], SMMU_STE_D1_PRIVCFG), IOPT_PRIV, ste);
         override_attr(smmu_bits(d[1], SMMU_STE_D1_INSTCFG), IOPT_EXEC, ste);
+    }
+    /* EATS is ignored where nothing is translated (5.2). */
+    if (features->ats && (ste->config & (SMMU_STE_CONFIG_S1 |
+                                         SMMU_STE_CONFIG_S2))) {
+        unsigned eats = smmu_bits(d[1], SMMU_STE_D1_EATS);
+
+        if (eats == SMMU_STE_EATS_SPLIT) {
+            return false;
+        }
+        ste->ats = eats == SMMU_STE_EATS_FULL;
     }
     /* STRW is RES0 without IDR0.Hyp: the StreamWorld is always NS-EL1. */
     if ((ste->config & SMMU_STE_CONFIG_S1) &&
@@ -429,6 +441,26 @@ static const char *decode_tlbi(const uint64_t *d, const SMMUv3Features *f,
     }
 }
 
+static const char *decode_atc(const uint64_t *d, const SMMUv3Features *f,
+                              SMMUv3Cmd *cmd)
+{
+    unsigned size = smmu_bits(d[1], SMMU_CMD_D1_SIZE);
+    uint64_t addr = smmu_keep(d[1], SMMU_CMD_D1_ADDR);
+    uint64_t mask = size >= SMMU_ATC_SIZE_ALL ? UINT64_MAX :
+                    (1ull << (size + SMMU_ATC_PAGE_SHIFT)) - 1;
+
+    if (!f->ats) {
+        return "no ATS";
+    }
+    cmd->atc.sid = smmu_bits(d[0], SMMU_CMD_D0_SID);
+    cmd->atc.ssv = d[0] & SMMU_CMD_D0_SSV;
+    cmd->atc.ssid = smmu_bits(d[0], SMMU_CMD_D0_SSID);
+    cmd->atc.global = cmd->atc.ssv && (d[0] & SMMU_CMD_D0_GLOBAL);
+    cmd->atc.first = addr & ~mask;
+    cmd->atc.last = addr | mask;
+    return d[0] & SMMU_CMD_D0_SSEC ? "SSec is set" : NULL;
+}
+
 static const char *decode_sync(const uint64_t *d, const SMMUv3Features *f,
                                SMMUv3Cmd *cmd)
 {
@@ -464,12 +496,14 @@ const char *smmuv3_decode_cmd(const uint64_t *words,
     case SMMU_CMD_TLBI_S2_IPA:
     case SMMU_CMD_TLBI_NSNH_ALL:
         return decode_tlbi(words, features, cmd);
+    case SMMU_CMD_ATC_INV:
+        return decode_atc(words, features, cmd);
     case SMMU_CMD_SYNC:
         return decode_sync(words, features, cmd);
     default:
         /*
          * Reserved, or of a feature that is not there: EL2 (IDR0.Hyp), EL3
-         * and Secure state, ATS, PRI, stalls, MPAM, DPT.
+         * and Secure state, PRI, stalls, MPAM, DPT.
          */
         return "reserved or not supported";
     }
@@ -490,6 +524,8 @@ const char *smmuv3_cmd_name(uint8_t op)
         return "CMD_CFGI_CD";
     case SMMU_CMD_CFGI_CD_ALL:
         return "CMD_CFGI_CD_ALL";
+    case SMMU_CMD_ATC_INV:
+        return "CMD_ATC_INV";
     case SMMU_CMD_TLBI_NH_ALL:
         return "CMD_TLBI_NH_ALL";
     case SMMU_CMD_TLBI_NH_ASID:
@@ -530,10 +566,13 @@ void smmuv3_encode_event(const SMMUv3Event *event, uint64_t *words)
                smmu_put(event->sid, SMMU_EVT_D0_SID);
     words[1] = words[2] = words[3] = 0;
 
-    /* C_BAD_SUBSTREAMID has a substream, so it has no SSV. */
+    /*
+     * C_BAD_SUBSTREAMID has a substream, so it has no SSV; a translated
+     * transaction has none.
+     */
     if (event->type == SMMU_EVT_C_BAD_SUBSTREAMID) {
         words[0] |= smmu_put(event->ssid, SMMU_EVT_D0_SSID);
-    } else if (event->ssv) {
+    } else if (event->ssv && event->type != SMMU_EVT_F_TRANSL_FORBIDDEN) {
         words[0] |= SMMU_EVT_D0_SSV |
                     smmu_put(event->ssid, SMMU_EVT_D0_SSID);
     }
@@ -542,6 +581,10 @@ void smmuv3_encode_event(const SMMUv3Event *event, uint64_t *words)
     case SMMU_EVT_F_STE_FETCH:
     case SMMU_EVT_F_CD_FETCH:
         words[3] = smmu_keep(event->addr2, SMMU_EVT_D3_FETCHADDR);
+        break;
+    case SMMU_EVT_F_TRANSL_FORBIDDEN:
+        words[1] = event->rnw ? SMMU_EVT_D1_RNW : 0;
+        words[2] = event->addr;
         break;
     case SMMU_EVT_F_WALK_EABT:
         words[1] = event_access(event);
@@ -575,6 +618,8 @@ const char *smmuv3_event_name(uint8_t type)
         return "F_STE_FETCH";
     case SMMU_EVT_C_BAD_STE:
         return "C_BAD_STE";
+    case SMMU_EVT_F_TRANSL_FORBIDDEN:
+        return "F_TRANSL_FORBIDDEN";
     case SMMU_EVT_F_STREAM_DISABLED:
         return "F_STREAM_DISABLED";
     case SMMU_EVT_C_BAD_SUBSTREAMID:

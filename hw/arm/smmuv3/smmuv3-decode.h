@@ -17,6 +17,7 @@
 typedef struct SMMUv3Features {
     bool s1p;                /* IDR0.S1P: stage 1 */
     bool s2p;                /* IDR0.S2P: stage 2 */
+    bool ats;                /* IDR0.ATS; not in split stages (NS1ATS) */
     bool msi;                /* IDR0.MSI */
     bool perms_ovr;          /* IDR1.ATTR_PERMS_OVR: PRIVCFG, INSTCFG count */
     uint8_t httu;            /* IDR0.HTTU, SMMU_HTTU_* */
@@ -59,6 +60,7 @@ typedef struct SMMUv3STE {
     uint64_t s1contextptr;
     uint16_t vmid;           /* 0 without stage 2 */
     bool s2r;                /* record faults of stage 2 */
+    bool ats;                /* EATS: ATS is allowed */
     uint8_t attrs;           /* IOPT_PRIV, IOPT_EXEC: how accesses are made */
     uint8_t attrs_fixed;     /* of these, what does not depend on the access */
     IOPTTable s2;            /* stage 2, if @config has it */
@@ -119,6 +121,12 @@ typedef struct SMMUv3Cmd {
             uint64_t first;          /* by address: what entries that are to */
             uint64_t last;           /* be dropped can cover, inclusive */
         } tlbi;
+        struct {
+            uint32_t sid, ssid;
+            bool ssv;                /* @ssid counts */
+            bool global;             /* every SubstreamID's */
+            uint64_t first, last;    /* inclusive */
+        } atc;
         struct {
             uint8_t cs;              /* SMMU_SYNC_CS_* */
             uint32_t msi_data;

@@ -66,6 +66,55 @@ static bool fault_recorded(const VIOMMUConfig *config, const SMMUv3Event *event)
     return event->type == SMMU_EVT_F_WALK_EABT || (config->model & flag);
 }
 
+static void blocked_event(const VIOMMUConfig *config, SMMUv3Event *event)
+{
+    event->type = smmu_bits(config->reason, SMMU_REASON_TYPE);
+    event->class = smmu_bits(config->reason, SMMU_REASON_CLASS);
+    event->s2 = config->reason & SMMU_REASON_S2;
+    event->addr2 = config->model;
+}
+
+static bool records_ats(SMMUv3State *s)
+{
+    QEMU_LOCK_GUARD(&s->lock);
+    return s->cr2 & SMMU_CR2_REC_CFG_ATS;
+}
+
+/*
+ * 3.9.1.3: what the STE says is checked whatever ATSCHK is.  A translated
+ * transaction has no SubstreamID (IDR3.PASIDTT is 0).
+ */
+static void translated_refused(SMMUv3State *s, const VIOMMUConfig *config,
+                               const VIOMMUFault *fault, SMMUv3Event *event)
+{
+    event->ssv = false;
+    if (fault->reserved_range) {
+        return;
+    }
+    if (fault->blocked) {
+        blocked_event(config, event);
+    }
+    switch (event->type) {
+    case SMMU_EVT_C_BAD_STREAMID:
+    case SMMU_EVT_F_STE_FETCH:
+    case SMMU_EVT_C_BAD_STE:
+        if (records_ats(s)) {
+            smmuv3_record_event(s, event);
+        }
+        break;
+    default:
+        /* The STE is valid; what lies behind it does not matter. */
+        *event = (SMMUv3Event) {
+            .type = SMMU_EVT_F_TRANSL_FORBIDDEN,
+            .sid = event->sid,
+            .addr = event->addr,
+            .rnw = event->rnw,
+        };
+        smmuv3_record_event(s, event);
+        break;
+    }
+}
+
 void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
                   const VIOMMUFault *fault)
 {
@@ -79,19 +128,21 @@ void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
     };
 
     if (config->quiet) {
+        /* Of STE.Config 0b000, for one: translated or not */
         return;
     }
     event.ssid = event.ssv ? fault->pasid : 0;
+    if (fault->access == VIOMMU_TRANSLATED) {
+        translated_refused(s, config, fault, &event);
+        return;
+    }
 
     event.pnu = (config->space.attrs | fault->attrs) & IOPT_PRIV;
     event.ind = ((config->space.attrs | fault->attrs) & IOPT_EXEC) &&
                 event.rnw;
 
     if (config->mode == VIOMMU_BLOCKED) {
-        event.type = smmu_bits(config->reason, SMMU_REASON_TYPE);
-        event.class = smmu_bits(config->reason, SMMU_REASON_CLASS);
-        event.s2 = config->reason & SMMU_REASON_S2;
-        event.addr2 = config->model;
+        blocked_event(config, &event);
         smmuv3_record_event(s, &event);
         return;
     }
@@ -108,4 +159,46 @@ void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
     if (fault_recorded(config, &event)) {
         smmuv3_record_event(s, &event);
     }
+}
+
+/*
+ * 3.9.1.2: why a translation request is not answered with a translation.  One
+ * that is not allowed (F_BAD_ATS_TREQ) is not recorded: only its device knows.
+ */
+VIOMMUATSStatus smmuv3_ats_fault(VIOMMU *v, VIOMMUEndpoint *ep,
+                                 const VIOMMUConfig *config,
+                                 const VIOMMUFault *fault)
+{
+    SMMUv3State *s = smmuv3_of(v);
+    bool walked = !fault->denied && !fault->blocked;
+    SMMUv3Event event = {
+        .sid = viommu_endpoint_sid(ep),
+        .ssv = fault->pasid != VIOMMU_NO_PASID,
+        .ssid = fault->pasid,
+        .addr = fault->iova,
+        .rnw = true,
+    };
+
+    if (walked && fault->kind != IOPT_FAULT_READ_TABLE) {
+        return VIOMMU_ATS_SUCCESS;
+    }
+    if (walked) {
+        smmuv3_walk_event(fault->kind, &fault->res,
+                          config->model & SMMU_MODEL_S2_ONLY, fault->iova,
+                          false, &event);
+    } else if (fault->blocked) {
+        blocked_event(config, &event);
+    }
+    if (fault->denied || event.type == SMMU_EVT_NONE) {
+        return VIOMMU_ATS_UR;
+    }
+    if (!walked && event.type != SMMU_EVT_F_CD_FETCH &&
+        (config->reason & SMMU_REASON_S2)) {
+        /* A fault of stage 2 where a CD was to be fetched */
+        return VIOMMU_ATS_SUCCESS;
+    }
+    if (records_ats(s)) {
+        smmuv3_record_event(s, &event);
+    }
+    return VIOMMU_ATS_CA;
 }

@@ -73,6 +73,13 @@ static inline bool smmuv3_gerror_active(const SMMUv3State *s, uint32_t error)
     return (s->gerror ^ s->gerrorn) & error;
 }
 
+/** smmuv3_cr0_wmask: the bits of CR0 that are there. */
+static inline uint32_t smmuv3_cr0_wmask(const SMMUv3State *s)
+{
+    return s->idr[0] & SMMU_IDR0_ATS ? SMMU_CR0_WMASK :
+                                       SMMU_CR0_WMASK & ~SMMU_CR0_ATSCHK;
+}
+
 /** smmuv3_translates: is there anything but bypass?  (SMMUEN, GBPA.ABORT) */
 static inline bool smmuv3_translates(const SMMUv3State *s)
 {
@@ -157,6 +164,11 @@ void smmuv3_walk_event(IOPTFault kind, const IOPTResult *res, bool s2_only,
 /** smmuv3_fault: VIOMMUOps.fault */
 void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
                   const VIOMMUFault *fault);
+
+/** smmuv3_ats_fault: VIOMMUOps.ats_fault */
+VIOMMUATSStatus smmuv3_ats_fault(VIOMMU *v, VIOMMUEndpoint *ep,
+                                 const VIOMMUConfig *config,
+                                 const VIOMMUFault *fault);
 
 /* smmuv3-migration.c */
 

@@ -68,6 +68,24 @@ static void inv_all(SMMUv3State *s)
     viommu_invalidate(&s->viommu, &all);
 }
 
+/*
+ * The endpoints have dropped what it names; what they use still, the next
+ * CMD_SYNC waits for.  Ignored without SMMUEN (4.5.1).
+ */
+static void inv_atc(SMMUv3State *s, const SMMUv3Cmd *cmd)
+{
+    uint32_t ssid = cmd->atc.ssv ? cmd->atc.ssid : VIOMMU_NO_PASID;
+
+    trace_smmuv3_atc_inv(cmd->atc.sid, ssid, cmd->atc.global, cmd->atc.first,
+                         cmd->atc.last);
+    if (!(s->cr0 & SMMU_CR0_SMMUEN) || cmd->atc.sid >> SMMU_SIDSIZE) {
+        return;
+    }
+    viommu_invalidate_device_tlb_pasid(&s->viommu, cmd->atc.sid, ssid,
+                                       cmd->atc.global, cmd->atc.first,
+                                       cmd->atc.last);
+}
+
 void smmuv3_invalidate(SMMUv3State *s, const SMMUv3Cmd *cmd)
 {
     uint32_t s1 = SMMU_TAG_S1_GROUP(cmd->tlbi.vmid);
@@ -108,6 +126,9 @@ void smmuv3_invalidate(SMMUv3State *s, const SMMUv3Cmd *cmd)
     case SMMU_CMD_TLBI_NSNH_ALL:
         trace_smmuv3_cmdq_tlbi_nsnh();
         inv_all(s);
+        break;
+    case SMMU_CMD_ATC_INV:
+        inv_atc(s, cmd);
         break;
     default:
         /* CMD_PREFETCH_*: a hint */

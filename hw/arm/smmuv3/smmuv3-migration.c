@@ -83,14 +83,16 @@ static bool stream_features_ok(SMMUv3State *s)
     smmuv3_features(&ours, s->idr);
     smmuv3_features(&theirs, s->stream.idr);
     if ((theirs.s1p && !ours.s1p) || (theirs.s2p && !ours.s2p) ||
-        (theirs.msi && !ours.msi) || theirs.perms_ovr != ours.perms_ovr ||
+        (theirs.msi && !ours.msi) || (theirs.ats && !ours.ats) ||
+        theirs.perms_ovr != ours.perms_ovr ||
         theirs.httu > ours.httu || theirs.ssid_bits > ours.ssid_bits ||
         theirs.oas_bits != ours.oas_bits) {
         error_report("arm-smmuv3: the source has SMMU_IDR0 0x%" PRIx32
                      ", IDR1 0x%" PRIx32 " and IDR5 0x%" PRIx32
                      ", the destination 0x%" PRIx32 ", 0x%" PRIx32 " and 0x%"
                      PRIx32 ": give arm-smmuv3 the same properties (stage, "
-                     "oas, httu, ssidsize, msi, attr-perms-ovr) on both sides",
+                     "oas, httu, ssidsize, ats, msi, attr-perms-ovr) on both "
+                     "sides",
                      s->stream.idr[0], s->stream.idr[1], s->stream.idr[5],
                      s->idr[0], s->idr[1], s->idr[5]);
         return false;
@@ -116,7 +118,7 @@ static int smmuv3_post_load(void *opaque, int version_id)
         return -EINVAL;
     }
     WITH_QEMU_LOCK_GUARD(&s->lock) {
-        s->cr0 = s->stream.cr[0] & SMMU_CR0_WMASK;
+        s->cr0 = s->stream.cr[0] & smmuv3_cr0_wmask(s);
         s->cr1 = s->stream.cr[1];
         s->cr2 = s->stream.cr[2] & SMMU_CR2_WMASK;
         s->cr0ack = s->cr0;
@@ -186,7 +188,8 @@ static bool idr_needed(void *opaque)
     SMMUv3Features f;
 
     smmuv3_features(&f, s->idr);
-    return f.msi || f.perms_ovr || f.httu || f.ssid_bits || f.oas_bits != 44;
+    return f.ats || f.msi || f.perms_ovr || f.httu || f.ssid_bits ||
+           f.oas_bits != 44;
 }
 
 static const VMStateDescription smmuv3_vmstate_idr = {

@@ -84,6 +84,8 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 #define SMMU_IDR0_TTF_AA64          SMMU_BIT(3)     /* TTF = 0b10 */
 #define SMMU_IDR0_COHACC            SMMU_BIT(4)
 #define SMMU_IDR0_HTTU              SMMU_FIELD(7, 6)
+#define SMMU_IDR0_ATS               SMMU_BIT(10)
+#define SMMU_IDR0_NS1ATS            SMMU_BIT(11)    /* no split-stage ATS */
 #define SMMU_IDR0_ASID16            SMMU_BIT(12)
 #define SMMU_IDR0_MSI               SMMU_BIT(13)
 #define SMMU_IDR0_VMID16            SMMU_BIT(18)
@@ -129,8 +131,9 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 #define SMMU_CR0_SMMUEN             SMMU_BIT(0)
 #define SMMU_CR0_EVENTQEN           SMMU_BIT(2)
 #define SMMU_CR0_CMDQEN             SMMU_BIT(3)
+#define SMMU_CR0_ATSCHK             SMMU_BIT(4)     /* with IDR0.ATS */
 #define SMMU_CR0_WMASK \
-    (SMMU_CR0_SMMUEN | SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN)
+    (SMMU_CR0_SMMUEN | SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN | SMMU_CR0_ATSCHK)
 
 /* 6.3.11: CR1 */
 #define SMMU_CR1_TABLE_MASK         0xfc0u
@@ -138,7 +141,8 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 
 /* 6.3.12: CR2 */
 #define SMMU_CR2_RECINVSID          SMMU_BIT(1)
-#define SMMU_CR2_WMASK              0xfu    /* E2H, PTM, REC_CFG_ATS: kept */
+#define SMMU_CR2_REC_CFG_ATS        SMMU_BIT(3)
+#define SMMU_CR2_WMASK              0xfu    /* E2H, PTM: kept */
 
 /* 6.3.14: GBPA */
 #define SMMU_GBPA_ABORT             SMMU_BIT(20)
@@ -211,6 +215,7 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 #define SMMU_CMD_TLBI_S12_VMALL     0x28
 #define SMMU_CMD_TLBI_S2_IPA        0x2a
 #define SMMU_CMD_TLBI_NSNH_ALL      0x30
+#define SMMU_CMD_ATC_INV            0x40
 #define SMMU_CMD_SYNC               0x46
 
 /* Fields of commands; D0 and D1 are the two 64-bit halves. */
@@ -227,9 +232,16 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 #define SMMU_CMD_D1_TG              SMMU_FIELD(11, 10)
 #define SMMU_CMD_D1_ADDR            SMMU_FIELD(63, 12)
 #define SMMU_CMD_D1_IPA             SMMU_FIELD(55, 12)
+#define SMMU_CMD_D0_SSV             SMMU_BIT(11)        /* 4.5.1 */
+#define SMMU_CMD_D0_GLOBAL          SMMU_BIT(9)
+#define SMMU_CMD_D1_SIZE            SMMU_FIELD(5, 0)
 #define SMMU_CMD_D0_SYNC_CS         SMMU_FIELD(13, 12)  /* 4.7.3 */
 #define SMMU_CMD_D0_SYNC_MSIDATA    SMMU_FIELD(63, 32)
 #define SMMU_CMD_D1_SYNC_MSIADDR    SMMU_FIELD(55, 2)
+
+/* CMD_ATC_INV: 2^Size pages of 4 KiB; so many are the whole address space */
+#define SMMU_ATC_SIZE_ALL           52
+#define SMMU_ATC_PAGE_SHIFT         12
 
 #define SMMU_SYNC_CS_NONE           0
 #define SMMU_SYNC_CS_IRQ            1
@@ -253,6 +265,7 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 #define SMMU_STE_D0_S1CDMAX         SMMU_FIELD(63, 59)
 #define SMMU_STE_D1_S1DSS           SMMU_FIELD(1, 0)
 #define SMMU_STE_D1_S1STALLD        SMMU_BIT(27)
+#define SMMU_STE_D1_EATS            SMMU_FIELD(29, 28)
 #define SMMU_STE_D1_PRIVCFG         SMMU_FIELD(49, 48)
 #define SMMU_STE_D1_INSTCFG         SMMU_FIELD(51, 50)
 #define SMMU_STE_D2_S2VMID          SMMU_FIELD(15, 0)
@@ -281,6 +294,8 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 #define SMMU_STE_S1DSS_TERMINATE    0
 #define SMMU_STE_S1DSS_BYPASS       1
 #define SMMU_STE_S1DSS_SSID0        2
+#define SMMU_STE_EATS_FULL          1
+#define SMMU_STE_EATS_SPLIT         2       /* stage 1 only */
 #define SMMU_STE_CFG_SET            2       /* PRIVCFG, INSTCFG: overrides */
 #define SMMU_STE_CFG_PRIV           3       /* privileged; instruction */
 
@@ -330,6 +345,7 @@ typedef enum SMMUv3EventType {
     SMMU_EVT_F_STE_FETCH        = 0x03,
     SMMU_EVT_C_BAD_STE          = 0x04,
     SMMU_EVT_F_STREAM_DISABLED  = 0x06,
+    SMMU_EVT_F_TRANSL_FORBIDDEN = 0x07,
     SMMU_EVT_C_BAD_SUBSTREAMID  = 0x08,
     SMMU_EVT_F_CD_FETCH         = 0x09,
     SMMU_EVT_C_BAD_CD           = 0x0a,

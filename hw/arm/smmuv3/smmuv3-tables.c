@@ -254,6 +254,7 @@ static void smmuv3_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     }
     config->space.attrs = r.ste.attrs;
     config->attrs_fixed = r.ste.attrs_fixed;
+    config->ats = r.ste.ats;
     if (!r.ste.config) {
         resolve_blocked(&r, SMMU_EVT_NONE, 0);
         return;
@@ -290,8 +291,9 @@ static bool smmuv3_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
     SMMUv3State *s = smmuv3_of(v);
     uint16_t sid = viommu_endpoint_sid(ep);
 
-    if (flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) {
-        error_setg(errp, "SMMUv3 does not support dev-iotlb yet");
+    if ((flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) && !s->ats) {
+        error_setg(errp, "device %02x:%02x.%x requires arm-smmuv3.ats=on",
+                   PCI_BUS_NUM(sid), PCI_SLOT(sid), PCI_FUNC(sid));
         return false;
     }
     if ((flags & IOMMU_NOTIFIER_MAP) && !s->caching_mode) {
@@ -306,6 +308,7 @@ static bool smmuv3_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
 const VIOMMUOps smmuv3_viommu_ops = {
     .resolve = smmuv3_resolve,
     .fault = smmuv3_fault,
+    .ats_fault = smmuv3_ats_fault,
     .bypass_view = smmuv3_bypass_view,
     .check_notifier = smmuv3_check_notifier,
 };

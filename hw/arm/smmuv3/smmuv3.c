@@ -60,6 +60,7 @@ static bool check_httu(const SMMUv3State *s, SMMUv3Features *f, Error **errp)
 static bool check_config(SMMUv3State *s, Error **errp)
 {
     SMMUv3Features f = {
+        .ats = s->ats,
         .msi = s->msi,
         .perms_ovr = s->perms_ovr,
         .ssid_bits = s->ssidsize,
@@ -180,6 +181,7 @@ static const Property smmuv3_properties[] = {
     DEFINE_PROP_UINT8("oas", SMMUv3State, oas, 44),
     DEFINE_PROP_UINT8("ssidsize", SMMUv3State, ssidsize, 0),
     DEFINE_PROP_STRING("httu", SMMUv3State, httu),
+    DEFINE_PROP_BOOL("ats", SMMUv3State, ats, false),
     DEFINE_PROP_BOOL("msi", SMMUv3State, msi, false),
     DEFINE_PROP_BOOL("attr-perms-ovr", SMMUv3State, perms_ovr, false),
     DEFINE_PROP_BOOL("caching-mode", SMMUv3State, caching_mode, false),
@@ -195,6 +197,8 @@ static const VIOMMUPropertyHelp smmuv3_property_help[] = {
     { "httu", "hardware update of tables (IDR0.HTTU, and the machine's IORT): "
               "off, access (the Access flag) or dirty (dirty state, too); off "
               "if it is not given" },
+    { "ats", "endpoints may have address translation caches of their own "
+             "(IDR0.ATS)" },
     { "msi", "CMD_SYNC, events and GERROR can signal by MSI (IDR0.MSI)" },
     { "attr-perms-ovr", "an STE's PRIVCFG and INSTCFG count "
                         "(IDR1.ATTR_PERMS_OVR)" },

@@ -58,6 +58,7 @@ struct SMMUv3State {
     uint8_t oas;             /* bits */
     uint8_t ssidsize;        /* bits */
     char *httu;              /* "off", "access", "dirty" */
+    bool ats;
     bool msi;
     bool perms_ovr;
     bool caching_mode;
@@ -124,5 +125,11 @@ struct SMMUv3State {
  * BQL.
  */
 uint32_t smmuv3_iort_flags(void);
+
+/**
+ * smmuv3_iort_ats: ATS Attribute of the root complex's node.  0 without an
+ * SMMU.  BQL.
+ */
+uint32_t smmuv3_iort_ats(void);
 
 #endif
