@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "qobject/qdict.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-plug.h"
 #include "viommu-sva.h"
@@ -430,6 +431,85 @@ static void test_window(void)
     rig_free(r);
 }
 
+static void migration_ends(QTestState *qts)
+{
+    bool ended = false;
+    int tries;
+
+    for (tries = 0; !ended; tries++) {
+        QDict *answer = qtest_qmp(qts, "{'execute': 'query-migrate'}");
+        const char *status = qdict_get_try_str(
+            qdict_get_qdict(answer, "return"), "status");
+
+        g_assert_cmpint(tries, <, VIOMMU_TRIES);
+        g_assert_cmpstr(status, !=, "failed");
+        ended = g_strcmp0(status, "completed") == 0;
+        qobject_unref(answer);
+        g_usleep(1000);
+    }
+}
+
+/* The same machine in another process: what it has of @r goes on there. */
+static VTD *migrate(Rig *r, const char *unit, const char *device)
+{
+    g_autofree char *machine = vtd_machine(unit);
+    g_autofree char *file = NULL;
+    g_autofree char *uri = NULL;
+    QTestState *qts;
+    int fd = g_file_open_tmp("viommu-sva-XXXXXX", &file, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    uri = g_strdup_printf("file:%s", file);
+    qtest_qmp_assert_success(r->vtd->qts, "{'execute': 'migrate',"
+                             " 'arguments': {'uri': %s}}", uri);
+    migration_ends(r->vtd->qts);
+    qts = qtest_initf("%s %s -incoming defer", machine, device);
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate-incoming',"
+                             " 'arguments': {'uri': %s}}", uri);
+    migration_ends(qts);
+    unlink(file);
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    return vtd_adopt(r->vtd, qts);
+}
+
+/*
+ * What software has enabled stays so, and a command goes on: what the device
+ * had of translations it asks for again.
+ */
+static void test_migrate(void)
+{
+    const char *unit = "device-iotlb=on", *device = SVA_DEVICE " -m 256M";
+    Rig *r = rig_at(unit, device, SVA_SID, VTD_TT_DEVICE_TLB);
+    uint64_t regs = r->sva->bar.addr + 2 * SVT_CONTEXT_SIZE;
+    uint64_t ats, pri, pasid;
+    VTD *to;
+
+    sva_enable(r->sva, SVA_ATS | SVA_PASID | SVA_PRI);
+    ats = r->sva->config + sva_cap(r->sva, PCI_EXT_CAP_ID_ATS);
+    pri = r->sva->config + sva_cap(r->sva, PCI_EXT_CAP_ID_PRI);
+    pasid = r->sva->config + sva_cap(r->sva, PCI_EXT_CAP_ID_PASID);
+    sva_set(r->sva, 2, SVT_ARG, MARK);
+    sva_start(r->sva, 2, SVT_C_FILL, SVT_F_ATC | SVT_F_HOLD, 0, 0, IOVA, 8);
+    g_assert_cmpint(sva_finish(r->sva, 2), ==, SVT_S_HELD);
+
+    to = migrate(r, unit, device);
+    g_assert_cmphex(qtest_readw(to->qts, ats + PCI_ATS_CTRL), ==,
+                    PCI_ATS_CTRL_ENABLE);
+    g_assert_cmphex(qtest_readw(to->qts, pri + PCI_PRI_CTRL), ==,
+                    PCI_PRI_CTRL_ENABLE);
+    g_assert_cmphex(qtest_readw(to->qts, pri + PCI_PRI_STATUS), ==,
+                    PCI_PRI_STATUS_PASID);
+    g_assert_cmphex(qtest_readw(to->qts, pasid + PCI_PASID_CTRL), ==, 7);
+    viommu_until(to, qtest_readl(to->qts, regs + SVT_STATUS) == SVT_S_HELD);
+    g_assert_true(viommu_is_filled(to, r->mem, BLANK, 8));
+    qtest_writel(to->qts, regs + SVT_CMD, SVT_C_RELEASE);
+    viommu_until(to, qtest_readl(to->qts, regs + SVT_STATUS) == SVT_S_OK);
+    g_assert_true(viommu_is_filled(to, r->mem, MARK, 8));
+    vtd_stop(to);
+    rig_free(r);
+}
+
 #define ADD(name, fn) qtest_add_func("/viommu/sva/vtd/" name, fn)
 
 int main(int argc, char **argv)
@@ -444,6 +524,7 @@ int main(int argc, char **argv)
     ADD("wait/many", test_wait_many);
     ADD("reset", test_reset);
     ADD("unplug", test_unplug);
+    ADD("migrate", test_migrate);
     ADD("pages", test_pages);
     ADD("window", test_window);
     return g_test_run();
