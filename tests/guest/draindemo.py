@@ -13,7 +13,7 @@ import subprocess
 
 import assets
 
-LIMIT = 120     # a guard against a hang only
+LIMIT = 600     # a guard against a hang only
 
 
 def run(emulator, progress, arch='x86_64'):
