@@ -25,6 +25,7 @@
 #include "qemu/units.h"
 #include "system/dma-ranges.h"
 #include "dma-inflight-internal.h"
+#include "trace.h"
 
 /*
  * How much one endpoint may have in flight, and in how many buffers, of which
@@ -114,6 +115,8 @@ static void bounce_account(DMABounce *bounce, BouncedMap *map, int count)
     } else {
         dma_ranges_remove(&bounce->writes, &map->range);
     }
+    trace_dma_inflight_bounces(bounce, map->addr, map->len, bounce->nr_writes,
+                               bounce->writes.steps);
 }
 
 bool dma_bounce_writes(DMABounce *bounce)

@@ -129,6 +129,76 @@ static void test_short(void)
     rig_free(rig);
 }
 
+/*
+ * Very many maps at once: to make and to end each of them, only few of the
+ * others are looked at.
+ */
+#define MANY            1000
+#define MANY_LOOKED     100      /* for each; one after the other: 500 */
+#define TABLE_IOVA      0x30000000ULL
+#define TABLE_PAGES     4
+
+/* How many had been looked at when @log was written last, for all so far */
+static uint64_t looked_at(const char *log, unsigned *maps)
+{
+    g_autofree char *text = NULL;
+    const char *at;
+    uint64_t looked;
+
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    at = g_strrstr(text, "dma_inflight_bounces ");
+    g_assert_nonnull(at);
+    at = strstr(at, " maps ");
+    g_assert_nonnull(at);
+    g_assert_cmpint(sscanf(at, " maps %u looked %" SCNu64, maps, &looked), ==,
+                    2);
+    return looked;
+}
+
+static void test_many(void)
+{
+    g_autofree char *log = NULL;
+    g_autofree char *args = NULL;
+    RigOptions opt = {
+        .form = unit_ops()->queue_form, .props = "dma-mode=bounce",
+        .image_size = 1 << 20,
+    };
+    int fd = g_file_open_tmp("viommu-log-XXXXXX", &log, NULL);
+    uint64_t before, pages, table;
+    unsigned i, maps;
+    Rig *rig;
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    opt.args = args = g_strdup_printf("-trace dma_inflight_bounces -D %s", log);
+    rig = rig_new(&opt);
+    pages = unit_alloc(rig->unit, MANY);
+    table = unit_alloc(rig->unit, TABLE_PAGES);
+    for (i = 0; i < MANY; i++) {
+        rig->unit->ops->map(rig->unit, rig->space,
+                            rig->data_iova + i * UNIT_PAGE,
+                            pages + i * UNIT_PAGE, UNIT_PAGE, UNIT_RW);
+    }
+    for (i = 0; i < TABLE_PAGES; i++) {
+        rig->unit->ops->map(rig->unit, rig->space, TABLE_IOVA + i * UNIT_PAGE,
+                            table + i * UNIT_PAGE, UNIT_PAGE, UNIT_R);
+    }
+    unit_inv(rig->unit, opt.form, UNIT_ALL, rig->space, 0, 0);
+    before = looked_at(log, &maps);
+    g_assert_cmpuint(maps, ==, 0);
+    vblk_submit_spread(rig->blk, rig->data_iova, MANY, TABLE_IOVA, table);
+    viommu_until(rig->unit, vblk_in_flight(rig->blk) == 1);
+    looked_at(log, &maps);
+    g_assert_cmpuint(maps, >=, MANY);
+    rig_release(rig);
+    before = looked_at(log, &maps) - before;
+    g_assert_cmpuint(maps, ==, 0);
+    g_test_message("looked at %" PRIu64, before);
+    g_assert_cmpuint(before, <, MANY * MANY_LOOKED);
+    rig_free(rig);
+    unlink(log);
+}
+
 typedef struct Test {
     const char *name;
     void (*fn)(const void *opaque);
@@ -162,6 +232,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/bounce/write-only", test_write_only);
     qtest_add_func("/viommu/bounce/short", test_short);
+    qtest_add_func("/viommu/bounce/many", test_many);
     for (t = 0; t < G_N_ELEMENTS(tests); t++) {
         for (form = 0; unit_ops()->forms[form]; form++) {
             for (i = 0; i < 4; i++) {

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include "qobject/qdict.h"
 #include "standard-headers/linux/virtio_blk.h"
 #include "standard-headers/linux/virtio_config.h"
@@ -92,15 +93,24 @@ void vblk_free(VBlk *blk)
     g_free(blk);
 }
 
+static struct vring_desc descriptor(unsigned index, uint64_t iova,
+                                    uint32_t len, uint16_t flags)
+{
+    return (struct vring_desc) {
+        .addr = cpu_to_le64(iova),
+        .len = cpu_to_le32(len),
+        .flags = cpu_to_le16(flags),
+        .next = cpu_to_le16(index + 1),
+    };
+}
+
 static void put_desc(VBlk *blk, unsigned index, uint64_t iova, uint32_t len,
                      uint16_t flags)
 {
-    uint64_t at = blk->gpa + DESC_OFF + index * sizeof(struct vring_desc);
+    struct vring_desc desc = descriptor(index, iova, len, flags);
 
-    qtest_writeq(blk->unit->qts, at, iova);
-    qtest_writel(blk->unit->qts, at + 8, len);
-    qtest_writew(blk->unit->qts, at + 12, flags);
-    qtest_writew(blk->unit->qts, at + 14, index + 1);
+    qtest_memwrite(blk->unit->qts, blk->gpa + DESC_OFF + index * sizeof(desc),
+                   &desc, sizeof(desc));
 }
 
 /* The descriptors of request 0, whose links fit, move to the table. */
@@ -116,21 +126,40 @@ static void make_indirect(VBlk *blk, unsigned head)
     put_desc(blk, head, blk->table_iova, sizeof(table), VRING_DESC_F_INDIRECT);
 }
 
-static unsigned submit(VBlk *blk, uint32_t type, uint64_t sector,
-                       uint64_t iova, uint32_t len)
+/* The next request's header and result; returns the offset of the former. */
+static uint64_t put_header(VBlk *blk, uint32_t type, uint64_t sector)
 {
-    bool is_write = type == VIRTIO_BLK_T_OUT;
     QTestState *qts = blk->unit->qts;
-    unsigned request = blk->submitted;
-    unsigned slot = request % VBLK_SLOTS;
-    unsigned head = slot * REQUEST_DESCS;
+    unsigned slot = blk->submitted % VBLK_SLOTS;
     uint64_t header = HEADER_OFF + slot * 16;
-    uint64_t avail = blk->gpa + AVAIL_OFF;
 
     qtest_writel(qts, blk->gpa + header, type);
     qtest_writel(qts, blk->gpa + header + 4, 0);
     qtest_writeq(qts, blk->gpa + header + 8, sector);
     qtest_writeb(qts, blk->gpa + RESULT_OFF + slot, 0xff);
+    return header;
+}
+
+/* The next request is there, and begins with descriptor @head. */
+static unsigned announce(VBlk *blk, unsigned head)
+{
+    QTestState *qts = blk->unit->qts;
+    uint64_t avail = blk->gpa + AVAIL_OFF;
+    unsigned request = blk->submitted++;
+
+    qtest_writew(qts, avail + 4 + request % RING_SIZE * 2, head);
+    qtest_writew(qts, avail + 2, blk->submitted);
+    qpci_io_writew(blk->pci->pdev, blk->pci->bar, blk->notify, 0);
+    return request;
+}
+
+static unsigned submit(VBlk *blk, uint32_t type, uint64_t sector,
+                       uint64_t iova, uint32_t len)
+{
+    bool is_write = type == VIRTIO_BLK_T_OUT;
+    unsigned slot = blk->submitted % VBLK_SLOTS;
+    unsigned head = slot * REQUEST_DESCS;
+    uint64_t header = put_header(blk, type, sector);
 
     put_desc(blk, head, blk->iova + header, 16, VRING_DESC_F_NEXT);
     put_desc(blk, head + 1, iova, len,
@@ -140,12 +169,28 @@ static unsigned submit(VBlk *blk, uint32_t type, uint64_t sector,
     if (blk->table_iova) {
         make_indirect(blk, head);
     }
+    return announce(blk, head);
+}
 
-    qtest_writew(qts, avail + 4 + request % RING_SIZE * 2, head);
-    blk->submitted++;
-    qtest_writew(qts, avail + 2, blk->submitted);
-    qpci_io_writew(blk->pci->pdev, blk->pci->bar, blk->notify, 0);
-    return request;
+unsigned vblk_submit_spread(VBlk *blk, uint64_t iova, unsigned n,
+                            uint64_t table_iova, uint64_t table_gpa)
+{
+    unsigned slot = blk->submitted % VBLK_SLOTS, head = slot * REQUEST_DESCS;
+    size_t size = (n + 2) * sizeof(struct vring_desc);
+    g_autofree struct vring_desc *table = g_malloc(size);
+    uint64_t header = put_header(blk, VIRTIO_BLK_T_IN, 0);
+    unsigned i;
+
+    table[0] = descriptor(0, blk->iova + header, 16, VRING_DESC_F_NEXT);
+    for (i = 1; i <= n; i++) {
+        table[i] = descriptor(i, iova + (i - 1) * UNIT_PAGE, VBLK_SECTOR,
+                              VRING_DESC_F_NEXT | VRING_DESC_F_WRITE);
+    }
+    table[i] = descriptor(i, blk->iova + RESULT_OFF + slot, 1,
+                          VRING_DESC_F_WRITE);
+    qtest_memwrite(blk->unit->qts, table_gpa, table, size);
+    put_desc(blk, head, table_iova, size, VRING_DESC_F_INDIRECT);
+    return announce(blk, head);
 }
 
 unsigned vblk_submit(VBlk *blk, bool is_write, uint64_t sector, uint64_t iova,

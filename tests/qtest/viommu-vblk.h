@@ -42,6 +42,13 @@ void vblk_free(VBlk *blk);
  */
 unsigned vblk_submit(VBlk *blk, bool is_write, uint64_t sector, uint64_t iova,
                      uint32_t len);
+/*
+ * vblk_submit_spread: read @n sectors from 0 on, each to a page of its own from
+ * @iova on, by one request of @n + 2 descriptors: an indirect table at
+ * @table_iova, in one piece at @table_gpa.
+ */
+unsigned vblk_submit_spread(VBlk *blk, uint64_t iova, unsigned n,
+                            uint64_t table_iova, uint64_t table_gpa);
 /* vblk_submit_id: have the serial number (20 bytes at most) put at @iova. */
 unsigned vblk_submit_id(VBlk *blk, uint64_t iova, uint32_t len);
 /* vblk_completed: how many requests the device has returned. */
