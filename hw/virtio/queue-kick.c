@@ -42,3 +42,10 @@ bool virtio_queue_attach_kick(VirtIODevice *vdev, int n, AioContext *ctx)
     }
     return virtio_queue_start_kick(vdev, n);
 }
+
+bool virtio_queue_is_there(VirtIODevice *vdev, int n)
+{
+    return !vdev->dma_as->inflight ||
+           virtio_queue_is_pinned(virtio_get_queue(vdev, n)) ||
+           queue_ring_readable(vdev, n);
+}

@@ -25,6 +25,7 @@
 #define AVAIL_IDX   (0x200 + 2)         /* in a VBlk's page */
 #define FILLER      0x5a
 #define LEN         4096
+#define WAKE_UPS    20
 
 typedef struct Ring {
     Unit *unit;
@@ -183,6 +184,49 @@ static void test_given_up(const void *opaque)
     ring_free(r);
 }
 
+/*
+ * A ring that is not mapped any more, as one that firmware left: an iothread
+ * polls it, and tells its driver that it does, whenever it has something else
+ * to do.  Nobody notified the disk, so none of that is a fault.
+ */
+static void test_left(void)
+{
+    const RigOptions opt = {
+        .form = unit_ops()->queue_form, .iothread = true,
+    };
+    Rig *rig = rig_new(&opt);
+    Unit *unit = rig->unit;
+    unsigned i;
+
+    /* It polls after it was busy, and this is a long time to be called so. */
+    qtest_qmp_assert_success(unit->qts, "{'execute': 'qom-set', 'arguments': {"
+                             "'path': '/objects/io',"
+                             "'property': 'poll-max-ns', 'value': 10000000}}");
+    rig_hold(rig, false, rig->data_iova);
+    rig_release(rig);
+    unit_unmap(unit, rig->space, RIG_RING_IOVA);
+    rig_inv(rig, UNIT_SPACE, rig->space, 0, 0);
+    rig_inv_wait(rig);
+    for (i = 1; i <= WAKE_UPS; i++) {
+        qtest_qmp_assert_success(unit->qts, "{'execute': 'qom-set',"
+                                 " 'arguments': {'path': '/objects/io',"
+                                 "  'property': 'aio-max-batch',"
+                                 "  'value': %u}}", i);
+        viommu_turns(unit);
+    }
+    unit->ops->assert_no_fault(unit);
+
+    /* It is alive, and hears of what comes. */
+    unit->ops->map(unit, rig->space, RIG_RING_IOVA, rig->ring, UNIT_PAGE,
+                   UNIT_RW);
+    rig_inv(rig, UNIT_SPACE, rig->space, 0, 0);
+    rig_inv_wait(rig);
+    rig_hold(rig, false, rig->data_iova);
+    rig_release(rig);
+    unit->ops->assert_no_fault(unit);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -200,6 +244,9 @@ int main(int argc, char **argv)
     for (i = 0; i < G_N_ELEMENTS(tests); i++) {
         rig_add("ring", tests[i].name, false, tests[i].fn);
         rig_add("ring", tests[i].name, true, tests[i].fn);
+    }
+    if (!expect_corruption()) {
+        qtest_add_func("/viommu/ring/left", test_left);
     }
     return g_test_run();
 }
