@@ -65,7 +65,7 @@ void vhost_vdpa_iommu_report(VhostVDPAShared *s, const char *fmt, ...)
     va_end(ap);
     if (s->viommu.running) {
         vhost_iommu_report(s->viommu.running, "%s", text);
-    } else {
+    } else if (!s->viommu.unmap_failed) {
         error_report("vhost-vdpa: %s", text);
     }
 }

@@ -9,7 +9,8 @@ and vDPA by way of VDUSE. Prints TAP.
 A machine need not have /dev/vhost-net, nor lend it to a test. So a Linux guest
 is booted without a vIOMMU, and our emulator and qtests run in it: they use that
 guest's kernel. Under qtest an emulator executes no instruction, so nothing is
-emulated twice. PATTERN: only the cases whose path contains it.
+emulated twice. Each test is run with each vIOMMU that is built. PATTERN: only
+the cases whose path contains it.
 """
 
 import os
@@ -68,7 +69,9 @@ def initrd(facts, directory):
     top = Overlay()
     top.add_file('init', os.path.join(HERE, 'vhostkernel-init'))
     top.add_modules(facts, MODULES)
-    top.add_program('/tests/qemu-system-x86_64', assets.emulator()[0], directory)
+    for target in assets.arches():
+        top.add_program(f'/tests/qemu-system-{target}',
+                        assets.emulator(target)[0], directory)
     for name in VHOST + [VDPA]:
         top.add_program(f'/tests/{name}', built('tests', 'qtest', name),
                         directory)
@@ -125,26 +128,29 @@ class Outer:
         self.machine.wait()
 
 
-def run_test(outer, tap, name, pattern, prefix=''):
+def run_test(outer, tap, name, target, pattern, settings=''):
     """Each case by itself, so that none is lost when another dies."""
-    _, lines = outer.run(f'/tests/{name} -l')
+    env = f'env QTEST_QEMU_BINARY=/tests/qemu-system-{target} {settings}'
+    _, lines = outer.run(f'{env} /tests/{name} -l')
     cases = [line for line in lines if line.startswith('/')]
     if not cases:
-        tap.check(f'{name}: starts', False, '\n'.join(lines))
+        tap.check(f'{target}: {name}: starts', False, '\n'.join(lines))
     for case in cases:
         if pattern not in case:
             continue
-        status, lines = outer.run(f'timeout {LIMIT} {prefix}/tests/{name} '
+        status, lines = outer.run(f'timeout {LIMIT} {env} /tests/{name} '
                                   f'--tap -k -p {case}')
         results = [r for r in map(RESULT.match, lines) if r and r[2] == case]
         if results and 'SKIP' in results[0][3]:
-            tap.skip(case, results[0][3].partition('SKIP')[2].strip())
+            tap.skip(f'{target}: {case}',
+                     results[0][3].partition('SKIP')[2].strip())
             continue
-        tap.check(case, status == 0 and results and not results[0][1],
+        tap.check(f'{target}: {case}', status == 0 and results and
+                  not results[0][1],
                   '\n'.join([f'status {status}'] + lines[-20:]))
         for line in lines:
             if line.startswith('# note: '):
-                tap.note(f'{case}: {line[8:]}')
+                tap.note(f'{target}: {case}: {line[8:]}')
 
 
 def has_vduse():
@@ -159,9 +165,12 @@ def run_vdpa(outer, tap, pattern):
     if not has_vduse():
         tap.skip('vDPA', 'configured without vduse-blk-export')
         return
-    status, lines = outer.run('/tests/vdpa-disk')
-    if tap.check('vDPA: there is a device', status == 0, '\n'.join(lines)):
-        run_test(outer, tap, VDPA, pattern, f'env {lines[-1]} ')
+    for target in assets.arches():
+        # Each its own: the last case ends the process behind it.
+        status, lines = outer.run(f'/tests/vdpa-disk {target}')
+        if tap.check(f'{target}: vDPA: there is a device', status == 0,
+                     '\n'.join(lines)):
+            run_test(outer, tap, VDPA, target, pattern, lines[-1])
 
 
 def run(tap, pattern=''):
@@ -173,8 +182,9 @@ def run(tap, pattern=''):
         with Machine(assets.emulator(), machine_args(facts, path),
                      directory) as machine:
             outer = Outer(machine)
-            for name in VHOST:
-                run_test(outer, tap, name, pattern)
+            for target in assets.arches():
+                for name in VHOST:
+                    run_test(outer, tap, name, target, pattern)
             run_vdpa(outer, tap, pattern)
             outer.off()
     except (GuestError, QmpError, OSError,

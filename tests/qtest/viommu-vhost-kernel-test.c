@@ -1,5 +1,5 @@
 /*
- * The kernel's vhost-vsock and vhost-scsi behind a VT-d unit
+ * The kernel's vhost-vsock and vhost-scsi behind a vIOMMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -12,10 +12,9 @@
 #include "qobject/qdict.h"
 #include "viommu-plug.h"
 #include "viommu-vring.h"
-#include "viommu-vtd.h"
 
 #define SID         (5 << 3)
-#define DID         7
+#define SPACE_ID    7
 #define RX_IOVA     0x20000000ULL
 #define CID         3
 #define PORT        1234
@@ -31,7 +30,7 @@ typedef struct QEMU_PACKED VsockHeader {
 #define VSOCK_OP_REQUEST 1
 
 /* The host calls the guest: that is a message in the receive queue. */
-static void see_call(VTD *vtd, VRing *rx, const uint8_t *page)
+static void see_call(Unit *unit, VRing *rx, const uint8_t *page)
 {
     struct sockaddr_vm addr = {
         .svm_family = AF_VSOCK, .svm_cid = CID, .svm_port = PORT,
@@ -41,17 +40,17 @@ static void see_call(VTD *vtd, VRing *rx, const uint8_t *page)
     uint32_t len;
 
     g_assert_cmpint(fd, >=, 0);
-    vring_put(rx, RX_IOVA, VTD_PAGE_SIZE, true);
+    vring_put(rx, RX_IOVA, UNIT_PAGE, true);
     vring_kick(rx);
     g_assert_cmpint(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), ==,
                     -1);
     g_assert_cmpint(errno, ==, EINPROGRESS);
     do {
-        viommu_until(vtd, vring_take(rx, &len));
+        viommu_until(unit, vring_take(rx, &len));
         memcpy(&header, page, sizeof(header));
         if (header.op != VSOCK_OP_REQUEST) {
             /* The end of the last call */
-            vring_put(rx, RX_IOVA, VTD_PAGE_SIZE, true);
+            vring_put(rx, RX_IOVA, UNIT_PAGE, true);
             vring_kick(rx);
         }
     } while (header.op != VSOCK_OP_REQUEST);
@@ -62,52 +61,56 @@ static void see_call(VTD *vtd, VRing *rx, const uint8_t *page)
     close(fd);
 }
 
-static void test_vsock(void)
+static void test_vsock(const void *opaque)
 {
-    VMem *mem = vmem_new();
-    g_autofree char *args = vmem_args(mem);
-    VTD *vtd = vtd_start("", "%s -device vhost-vsock-pci,guest-cid=%d,addr=5,"
-                         "iommu_platform=on", args, CID);
+    unsigned form = *(const unsigned *)opaque;
+    VMem *mem = vmem_new(unit_ops()->ram);
+    g_autofree char *memory = vmem_args(mem);
+    g_autofree char *args = g_strdup_printf(
+        "%s -device vhost-vsock-pci,guest-cid=%d,addr=5,iommu_platform=on",
+        memory, CID);
+    Unit *unit = unit_ops()->start(form, "", args);
+    g_autofree UnitSpace *space = unit->ops->space(unit, form, SPACE_ID);
     QVirtioPCIDevice *pci;
     VRing ring[3];
     uint64_t gpa[3], page[2];
-    VTDDomain dom;
     int i;
 
-    vtd_domain_init(vtd, &dom, DID, 3);
-    vtd_attach(vtd, SID, &dom, VTD_TT_UNTRANSLATED);
+    unit->ops->attach(unit, SID, space);
     for (i = 0; i < 3; i++) {
-        gpa[i] = vtd_alloc(vtd, 1);
-        vtd_map(vtd, &dom, gpa[i], gpa[i], 1, VTD_PTE_RW);
+        gpa[i] = unit_alloc(unit, 1);
+        unit->ops->map(unit, space, gpa[i], gpa[i], UNIT_PAGE, UNIT_RW);
     }
-    page[0] = vtd_alloc(vtd, 1);
-    page[1] = vtd_alloc(vtd, 1);
-    vtd_enable(vtd, VTD_QUEUED);
-    pci = vring_device(&vtd->unit, SID, 0);
+    page[0] = unit_alloc(unit, 1);
+    page[1] = unit_alloc(unit, 1);
+    unit->ops->enable(unit, form);
+    pci = vring_device(unit, SID, 0);
     for (i = 0; i < 3; i++) {
-        vring_setup(&ring[i], pci, i, mem->host + gpa[i], gpa[i]);
+        vring_setup(&ring[i], pci, i, vmem_at(mem, gpa[i]), gpa[i]);
     }
     qvirtio_set_driver_ok(&pci->vdev);
 
     for (i = 0; i < 4; i++) {
         uint64_t now = page[i & 1], old = page[!(i & 1)];
 
-        vtd_map(vtd, &dom, RX_IOVA, now, 1, VTD_PTE_RW);
-        vtd_inv_iotlb(vtd, VTD_QUEUED, VTD_PAGE, DID, RX_IOVA, 0);
-        viommu_fill(vtd, old, 0xa5, VTD_PAGE_SIZE);
-        see_call(vtd, &ring[0], mem->host + now);
-        g_assert_true(viommu_is_filled(vtd, old, 0xa5, VTD_PAGE_SIZE));
+        unit->ops->map(unit, space, RX_IOVA, now, UNIT_PAGE, UNIT_RW);
+        unit_inv(unit, form, i < 2 ? UNIT_RANGE : UNIT_ALL, space,
+                 i < 2 ? RX_IOVA : 0, 0);
+        viommu_fill(unit, old, 0xa5, UNIT_PAGE);
+        see_call(unit, &ring[0], vmem_at(mem, now));
+        g_assert_true(viommu_is_filled(unit, old, 0xa5, UNIT_PAGE));
     }
-    vtd_assert_no_fault(vtd);
+    unit->ops->assert_no_fault(unit);
     vring_device_free(pci);
-    vtd_stop(vtd);
+    unit->ops->stop(unit);
     vmem_free(mem);
 }
 
 static void test_scsi(void)
 {
-    VTD *vtd = vtd_start("", PLUG_PORT_ARGS);
-    QDict *answer = qtest_qmp(vtd->qts,
+    Unit *unit = unit_ops()->start(unit_ops()->queue_form, "",
+                                   PLUG_PORT_ARGS);
+    QDict *answer = qtest_qmp(unit->qts,
         "{'execute': 'device_add', 'arguments': {"
         " 'driver': 'vhost-scsi-pci', 'id': 'scsi', 'bus': 'rp',"
         " 'wwpn': 'naa.5001405000000001', 'iommu_platform': true,"
@@ -118,13 +121,22 @@ static void test_scsi(void)
     g_assert_nonnull(strstr(qdict_get_str(error, "desc"),
                             "iommu_platform=true is not supported"));
     qobject_unref(answer);
-    vtd_stop(vtd);
+    unit->ops->stop(unit);
 }
 
 int main(int argc, char **argv)
 {
+    const char *const *forms = unit_ops()->forms;
+    unsigned i;
+
     g_test_init(&argc, &argv, NULL);
-    qtest_add_func("/viommu/vhost-vsock/remap", test_vsock);
+    for (i = 0; forms[i]; i++) {
+        g_autofree char *path = g_strdup_printf("/viommu/vhost-vsock/remap/%s",
+                                                forms[i]);
+
+        qtest_add_data_func_full(path, g_memdup2(&i, sizeof(i)), test_vsock,
+                                 g_free);
+    }
     qtest_add_func("/viommu/vhost-scsi/refused", test_scsi);
     return g_test_run();
 }

@@ -12,7 +12,7 @@
 
 #define MEM_SIZE (2ULL << 30)
 
-VMem *vmem_new(void)
+VMem *vmem_new(uint64_t base)
 {
     VMem *mem = g_new0(VMem, 1);
     int fd = g_file_open_tmp("viommu-ram-XXXXXX", &mem->path, NULL);
@@ -23,7 +23,14 @@ VMem *vmem_new(void)
                      0);
     g_assert_true(mem->host != MAP_FAILED);
     close(fd);
+    mem->base = base;
     return mem;
+}
+
+uint8_t *vmem_at(const VMem *mem, uint64_t gpa)
+{
+    g_assert_cmphex(gpa - mem->base, <, MEM_SIZE);
+    return mem->host + (gpa - mem->base);
 }
 
 char *vmem_args(const VMem *mem)

@@ -16,13 +16,18 @@
 /* The guest's memory */
 typedef struct VMem {
     char *path;
-    uint8_t *host;           /* guest address 0 */
+    uint8_t *host;
+    uint64_t base;           /* guest address of the first byte */
 } VMem;
 
-/* vmem_new: 2 GiB; vmem_args: the arguments that make it the machine's. */
-VMem *vmem_new(void);
+/*
+ * vmem_new: 2 GiB, which begin at @base.  vmem_args: the arguments that make
+ * it the machine's.
+ */
+VMem *vmem_new(uint64_t base);
 char *vmem_args(const VMem *mem);
 void vmem_free(VMem *mem);
+uint8_t *vmem_at(const VMem *mem, uint64_t gpa);
 
 #define VRING_SLOTS 64
 

@@ -173,7 +173,11 @@ void vhost_vdpa_iommu_stopped(struct vhost_vdpa_shared *s);
 void vhost_vdpa_unmap_failed(struct vhost_vdpa_shared *s, hwaddr iova,
                              hwaddr size);
 
-/** vhost_vdpa_iommu_report: vhost_iommu_report(), if it is running. */
+/**
+ * vhost_vdpa_iommu_report: vhost_iommu_report(), if it is running.  One that
+ * was stopped because the kernel keeps mappings has been reported: what fails
+ * after that is no news.
+ */
 void vhost_vdpa_iommu_report(struct vhost_vdpa_shared *s, const char *fmt, ...)
     G_GNUC_PRINTF(2, 3);
 
