@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "../../hw/i386/vtd/vtd-decode.h"
 #include "../../hw/i386/vtd/vtd-decode-sm.h"
+#include "hw/iommu/viommu-fetch.h"
 #include "test-common.h"
 
 #define BIT(n) (1ULL << (n))
@@ -510,6 +511,107 @@ static void test_pasid_writers(void)
     }
 }
 
+/* The same, read word by word while it is being written */
+
+typedef struct Writer {
+    Rand *r;
+    uint64_t memory[8];
+    struct {
+        unsigned word;
+        uint64_t value;
+    } step[8];
+    unsigned next, num;
+} Writer;
+
+static bool writer_read(void *opaque, uint64_t addr, uint64_t *value)
+{
+    Writer *w = opaque;
+
+    while (w->next < w->num && rand_below(w->r, 3) == 0) {
+        w->memory[w->step[w->next].word] = w->step[w->next].value;
+        w->next++;
+    }
+    *value = w->memory[addr / 8];
+    return true;
+}
+
+/* @from becomes @to: word 0 first or last, the others in any order */
+static void writer_start(Writer *w, Rand *r, const uint64_t from[8],
+                         const uint64_t to[8], unsigned words, bool p_first)
+{
+    unsigned left = (1u << words) - 2, n = p_first;
+
+    *w = (Writer) { .r = r, .num = words };
+    memcpy(w->memory, from, 8 * words);
+    while (left) {
+        unsigned i = 1 + rand_below(r, words - 1);
+
+        if (left & 1u << i) {
+            left &= ~(1u << i);
+            w->step[n].word = i;
+            w->step[n++].value = to[i];
+        }
+    }
+    w->step[p_first ? 0 : words - 1].value = to[0];
+}
+
+static void random_context(Rand *r, uint64_t words[8])
+{
+    memset(words, 0, 8 * sizeof(words[0]));
+    words[0] = (rand64(r) & 0x0000fffffffff01eULL) | 1 | 7 << 9;
+    words[1] = rand64(r) & 0x1fffff;
+}
+
+static void context_answer(const uint64_t words[8], int *reason,
+                           VTDSMContext *c)
+{
+    memset(c, 0, sizeof(*c));
+    *reason = vtd_decode_sm_context(words, 48, ~0ULL, c);
+}
+
+static void check_context_state(const uint64_t state[8],
+                                const uint64_t whole[8])
+{
+    VTDSMContext is, was;
+    int reason, unused;
+
+    context_answer(state, &reason, &is);
+    context_answer(whole, &unused, &was);
+    g_assert_true(reason == 0x41 || memcmp(&is, &was, sizeof(is)) == 0);
+}
+
+static void test_readers(void)
+{
+    const uint64_t none[8] = { 0 };
+    Rand r = rand_new();
+
+    for (unsigned round = 0; round < rounds(20000); round++) {
+        unsigned words = round % 3 ? 8 : 4;
+        uint64_t entry[8], left[8], read[8] = { 0 };
+        Writer w;
+        const IOPTMem mem = { .read = writer_read, .opaque = &w };
+        bool make = rand_below(&r, 2);
+
+        if (words == 8) {
+            random_pasid(&r, entry);
+            random_pasid(&r, left);
+        } else {
+            random_context(&r, entry);
+            random_context(&r, left);
+        }
+        /* Made over what another one left, or from nothing; or torn down */
+        left[0] &= rand_below(&r, 2) ? ~1ULL : 2;
+        writer_start(&w, &r, make ? left : entry, make ? entry : none, words,
+                     !make);
+        g_assert_true(viommu_fetch(&mem, 0, read, words));
+        if (words == 8) {
+            check_pasid_state(read, entry, none);
+        } else {
+            check_context_state(read, entry);
+        }
+    }
+}
+
 /* Fault reasons */
 
 static void test_qualified(void)
@@ -607,6 +709,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vtd-decode-sm/pasid/fields", test_pasid_fields);
     g_test_add_func("/vtd-decode-sm/pasid/request", test_pasid_request);
     g_test_add_func("/vtd-decode-sm/pasid/writers", test_pasid_writers);
+    g_test_add_func("/vtd-decode-sm/readers", test_readers);
     g_test_add_func("/vtd-decode-sm/qualified", test_qualified);
     g_test_add_func("/vtd-decode-sm/fault-record", test_fault_record);
     g_test_add_func("/vtd-decode-sm/page-request", test_page_request);
