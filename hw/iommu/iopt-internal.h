@@ -62,6 +62,12 @@ static inline uint64_t iopt_entry_output(const IOPTTable *table,
            ~iopt_block_last(0, shift);
 }
 
+/* Where a page of the first stage's tables is in memory */
+typedef struct IOPTTablePage {
+    uint64_t first, addr;
+    uint8_t shift;           /* 0: not known */
+} IOPTTablePage;
+
 /* A walk through up to two stages. */
 typedef struct IOPTWalk {
     const IOPTTable *second; /* NULL: none */
@@ -69,6 +75,7 @@ typedef struct IOPTWalk {
     uint64_t reads_left;     /* entries */
     bool exhausted;          /* one more was wanted: the fault says nothing */
     bool update;             /* entries are updated: no probe */
+    IOPTTablePage page;      /* the last of the tables' that was located */
 } IOPTWalk;
 
 /* IOPTFormat.decode of the formats that are data */
@@ -145,12 +152,6 @@ IOPTFault iopt_stage_start(const IOPTTable *table, IOPTResult *out);
 IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
                           uint64_t iova, unsigned access, unsigned attrs,
                           IOPTResult *out);
-
-/* Where a page of the first stage's tables is in memory */
-typedef struct IOPTTablePage {
-    uint64_t first, addr;
-    uint8_t shift;           /* 0: not known */
-} IOPTTablePage;
 
 /*
  * iopt_locate_entry: where in memory the first stage's entry at @addr is, for

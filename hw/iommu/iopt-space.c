@@ -67,7 +67,8 @@ IOPTFault iopt_locate_entry(IOPTWalk *w, uint64_t addr, unsigned access,
     }
     in_page = addr & iopt_block_last(0, res.shift);
     *memory = res.addr | in_page;
-    if (page) {
+    /* An observer is told of every step. */
+    if (page && !w->mem->observe) {
         *page = (IOPTTablePage) {
             .first = addr - in_page, .addr = res.addr, .shift = res.shift,
         };
@@ -290,7 +291,7 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
 
         out->shift = iopt_level_shift(table->format, out->level);
         out->entry = 0;
-        fault = iopt_read_entry(w, nested, addr, NULL, out);
+        fault = iopt_read_entry(w, nested, addr, &w->page, out);
         if (fault == IOPT_OK) {
             fault = settle_entry(w, table, nested, addr, iova, access, attrs,
                                  inherited, &e, out);
@@ -353,13 +354,12 @@ static IOPTFault walk_second(IOPTWalk *w, uint64_t iova, unsigned access,
     return IOPT_OK;
 }
 
-IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
-                          unsigned access, const IOPTMem *mem,
-                          IOPTResult *out)
+/* All stages there are, one by one */
+static IOPTFault walk_stages(const IOPTSpace *space, bool nested,
+                             uint64_t iova, unsigned access, unsigned attrs,
+                             const IOPTMem *mem, IOPTResult *out)
 {
     const IOPTTable *table = &space->table;
-    bool nested = space->second.format != NULL;
-    unsigned attrs = space->attrs | (access & ~ACCESS_MASK);
     IOPTWalk w = {
         .second = nested ? &space->second : NULL,
         .mem = mem,
@@ -369,11 +369,6 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     IOPTResult first;
     IOPTFault fault;
 
-    access &= ACCESS_MASK;
-    if (!nested && !space->upper.format && !table->format->decode &&
-        !mem->observe) {
-        return iopt_walk(table, iova, access, mem->read, mem->opaque, out);
-    }
     if (iopt_space_is_upper(space, iova)) {
         table = &space->upper;
         iova = upper_iova(table, iova);
@@ -386,4 +381,20 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     }
     first = *out;
     return walk_second(&w, iova, access, attrs, &first, out);
+}
+
+IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
+                          unsigned access, const IOPTMem *mem,
+                          IOPTResult *out)
+{
+    const IOPTTable *table = &space->table;
+    bool nested = space->second.format != NULL;
+
+    if (!nested && !space->upper.format && !table->format->decode &&
+        !mem->observe) {
+        return iopt_walk(table, iova, access & ACCESS_MASK, mem->read,
+                         mem->opaque, out);
+    }
+    return walk_stages(space, nested, iova, access & ACCESS_MASK,
+                       space->attrs | (access & ~ACCESS_MASK), mem, out);
 }

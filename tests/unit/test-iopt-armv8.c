@@ -610,7 +610,8 @@ static void test_hostile(void)
     g_assert_cmpuint(walk_at(&w, &space, 0x123456789abc, 1, &res), ==,
                      IOPT_OK);
     g_assert_cmphex(res.addr, ==, AREA0);
-    g_assert_cmpuint(w.reads, ==, 24);
+    /* The tables of stage 1 are one page, which is located once. */
+    g_assert_cmpuint(w.reads, ==, 12);
     for (i = 0; i < ARRAY_SIZE(budgets); i++) {
         GArray *visits = g_array_new(false, false, sizeof(Visited));
         unsigned j;
