@@ -21,6 +21,7 @@ void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
     VIOMMU *v = ep->viommu;
 
     memset(config, 0, sizeof(*config));
+    config->pasid = pasid;
     if (!qatomic_read(&ep->bus)) {
         /* Its bus was unplugged: no configuration entry is its own. */
         config->mode = VIOMMU_BLOCKED;
@@ -40,47 +41,104 @@ void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
     }
 }
 
-/* Keep a copy of @config, unless configuration was invalidated since @seq. */
-static void viommu_config_install(VIOMMUEndpoint *ep,
+/* v->lock held. */
+static void viommu_config_set(VIOMMUConfig **slot, VIOMMUConfig *config)
+{
+    VIOMMUConfig *old = *slot;
+
+    qatomic_rcu_set(slot, config);
+    if (old) {
+        g_free_rcu(old, rcu);
+    }
+}
+
+/* Neighbours do not displace each other: PASIDs are given out in turn. */
+static unsigned viommu_pasid_slot(uint32_t pasid)
+{
+    return pasid & (VIOMMU_PASID_SLOTS - 1);
+}
+
+/*
+ * Keep a copy of @config, unless configuration was invalidated since @seq.  Of
+ * two PASIDs that share a slot the last one is kept.
+ */
+static void viommu_config_install(VIOMMUEndpoint *ep, uint32_t pasid,
                                   const VIOMMUConfig *config, uint64_t seq)
 {
     VIOMMU *v = ep->viommu;
+    VIOMMUConfig **slot = &ep->config;
 
     QEMU_LOCK_GUARD(&v->lock);
-    if (v->config_seq == seq && !ep->config) {
-        qatomic_rcu_set(&ep->config, g_memdup2(config, sizeof(*config)));
+    if (v->config_seq != seq) {
+        return;
     }
+    if (pasid != VIOMMU_NO_PASID) {
+        if (!ep->pasid_configs) {
+            qatomic_rcu_set(&ep->pasid_configs,
+                            g_new0(VIOMMUConfig *, VIOMMU_PASID_SLOTS));
+        }
+        slot = &ep->pasid_configs[viommu_pasid_slot(pasid)];
+    } else if (ep->config) {
+        return;
+    }
+    viommu_config_set(slot, g_memdup2(config, sizeof(*config)));
 }
 
 void viommu_config_drop(VIOMMUEndpoint *ep)
 {
-    VIOMMUConfig *old = ep->config;
-
-    if (old) {
-        qatomic_rcu_set(&ep->config, NULL);
-        g_free_rcu(old, rcu);
+    viommu_config_set(&ep->config, NULL);
+    for (unsigned i = 0; ep->pasid_configs && i < VIOMMU_PASID_SLOTS; i++) {
+        viommu_config_set(&ep->pasid_configs[i], NULL);
     }
+}
+
+void viommu_config_drop_pasid(VIOMMUEndpoint *ep, uint32_t pasid)
+{
+    VIOMMUConfig **slot;
+
+    if (ep->config && ep->config->pasid == pasid) {
+        viommu_config_set(&ep->config, NULL);
+    }
+    if (ep->pasid_configs) {
+        slot = &ep->pasid_configs[viommu_pasid_slot(pasid)];
+        if (*slot && (*slot)->pasid == pasid) {
+            viommu_config_set(slot, NULL);
+        }
+    }
+}
+
+static VIOMMUConfig *viommu_config_kept(VIOMMUEndpoint *ep, uint32_t pasid)
+{
+    VIOMMUConfig **configs, *config;
+
+    if (likely(pasid == VIOMMU_NO_PASID)) {
+        return qatomic_rcu_read(&ep->config);
+    }
+    configs = qatomic_rcu_read(&ep->pasid_configs);
+    if (!configs) {
+        return NULL;
+    }
+    config = qatomic_rcu_read(&configs[viommu_pasid_slot(pasid)]);
+    return config && config->pasid == pasid ? config : NULL;
 }
 
 VIOMMUConfig *viommu_config_get(VIOMMUEndpoint *ep, uint32_t pasid,
                                 VIOMMUConfig *fresh)
 {
     VIOMMU *v = ep->viommu;
-    VIOMMUConfig *config = qatomic_rcu_read(&ep->config);
+    VIOMMUConfig *config = viommu_config_kept(ep, pasid);
     uint64_t seq;
 
-    if (likely(config && pasid == VIOMMU_NO_PASID)) {
+    if (likely(config)) {
         return config;
     }
     seq = qatomic_load_acquire(&v->config_seq);
     viommu_resolve_now(ep, pasid, fresh);
-    if (pasid != VIOMMU_NO_PASID) {
-        return fresh;
-    }
     if (fresh->cacheable) {
-        viommu_config_install(ep, fresh, seq);
+        viommu_config_install(ep, pasid, fresh, seq);
     }
-    if (fresh->mode == VIOMMU_BYPASS && !qatomic_read(&ep->refresh)) {
+    if (pasid == VIOMMU_NO_PASID && fresh->mode == VIOMMU_BYPASS &&
+        !qatomic_read(&ep->refresh)) {
         /* It could have the bypass view, but that takes the BQL. */
         qatomic_set(&ep->refresh, true);
         qemu_bh_schedule(v->refresh_bh);

@@ -48,6 +48,12 @@ static inline unsigned viommu_walk_attrs(const VIOMMUConfig *config,
 }
 
 /*
+ * How many configurations of PASIDs are kept of an endpoint, at most: a device
+ * has 2^20 PASIDs, but only so many are busy.  A power of two.
+ */
+#define VIOMMU_PASID_SLOTS 64
+
+/*
  * viommu.c: viommu_init: set up the core part of @owner, a model's device,
  * embedded at @v.  Cannot fail, and is not undone.  BQL.
  */
@@ -64,14 +70,19 @@ void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
                         VIOMMUConfig *config);
 
 /*
- * viommu_config_get: what applies to @ep: the copy that is kept, or @fresh,
- * which is filled in.  Any thread, inside an RCU read section.
+ * viommu_config_get: what applies to @ep's accesses with @pasid: the copy that
+ * is kept, or @fresh, which is filled in.  Any thread, inside an RCU read
+ * section.
  */
 VIOMMUConfig *viommu_config_get(VIOMMUEndpoint *ep, uint32_t pasid,
                                 VIOMMUConfig *fresh);
 
-/* viommu_config_drop: keep no copy any more.  v->lock held. */
+/*
+ * viommu_config_drop: keep no copy any more; viommu_config_drop_pasid: none
+ * that came from the entry of @pasid.  v->lock held.
+ */
 void viommu_config_drop(VIOMMUEndpoint *ep);
+void viommu_config_drop_pasid(VIOMMUEndpoint *ep, uint32_t pasid);
 
 /* viommu-translate.c */
 

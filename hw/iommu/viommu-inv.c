@@ -45,6 +45,10 @@ static bool viommu_config_in_scope(VIOMMUEndpoint *ep, const VIOMMUInv *inv)
         /* Nothing is kept of an ID that it had before: see ep->sid. */
         return ((viommu_endpoint_sid(ep) ^ inv->sid) & ~inv->sid_mask) == 0;
     default:
+        /*
+         * Of a PASID: what an endpoint that no copy is kept of was shown, or
+         * has in flight, may have come from its entry.
+         */
         return true;
     }
 }
@@ -57,7 +61,9 @@ static void viommu_invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
     WITH_QEMU_LOCK_GUARD(&v->lock) {
         qatomic_store_release(&v->config_seq, v->config_seq + 1);
         QLIST_FOREACH(ep, &v->endpoints, next) {
-            if (viommu_config_in_scope(ep, inv)) {
+            if (inv->kind == VIOMMU_INV_CONFIG_PASID) {
+                viommu_config_drop_pasid(ep, inv->pasid);
+            } else if (viommu_config_in_scope(ep, inv)) {
                 viommu_config_drop(ep);
             }
         }
@@ -156,6 +162,7 @@ void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv)
     switch (inv->kind) {
     case VIOMMU_INV_CONFIG_ALL:
     case VIOMMU_INV_CONFIG_ENDPOINT:
+    case VIOMMU_INV_CONFIG_PASID:
         viommu_invalidate_config(v, inv);
         break;
     default:

@@ -57,6 +57,9 @@ DMAProbe *viommu_probe_begin(void *opaque, uint32_t attrs, bool as_is)
         probe->config.bypass_bits = 64;
     } else {
         probe->config.space.attrs |= viommu_walk_attrs(&probe->config, attrs);
+        if (probe->config.space.attrs & probe->config.blocked_attrs) {
+            probe->config.mode = VIOMMU_BLOCKED;
+        }
     }
     return probe;
 }

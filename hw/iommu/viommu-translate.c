@@ -212,6 +212,10 @@ bool viommu_lookup(VIOMMULookup *l)
         qatomic_read(&ep->last_tag) != l->config->tag) {
         qatomic_set(&ep->last_tag, l->config->tag);
     }
+    if (unlikely(l->need & l->config->blocked_attrs)) {
+        l->fault.blocked = true;
+        return false;
+    }
     if (l->access == VIOMMU_TRANSLATION_REQUEST &&
         l->config->mode != VIOMMU_BLOCKED && !l->config->ats) {
         l->fault.denied = true;

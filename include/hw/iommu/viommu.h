@@ -71,6 +71,13 @@ typedef struct VIOMMUConfig {
      * @mode is: that is not looked at for the latter.
      */
     bool ats;
+    /* An access with one of these is blocked, although @mode is another. */
+    uint8_t blocked_attrs;
+    /*
+     * Whose accesses these are.  The core fills it in.  VIOMMU_NO_PASID: the
+     * model may say which PASID's entry was consulted.
+     */
+    uint32_t pasid;
     uint64_t model;          /* the model's own, for .fault and .output_ok */
 } VIOMMUConfig;
 
@@ -170,6 +177,8 @@ struct VIOMMUEndpoint {
     /* The core's own from here on */
     DMAInflight *inflight;
     VIOMMUConfig *config;    /* RCU; NULL: not cached */
+    /* Of accesses with a PASID: VIOMMU_PASID_SLOTS of them, or NULL.  RCU */
+    VIOMMUConfig **pasid_configs;
     uint64_t last_tag;       /* tag of the last translation, atomic */
     /*
      * The requester ID that what is cached was resolved for: whatever changes
@@ -256,6 +265,7 @@ void viommu_set_enabled(VIOMMU *v, bool enabled);
 typedef enum VIOMMUInvKind {
     VIOMMU_INV_CONFIG_ALL,       /* configuration of every endpoint */
     VIOMMU_INV_CONFIG_ENDPOINT,  /* of @sid, ignoring the bits of @sid_mask */
+    VIOMMU_INV_CONFIG_PASID,     /* of @pasid (see VIOMMUConfig), everywhere */
     VIOMMU_INV_ALL,              /* translations: all */
     VIOMMU_INV_GROUP,            /* of the group of @tag */
     VIOMMU_INV_TAG,              /* of domain @tag, whatever variant */
@@ -267,6 +277,7 @@ typedef struct VIOMMUInv {
     uint64_t tag;
     hwaddr first, last;      /* inclusive */
     uint16_t sid, sid_mask;
+    uint32_t pasid;
 } VIOMMUInv;
 
 /**
