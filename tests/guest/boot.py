@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 import assets
 import devices
 import q35
+import scalable
 import virt
 from guestjob import Report
 from hostserver import HostServer
@@ -62,6 +63,18 @@ class Config:
         return PLATFORMS[self.arch]
 
     @property
+    def scalable(self):
+        """The translation type that Linux chooses; '': not scalable mode."""
+        given = dict(prop.split('=') for prop in self.props)
+        modern = given.get('profile') == 'modern'
+        if not modern and given.get('x-scalable-mode') != 'on':
+            return ''
+        if self.mode == 'pt':
+            return 'pass-through'
+        first = given.get('x-flts', 'on' if modern else 'off') == 'on'
+        return 'first' if first else 'second'
+
+    @property
     def devices(self):
         return self.disks + self.platform.CARDS
 
@@ -92,6 +105,7 @@ class Outcome:
     error: str = ''
     status: int = -1
     statistics: list = None
+    translation: str = ''   # of the first disk; see scalable.py
     console: str = ''
     errors: list = field(default_factory=list)  # what the emulator reported
     checks: list = field(default_factory=list)  # (name, held, detail)
@@ -135,6 +149,9 @@ def run_guest(machine, outcome, progress):
             progress(f'{name}: {"ok" if result.ok else "FAILED"}, '
                      f'{" ".join(words)}')
     outcome.statistics = query_statistics(machine)
+    if outcome.config.scalable:
+        outcome.translation = scalable.translation(
+            machine, outcome.config.devices[0].pci)
     machine.send('off')
     outcome.status = machine.wait()
 

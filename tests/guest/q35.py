@@ -56,6 +56,10 @@ def judge(outcome):
     report, config = outcome.report, outcome.config
     if config.paravirt:
         return
+    if config.scalable:
+        outcome.check(f'Linux translates through: {config.scalable}',
+                      outcome.translation == config.scalable,
+                      f'{outcome.translation}\n' + '\n'.join(report.dmesg))
     enabled = report.dmesg_has('DMAR-IR: Enabled IRQ remapping')
     outcome.check(f'interrupt remapping is {on_off(config.intremap)}',
                   enabled == config.intremap, '\n'.join(report.dmesg))

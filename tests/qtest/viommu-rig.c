@@ -21,6 +21,7 @@ bool expect_corruption(void)
 /* What the model-neutral tests run on: a line for each unit */
 static const UnitOps *const units[] = {
     &vtd_unit_ops,
+    &vtd_sm_unit_ops,
     &smmu_unit_ops,
 };
 

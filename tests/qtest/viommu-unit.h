@@ -105,7 +105,7 @@ struct Unit {
     UNIT_FIELDS;
 };
 
-extern const UnitOps vtd_unit_ops, smmu_unit_ops;
+extern const UnitOps vtd_unit_ops, vtd_sm_unit_ops, smmu_unit_ops;
 
 /*
  * unit_ops: those of the unit that the environment variable VIOMMU_UNIT names;

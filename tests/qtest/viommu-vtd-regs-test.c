@@ -11,6 +11,9 @@ typedef struct Caps {
     uint64_t cap, ecap;
 } Caps;
 
+#define MODERN_CAP  0x11d2008c22380e06
+#define MODERN_ECAP 0x23e99c84f00f4f
+
 /* What QEMU 10.0.13 offers its guests for these properties. */
 static const Caps caps[] = {
     { "", 0xd2008c222f0606, 0xf00f4a },
@@ -30,6 +33,29 @@ static const Caps caps[] = {
       "intremap=on", 0xd2008c222f0686, 0xf00fce },
     { "intremap=on,eim=off,aw-bits=39,dma-drain=off,pt=off",
       0x12008c22260206, 0xf00f0a },
+    { "x-scalable-mode=on", 0xd2008c222f0606, 0x480080f00f4a },
+    { "x-scalable-mode=on,aw-bits=39", 0xd2008c22260206, 0x480080f00f4a },
+    { "x-scalable-mode=on,x-flts=on", 0x1d2008c222f0606, 0x880000f00f4a },
+    { "x-scalable-mode=on,x-flts=on,fs1gp=off", 0xd2008c222f0606,
+      0x880000f00f4a },
+    { "x-scalable-mode=on,x-pasid-mode=on", 0xd2008c222f0606,
+      0x490080f00f4a },
+
+    /* QEMU 11's names are the same switches. */
+    { "scalable-mode=on,fsts=on", 0x1d2008c222f0606, 0x880000f00f4a },
+    { "scalable-mode=on,pasid-bits=20", 0xd2008c222f0606, 0x499880f00f4a },
+
+    /* What the base does not have; whatever the order, what is given wins. */
+    { "profile=base", 0xd2008c222f0606, 0xf00f4a },
+    { "profile=modern", MODERN_CAP, MODERN_ECAP },
+    { "aw-bits=48,profile=modern", 0x1d2008c222f0606, MODERN_ECAP },
+    { "profile=modern,device-iotlb=off", MODERN_CAP, MODERN_ECAP & ~0x4 },
+    { "x-scalable-mode=off,profile=modern,aw-bits=48", 0xd2008c222f0606,
+      0xf00f4f },
+    { "profile=modern,x-flts=off,aw-bits=48", 0xd2008c222f0606,
+      MODERN_ECAP & ~(1ULL << 47 | 1ULL << 34 | 1ULL << 26) },
+    { "x-scalable-mode=on,x-flts=on,nesting=on", 0x1d2008c222f0606,
+      0xc80084f00f4a },
 };
 
 static void test_caps(void)

@@ -40,6 +40,8 @@
 #define VTD_IOTLB           0xf8
 #define VTD_FRCD            0x220
 
+#define VTD_RTADDR_SCALABLE (1ULL << 10)
+
 /* GCMD and GSTS share their layout. */
 #define VTD_G_TE            (1U << 31)
 #define VTD_G_SRTP          (1U << 30)
@@ -55,6 +57,17 @@
 #define VTD_CAP_NFR(cap)    ((((cap) >> 40) & 0xff) + 1)
 #define VTD_CAP_FRO(cap)    ((((cap) >> 24) & 0x3ff) * 16)
 #define VTD_ECAP_EIM        (1ULL << 4)
+#define VTD_ECAP_NEST       (1ULL << 26)
+#define VTD_ECAP_SRS        (1ULL << 31)
+#define VTD_ECAP_EAFS       (1ULL << 34)
+#define VTD_ECAP_PSS(ecap)  ((((ecap) >> 35) & 0x1f) + 1)
+#define VTD_ECAP_PASID      (1ULL << 40)
+#define VTD_ECAP_SMTS       (1ULL << 43)
+#define VTD_ECAP_SSADS      (1ULL << 45)
+#define VTD_ECAP_SSTS       (1ULL << 46)
+#define VTD_ECAP_FSTS       (1ULL << 47)
+#define VTD_ECAP_SMPWC      (1ULL << 48)
+#define VTD_ECAP_RPS        (1ULL << 49)
 #define VTD_ECAP_IRO(ecap)  ((((ecap) >> 8) & 0x3ff) * 16)
 
 #define VTD_CCMD_ICC        (1ULL << 63)
@@ -89,6 +102,11 @@
 #define VTD_FRCD_FR(v)      (((v) >> 32) & 0xff)
 #define VTD_FRCD_SID(v)     ((v) & 0xffff)
 
+#define VTD_FRCD_PASID(v)   (((v) >> 40) & 0xfffff)
+#define VTD_FRCD_PP         (1ULL << 31)
+#define VTD_FRCD_EXE        (1ULL << 30)
+#define VTD_FRCD_PRIV       (1ULL << 29)
+
 /* Fault reasons, legacy mode */
 #define VTD_FR_ROOT_P       0x1
 #define VTD_FR_CTX_P        0x2
@@ -112,6 +130,41 @@
 #define VTD_FR_IR_COMPAT    0x25
 #define VTD_FR_IR_SID       0x26
 #define VTD_FR_LEGACY_PASID 0x31
+
+/* Fault reasons, scalable mode */
+#define VTD_FR_TTM          0x30
+#define VTD_FR_TTM_PASID    0x31
+#define VTD_FR_S_ROOT_ACCESS 0x38
+#define VTD_FR_S_ROOT_P     0x39
+#define VTD_FR_S_ROOT_RSVD  0x3a
+#define VTD_FR_S_CTX_ACCESS 0x40
+#define VTD_FR_S_CTX_P      0x41
+#define VTD_FR_S_CTX_RSVD   0x42
+#define VTD_FR_S_CTX_INV    0x43
+#define VTD_FR_S_CTX_PASIDE 0x45
+#define VTD_FR_S_CTX_PASID  0x46
+#define VTD_FR_S_DIR_ACCESS 0x50
+#define VTD_FR_S_DIR_P      0x51
+#define VTD_FR_S_DIR_RSVD   0x52
+#define VTD_FR_S_PASID_ACCESS 0x58
+#define VTD_FR_S_PASID_P    0x59
+#define VTD_FR_S_PASID_RSVD 0x5a
+#define VTD_FR_S_PASID_INV  0x5b
+#define VTD_FR_S_SRE        0x5d
+#define VTD_FR_FS_ACCESS    0x70
+#define VTD_FR_FS_P         0x71
+#define VTD_FR_FS_RSVD      0x72
+#define VTD_FR_FS_TOP       0x73
+#define VTD_FR_SS_ACCESS    0x78
+#define VTD_FR_SS_P         0x79
+#define VTD_FR_SS_RSVD      0x7a
+#define VTD_FR_SS_TOP       0x7b
+#define VTD_FR_NON_CANONICAL 0x80
+#define VTD_FR_FS_US        0x81
+#define VTD_FR_S_BEYOND     0x84
+#define VTD_FR_S_WRITE      0x85
+#define VTD_FR_S_READ       0x86
+#define VTD_FR_S_INTERRUPT  0x87
 
 #define VTD_ROOT_P          (1ULL << 0)
 
@@ -137,12 +190,32 @@
 #define VTD_LEVEL_SHIFT(l)  (VTD_PAGE_SHIFT + 9 * ((l) - 1))
 #define VTD_LEVEL_SIZE(l)   (1ULL << VTD_LEVEL_SHIFT(l))
 
+/* Scalable mode: context entry, PASID directory and table entry */
+#define VTD_SM_CTX_SIZE     32
+#define VTD_SM_CTX_PASIDE   (1ULL << 3)
+#define VTD_SM_PASID_SIZE   64
+#define VTD_SM_P            (1ULL << 0)
+#define VTD_SM_FPD          (1ULL << 1)
+#define VTD_SM_PWSNP        (1ULL << 23)    /* second word */
+#define VTD_SM_AW(levels)   (((levels) - 2ULL) << 2)
+#define VTD_SM_PGTT(type)   ((uint64_t)(type) << 6)
+
+/* First-stage paging entry */
+#define VTD_FS_P            (1ULL << 0)
+#define VTD_FS_W            (1ULL << 1)
+#define VTD_FS_US           (1ULL << 2)
+#define VTD_FS_A            (1ULL << 5)
+#define VTD_FS_D            (1ULL << 6)
+
 /* Invalidation descriptors */
 #define VTD_D_CC            0x1
 #define VTD_D_IOTLB         0x2
 #define VTD_D_DEVTLB        0x3
 #define VTD_D_IEC           0x4
 #define VTD_D_WAIT          0x5
+#define VTD_D_PIOTLB        0x6
+#define VTD_D_PC            0x7
+#define VTD_D_PASID(p)      ((uint64_t)(p) << 32)
 #define VTD_D_G(g)          ((uint64_t)(g) << 4)
 #define VTD_D_DID(d)        ((uint64_t)(d) << 16)
 #define VTD_D_IOTLB_DW      (1ULL << 6)

@@ -40,22 +40,22 @@ static char *args(unsigned form, const char *props)
     return vtd_machine(props);
 }
 
-static Unit *adopt(const Unit *from, QTestState *qts)
+Unit *vtd_unit_adopt(const Unit *from, QTestState *qts)
 {
     return &vtd_adopt(vtd_of(from), qts)->unit;
 }
 
-static void stop(Unit *unit)
+void vtd_unit_stop(Unit *unit)
 {
     vtd_stop(vtd_of(unit));
 }
 
-static void reset(Unit *unit)
+void vtd_unit_reset(Unit *unit)
 {
     vtd_reset(vtd_of(unit));
 }
 
-static void assert_reset(Unit *unit)
+void vtd_unit_assert_reset(Unit *unit)
 {
     VTD *vtd = vtd_of(unit);
 
@@ -113,7 +113,7 @@ static void enable(Unit *unit, unsigned form)
     vtd_enable(vtd_of(unit), form);
 }
 
-static void enable_start(Unit *unit)
+void vtd_unit_enable_start(Unit *unit)
 {
     VTD *vtd = vtd_of(unit);
 
@@ -121,7 +121,7 @@ static void enable_start(Unit *unit)
     vtd_gcmd(vtd, VTD_G_TE, 0);
 }
 
-static bool enabled(Unit *unit)
+bool vtd_unit_enabled(Unit *unit)
 {
     return vtd_read32(vtd_of(unit), VTD_GSTS) & VTD_G_TE;
 }
@@ -161,7 +161,7 @@ static bool inv_done(Unit *unit, unsigned form)
     return vtd_inv_done(vtd_of(unit), form);
 }
 
-static void assert_no_fault(Unit *unit)
+void vtd_unit_assert_no_fault(Unit *unit)
 {
     vtd_assert_no_fault(vtd_of(unit));
 }
@@ -173,7 +173,7 @@ static void assert_fault(Unit *unit, uint16_t sid, bool is_read,
                      is_read, iova & ~(VTD_PAGE_SIZE - 1));
 }
 
-static bool drop_faults(Unit *unit, uint16_t sid)
+bool vtd_unit_drop_faults(Unit *unit, uint16_t sid)
 {
     VTDFault fault;
     bool any = false;
@@ -196,23 +196,23 @@ const UnitOps vtd_unit_ops = {
     .write_only_form = VTD_QUEUED,
     .start = start,
     .args = args,
-    .adopt = adopt,
-    .stop = stop,
-    .reset = reset,
-    .assert_reset = assert_reset,
+    .adopt = vtd_unit_adopt,
+    .stop = vtd_unit_stop,
+    .reset = vtd_unit_reset,
+    .assert_reset = vtd_unit_assert_reset,
     .assert_cancelled = assert_cancelled,
     .space = space,
     .attach = attach,
     .map = map,
     .pte = pte,
     .enable = enable,
-    .enable_start = enable_start,
-    .enabled = enabled,
+    .enable_start = vtd_unit_enable_start,
+    .enabled = vtd_unit_enabled,
     .inv_start = inv_start,
     .reattach = reattach,
     .detach_start = detach_start,
     .inv_done = inv_done,
-    .assert_no_fault = assert_no_fault,
+    .assert_no_fault = vtd_unit_assert_no_fault,
     .assert_fault = assert_fault,
-    .drop_faults = drop_faults,
+    .drop_faults = vtd_unit_drop_faults,
 };

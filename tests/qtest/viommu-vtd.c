@@ -88,7 +88,8 @@ void vtd_gcmd(VTD *vtd, uint32_t set, uint32_t clear)
 
 void vtd_set_root(VTD *vtd, uint64_t root)
 {
-    vtd_write64(vtd, VTD_RTADDR, root);
+    vtd_write64(vtd, VTD_RTADDR,
+                root | (vtd->scalable ? VTD_RTADDR_SCALABLE : 0));
     vtd_gcmd(vtd, VTD_G_SRTP, 0);
     viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_SRTP);
     vtd_inv_everything(vtd);
@@ -98,7 +99,7 @@ void vtd_enable_queue(VTD *vtd)
 {
     vtd->iq_tail = 0;
     vtd_write64(vtd, VTD_IQT, 0);
-    vtd_write64(vtd, VTD_IQA, vtd->iq);
+    vtd_write64(vtd, VTD_IQA, vtd->iq | (vtd->scalable ? VTD_IQA_DW : 0));
     vtd_gcmd(vtd, VTD_G_QIE, 0);
     viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_QIE);
 }
@@ -195,18 +196,24 @@ void vtd_unmap(VTD *vtd, const VTDDomain *dom, uint64_t iova, int level)
     qtest_writeq(vtd->qts, vtd_pte(vtd, dom, iova, level), 0);
 }
 
+unsigned vtd_queue_slot_size(const VTD *vtd)
+{
+    return vtd->scalable ? 32 : 16;
+}
+
 void vtd_queue_put(VTD *vtd, uint64_t lo, uint64_t hi)
 {
-    uint64_t slot = vtd->iq + vtd->iq_tail * 16;
+    unsigned size = vtd_queue_slot_size(vtd);
+    uint64_t slot = vtd->iq + vtd->iq_tail * size;
 
     qtest_writeq(vtd->qts, slot, lo);
     qtest_writeq(vtd->qts, slot + 8, hi);
-    vtd->iq_tail = (vtd->iq_tail + 1) % VTD_IQ_SLOTS;
+    vtd->iq_tail = (vtd->iq_tail + 1) % (VTD_PAGE_SIZE / size);
 }
 
 void vtd_queue_kick(VTD *vtd)
 {
-    vtd_write64(vtd, VTD_IQT, vtd->iq_tail * 16);
+    vtd_write64(vtd, VTD_IQT, vtd->iq_tail * vtd_queue_slot_size(vtd));
 }
 
 void vtd_queue_wait_put(VTD *vtd)
@@ -291,6 +298,7 @@ bool vtd_fault_take(VTD *vtd, unsigned index, VTDFault *fault)
     fault->reason = VTD_FRCD_FR(hi);
     fault->sid = VTD_FRCD_SID(hi);
     fault->is_read = hi & VTD_FRCD_T;
+    fault->hi = hi;
     vtd_write64(vtd, reg + 8, VTD_FRCD_F);
     vtd_write32(vtd, VTD_FSTS, VTD_FSTS_PFO);
     return true;

@@ -17,11 +17,13 @@ typedef struct VTD {
         };
     };
     uint64_t root;           /* root table */
-    uint64_t iq;             /* invalidation queue, one page of 16-byte slots */
+    bool scalable;           /* mode and queue: see viommu-vtd-sm.h */
+    uint64_t iq;             /* invalidation queue, VTD_IQ_SLOTS of 16 bytes */
     unsigned iq_tail;        /* slot */
     uint64_t iq_status;      /* where wait descriptors write */
     uint32_t iq_ticket;      /* last value a wait descriptor was to write */
 } VTD;
+
 
 #define VTD_IQ_SLOTS 256
 
@@ -49,6 +51,7 @@ typedef struct VTDFault {
     uint16_t sid;
     bool is_read;
     uint64_t info;           /* faulting page; of an interrupt, the index */
+    uint64_t hi;             /* the record's upper half, for what else it has */
 } VTDFault;
 
 /*
@@ -96,6 +99,16 @@ uint64_t vtd_root_entry(VTD *vtd, uint16_t sid);
 uint64_t vtd_context_entry(VTD *vtd, uint16_t sid);
 void vtd_set_context(VTD *vtd, uint16_t sid, uint64_t lo, uint64_t hi);
 
+/* UnitOps of legacy mode that are scalable mode's as well */
+Unit *vtd_unit_adopt(const Unit *from, QTestState *qts);
+void vtd_unit_stop(Unit *unit);
+void vtd_unit_reset(Unit *unit);
+void vtd_unit_assert_reset(Unit *unit);
+void vtd_unit_enable_start(Unit *unit);
+bool vtd_unit_enabled(Unit *unit);
+void vtd_unit_assert_no_fault(Unit *unit);
+bool vtd_unit_drop_faults(Unit *unit, uint16_t sid);
+
 /* vtd_domain_of: what is behind a model-neutral test's space. */
 const VTDDomain *vtd_domain_of(const UnitSpace *space);
 void vtd_domain_init(VTD *vtd, VTDDomain *dom, uint16_t did, int levels);
@@ -119,7 +132,11 @@ void vtd_inv_context(VTD *vtd, VTDForm form, VTDScope scope, uint16_t did,
 /* vtd_inv_everything: context cache and IOTLB, globally, register form. */
 void vtd_inv_everything(VTD *vtd);
 
-/* The queue, below the above */
+/*
+ * The queue, below the above: slots of 16 bytes, in scalable mode of 32, whose
+ * upper half stays zero
+ */
+unsigned vtd_queue_slot_size(const VTD *vtd);
 void vtd_queue_put(VTD *vtd, uint64_t lo, uint64_t hi);
 void vtd_queue_kick(VTD *vtd);
 /* vtd_queue_wait_put: a wait descriptor writing the next ticket. */

@@ -25,11 +25,56 @@ static uint64_t vtd_cap(const IntelIOMMUState *s)
         if (s->aw_bits >= VTD_HOST_AW_48BIT) {
             cap |= VTD_CAP_SAGAW_48;
         }
+        if (s->aw_bits >= VTD_HOST_AW_57BIT) {
+            cap |= VTD_CAP_SAGAW_57;
+        }
+    }
+    if (s->fsts) {
+        if (s->fs1gp) {
+            cap |= VTD_CAP_FS1GP;
+        }
+        if (s->aw_bits >= VTD_HOST_AW_57BIT) {
+            cap |= VTD_CAP_FS5LP;
+        }
     }
     if (s->caching_mode) {
         cap |= VTD_CAP_CM;
     }
     return cap;
+}
+
+static uint64_t vtd_ecap_scalable(const IntelIOMMUState *s)
+{
+    uint64_t ecap = VTD_ECAP_SMTS;
+
+    if (s->fsts) {
+        ecap |= VTD_ECAP_FSTS;
+    }
+    if (s->ssts) {
+        ecap |= VTD_ECAP_SSTS | VTD_ECAP_SRS;
+    }
+    if (s->nesting) {
+        ecap |= VTD_ECAP_NEST;
+    }
+    if (s->ssads) {
+        ecap |= VTD_ECAP_SSADS;
+    }
+    if (s->eafs) {
+        ecap |= VTD_ECAP_EAFS;
+    }
+    if (s->rps) {
+        ecap |= VTD_ECAP_RPS;
+        if (ecap & VTD_ECAP_SRS) {
+            ecap |= VTD_ECAP_RPRIVS;
+        }
+    }
+    if (s->page_walk_coherency) {
+        ecap |= VTD_ECAP_SMPWC;
+    }
+    if (s->pasid_bits) {
+        ecap |= VTD_ECAP_PASID | VTD_ECAP_PSS(s->pasid_bits);
+    }
+    return ecap;
 }
 
 static uint64_t vtd_ecap(IntelIOMMUState *s)
@@ -54,6 +99,9 @@ static uint64_t vtd_ecap(IntelIOMMUState *s)
     }
     if (s->snoop_control) {
         ecap |= VTD_ECAP_SC;
+    }
+    if (s->scalable_mode) {
+        ecap |= vtd_ecap_scalable(s);
     }
     return ecap;
 }

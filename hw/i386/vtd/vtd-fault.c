@@ -140,16 +140,14 @@ static void vtd_fault_record_and_signal(IntelIOMMUState *s, uint16_t sid,
     }
 }
 
-void vtd_record_dma_fault(IntelIOMMUState *s, uint16_t sid, hwaddr addr,
-                          VTDFaultReason reason, bool is_write)
+void vtd_record_dma_fault(IntelIOMMUState *s, const VTDFaultRecord *record)
 {
-    uint64_t hi = VTD_FRCD_SID(sid) | VTD_FRCD_FR(reason);
+    uint64_t lo, hi;
 
-    trace_vtd_dmar_fault(sid, reason, addr, is_write);
-    if (!is_write) {
-        hi |= VTD_FRCD_T;
-    }
-    vtd_fault_record_and_signal(s, sid, hi, VTD_FRCD_FI(addr));
+    trace_vtd_dmar_fault(record->sid, record->reason, record->addr,
+                         !record->read);
+    vtd_encode_fault(record, &lo, &hi);
+    vtd_fault_record_and_signal(s, record->sid, hi, lo);
 }
 
 void vtd_record_ir_fault(IntelIOMMUState *s, uint16_t sid, uint16_t index,

@@ -6,6 +6,7 @@
 #ifndef HW_I386_VTD_FAULT_H
 #define HW_I386_VTD_FAULT_H
 
+#include "vtd-decode.h"
 #include "vtd-internal.h"
 
 /* vtd-event.c */
@@ -25,8 +26,7 @@ void vtd_fault_init(IntelIOMMUState *s);
 /** vtd_fault_flush: send an event that an iothread left to us.  BQL. */
 void vtd_fault_flush(IntelIOMMUState *s);
 /** vtd_record_dma_fault: any thread, without s->lock. */
-void vtd_record_dma_fault(IntelIOMMUState *s, uint16_t sid, hwaddr addr,
-                          VTDFaultReason reason, bool is_write);
+void vtd_record_dma_fault(IntelIOMMUState *s, const VTDFaultRecord *record);
 /** vtd_record_ir_fault: any thread, without s->lock. */
 void vtd_record_ir_fault(IntelIOMMUState *s, uint16_t sid, uint16_t index,
                          VTDFaultReason reason);

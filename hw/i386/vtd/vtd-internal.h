@@ -6,19 +6,21 @@
  * The files of the model stand on each other.  Each has a header, and includes
  * only what is below it:
  *
- *   vtd.c            the device: properties, realize, reset, PCI; which
- *                    register write goes where
+ *   vtd.c            the device: realize, reset, PCI; which register write
+ *                    goes where
+ *   vtd-props.c      properties
  *   vtd-migration.c  the migration stream
  *   vtd-gcmd.c       GCMD/GSTS
  *   vtd-queue.c      invalidation through the queue
  *   vtd-inv.c        invalidation, and through registers
  *   vtd-tables.c     root and context entries, the core's ops
+ *   vtd-tables-sm.c  scalable mode's entries
  *   vtd-ir.c         interrupt remapping
  *   vtd-fault.c      fault records and their event
  *   vtd-event.c      event messages (MSI)
  *   vtd-regs.c       the register file
  *   vtd-cap.c        VER, CAP and ECAP from the properties
- *   vtd-decode.c     pure decoders
+ *   vtd-decode*.c    pure decoders
  *   vtd-spec.h       bit layouts
  *
  * This header is the ground floor's: the state, and the register file.
@@ -75,6 +77,17 @@ static inline void vtd_reg64_change(IntelIOMMUState *s, hwaddr reg,
 {
     vtd_reg64_set(s, reg, (vtd_reg64(s, reg) & ~clear) | set);
 }
+
+/*
+ * Tags (see IOTLB_TAG).  A domain's translations by the second stage alone, in
+ * legacy mode all of them; and, in scalable mode, those of a PASID in a domain,
+ * with a group for each domain.
+ */
+#define VTD_TAG_DOMAIN(did)         IOTLB_TAG(0, did, 0)
+#define VTD_TAG_PASID(did, pasid)   IOTLB_TAG((did) + 1ULL, pasid, 0)
+
+/* VIOMMUConfig.model */
+#define VTD_MODEL_SCALABLE          1
 
 /* Offset of fault recording register @index */
 static inline hwaddr vtd_frcd_reg(unsigned index)

@@ -53,12 +53,29 @@ void vtd_inv_iotlb_global(IntelIOMMUState *s)
     viommu_invalidate(&s->viommu, &inv);
 }
 
+/*
+ * What a domain's PASIDs have: translations that a first stage has part in, and
+ * pass-through.  An invalidation that names no PASID takes all of it, whatever
+ * the address: that is one of the second stage's input (6.5.2.3).
+ */
+static void vtd_inv_domain_pasids(IntelIOMMUState *s, uint16_t did)
+{
+    VIOMMUInv inv = { .kind = VIOMMU_INV_GROUP, .tag = VTD_TAG_PASID(did, 0) };
+
+    /* The tables that it is about were written before they are read. */
+    smp_mb();
+    if (s->pasid_dids && test_bit(did, s->pasid_dids)) {
+        viommu_invalidate(&s->viommu, &inv);
+    }
+}
+
 void vtd_inv_iotlb_domain(IntelIOMMUState *s, uint16_t did)
 {
-    VIOMMUInv inv = { .kind = VIOMMU_INV_TAG, .tag = IOTLB_TAG(0, did, 0) };
+    VIOMMUInv inv = { .kind = VIOMMU_INV_TAG, .tag = VTD_TAG_DOMAIN(did) };
 
     trace_vtd_inv_desc_iotlb_domain(did);
     viommu_invalidate(&s->viommu, &inv);
+    vtd_inv_domain_pasids(s, did);
 }
 
 void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
@@ -68,12 +85,50 @@ void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
     hwaddr first = addr & ~(size - 1);
     VIOMMUInv inv = {
         .kind = VIOMMU_INV_RANGE,
-        .tag = IOTLB_TAG(0, did, 0),
+        .tag = VTD_TAG_DOMAIN(did),
         .first = first,
         .last = first + size - 1,
     };
 
     trace_vtd_inv_desc_iotlb_pages(did, addr, am);
+    viommu_invalidate(&s->viommu, &inv);
+    vtd_inv_domain_pasids(s, did);
+}
+
+void vtd_inv_pasid_cache_global(IntelIOMMUState *s)
+{
+    static const VIOMMUInv inv = { .kind = VIOMMU_INV_CONFIG_ALL };
+
+    viommu_invalidate(&s->viommu, &inv);
+}
+
+void vtd_inv_pasid_cache(IntelIOMMUState *s, uint32_t pasid)
+{
+    VIOMMUInv inv = { .kind = VIOMMU_INV_CONFIG_PASID, .pasid = pasid };
+
+    viommu_invalidate(&s->viommu, &inv);
+}
+
+void vtd_inv_piotlb_pasid(IntelIOMMUState *s, uint16_t did, uint32_t pasid)
+{
+    VIOMMUInv inv = {
+        .kind = VIOMMU_INV_TAG,
+        .tag = VTD_TAG_PASID(did, pasid),
+    };
+
+    viommu_invalidate(&s->viommu, &inv);
+}
+
+void vtd_inv_piotlb_pages(IntelIOMMUState *s, uint16_t did, uint32_t pasid,
+                          hwaddr first, hwaddr last)
+{
+    VIOMMUInv inv = {
+        .kind = VIOMMU_INV_RANGE,
+        .tag = VTD_TAG_PASID(did, pasid),
+        .first = first,
+        .last = last,
+    };
+
     viommu_invalidate(&s->viommu, &inv);
 }
 

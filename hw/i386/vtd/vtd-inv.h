@@ -27,5 +27,16 @@ void vtd_inv_iotlb_domain(IntelIOMMUState *s, uint16_t did);
 /** @am: at most CAP.MAMV; checked by the caller */
 void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
                         unsigned am);
+/*
+ * Scalable mode.  The PASID cache is the core's copies of what entries said.
+ * They are dropped by PASID alone, whatever the domain: what an entry that is
+ * not kept was for is not known.
+ */
+void vtd_inv_pasid_cache_global(IntelIOMMUState *s);
+void vtd_inv_pasid_cache(IntelIOMMUState *s, uint32_t pasid);
+void vtd_inv_piotlb_pasid(IntelIOMMUState *s, uint16_t did, uint32_t pasid);
+/** @first .. @last: inclusive bytes */
+void vtd_inv_piotlb_pages(IntelIOMMUState *s, uint16_t did, uint32_t pasid,
+                          hwaddr first, hwaddr last);
 
 #endif

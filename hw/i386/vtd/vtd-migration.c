@@ -93,7 +93,7 @@ static bool vtd_stream_caps_ok(IntelIOMMUState *s)
     const uint64_t cap_numbers = VTD_CAP_ND_MASK | VTD_CAP_MGAW_MASK |
                                  VTD_CAP_FRO_MASK | VTD_CAP_NFR_MASK |
                                  VTD_CAP_MAMV_MASK;
-    const uint64_t ecap_numbers = VTD_ECAP_IRO_MASK;
+    const uint64_t ecap_numbers = VTD_ECAP_IRO_MASK | VTD_ECAP_PSS_MASK;
     uint64_t cap = ldq_le_p(s->csr_stream + DMAR_CAP_REG);
     uint64_t ecap = ldq_le_p(s->csr_stream + DMAR_ECAP_REG);
 
@@ -118,7 +118,7 @@ static bool vtd_stream_state_ok(IntelIOMMUState *s)
         what = "next_frcd_reg";
     } else if (s->qi_enabled &&
                (!is_power_of_2(s->iq_size) ||
-                s->iq_size < 1u << VTD_IQ_SIZE_SHIFT)) {
+                s->iq_size < VTD_PAGE_SIZE >> VTD_INV_DESC_SHIFT_DW)) {
         what = "iq_size";
     } else if (s->qi_enabled && s->iq_head >= s->iq_size) {
         what = "iq_head";

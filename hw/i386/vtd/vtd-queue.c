@@ -36,10 +36,16 @@ static void vtd_queue_error(IntelIOMMUState *s, unsigned info, const char *why)
     vtd_record_queue_error(s, VTD_FSTS_IQE);
 }
 
+/* Head and tail count descriptors; the registers have bytes. */
+static unsigned vtd_queue_shift(const IntelIOMMUState *s)
+{
+    return s->iq_dw ? VTD_INV_DESC_SHIFT_DW : VTD_INV_DESC_SHIFT;
+}
+
 static void vtd_queue_set_head(IntelIOMMUState *s, uint16_t head)
 {
     s->iq_head = head;
-    vtd_reg64_set(s, DMAR_IQH_REG, (uint64_t)head << VTD_IQH_QH_SHIFT);
+    vtd_reg64_set(s, DMAR_IQH_REG, (uint64_t)head << vtd_queue_shift(s));
 }
 
 static void vtd_queue_advance(IntelIOMMUState *s)
@@ -49,16 +55,20 @@ static void vtd_queue_advance(IntelIOMMUState *s)
 
 static bool vtd_queue_fetch(IntelIOMMUState *s, VTDInvDescRaw *raw)
 {
-    dma_addr_t addr = s->iq + (dma_addr_t)s->iq_head * VTD_INV_DESC_SIZE;
-    uint64_t val[2];
+    unsigned shift = vtd_queue_shift(s);
+    dma_addr_t addr = s->iq + ((dma_addr_t)s->iq_head << shift);
+    dma_addr_t size = 1ULL << shift;
+    uint64_t val[4] = { 0 };
 
-    if (!dma_ram_read(addr, val, sizeof(val)) &&
-        dma_memory_read(&address_space_memory, addr, val, sizeof(val),
+    if (!dma_ram_read(addr, val, size) &&
+        dma_memory_read(&address_space_memory, addr, val, size,
                         VTD_MEM_ATTRS) != MEMTX_OK) {
         return false;
     }
     raw->lo = le64_to_cpu(val[0]);
     raw->hi = le64_to_cpu(val[1]);
+    raw->upper[0] = le64_to_cpu(val[2]);
+    raw->upper[1] = le64_to_cpu(val[3]);
     return true;
 }
 
@@ -158,7 +168,8 @@ static bool vtd_queue_next_desc(IntelIOMMUState *s, VTDInvDesc *desc)
         vtd_queue_error(s, VTD_IQEI_READ, "descriptor cannot be read");
         return false;
     }
-    why = vtd_decode_inv_desc(&raw, false, s->ecap, desc);
+    why = vtd_decode_inv_desc(&raw, s->root_ttm != VTD_RTADDR_TTM_LEGACY,
+                              s->ecap, desc);
     trace_vtd_inv_desc(vtd_inv_desc_name(desc->type), raw.hi, raw.lo);
     if (why) {
         vtd_queue_error(s, desc->iqei, why);
@@ -168,14 +179,43 @@ static bool vtd_queue_next_desc(IntelIOMMUState *s, VTDInvDesc *desc)
     return true;
 }
 
+/*
+ * 256-bit descriptors need SMTS, and scalable mode needs them (11.4.9.3).
+ */
+static bool vtd_queue_width_ok(const IntelIOMMUState *s)
+{
+    return s->iq_dw ? s->ecap & VTD_ECAP_SMTS :
+                      s->root_ttm != VTD_RTADDR_TTM_SCALABLE;
+}
+
+static void vtd_queue_do_pasid_cache(IntelIOMMUState *s,
+                                     const VTDInvDesc *desc)
+{
+    if (desc->pasid_cache.granularity == VTD_INV_PC_G_PASID) {
+        vtd_inv_pasid_cache(s, desc->pasid_cache.pasid);
+    } else {
+        /* What is kept is not known by domain. */
+        vtd_inv_pasid_cache_global(s);
+    }
+}
+
+static void vtd_queue_do_piotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
+{
+    if (desc->piotlb.granularity == VTD_INV_PIOTLB_G_PASID) {
+        vtd_inv_piotlb_pasid(s, desc->piotlb.did, desc->piotlb.pasid);
+    } else {
+        vtd_inv_piotlb_pages(s, desc->piotlb.did, desc->piotlb.pasid,
+                             desc->piotlb.first, desc->piotlb.last);
+    }
+}
+
 static VIOMMUQueueStep vtd_queue_take_up(void *opaque)
 {
     IntelIOMMUState *s = opaque;
     VTDInvDesc desc;
 
-    if (s->iq_dw) {
-        /* 256-bit descriptors are for scalable mode (11.4.9.4). */
-        vtd_queue_error(s, VTD_IQEI_WIDTH, "IQA.DW is set");
+    if (!vtd_queue_width_ok(s)) {
+        vtd_queue_error(s, VTD_IQEI_WIDTH, "IQA.DW does not suit the mode");
         return VIOMMU_QUEUE_NEXT;
     }
     if (s->iq_tail >= s->iq_size) {
@@ -196,6 +236,12 @@ static VIOMMUQueueStep vtd_queue_take_up(void *opaque)
     case VTD_INV_DESC_DEVICE:
         viommu_invalidate_device_tlb(&s->viommu, desc.device.sid,
                                      desc.device.first, desc.device.last);
+        break;
+    case VTD_INV_DESC_PIOTLB:
+        vtd_queue_do_piotlb(s, &desc);
+        break;
+    case VTD_INV_DESC_PC:
+        vtd_queue_do_pasid_cache(s, &desc);
         break;
     case VTD_INV_DESC_IEC:
         vtd_ir_invalidate(s, desc.iec.global, desc.iec.index, desc.iec.mask);
@@ -246,9 +292,22 @@ void vtd_queue_run(IntelIOMMUState *s)
     viommu_queue_run(&s->queue);
 }
 
+/* A tail within a descriptor is an error, and does not move it. */
+static void vtd_queue_take_tail(IntelIOMMUState *s)
+{
+    uint64_t bytes = VTD_IQT_BYTES(vtd_reg64(s, DMAR_IQT_REG));
+    unsigned shift = vtd_queue_shift(s);
+
+    if (s->qi_enabled && (bytes & ((1ULL << shift) - 1))) {
+        vtd_queue_error(s, VTD_IQEI_ALIGN, "tail is within a descriptor");
+        return;
+    }
+    s->iq_tail = bytes >> shift;
+}
+
 void vtd_queue_tail_written(IntelIOMMUState *s)
 {
-    s->iq_tail = VTD_IQT_QT(vtd_reg64(s, DMAR_IQT_REG));
+    vtd_queue_take_tail(s);
     trace_vtd_inv_qi_tail(s->iq_tail);
     trace_vtd_inv_qi_fetch();
     vtd_queue_run(s);
@@ -259,8 +318,8 @@ static void vtd_queue_on(IntelIOMMUState *s)
     uint64_t iqa = vtd_reg64(s, DMAR_IQA_REG);
 
     s->iq = VTD_IQA_ADDR(iqa) & VTD_AW_MASK(s->aw_bits);
-    s->iq_size = 1u << (VTD_IQA_QS(iqa) + VTD_IQ_SIZE_SHIFT);
     s->iq_dw = iqa & VTD_IQA_DW;
+    s->iq_size = 1u << (VTD_IQA_QS(iqa) + VTD_PAGE_SHIFT - vtd_queue_shift(s));
     s->qi_enabled = true;
     s->iq_last_desc_type = VTD_INV_DESC_NONE;
     vtd_queue_set_head(s, 0);
@@ -268,6 +327,7 @@ static void vtd_queue_on(IntelIOMMUState *s)
     trace_vtd_inv_qi_setup(s->iq, s->iq_size);
     vtd_reg32_change(s, DMAR_GSTS_REG, 0, VTD_GSTS_QIES);
 
+    vtd_queue_take_tail(s);
     if (s->iq_tail) {
         /*
          * Software should have cleared IQT first.  Windows writes the tail

@@ -150,6 +150,8 @@
 #define VTD_ECAP_PRS                (1ULL << 29)
 #define VTD_ECAP_SRS                (1ULL << 31)
 #define VTD_ECAP_EAFS               (1ULL << 34)
+#define VTD_ECAP_PSS(bits)          ((((bits) - 1) & 0x1fULL) << 35)
+#define VTD_ECAP_PSS_MASK           (0x1fULL << 35)
 #define VTD_ECAP_PASID              (1ULL << 40)
 #define VTD_ECAP_DIT                (1ULL << 41)
 #define VTD_ECAP_PDS                (1ULL << 42)
@@ -287,9 +289,8 @@
 
 /* 11.4.9.1 to 11.4.9.4: the invalidation queue */
 
-#define VTD_IQH_QH_SHIFT            4       /* 128-bit descriptors */
-#define VTD_IQT_QT_SHIFT            4
-#define VTD_IQT_QT(val)             (((val) >> VTD_IQT_QT_SHIFT) & 0x7fff)
+/* Head and tail: bytes from the queue's start, of its whole descriptors */
+#define VTD_IQT_BYTES(val)          ((val) & VTD_IQT_WMASK)
 #define VTD_IQT_WMASK               0x7fff0ULL
 
 #define VTD_IQA_ADDR_MASK           VTD_PAGE_MASK
@@ -297,8 +298,7 @@
 #define VTD_IQA_DW                  (1ULL << 11)    /* 256-bit descriptors */
 #define VTD_IQA_QS(val)             ((val) & 7)
 #define VTD_IQA_WMASK               0xfffffffffffff807ULL
-/* The queue is 1 << (QS + this) 128-bit descriptors: 2^QS pages */
-#define VTD_IQ_SIZE_SHIFT           8
+/* The queue has 2^QS pages */
 
 #define VTD_ICS_IWC                 (1U << 0)
 
@@ -466,7 +466,9 @@
  * meaning is in the lower 128, the others are reserved
  */
 
-#define VTD_INV_DESC_SIZE           16
+/* Log2 of a descriptor's bytes; of a 256-bit one's, with IQA.DW */
+#define VTD_INV_DESC_SHIFT          4
+#define VTD_INV_DESC_SHIFT_DW       5
 /* Type: bits 3:0 and, above them, 11:9 */
 #define VTD_INV_DESC_TYPE(lo)       (((lo) & 0xf) | (((lo) >> 5) & 0x70))
 #define VTD_INV_DESC_TYPE_HI        (7ULL << 9)

@@ -3,7 +3,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Legacy mode, VT-d 3.4 and 9.1, 9.3.  vtd_resolve() runs on any thread and
+ * Legacy mode, VT-d 3.4 and 9.1, 9.3; vtd-tables-sm.c has scalable mode's
+ * entries.  vtd_resolve() runs on any thread and
  * only reads memory (while the guest may be writing it: viommu-fetch.h) and
  * what s->lock protects.
  */
@@ -15,6 +16,7 @@
 #include "vtd-fault.h"
 #include "vtd-ir.h"
 #include "vtd-tables.h"
+#include "vtd-tables-sm.h"
 
 static IntelIOMMUState *vtd_of(VIOMMU *v)
 {
@@ -33,23 +35,12 @@ void vtd_latch_root(IntelIOMMUState *s)
 }
 
 /* Returns: a fault reason, or VTD_FR_NONE with @context filled */
-static VTDFaultReason vtd_read_context(IntelIOMMUState *s, uint16_t sid,
-                                       uint32_t pasid, VTDContext *context)
+static VTDFaultReason vtd_read_context(IntelIOMMUState *s, hwaddr root,
+                                       uint16_t sid, VTDContext *context)
 {
-    uint64_t root, table, entry[2];
+    uint64_t table, entry[2];
     VTDFaultReason reason;
-    uint8_t ttm;
 
-    WITH_QEMU_LOCK_GUARD(&s->lock) {
-        root = s->root;
-        ttm = s->root_ttm;
-    }
-    if (ttm != VTD_RTADDR_TTM_LEGACY) {
-        return VTD_FR_RTADDR_INV_TTM;
-    }
-    if (pasid != VIOMMU_NO_PASID) {
-        return VTD_FR_RTADDR_PASID;
-    }
     if (!viommu_fetch(&s->viommu.mem, root + (sid >> 8) * VTD_ROOT_ENTRY_SIZE,
                       entry, 2)) {
         return VTD_FR_ROOT_TABLE_INV;
@@ -66,27 +57,31 @@ static VTDFaultReason vtd_read_context(IntelIOMMUState *s, uint16_t sid,
     return vtd_decode_context(entry[0], entry[1], s->aw_bits, context);
 }
 
-static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
-                        VIOMMUConfig *config)
+static void vtd_resolve_blocked(VIOMMUConfig *config, VTDFaultReason reason)
 {
-    IntelIOMMUState *s = vtd_of(v);
+    config->mode = VIOMMU_BLOCKED;
+    config->reason = reason;
+}
+
+static void vtd_resolve_legacy(IntelIOMMUState *s, hwaddr root, uint16_t sid,
+                               VIOMMUConfig *config)
+{
     X86IOMMUState *x86_iommu = X86_IOMMU_DEVICE(s);
     VTDContext context = { 0 };
     VTDFaultReason reason;
 
-    reason = vtd_read_context(s, viommu_endpoint_sid(ep), pasid, &context);
+    reason = vtd_read_context(s, root, sid, &context);
     /* FPD counts in an entry that is not present, too (9.3). */
     config->quiet = context.fpd;
     if (reason == VTD_FR_NONE) {
         reason = vtd_check_context(&context, s->cap, s->ecap);
     }
     if (reason != VTD_FR_NONE) {
-        config->mode = VIOMMU_BLOCKED;
-        config->reason = reason;
+        vtd_resolve_blocked(config, reason);
         return;
     }
 
-    config->tag = IOTLB_TAG(0, context.did, 0);
+    config->tag = VTD_TAG_DOMAIN(context.did);
     config->cacheable = true;
     config->ats = context.tt == VTD_CONTEXT_TT_DEV_TLB;
     if (context.tt == VTD_CONTEXT_TT_PASS_THROUGH) {
@@ -96,8 +91,31 @@ static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     }
     config->mode = VIOMMU_TRANSLATE;
     vtd_ss_table(&config->space.table, context.sspt, context.levels,
-                 s->aw_bits, s->snoop_control,
+                 s->aw_bits, s->snoop_control || s->scalable_mode,
                  x86_iommu->dt_supported && s->stale_tm);
+}
+
+static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
+                        VIOMMUConfig *config)
+{
+    IntelIOMMUState *s = vtd_of(v);
+    uint16_t sid = viommu_endpoint_sid(ep);
+    hwaddr root = 0;
+    uint8_t ttm = 0;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        root = s->root;
+        ttm = s->root_ttm;
+    }
+    if (ttm == VTD_RTADDR_TTM_SCALABLE && s->scalable_mode) {
+        vtd_sm_resolve(s, root, sid, pasid, config);
+    } else if (ttm != VTD_RTADDR_TTM_LEGACY) {
+        vtd_resolve_blocked(config, VTD_FR_RTADDR_INV_TTM);
+    } else if (pasid != VIOMMU_NO_PASID) {
+        vtd_resolve_blocked(config, VTD_FR_RTADDR_PASID);
+    } else {
+        vtd_resolve_legacy(s, root, sid, config);
+    }
 }
 
 /* The reason of a fault that the walk met: VT-d 7.1.3, legacy mode */
@@ -124,7 +142,9 @@ static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
     IntelIOMMUState *s = vtd_of(v);
     VTDFaultReason reason;
 
-    if (fault->blocked) {
+    if (config->model == VTD_MODEL_SCALABLE) {
+        reason = vtd_sm_fault_reason(config, fault);
+    } else if (fault->blocked) {
         reason = config->reason;
     } else if (fault->denied) {
         reason = VTD_FR_CONTEXT_ENTRY_TT;
@@ -137,8 +157,16 @@ static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
         trace_vtd_fault_disabled();
         return;
     }
-    vtd_record_dma_fault(s, viommu_endpoint_sid(ep), fault->iova, reason,
-                         fault->is_write);
+    vtd_record_dma_fault(s, &(VTDFaultRecord) {
+        .sid = viommu_endpoint_sid(ep),
+        .reason = reason,
+        .addr = fault->iova,
+        .read = !fault->is_write,
+        .has_pasid = fault->pasid != VIOMMU_NO_PASID,
+        .pasid = fault->pasid,
+        .exec = fault->attrs & IOPT_EXEC,
+        .priv = fault->attrs & IOPT_PRIV,
+    });
 }
 
 /* The interrupt address range is never memory (VT-d 3.14). */
@@ -176,6 +204,9 @@ static bool vtd_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
         fix = "snoop-control=off";
     } else if (!s->caching_mode && (flags & IOMMU_NOTIFIER_MAP)) {
         fix = "caching-mode=on";
+    } else if (s->fsts && (flags & IOMMU_NOTIFIER_MAP)) {
+        /* A guest does not say what it makes present in a first stage. */
+        fix = "x-flts=off";
     } else if (!X86_IOMMU_DEVICE(s)->dt_supported &&
                (flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP)) {
         fix = "device-iotlb=on";

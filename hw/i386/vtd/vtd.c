@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Our model in place of the base's, with its name, properties and defaults.
- * Legacy mode.  vtd-internal.h lists the files and their jobs.
+ * vtd-internal.h lists the files and their jobs.
  */
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
@@ -13,8 +13,6 @@
 #include "hw/pci-host/q35.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pci_bus.h"
-#include "hw/qdev-properties.h"
-#include "kvm/kvm_i386.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
@@ -27,63 +25,9 @@
 #include "vtd-inv.h"
 #include "vtd-ir.h"
 #include "vtd-migration.h"
+#include "vtd-props.h"
 #include "vtd-queue.h"
 #include "vtd-tables.h"
-
-/* As many as the register window of one page has room for after FRO */
-#define VTD_FAULT_RECORDS_MAX \
-    ((VTD_REG_WINDOW_MAX - DMAR_FRCD_REG_OFFSET) / 16)
-
-static bool check_not_yet(bool value, const char *property, Error **errp)
-{
-    if (value) {
-        error_setg(errp, "intel-iommu: %s=on is not supported yet; use %s=off",
-                   property, property);
-    }
-    return !value;
-}
-
-static bool check_config(IntelIOMMUState *s, Error **errp)
-{
-    if (!check_not_yet(s->scalable_mode, "x-scalable-mode", errp) ||
-        !check_not_yet(s->flts, "x-flts", errp) ||
-        !check_not_yet(s->pasid, "x-pasid-mode", errp)) {
-        return false;
-    }
-    if (s->aw_bits != VTD_HOST_AW_39BIT && s->aw_bits != VTD_HOST_AW_48BIT) {
-        error_setg(errp, "Legacy mode: supported values for aw-bits are: "
-                   "%d, %d", VTD_HOST_AW_39BIT, VTD_HOST_AW_48BIT);
-        return false;
-    }
-    if (!s->fault_records || s->fault_records > VTD_FAULT_RECORDS_MAX) {
-        error_setg(errp, "intel-iommu: fault-records is %u, but must be "
-                   "1 to %u", s->fault_records, VTD_FAULT_RECORDS_MAX);
-        return false;
-    }
-    return true;
-}
-
-static bool decide_eim(IntelIOMMUState *s, Error **errp)
-{
-    bool ir = x86_iommu_ir_supported(X86_IOMMU_DEVICE(s));
-
-    if (s->intr_eim == ON_OFF_AUTO_ON && !ir) {
-        error_setg(errp, "eim=on cannot be selected without intremap=on");
-        return false;
-    }
-    if (s->intr_eim == ON_OFF_AUTO_AUTO) {
-        bool on = ir && (kvm_irqchip_in_kernel() || s->buggy_eim);
-
-        s->intr_eim = on ? ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF;
-    }
-    if (s->intr_eim == ON_OFF_AUTO_ON && !s->buggy_eim &&
-        kvm_irqchip_is_split() && !kvm_enable_x2apic()) {
-        error_setg(errp, "eim=on requires support on the KVM side "
-                   "(X2APIC_API, first shipped in v4.7)");
-        return false;
-    }
-    return true;
-}
 
 /* PCI */
 
@@ -124,6 +68,11 @@ static bool vtd_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
     }
     host_aw_bits = hiodc->get_cap(hiod, HOST_IOMMU_DEVICE_CAP_AW_BITS, errp);
     if (host_aw_bits < 0) {
+        return false;
+    }
+    if (s->fsts) {
+        error_setg(errp, "intel-iommu: an assigned device cannot use a first "
+                   "stage; give intel-iommu x-flts=off");
         return false;
     }
     if (s->aw_bits > host_aw_bits) {
@@ -257,7 +206,7 @@ static void vtd_realize(DeviceState *dev, Error **errp)
         .pci_ops = &vtd_pci_ops,
     };
 
-    if (!check_config(s, errp) || !decide_eim(s, errp)) {
+    if (!vtd_props_decide(s, errp)) {
         return;
     }
     s->policy.follows_tables = true;
@@ -272,6 +221,9 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     s->host_devices = g_hash_table_new_full(host_hash, host_equal, g_free,
                                             object_unref);
     vtd_cap_init(s);
+    if (s->scalable_mode) {
+        s->pasid_dids = bitmap_new(1 << VTD_DOMAIN_ID_BITS);
+    }
     vtd_regs_init(s, vtd_reg_actions, ARRAY_SIZE(vtd_reg_actions));
     vtd_fault_init(s);
 
@@ -294,70 +246,6 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     qemu_add_machine_init_done_notifier(&s->machine_done);
 }
 
-static const Property vtd_properties[] = {
-    DEFINE_PROP_UINT32("version", IntelIOMMUState, version, 0),
-    DEFINE_PROP_ON_OFF_AUTO("eim", IntelIOMMUState, intr_eim,
-                            ON_OFF_AUTO_AUTO),
-    DEFINE_PROP_BOOL("x-buggy-eim", IntelIOMMUState, buggy_eim, false),
-    DEFINE_PROP_UINT8("aw-bits", IntelIOMMUState, aw_bits,
-                      VTD_HOST_ADDRESS_WIDTH),
-    DEFINE_PROP_BOOL("caching-mode", IntelIOMMUState, caching_mode, false),
-    DEFINE_PROP_BOOL("x-scalable-mode", IntelIOMMUState, scalable_mode, false),
-    DEFINE_PROP_BOOL("x-flts", IntelIOMMUState, flts, false),
-    DEFINE_PROP_BOOL("snoop-control", IntelIOMMUState, snoop_control, false),
-    DEFINE_PROP_BOOL("x-pasid-mode", IntelIOMMUState, pasid, false),
-    DEFINE_PROP_BOOL("dma-drain", IntelIOMMUState, dma_drain, true),
-    DEFINE_PROP_BOOL("dma-translation", IntelIOMMUState, dma_translation, true),
-    DEFINE_PROP_BOOL("stale-tm", IntelIOMMUState, stale_tm, false),
-    DEFINE_PROP_BOOL("fs1gp", IntelIOMMUState, fs1gp, true),
-
-    /* Ours */
-    DEFINE_PROP_BOOL("page-walk-coherency", IntelIOMMUState,
-                     page_walk_coherency, false),
-    DEFINE_PROP_BOOL("x-ioapic-sid-check", IntelIOMMUState, ioapic_sid_check,
-                     false),
-    DEFINE_PROP_VIOMMU_VIRTIO(IntelIOMMUState, policy.virtio),
-    DEFINE_PROP_UINT8("fault-records", IntelIOMMUState, fault_records, 1),
-    DEFINE_VIOMMU_PROPERTIES(IntelIOMMUState, viommu),
-};
-
-/* What "-device intel-iommu,help" says of each: what it does, and its unit */
-static const VIOMMUPropertyHelp vtd_property_help[] = {
-    { "version", "without effect" },
-    { "eim", "32-bit APIC IDs in interrupt remapping (ECAP.EIM): on/off/auto; "
-             "auto is on with KVM's split irqchip" },
-    { "x-buggy-eim", "eim=auto is on wherever interrupts are remapped, and the "
-                     "host is not checked; for old machine types" },
-    { "aw-bits", "bits of an address (CAP.MGAW, SAGAW), 39 or 48" },
-    { "caching-mode", "the guest also invalidates what it makes present "
-                      "(CAP.CM); vfio-pci needs it" },
-    { "x-scalable-mode", "not supported yet: on is an error" },
-    { "x-flts", "not supported yet: on is an error" },
-    { "snoop-control", "second-stage leaves may have SNP (ECAP.SC); excludes "
-                       "vhost with a device TLB, and VFIO" },
-    { "x-pasid-mode", "not supported yet: on is an error" },
-    { "dma-drain", "the guest is told that DMA can be drained (CAP.DRD, DWD); "
-                   "it is drained in any case" },
-    { "dma-translation", "off: DMA is never translated (CAP.SAGAW is 0), for "
-                         "interrupt remapping alone" },
-    { "stale-tm", "with device-iotlb=on, bit TM of second-stage leaves is "
-                  "accepted, for guests that follow older specifications" },
-    { "fs1gp", "without effect: there is no first stage yet" },
-    { "page-walk-coherency", "tables are read through the processor's caches "
-                             "(ECAP.C); off: Linux flushes caches for each "
-                             "table entry that it writes" },
-    { "x-ioapic-sid-check", "an interrupt of the I/O APIC is blocked if its "
-                            "remapping entry is for another source-id; off: it "
-                            "is accepted, as stock QEMU does" },
-    { "fault-records", "fault recording registers (CAP.NFR), 1 to 222; each "
-                       "holds one requester's first fault until it is read" },
-    /* The parent's */
-    { "intremap", "interrupts are remapped: on/off/auto; auto is on, but with "
-                  "KVM's full irqchip" },
-    { "device-iotlb", "devices with ats=on may have a TLB of their own" },
-    { "pt", "the guest may let a device pass through untranslated" },
-};
-
 static void vtd_class_init(ObjectClass *klass, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
@@ -369,8 +257,7 @@ static void vtd_class_init(ObjectClass *klass, void *data)
     dc->hotpluggable = false;
     dc->desc = "Intel IOMMU (VT-d) DMA Remapping device";
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
-    device_class_set_props(dc, vtd_properties);
-    viommu_describe(klass, vtd_property_help, ARRAY_SIZE(vtd_property_help));
+    vtd_props_class_init(klass);
     x86_class->realize = vtd_realize;
     x86_class->int_remap = vtd_int_remap;
 }
@@ -379,6 +266,7 @@ static const TypeInfo vtd_info = {
     .name = TYPE_INTEL_IOMMU_DEVICE,
     .parent = TYPE_X86_IOMMU_DEVICE,
     .instance_size = sizeof(IntelIOMMUState),
+    .instance_init = vtd_props_instance_init,
     .class_init = vtd_class_init,
 };
 

@@ -34,6 +34,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(IntelIOMMUState, INTEL_IOMMU_DEVICE)
 
 #define VTD_HOST_AW_39BIT           39
 #define VTD_HOST_AW_48BIT           48
+#define VTD_HOST_AW_57BIT           57
 #define VTD_HOST_ADDRESS_WIDTH      VTD_HOST_AW_48BIT
 #define VTD_MGAW_FROM_CAP(cap)      (((cap) >> 16) & 0x3fULL)
 
@@ -63,10 +64,18 @@ struct IntelIOMMUState {
     /* Properties */
     uint32_t version;
     bool caching_mode;
+    char *profile;
+    uint32_t given;                 /* properties that were; vtd-props.c */
     bool scalable_mode;
-    bool flts;
+    bool fsts;
+    bool ssts;
+    bool nesting;
+    bool ssads;
+    bool eafs;
+    bool rps;
     bool snoop_control;
     bool pasid;
+    uint8_t pasid_bits;             /* 0: no requests with PASID */
     bool dma_drain;
     bool dma_translation;
     bool stale_tm;
@@ -98,6 +107,11 @@ struct IntelIOMMUState {
     uint16_t next_frcd_reg;         /* fault recording register to be used */
     dma_addr_t root;                /* root table in use (SRTP) */
     uint8_t root_ttm;               /* and its RTADDR.TTM */
+    /*
+     * Domain-ids that translations were tagged with together with a PASID:
+     * a bitmap, of scalable mode only.  Atomic.
+     */
+    unsigned long *pasid_dids;
 
     bool dmar_enabled;              /* GCMD.TE took effect */
 
@@ -106,7 +120,7 @@ struct IntelIOMMUState {
     bool qi_enabled;
     dma_addr_t iq;                  /* address in use (QIE) */
     uint16_t iq_size;               /* in descriptors */
-    bool iq_dw;                     /* 256-bit ones: refused */
+    bool iq_dw;                     /* 256-bit ones */
     uint16_t iq_head;
     uint16_t iq_tail;
     uint8_t iq_last_desc_type;      /* of the last descriptor taken up */

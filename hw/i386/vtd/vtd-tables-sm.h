@@ -1,0 +1,21 @@
+/*
+ * VT-d: scalable mode's entries, from the root to the PASID table
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_I386_VTD_TABLES_SM_H
+#define HW_I386_VTD_TABLES_SM_H
+
+#include "vtd-internal.h"
+
+/**
+ * vtd_sm_resolve: VIOMMUOps.resolve, with the root table @root in use.
+ */
+void vtd_sm_resolve(IntelIOMMUState *s, hwaddr root, uint16_t sid,
+                    uint32_t pasid, VIOMMUConfig *config);
+
+/** vtd_sm_fault_reason: of @fault, in a @config that vtd_sm_resolve() made. */
+VTDFaultReason vtd_sm_fault_reason(const VIOMMUConfig *config,
+                                   const VIOMMUFault *fault);
+
+#endif
