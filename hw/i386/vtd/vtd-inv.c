@@ -100,13 +100,20 @@ void vtd_inv_pasid_cache_global(IntelIOMMUState *s)
     static const VIOMMUInv inv = { .kind = VIOMMU_INV_CONFIG_ALL };
 
     viommu_invalidate(&s->viommu, &inv);
+    vtd_inv_iotlb_global(s);
 }
 
+/*
+ * Some guests replace a present entry word by word, and then invalidate the old
+ * domain's translations only: what was tagged with the new domain, but came
+ * from the old table, goes here, wherever it is.
+ */
 void vtd_inv_pasid_cache(IntelIOMMUState *s, uint32_t pasid)
 {
     VIOMMUInv inv = { .kind = VIOMMU_INV_CONFIG_PASID, .pasid = pasid };
 
     viommu_invalidate(&s->viommu, &inv);
+    vtd_inv_iotlb_global(s);
 }
 
 void vtd_inv_piotlb_pasid(IntelIOMMUState *s, uint16_t did, uint32_t pasid)
