@@ -35,6 +35,13 @@
 #define VTD_IEADDR          0xa8
 #define VTD_IEUADDR         0xac
 #define VTD_IRTA            0xb8
+#define VTD_PQH             0xc0
+#define VTD_PQT             0xc8
+#define VTD_PQA             0xd0
+#define VTD_PRS             0xdc
+#define VTD_PECTL           0xe0
+#define VTD_PEDATA          0xe4
+#define VTD_PEADDR          0xe8
 /* Where the base puts these; ECAP.IRO and CAP.FRO are what a guest goes by. */
 #define VTD_IVA             0xf0
 #define VTD_IOTLB           0xf8
@@ -88,7 +95,10 @@
 #define VTD_FSTS_ITE        (1U << 6)
 #define VTD_FSTS_FRI(v)     (((v) >> 8) & 0xff)
 
-/* FECTL and IECTL */
+#define VTD_PRS_PPR         (1U << 0)
+#define VTD_PRS_PRO         (1U << 1)
+
+/* FECTL, IECTL and PECTL */
 #define VTD_ECTL_IM         (1U << 31)
 #define VTD_ECTL_IP         (1U << 30)
 
@@ -143,6 +153,7 @@
 #define VTD_FR_S_CTX_INV    0x43
 #define VTD_FR_S_CTX_PASIDE 0x45
 #define VTD_FR_S_CTX_PASID  0x46
+#define VTD_FR_S_CTX_PRE    0x47
 #define VTD_FR_S_DIR_ACCESS 0x50
 #define VTD_FR_S_DIR_P      0x51
 #define VTD_FR_S_DIR_RSVD   0x52
@@ -192,6 +203,8 @@
 
 /* Scalable mode: context entry, PASID directory and table entry */
 #define VTD_SM_CTX_SIZE     32
+#define VTD_SM_CTX_DTE      (1ULL << 2)
+#define VTD_SM_CTX_PRE      (1ULL << 4)
 #define VTD_SM_CTX_PASIDE   (1ULL << 3)
 #define VTD_SM_PASID_SIZE   64
 #define VTD_SM_P            (1ULL << 0)
@@ -215,6 +228,10 @@
 #define VTD_D_WAIT          0x5
 #define VTD_D_PIOTLB        0x6
 #define VTD_D_PC            0x7
+#define VTD_D_RESPONSE      0x9
+#define VTD_D_RESPONSE_PP   (1ULL << 4)
+#define VTD_D_RESPONSE_CODE(c) ((uint64_t)(c) << 12)
+#define VTD_D_RESPONSE_SID(s) ((uint64_t)(s) << 16)
 #define VTD_D_PASID(p)      ((uint64_t)(p) << 32)
 #define VTD_D_G(g)          ((uint64_t)(g) << 4)
 #define VTD_D_DID(d)        ((uint64_t)(d) << 16)

@@ -71,6 +71,9 @@ static uint64_t vtd_ecap_scalable(const IntelIOMMUState *s)
     if (s->page_walk_coherency) {
         ecap |= VTD_ECAP_SMPWC;
     }
+    if (s->svm) {
+        ecap |= VTD_ECAP_PRS | VTD_ECAP_PDS;
+    }
     if (s->pasid_bits) {
         ecap |= VTD_ECAP_PASID | VTD_ECAP_PSS(s->pasid_bits);
     }

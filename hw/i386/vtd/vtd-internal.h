@@ -13,6 +13,7 @@
  *   vtd-gcmd.c       GCMD/GSTS
  *   vtd-queue.c      invalidation through the queue
  *   vtd-inv.c        invalidation, and through registers
+ *   vtd-prq.c        the page request queue
  *   vtd-tables.c     root and context entries, the core's ops
  *   vtd-tables-sm.c  scalable mode's entries
  *   vtd-ir.c         interrupt remapping

@@ -32,6 +32,7 @@ enum {
     VTD_PROP_SSADS,
     VTD_PROP_EAFS,
     VTD_PROP_RPS,
+    VTD_PROP_SVM,
     VTD_PROP_DEVICE_IOTLB,
 };
 
@@ -127,6 +128,7 @@ static const Property vtd_properties[] = {
     VTD_PROP_DEFINE_BOOL("scalable-mode", scalable_mode, VTD_PROP_SCALABLE),
     VTD_PROP_DEFINE_BOOL("fsts", fsts, VTD_PROP_FSTS),
     VTD_PROP_DEFINE_UINT8("pasid-bits", pasid_bits, VTD_PROP_PASID, 0),
+    VTD_PROP_DEFINE_BOOL("svm", svm, VTD_PROP_SVM),
 
     /* Ours */
     DEFINE_PROP_STRING("profile", IntelIOMMUState, profile),
@@ -178,6 +180,8 @@ static const VIOMMUPropertyHelp vtd_property_help[] = {
                       "pasid-bits is not given" },
     { "pasid-bits", "bits of a PASID (ECAP.PASID, PSS), up to 20; 0: none, "
                     "unless x-pasid-mode=on" },
+    { "svm", "devices may ask for pages (ECAP.PRS, PDS), which shared virtual "
+             "memory needs; with device-iotlb=on and PASIDs" },
     { "profile", "base (properties that are not given are as in stock QEMU) or "
                  "modern (all of scalable mode is on); base if not given" },
     { "dma-drain", "the guest is told that DMA can be drained (CAP.DRD, DWD); "
@@ -277,6 +281,8 @@ static void vtd_profile_apply(IntelIOMMUState *s, bool modern)
     }
     vtd_pick(s, VTD_PROP_DEVICE_IOTLB, &X86_IOMMU_DEVICE(s)->dt_supported,
              modern);
+    vtd_pick(s, VTD_PROP_SVM, &s->svm,
+             modern && s->pasid_bits && X86_IOMMU_DEVICE(s)->dt_supported);
 }
 
 /* Checks */
@@ -319,6 +325,8 @@ static bool vtd_check_needs(IntelIOMMUState *s, Error **errp)
         { s->eafs, s->fsts, "eafs", "x-flts=on" },
         { s->rps, s->scalable_mode, "rid-pasid", "x-scalable-mode=on" },
         { s->pasid, s->scalable_mode, "x-pasid-mode", "x-scalable-mode=on" },
+        { s->svm, s->pasid_bits, "svm", "pasid-bits=20" },
+        { s->svm, X86_IOMMU_DEVICE(s)->dt_supported, "svm", "device-iotlb=on" },
         { s->scalable_mode, s->dma_drain, "x-scalable-mode", "dma-drain=on" },
         { s->scalable_mode, s->fsts || s->ssts, "x-scalable-mode",
           "ssts=on or x-flts=on" },

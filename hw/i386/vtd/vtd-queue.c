@@ -243,6 +243,19 @@ static VIOMMUQueueStep vtd_queue_take_up(void *opaque)
     case VTD_INV_DESC_PC:
         vtd_queue_do_pasid_cache(s, &desc);
         break;
+    case VTD_INV_DESC_DEV_PIOTLB:
+        viommu_invalidate_device_tlb_pasid(&s->viommu, desc.device_pasid.sid,
+                                           desc.device_pasid.pasid,
+                                           desc.device_pasid.global,
+                                           desc.device_pasid.first,
+                                           desc.device_pasid.last);
+        break;
+    case VTD_INV_DESC_PGRP_RESP:
+        viommu_page_response(&s->viommu, desc.response.sid,
+                             desc.response.has_pasid ? desc.response.pasid :
+                                                       VIOMMU_NO_PASID,
+                             desc.response.prgi, desc.response.code);
+        break;
     case VTD_INV_DESC_IEC:
         vtd_ir_invalidate(s, desc.iec.global, desc.iec.index, desc.iec.mask);
         break;

@@ -147,6 +147,17 @@ void vtd_regs_reset(IntelIOMMUState *s)
     vtd_define64(s, DMAR_IVA_REG, 0, VTD_IVA_WMASK, 0, VTD_IVA_WMASK);
     vtd_define64(s, DMAR_IOTLB_REG, 0, VTD_IOTLB_WMASK, 0, 0);
 
+    if (s->ecap & VTD_ECAP_PRS) {
+        vtd_define64(s, DMAR_PQH_REG, 0, VTD_PQH_WMASK, 0, 0);
+        vtd_define64(s, DMAR_PQT_REG, 0, VTD_PQH_WMASK, 0, 0);
+        vtd_define64(s, DMAR_PQA_REG, 0, VTD_PQA_WMASK, 0, 0);
+        vtd_define32(s, DMAR_PRS_REG, 0, 0, VTD_PRS_W1CMASK, 0);
+        vtd_define32(s, DMAR_PECTL_REG, VTD_PECTL_IM, VTD_PECTL_IM, 0, 0);
+        vtd_define32(s, DMAR_PEDATA_REG, 0, VTD_PEDATA_WMASK, 0, 0);
+        vtd_define32(s, DMAR_PEADDR_REG, 0, VTD_PEADDR_WMASK, 0, 0);
+        vtd_define32(s, DMAR_PEUADDR_REG, 0, upper, 0, 0);
+    }
+
     for (unsigned i = 0; i < s->fault_records; i++) {
         vtd_define64(s, vtd_frcd_reg(i), 0, 0, 0, 0);
         vtd_define64(s, vtd_frcd_reg(i) + 8, 0, 0, VTD_FRCD_F, 0);

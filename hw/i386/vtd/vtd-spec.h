@@ -314,6 +314,21 @@
 #define VTD_IQEI_ALIGN              0x6     /* 256-bit: tail not aligned */
 #define VTD_IQEI_TTM                0x7     /* does not suit RTADDR.TTM */
 
+/* 11.4.11: the page request queue */
+
+/* Head and tail: bytes from the queue's start, of its 32-byte descriptors */
+#define VTD_PQH_WMASK               0x7ffe0ULL
+#define VTD_PQA_ADDR(val)           ((val) & VTD_PAGE_MASK)
+#define VTD_PQA_PQS(val)            ((val) & 7)     /* 2^PQS pages */
+#define VTD_PQA_WMASK               0xfffffffffffff007ULL
+#define VTD_PRS_PPR                 (1U << 0)       /* pending page request */
+#define VTD_PRS_PRO                 (1U << 1)       /* overflow */
+#define VTD_PRS_W1CMASK             (VTD_PRS_PPR | VTD_PRS_PRO)
+#define VTD_PECTL_IM                (1U << 31)
+#define VTD_PECTL_IP                (1U << 30)
+#define VTD_PEDATA_WMASK            0xffffffffU
+#define VTD_PEADDR_WMASK            0xfffffffcU
+
 /* 11.4.10: IRTA_REG; the table has 2^(S + 1) entries */
 
 #define VTD_IRTA_ENTRIES_MAX        65536

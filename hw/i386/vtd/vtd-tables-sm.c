@@ -9,7 +9,6 @@
  */
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-fetch.h"
-#include "vtd-decode-sm.h"
 #include "vtd-tables-sm.h"
 
 /* A walk of the tables */
@@ -18,6 +17,7 @@ typedef struct VTDSMWalk {
     uint16_t sid;
     VTDSMRequest req;
     bool fpd;                /* of any entry that was read */
+    bool ats;                /* the context entry is valid, and has DTE */
     VTDSMContext context;
     VTDPASIDEntry entry;
 } VTDSMWalk;
@@ -43,6 +43,7 @@ static VTDFaultReason vtd_sm_walk_context(VTDSMWalk *w, hwaddr root)
     }
     reason = vtd_decode_sm_context(words, s->aw_bits, s->ecap, &w->context);
     w->fpd |= w->context.fpd;
+    w->ats = reason == VTD_FR_NONE && w->context.dte;
     return reason;
 }
 
@@ -139,6 +140,7 @@ void vtd_sm_resolve(IntelIOMMUState *s, hwaddr root, uint16_t sid,
     };
     VTDFaultReason reason = vtd_sm_walk(&w, root);
 
+    config->ats = w.ats;
     config->model = VTD_MODEL_SCALABLE;
     config->quiet = w.fpd;
     if (reason == VTD_FR_NONE) {
@@ -161,6 +163,18 @@ void vtd_sm_resolve(IntelIOMMUState *s, hwaddr root, uint16_t sid,
     vtd_pasid_space(&w.entry, s->aw_bits, s->cap, s->ecap, &config->space);
 }
 
+VTDFaultReason vtd_sm_check_context(IntelIOMMUState *s, hwaddr root,
+                                    uint16_t sid, const VTDSMRequest *req,
+                                    bool *quiet)
+{
+    VTDSMWalk w = { .s = s, .sid = sid, .req = *req };
+    VTDFaultReason reason = vtd_sm_walk_context(&w, root);
+
+    *quiet = w.fpd;
+    return reason == VTD_FR_NONE ? vtd_check_sm_request(&w.context, &w.req) :
+                                   reason;
+}
+
 VTDFaultReason vtd_sm_fault_reason(const VIOMMUConfig *config,
                                    const VIOMMUFault *fault)
 {
@@ -170,6 +184,9 @@ VTDFaultReason vtd_sm_fault_reason(const VIOMMUConfig *config,
     }
     if (fault->blocked) {
         return config->reason;
+    }
+    if (fault->denied) {
+        return VTD_FR_SM_CONTEXT_DTE;
     }
     if (fault->reserved_range) {
         return VTD_FR_SM_INTERRUPT_ADDR;

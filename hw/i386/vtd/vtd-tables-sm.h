@@ -6,6 +6,7 @@
 #ifndef HW_I386_VTD_TABLES_SM_H
 #define HW_I386_VTD_TABLES_SM_H
 
+#include "vtd-decode-sm.h"
 #include "vtd-internal.h"
 
 /**
@@ -13,6 +14,14 @@
  */
 void vtd_sm_resolve(IntelIOMMUState *s, hwaddr root, uint16_t sid,
                     uint32_t pasid, VIOMMUConfig *config);
+
+/**
+ * vtd_sm_check_context: does the context entry of @sid let @req pass?
+ * @quiet: set to whether FPD says that what it returns is not recorded.
+ */
+VTDFaultReason vtd_sm_check_context(IntelIOMMUState *s, hwaddr root,
+                                    uint16_t sid, const VTDSMRequest *req,
+                                    bool *quiet);
 
 /** vtd_sm_fault_reason: of @fault, in a @config that vtd_sm_resolve() made. */
 VTDFaultReason vtd_sm_fault_reason(const VIOMMUConfig *config,

@@ -15,6 +15,7 @@
 #include "vtd-decode.h"
 #include "vtd-fault.h"
 #include "vtd-ir.h"
+#include "vtd-prq.h"
 #include "vtd-tables.h"
 #include "vtd-tables-sm.h"
 
@@ -136,6 +137,19 @@ static VTDFaultReason vtd_walk_fault_reason(const VIOMMUConfig *config,
     }
 }
 
+/* The AT field of a request's record */
+static uint8_t vtd_fault_at(const VIOMMUFault *fault)
+{
+    switch (fault->access) {
+    case VIOMMU_TRANSLATION_REQUEST:
+        return VTD_AT_TRANSLATION;
+    case VIOMMU_TRANSLATED:
+        return VTD_AT_TRANSLATED;
+    default:
+        return VTD_AT_UNTRANSLATED;
+    }
+}
+
 static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
                       const VIOMMUConfig *config, const VIOMMUFault *fault)
 {
@@ -161,6 +175,7 @@ static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
         .sid = viommu_endpoint_sid(ep),
         .reason = reason,
         .addr = fault->iova,
+        .at = vtd_fault_at(fault),
         .read = !fault->is_write,
         .has_pasid = fault->pasid != VIOMMU_NO_PASID,
         .pasid = fault->pasid,
@@ -222,6 +237,7 @@ const VIOMMUOps vtd_viommu_ops = {
     .resolve = vtd_resolve,
     .fault = vtd_fault,
     .output_ok = vtd_output_ok,
+    .page_request = vtd_prq_request,
     .endpoint_init = vtd_endpoint_init,
     .check_notifier = vtd_check_notifier,
 };

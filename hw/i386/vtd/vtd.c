@@ -26,6 +26,7 @@
 #include "vtd-ir.h"
 #include "vtd-migration.h"
 #include "vtd-props.h"
+#include "vtd-prq.h"
 #include "vtd-queue.h"
 #include "vtd-tables.h"
 
@@ -147,6 +148,8 @@ static const VTDRegAction vtd_reg_actions[] = {
     { DMAR_IQT_REG, DMAR_IQT_REG + 3, vtd_queue_tail_written },
     { DMAR_ICS_REG, DMAR_ICS_REG + 3, vtd_ics_written },
     { DMAR_IECTL_REG, DMAR_IECTL_REG + 3, vtd_iectl_written },
+    { DMAR_PRS_REG, DMAR_PRS_REG + 3, vtd_prs_written },
+    { DMAR_PECTL_REG, DMAR_PECTL_REG + 3, vtd_pectl_written },
     { DMAR_IOTLB_REG + 4, DMAR_IOTLB_REG + 7, vtd_iotlb_written,
       vtd_iotlb_busy },
     { DMAR_FRCD_REG_OFFSET, VTD_REG_WINDOW_MAX - 1, vtd_frcd_written },

@@ -73,6 +73,7 @@ struct IntelIOMMUState {
     bool ssads;
     bool eafs;
     bool rps;
+    bool svm;                       /* page requests */
     bool snoop_control;
     bool pasid;
     uint8_t pasid_bits;             /* 0: no requests with PASID */
