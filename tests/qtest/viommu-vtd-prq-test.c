@@ -77,7 +77,7 @@ static void answer(Rig *r, unsigned group, unsigned code)
     vtd_inv_wait(r->vtd, VTD_QUEUED);
 }
 
-/* The descriptor at the head is @context's, for a write at @iova; it is taken */
+/* What is at the head is @context's, for a write at @iova; it is taken. */
 static void take(Rig *r, unsigned context, uint64_t iova)
 {
     uint64_t head = vtd_read64(r->vtd, VTD_PQH);
@@ -172,7 +172,7 @@ static void test_overflow(void)
     rig_free(r);
 }
 
-/* Without PRE in the context entry: a fault (47h), and the answer is invalid. */
+/* Without PRE in the context entry: a fault (47h), and nothing is queued. */
 static void test_not_enabled(void)
 {
     Rig *r = rig_new();

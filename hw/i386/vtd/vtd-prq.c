@@ -10,8 +10,8 @@
  *
  * A queue that is full sets PRO, and until software clears it every request is
  * dropped; for a group whose last one is the endpoint is told "success", so
- * that it tries again.  A request is in the queue when the endpoint's call returns:
- * a wait descriptor with PD has nothing to wait for.
+ * that it tries again.  A request is in the queue when the endpoint's call
+ * returns: a wait descriptor with PD has nothing to wait for.
  */
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"

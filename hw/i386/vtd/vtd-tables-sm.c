@@ -120,8 +120,8 @@ static uint64_t vtd_sm_tag(IntelIOMMUState *s, const VTDSMWalk *w)
         return VTD_TAG_DOMAIN(did);
     }
     if (!test_bit(did, s->pasid_dids)) {
-        /* Before anything is cached: see vtd_inv_domain_pasids(). */
         set_bit_atomic(did, s->pasid_dids);
+        /* Before anything is cached: see vtd_inv_domain_pasids(). */
         smp_mb();
     }
     return VTD_TAG_PASID(did, w->req.pasid);
