@@ -232,10 +232,14 @@ static int ref_mark(RefAccess *x, uint64_t at, uint64_t from, uint64_t to,
         }
     }
     if (x->commit) {
+        uint64_t now = from;
+
         if (ref_entry_memory(x, at, 2, false, &memory)) {
             return x->reason;
         }
-        ref_store(x, memory, to);
+        /* It may be an entry of the second stage's, just marked as such. */
+        ref_load(x, memory, &now);
+        ref_store(x, memory, now | to);
     }
     return 0;
 }
@@ -487,7 +491,8 @@ static void check_range(World *w, Rand *r, const RefUnit *u,
 #define FIRST_PAGES 20
 #define SECOND_PAGES 20
 #define FIRST_BASE  BIT(21)
-#define SECOND_BASE BIT(22)
+/* Where pages of the second stage hardly ever lead */
+#define SECOND_BASE (BIT(38) + BIT(22))
 
 typedef struct Maker {
     World *w;
