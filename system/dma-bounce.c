@@ -293,6 +293,47 @@ void dma_bounce_forget(DMABounce *bounce)
     g_tree_foreach(bounce->by_buffer, bounce_forget_map, bounce);
 }
 
+typedef struct BounceSuccessor {
+    uint64_t at;
+    const BouncedMap *map;   /* the first one beyond it so far */
+} BounceSuccessor;
+
+/* For g_tree_search(): it never finds, but passes by what it looks for. */
+static gint bounce_successor_search(gconstpointer key, gconstpointer opaque)
+{
+    BounceSuccessor *next = (BounceSuccessor *)opaque;
+    const BouncedMap *map = key;
+
+    if ((uintptr_t)map->buffer <= next->at) {
+        return 1;
+    }
+    next->map = map;
+    return -1;
+}
+
+bool dma_bounce_next(DMABounce *bounce, uint64_t *at, DMABounced *map)
+{
+    BounceSuccessor next = { .at = *at };
+
+    QEMU_LOCK_GUARD(&bounce->lock);
+    do {
+        next.map = NULL;
+        g_tree_search(bounce->by_buffer, bounce_successor_search, &next);
+        if (!next.map) {
+            return false;
+        }
+        next.at = (uintptr_t)next.map->buffer;
+    } while (next.map->forgotten);
+    *at = next.at;
+    *map = (DMABounced) {
+        .addr = next.map->addr,
+        .len = next.map->len,
+        .is_write = next.map->is_write,
+        .attrs = next.map->attrs,
+    };
+    return true;
+}
+
 unsigned dma_bounce_count(DMABounce *bounce)
 {
     QEMU_LOCK_GUARD(&bounce->lock);

@@ -642,6 +642,91 @@ unsigned dma_maps_next(DMAMaps *maps, DMAMapsCursor *cursor,
     return found;
 }
 
+/* Listing: the slots, and then the four sets by host address */
+
+#define LIST_SETS 4
+
+static unsigned maps_list_slots(DMAMaps *maps, DMAMapsListing *listing,
+                                DMAMapsListed *items, unsigned n)
+{
+    uint64_t i = listing->at;
+    unsigned found = 0;
+
+    for (; i < SLOTS && found < n; i++) {
+        if (maps->slots[i].host) {
+            items[found] = (DMAMapsListed) { 0 };
+            slot_info(&maps->slots[i], &items[found++].info);
+        }
+    }
+    listing->at = i;
+    if (i >= SLOTS) {
+        *listing = (DMAMapsListing) { .stage = 1 };
+    }
+    return found;
+}
+
+static unsigned maps_list_records(DMAMaps *maps, DMAMapsListing *listing,
+                                  DMAMapsListed *items, unsigned n)
+{
+    unsigned set = listing->stage - 1, found = 0;
+    DMARanges *hosts = &maps->by_host[set / 2][set % 2];
+    DMARange after = {
+        .first = listing->at, .key = { listing->key[0], listing->key[1] },
+    };
+
+    while (found < n) {
+        /* No map begins at 0. */
+        DMARange *range = dma_ranges_next(hosts, 0, UINT64_MAX,
+                                          after.first ? &after : NULL);
+        Record *r;
+
+        if (!range) {
+            *listing = (DMAMapsListing) { .stage = listing->stage + 1 };
+            return found;
+        }
+        r = container_of(range, Record, by_host);
+        items[found] = (DMAMapsListed) {
+            .info = r->info,
+            .vague = r->vague,
+            .waited = r->state == RECORD_WAITED,
+            .stamp = r->stamp,
+        };
+        items[found++].info.tag = record_tag(maps, r);
+        after.first = range->first;
+        after.key[0] = range->key[0];
+        after.key[1] = range->key[1];
+    }
+    listing->at = after.first;
+    listing->key[0] = after.key[0];
+    listing->key[1] = after.key[1];
+    return found;
+}
+
+unsigned dma_maps_list(DMAMaps *maps, DMAMapsListing *listing,
+                       DMAMapsListed *items, unsigned n)
+{
+    unsigned found = 0;
+
+    dma_lock(&maps->lock);
+    while (!found && listing->stage <= LIST_SETS) {
+        found = !listing->stage ?
+                maps_list_slots(maps, listing, items, n) :
+                maps_list_records(maps, listing, items, n);
+    }
+    dma_unlock(&maps->lock);
+    return found;
+}
+
+unsigned dma_maps_waited(DMAMaps *maps)
+{
+    unsigned waited;
+
+    dma_lock(&maps->lock);
+    waited = maps->wait.length;
+    dma_unlock(&maps->lock);
+    return waited;
+}
+
 /* The idle record that @item was, or NULL.  Lock held. */
 static Record *record_of_item(DMAMaps *maps, const DMAMapsItem *item)
 {

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "hw/iommu/iopt-armv8.h"
 #include "hw/iommu/iopt-explain.h"
 #include "iopt-internal.h"
 
@@ -56,10 +57,12 @@ typedef struct BitName {
     const char *name;
 } BitName;
 
-typedef struct FormatBits {
+typedef struct FormatWords {
     const char *format;      /* the beginning of IOPTFormat.name */
+    unsigned stage;
     const BitName *bits;     /* a NULL name ends them */
-} FormatBits;
+    bool leaf_is_3;          /* levels are counted downwards, to level 3 */
+} FormatWords;
 
 /* VT-d 9.8 */
 static const BitName vtd_ss_bits[] = {
@@ -87,29 +90,50 @@ static const BitName stage2_bits[] = {
     { 51, "DBM" }, { 53, "XN[0]" }, { 54, "XN[1]" }, { 0, NULL }
 };
 
-static const FormatBits format_bits[] = {
-    { "vtd-ss", vtd_ss_bits },
-    { "vtd-fs", vtd_fs_bits },
-    { "vmsav8-64-stage1", stage1_bits },
-    { "vmsav8-64-stage2", stage2_bits },
+static const FormatWords format_words[] = {
+    { "vtd-ss", 2, vtd_ss_bits, false },
+    { "vtd-fs", 1, vtd_fs_bits, false },
+    { "vmsav8-64-stage1", 1, stage1_bits, true },
+    { "vmsav8-64-stage2", 2, stage2_bits, true },
 };
 
-const char *iopt_bit_name(const IOPTFormat *format, unsigned bit)
+static const FormatWords *find_words(const IOPTFormat *format)
 {
-    const BitName *name;
     unsigned i;
 
-    for (i = 0; i < ARRAY_SIZE(format_bits); i++) {
-        if (!g_str_has_prefix(format->name, format_bits[i].format)) {
-            continue;
-        }
-        for (name = format_bits[i].bits; name->name; name++) {
-            if (name->bit == bit) {
-                return name->name;
-            }
+    for (i = 0; i < ARRAY_SIZE(format_words); i++) {
+        if (g_str_has_prefix(format->name, format_words[i].format)) {
+            return &format_words[i];
         }
     }
     return NULL;
+}
+
+const char *iopt_bit_name(const IOPTFormat *format, unsigned bit)
+{
+    const FormatWords *words = find_words(format);
+    const BitName *name;
+
+    for (name = words ? words->bits : NULL; name && name->name; name++) {
+        if (name->bit == bit) {
+            return name->name;
+        }
+    }
+    return NULL;
+}
+
+unsigned iopt_stage_number(const IOPTFormat *format)
+{
+    const FormatWords *words = find_words(format);
+
+    return words ? words->stage : 1;
+}
+
+unsigned iopt_level_number(const IOPTFormat *format, unsigned level)
+{
+    const FormatWords *words = find_words(format);
+
+    return words && words->leaf_is_3 ? iopt_armv8_level(level) : level;
 }
 
 const char *iopt_fault_name(IOPTFault fault)

@@ -15,8 +15,8 @@
 #include "trace.h"
 #include "viommu-internal.h"
 
-void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
-                        VIOMMUConfig *config)
+static void viommu_resolve_through(VIOMMUEndpoint *ep, uint32_t pasid,
+                                   const IOPTMem *mem, VIOMMUConfig *config)
 {
     VIOMMU *v = ep->viommu;
 
@@ -34,11 +34,25 @@ void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
         config->bypass_bits = 64;
         return;
     }
+    config->mem = mem;
     v->ops->resolve(v, ep, pasid, config);
+    config->mem = NULL;
     if (trace_event_get_state_backends(TRACE_VIOMMU_RESOLVE)) {
         trace_viommu_resolve(viommu_endpoint_sid(ep), config->mode,
                              config->tag, config->reason);
     }
+}
+
+void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
+                        VIOMMUConfig *config)
+{
+    viommu_resolve_through(ep, pasid, &ep->viommu->mem, config);
+}
+
+void viommu_resolve_look(VIOMMUEndpoint *ep, uint32_t pasid,
+                         const IOPTMem *mem, VIOMMUConfig *config)
+{
+    viommu_resolve_through(ep, pasid, mem, config);
 }
 
 /* v->lock held. */

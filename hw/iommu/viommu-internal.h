@@ -70,6 +70,13 @@ void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
                         VIOMMUConfig *config);
 
 /*
+ * viommu_resolve_look: the same for a query: the tables are read through @mem,
+ * which updates nothing.
+ */
+void viommu_resolve_look(VIOMMUEndpoint *ep, uint32_t pasid,
+                         const IOPTMem *mem, VIOMMUConfig *config);
+
+/*
  * viommu_config_get: what applies to @ep's accesses with @pasid: the copy that
  * is kept, or @fresh, which is filled in.  Any thread, inside an RCU read
  * section.
@@ -196,6 +203,13 @@ extern const DMAInflightOps viommu_inflight_ops;
 /* The table by_key: (bus, devfn) -> VIOMMUEndpoint */
 GHashTable *viommu_endpoint_table_new(void);
 
+/*
+ * viommu-faultlog.c: keep @fault for whoever asks.  Any thread, no lock held;
+ * takes a short lock of its own, and allocates nothing.
+ */
+void viommu_fault_log(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
+                      const VIOMMUFault *fault);
+
 /* viommu-inv.c */
 
 /* What @ep's configuration was is not cached any more.  BQL. */
@@ -233,9 +247,6 @@ void viommu_told_changed(Notifier *notifier, void *unused);
 /* DeviceListener.realize, .unrealize.  BQL. */
 void viommu_device_realized(DeviceListener *listener, DeviceState *dev);
 void viommu_device_unrealized(DeviceListener *listener, DeviceState *dev);
-
-/* viommu-stats.c: VIOMMURegistration.info.  BQL. */
-VIOMMUInfo *viommu_info(VIOMMURegistration *reg);
 
 /* viommu-notify.c */
 

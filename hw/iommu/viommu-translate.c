@@ -256,6 +256,7 @@ static void viommu_report_fault(VIOMMULookup *l)
     if ((l->need & (IOPT_READ | IOPT_WRITE)) && qatomic_read(&ep->bus)) {
         VIOMMU_STAT_INC(v, faults);
         v->ops->fault(v, ep, l->config, &l->fault);
+        viommu_fault_log(ep, l->config, &l->fault);
     }
 }
 

@@ -16,6 +16,7 @@
 #include "system/runstate.h"
 #include "trace.h"
 #include "viommu-internal.h"
+#include "viommu-query-internal.h"
 
 /* Drop everything cached and make every endpoint follow the tables. */
 static void viommu_start_over(VIOMMU *v, bool drain)
@@ -139,7 +140,7 @@ void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
                              memory_region_size(sysmem));
     memory_region_add_subregion_overlap(&v->bypass, 0, &v->sysmem, 0);
 
-    v->registration.info = viommu_info;
+    viommu_query_init(v);
     v->registration.bus_numbered = viommu_renumbered;
     viommu_register(&v->registration);
 }

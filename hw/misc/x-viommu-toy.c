@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "hw/i386/pc.h"
 #include "hw/iommu/viommu-model.h"
+#include "hw/iommu/viommu-query.h"
 #include "hw/iommu/viommu-queue.h"
 #include "hw/sysbus.h"
 #include "migration/vmstate.h"
@@ -91,6 +92,31 @@ static void xvt_fault(VIOMMU *v, VIOMMUEndpoint *ep,
     s->fault_iova = fault->iova;
 }
 
+/* Part: query */
+static void xvt_query_unit(VIOMMU *v, VIOMMUInfo *info)
+{
+    XVIOMMUToy *s = container_of(v, XVIOMMUToy, viommu);
+    VIOMMUNumberList **tail = &info->registers;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        info->root = s->root & XVT_ROOT_ADDR;
+        info->has_root = info->root != 0;
+        viommu_say_number(&tail, "FAULT", s->fault);
+    }
+    viommu_say_number(&tail, "STATUS", s->status);
+}
+
+static void xvt_query_domain(VIOMMU *v, const VIOMMUConfig *config,
+                             VIOMMUNumberList ***tail)
+{
+    viommu_say_number(tail, "DOMAIN", IOTLB_TAG_DOMAIN(config->tag));
+}
+
+static const VIOMMUQueryOps xvt_query_ops = {
+    .unit = xvt_query_unit,
+    .domain = xvt_query_domain,
+};
+
 /* Part: operations */
 static bool xvt_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
                                IOMMUNotifierFlag flags, Error **errp)
@@ -106,6 +132,7 @@ static bool xvt_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
 static const VIOMMUOps xvt_ops = {
     .resolve = xvt_resolve,
     .fault = xvt_fault,
+    .query = &xvt_query_ops,
     .check_notifier = xvt_check_notifier,
 };
 

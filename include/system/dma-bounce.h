@@ -61,6 +61,20 @@ bool dma_bounce_unmap(DMABounce *bounce, AddressSpace *as, void *buffer,
  */
 void dma_bounce_forget(DMABounce *bounce);
 
+/* A bounced map, for whoever asks what is in flight. */
+typedef struct DMABounced {
+    hwaddr addr, len;
+    bool is_write;
+    MemTxAttrs attrs;
+} DMABounced;
+
+/**
+ * dma_bounce_next: the first map whose buffer is beyond *@at, which becomes
+ * that buffer's address; 0 to begin with.  Returns: false: there is none.
+ * Any thread; the work grows with the logarithm of the number of maps.
+ */
+bool dma_bounce_next(DMABounce *bounce, uint64_t *at, DMABounced *map);
+
 /** dma_bounce_count: maps in flight.  Any thread. */
 unsigned dma_bounce_count(DMABounce *bounce);
 

@@ -208,6 +208,34 @@ unsigned dma_maps_abandon(DMAMaps *maps, uint64_t seq);
  */
 unsigned dma_maps_clear(DMAMaps *maps);
 
+/* A map as it is, for whoever asks what is in flight. */
+typedef struct DMAMapsListed {
+    DMAMapInfo info;
+    bool vague;
+    bool waited;             /* for it, by the scan @stamp */
+    uint64_t stamp;
+} DMAMapsListed;
+
+/* How far a listing has come: all numbers may be stored, and come back. */
+typedef struct DMAMapsListing {
+    uint64_t stage;          /* 0: at the beginning */
+    uint64_t at, key[2];
+} DMAMapsListing;
+
+/**
+ * dma_maps_list: the next maps, at most @n, whatever their state; no pinned
+ * pointers.
+ *
+ * @listing: zeroed to begin with
+ * What lasts from the first call to the last is listed, maybe twice.  Returns:
+ * how many; 0: no more.  Any thread; the work is that of those listed.
+ */
+unsigned dma_maps_list(DMAMaps *maps, DMAMapsListing *listing,
+                       DMAMapsListed *items, unsigned n);
+
+/** dma_maps_waited: how many records are waited for.  Any thread. */
+unsigned dma_maps_waited(DMAMaps *maps);
+
 /** dma_maps_steps: the work done so far, in records looked at; for tests. */
 uint64_t dma_maps_steps(DMAMaps *maps);
 

@@ -128,7 +128,7 @@ def kernel_args(words, platform=q35):
 def query_statistics(machine):
     """The emulator's own account, or None where it has no such command."""
     try:
-        return machine.qmp.command('x-query-viommu')
+        return machine.qmp.command('query-viommu')
     except QmpError as error:
         if error.kind == 'CommandNotFound':
             return None
@@ -301,7 +301,7 @@ INVALIDATIONS = ['invalidations-tlb-global', 'invalidations-tlb-domain',
 
 def judge_statistics(outcome):
     stats = outcome.statistics
-    outcome.check('the vIOMMU has statistics', stats, 'x-query-viommu: none')
+    outcome.check('the vIOMMU has statistics', stats, 'query-viommu: none')
     if not stats:
         return
     outcome.check('the vIOMMU is on', all(u['enabled'] for u in stats),

@@ -52,7 +52,7 @@ void plug_pull(Unit *unit, QPCIDevice *port, const char *id)
 
 unsigned plug_maps(Unit *unit)
 {
-    QDict *answer = qtest_qmp(unit->qts, "{'execute': 'x-query-viommu'}");
+    QDict *answer = qtest_qmp(unit->qts, "{'execute': 'query-viommu'}");
     QListEntry *entry;
     unsigned n = 0;
 

@@ -294,6 +294,39 @@ static void test_migrate(void)
     toy_free(toy);
 }
 
+/* A model that says little of itself can be asked all the same. */
+static void test_query(void)
+{
+    Toy *toy = toy_new();
+    QDict *answer, *about;
+
+    answer = qtest_qmp(toy->unit.qts, "{'execute': 'query-viommu'}");
+    about = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer, "return")));
+    g_assert_cmpstr(qdict_get_str(about, "model"), ==, "toy");
+    g_assert_cmphex(qdict_get_int(about, "root"), ==, toy->root);
+    qobject_unref(answer);
+
+    answer = qtest_qmp_assert_success_ref(toy->unit.qts,
+        "{'execute': 'viommu-translate', 'arguments': {'device': 'disk',"
+        " 'iova': %" PRIu64 "}}", (uint64_t)RIG_DATA_IOVA);
+    g_assert_cmphex(qdict_get_int(answer, "address"), ==, toy->page);
+    g_assert_cmpint(qlist_size(qdict_get_qlist(answer, "walk")), ==, 3);
+    about = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer, "domain")));
+    g_assert_cmpstr(qdict_get_str(about, "name"), ==, "DOMAIN");
+    g_assert_cmpint(qdict_get_int(about, "value"), ==, DOMAIN);
+    qobject_unref(answer);
+
+    toy_map(toy, RIG_DATA_IOVA, 0);
+    answer = qtest_qmp_assert_success_ref(toy->unit.qts,
+        "{'execute': 'viommu-translate', 'arguments': {'device': 'disk',"
+        " 'iova': %" PRIu64 "}}", (uint64_t)RIG_DATA_IOVA);
+    about = qdict_get_qdict(answer, "fault");
+    g_assert_cmpstr(qdict_get_str(about, "reason"), ==,
+                    "the page is not mapped");
+    qobject_unref(answer);
+    toy_free(toy);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -305,6 +338,7 @@ int main(int argc, char **argv)
                         GINT_TO_POINTER(XVT_INV_DOMAIN), test_drain);
     qtest_add_data_func("viommu/toy/drain/range",
                         GINT_TO_POINTER(XVT_INV_RANGE), test_drain);
+    qtest_add_func("viommu/toy/query", test_query);
     qtest_add_func("viommu/toy/reset", test_reset);
     qtest_add_func("viommu/toy/second", test_second);
     qtest_add_func("viommu/toy/migrate", test_migrate);

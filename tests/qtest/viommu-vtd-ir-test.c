@@ -500,7 +500,7 @@ static void test_ioapic_source_check(void)
 
 static int64_t counted(Remap *r, const char *what)
 {
-    QDict *answer = qtest_qmp(r->vtd->qts, "{'execute': 'x-query-viommu'}");
+    QDict *answer = qtest_qmp(r->vtd->qts, "{'execute': 'query-viommu'}");
     QList *units = qdict_get_qlist(answer, "return");
     int64_t n = qdict_get_int(qobject_to(QDict, qlist_peek(units)), what);
 

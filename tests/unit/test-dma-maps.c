@@ -1112,6 +1112,55 @@ static void test_count_orders(void)
     finish(maps);
 }
 
+/* Listed: everything, however it is cut into pieces, whatever waits for it. */
+static void test_list(void)
+{
+    DMAMaps *maps = dma_maps_new();
+    unsigned size, i, n, seen[64];
+    DMAMapsListed items[64];
+
+    for (i = 0; i < 40; i++) {
+        add(maps, 0x1000 * i, 16, memory + 4096 * i, i & 1);
+    }
+    for (i = 40; i < 44; i++) {
+        add_standing(maps, 0x1000 * i, 16, memory + 4096 * i, revoke_a, NULL);
+    }
+    /* These two are records, waited for; one is two maps in one. */
+    add_vague(maps, 0x44000, 16, memory + 4096);
+    dma_maps_forget_tags(maps);
+    g_assert_cmpuint(scan_if(maps, 0x2000, 0x2fff, NULL, NULL, 7), ==, 2);
+    g_assert_cmpuint(dma_maps_waited(maps), ==, 2);
+
+    for (size = 1; size <= 64; size++) {
+        DMAMapsListing listing = { 0 };
+        unsigned waited = 0, vague = 0;
+
+        memset(seen, 0, sizeof(seen));
+        while ((n = dma_maps_list(maps, &listing, items, size))) {
+            g_assert_cmpuint(n, <=, size);
+            for (i = 0; i < n; i++) {
+                unsigned at = ((char *)items[i].info.host - memory) / 4096;
+
+                seen[at]++;
+                vague += items[i].vague;
+                waited += items[i].waited;
+                g_assert_cmpuint(items[i].waited ? items[i].stamp : 7, ==, 7);
+                g_assert_true((items[i].info.revoke != NULL) == (at >= 40));
+                if (!items[i].vague) {
+                    g_assert_cmphex(items[i].info.iova, ==, 0x1000 * at);
+                }
+            }
+        }
+        for (i = 0; i < 44; i++) {
+            g_assert_cmpuint(seen[i], ==, 1);
+        }
+        g_assert_cmpuint(waited, ==, 2);
+        g_assert_cmpuint(vague, ==, 1);
+        g_assert_cmpuint(dma_maps_list(maps, &listing, items, size), ==, 0);
+    }
+    dma_maps_free(maps);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -1126,6 +1175,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dma-maps/mark", test_mark);
     g_test_add_func("/dma-maps/pinned", test_pinned);
     g_test_add_func("/dma-maps/forget-tags", test_forget_tags);
+    g_test_add_func("/dma-maps/list", test_list);
     g_test_add_func("/dma-maps/clear", test_clear);
     g_test_add_func("/dma-maps/flood", test_flood);
     g_test_add_func("/dma-maps/exact", test_exact);

@@ -207,6 +207,8 @@ static void test_culprits(void)
     }
     g_assert_cmpstr(iopt_bit_name(&iopt_vtd_ss, 1), ==, "W");
     g_assert_null(iopt_bit_name(&iopt_vtd_ss, 12));
+    g_assert_cmpuint(iopt_stage_number(&iopt_vtd_ss), ==, 2);
+    g_assert_cmpuint(iopt_level_number(&iopt_vtd_ss, 1), ==, 1);
 }
 
 /* Hardware would set the Access flag; the limits of tables are inherited. */
@@ -232,6 +234,8 @@ static void test_armv8(void)
     iopt_explain(&b.steps[1], &says);
     g_assert_cmphex(says.culprits, ==, BIT(10));
     g_assert_cmpstr(iopt_bit_name(b.steps[1].table->format, 10), ==, "AF");
+    g_assert_cmpuint(iopt_stage_number(b.steps[1].table->format), ==, 1);
+    g_assert_cmpuint(iopt_level_number(b.steps[1].table->format, 1), ==, 3);
 
     /* APTable[1]: no flip of the leaf's grants what the table forbids. */
     *bench_word(&b, AREA0, 3) |= BIT(62);

@@ -84,12 +84,12 @@ static bool records_ats(SMMUv3State *s)
  * 3.9.1.3: what the STE says is checked whatever ATSCHK is.  A translated
  * transaction has no SubstreamID (IDR3.PASIDTT is 0).
  */
-static void translated_refused(SMMUv3State *s, const VIOMMUConfig *config,
-                               const VIOMMUFault *fault, SMMUv3Event *event)
+static bool translated_event(SMMUv3State *s, const VIOMMUConfig *config,
+                             const VIOMMUFault *fault, SMMUv3Event *event)
 {
     event->ssv = false;
     if (fault->reserved_range) {
-        return;
+        return false;
     }
     if (fault->blocked) {
         blocked_event(config, event);
@@ -98,66 +98,63 @@ static void translated_refused(SMMUv3State *s, const VIOMMUConfig *config,
     case SMMU_EVT_C_BAD_STREAMID:
     case SMMU_EVT_F_STE_FETCH:
     case SMMU_EVT_C_BAD_STE:
-        if (records_ats(s)) {
-            smmuv3_record_event(s, event);
-        }
-        break;
+        return records_ats(s);
     default:
         /* The STE is valid; what lies behind it does not matter. */
         *event = (SMMUv3Event) {
             .type = SMMU_EVT_F_TRANSL_FORBIDDEN,
-            .sid = event->sid,
             .addr = event->addr,
             .rnw = event->rnw,
         };
-        smmuv3_record_event(s, event);
-        break;
+        return true;
     }
+}
+
+bool smmuv3_fault_event(VIOMMU *v, const VIOMMUConfig *config,
+                        const VIOMMUFault *fault, SMMUv3Event *event)
+{
+    SMMUv3State *s = smmuv3_of(v);
+    bool s2_only = config->model & SMMU_MODEL_S2_ONLY;
+
+    *event = (SMMUv3Event) {
+        .ssv = fault->pasid != VIOMMU_NO_PASID,
+        .addr = fault->iova,
+        .rnw = !fault->is_write,
+    };
+    event->ssid = event->ssv ? fault->pasid : 0;
+    if (fault->access == VIOMMU_TRANSLATED) {
+        /* Quiet is STE.Config 0b000, for one: translated or not */
+        return !config->quiet && translated_event(s, config, fault, event);
+    }
+
+    event->pnu = (config->space.attrs | fault->attrs) & IOPT_PRIV;
+    event->ind = ((config->space.attrs | fault->attrs) & IOPT_EXEC) &&
+                 event->rnw;
+
+    if (config->mode == VIOMMU_BLOCKED) {
+        blocked_event(config, event);
+        return !config->quiet;
+    }
+    if (config->mode == VIOMMU_BYPASS || (s2_only && fault->iova >> s->oas)) {
+        /* What stage 1 lets through is checked against the IAS (3.4). */
+        event->type = SMMU_EVT_F_ADDR_SIZE;
+        event->class = SMMU_CLASS_IN;
+        return !config->quiet;
+    }
+    smmuv3_walk_event(fault->kind, &fault->res, s2_only, fault->iova,
+                      fault->is_write, event);
+    event->ttrnw = table_read(&config->space.second, &fault->res);
+    return !config->quiet && fault_recorded(config, event);
 }
 
 void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
                   const VIOMMUFault *fault)
 {
-    SMMUv3State *s = smmuv3_of(v);
-    bool s2_only = config->model & SMMU_MODEL_S2_ONLY;
-    SMMUv3Event event = {
-        .sid = viommu_endpoint_sid(ep),
-        .ssv = fault->pasid != VIOMMU_NO_PASID,
-        .addr = fault->iova,
-        .rnw = !fault->is_write,
-    };
+    SMMUv3Event event;
 
-    if (config->quiet) {
-        /* Of STE.Config 0b000, for one: translated or not */
-        return;
-    }
-    event.ssid = event.ssv ? fault->pasid : 0;
-    if (fault->access == VIOMMU_TRANSLATED) {
-        translated_refused(s, config, fault, &event);
-        return;
-    }
-
-    event.pnu = (config->space.attrs | fault->attrs) & IOPT_PRIV;
-    event.ind = ((config->space.attrs | fault->attrs) & IOPT_EXEC) &&
-                event.rnw;
-
-    if (config->mode == VIOMMU_BLOCKED) {
-        blocked_event(config, &event);
-        smmuv3_record_event(s, &event);
-        return;
-    }
-    if (config->mode == VIOMMU_BYPASS || (s2_only && fault->iova >> s->oas)) {
-        /* What stage 1 lets through is checked against the IAS (3.4). */
-        event.type = SMMU_EVT_F_ADDR_SIZE;
-        event.class = SMMU_CLASS_IN;
-        smmuv3_record_event(s, &event);
-        return;
-    }
-    smmuv3_walk_event(fault->kind, &fault->res, s2_only, fault->iova,
-                      fault->is_write, &event);
-    event.ttrnw = table_read(&config->space.second, &fault->res);
-    if (fault_recorded(config, &event)) {
-        smmuv3_record_event(s, &event);
+    if (smmuv3_fault_event(v, config, fault, &event)) {
+        event.sid = viommu_endpoint_sid(ep);
+        smmuv3_record_event(smmuv3_of(v), &event);
     }
 }
 

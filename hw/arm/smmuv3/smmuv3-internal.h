@@ -14,6 +14,7 @@
  *   smmuv3-irq.c       GERROR, wired interrupts, MSIs
  *   smmuv3-tables.c    STEs and CDs, the core's ops
  *   smmuv3-fault.c     events of translations that failed
+ *   smmuv3-query.c     what the unit says of itself (QMP)
  *   smmuv3-acpi.c      what IORT says of the unit
  *   smmuv3-migration.c the migration stream
  *   smmuv3-spec.h      bit layouts
@@ -161,6 +162,12 @@ extern const VIOMMUOps smmuv3_viommu_ops;
 /** smmuv3_walk_event: the event of a walk that failed.  Any thread. */
 void smmuv3_walk_event(IOPTFault kind, const IOPTResult *res, bool s2_only,
                        uint64_t iova, bool is_write, SMMUv3Event *event);
+/**
+ * smmuv3_fault_event: the event of @fault, but for the StreamID.
+ * Returns: whether it is recorded.  Any thread.
+ */
+bool smmuv3_fault_event(VIOMMU *v, const VIOMMUConfig *config,
+                        const VIOMMUFault *fault, SMMUv3Event *event);
 /** smmuv3_fault: VIOMMUOps.fault */
 void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
                   const VIOMMUFault *fault);
@@ -169,6 +176,10 @@ void smmuv3_fault(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
 VIOMMUATSStatus smmuv3_ats_fault(VIOMMU *v, VIOMMUEndpoint *ep,
                                  const VIOMMUConfig *config,
                                  const VIOMMUFault *fault);
+
+/* smmuv3-query.c */
+
+extern const VIOMMUQueryOps smmuv3_query_ops;
 
 /* smmuv3-migration.c */
 

@@ -66,7 +66,7 @@ static bool bad_streamid(Resolve *r)
 
 static bool find_ste(Resolve *r)
 {
-    const IOPTMem *mem = &r->s->viommu.mem;
+    const IOPTMem *mem = r->config->mem;
     uint64_t words[SMMU_STE_WORDS];
     uint64_t addr, l1std;
     bool two_level;
@@ -148,15 +148,14 @@ static bool fetch_cd(Resolve *r, uint64_t addr, uint64_t *words, unsigned n)
         IOPTResult res = { 0 };
         IOPTFault fault;
 
-        fault = iopt_space_walk(&space, addr, IOPT_READ, &r->s->viommu.mem,
-                                &res);
+        fault = iopt_space_walk(&space, addr, IOPT_READ, r->config->mem, &res);
         if (fault != IOPT_OK) {
             return cd_walk_fault(r, fault, &res, addr);
         }
         addr = res.addr | (addr & ((1ull << res.shift) - 1));
     }
     trace_smmuv3_get_cd(addr);
-    return viommu_fetch(&r->s->viommu.mem, addr, words, n) ||
+    return viommu_fetch(r->config->mem, addr, words, n) ||
            resolve_blocked(r, SMMU_EVT_F_CD_FETCH, addr);
 }
 
@@ -182,7 +181,9 @@ static bool find_cd(Resolve *r)
     if (!smmuv3_decode_cd(words, &r->features, &r->cd)) {
         return resolve_blocked(r, SMMU_EVT_C_BAD_CD, 0);
     }
-    if (r->cd.tbi && !qatomic_read(&r->s->tbi_seen)) {
+    /* Who only looks uses no translation. */
+    if (r->cd.tbi && r->config->mem->update &&
+        !qatomic_read(&r->s->tbi_seen)) {
         qatomic_set(&r->s->tbi_seen, true);
         /*
          * Before a table is read: an invalidation that does not see it comes
@@ -309,6 +310,7 @@ const VIOMMUOps smmuv3_viommu_ops = {
     .resolve = smmuv3_resolve,
     .fault = smmuv3_fault,
     .ats_fault = smmuv3_ats_fault,
+    .query = &smmuv3_query_ops,
     .bypass_view = smmuv3_bypass_view,
     .check_notifier = smmuv3_check_notifier,
 };

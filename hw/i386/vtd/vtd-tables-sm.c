@@ -14,6 +14,7 @@
 /* A walk of the tables */
 typedef struct VTDSMWalk {
     IntelIOMMUState *s;
+    const IOPTMem *mem;      /* that the tables are read through */
     uint16_t sid;
     VTDSMRequest req;
     bool fpd;                /* of any entry that was read */
@@ -29,7 +30,7 @@ static VTDFaultReason vtd_sm_walk_context(VTDSMWalk *w, hwaddr root)
     uint64_t words[VTD_SM_CONTEXT_ENTRY_SIZE / 8], table;
     VTDFaultReason reason;
 
-    if (!viommu_fetch(&s->viommu.mem,
+    if (!viommu_fetch(w->mem,
                       root + (w->sid >> 8) * VTD_ROOT_ENTRY_SIZE, words, 2)) {
         return VTD_FR_SM_ROOT_ACCESS;
     }
@@ -37,7 +38,7 @@ static VTDFaultReason vtd_sm_walk_context(VTDSMWalk *w, hwaddr root)
     if (reason != VTD_FR_NONE) {
         return reason;
     }
-    if (!viommu_fetch(&s->viommu.mem, table + VTD_SM_CONTEXT_OFFSET(devfn),
+    if (!viommu_fetch(w->mem, table + VTD_SM_CONTEXT_OFFSET(devfn),
                       words, ARRAY_SIZE(words))) {
         return VTD_FR_SM_CONTEXT_ACCESS;
     }
@@ -54,7 +55,7 @@ static VTDFaultReason vtd_sm_walk_pasid(VTDSMWalk *w)
     VTDFaultReason reason;
     bool fpd;
 
-    if (!viommu_fetch(&s->viommu.mem, w->context.pasiddirptr +
+    if (!viommu_fetch(w->mem, w->context.pasiddirptr +
                       VTD_PASID_DIR_OFFSET(w->req.pasid), words, 1)) {
         return VTD_FR_SM_PASID_DIR_ACCESS;
     }
@@ -63,7 +64,7 @@ static VTDFaultReason vtd_sm_walk_pasid(VTDSMWalk *w)
     if (reason != VTD_FR_NONE) {
         return reason;
     }
-    if (!viommu_fetch(&s->viommu.mem, table + VTD_PASID_OFFSET(w->req.pasid),
+    if (!viommu_fetch(w->mem, table + VTD_PASID_OFFSET(w->req.pasid),
                       words, ARRAY_SIZE(words))) {
         return VTD_FR_SM_PASID_ACCESS;
     }
@@ -132,6 +133,7 @@ void vtd_sm_resolve(IntelIOMMUState *s, hwaddr root, uint16_t sid,
 {
     VTDSMWalk w = {
         .s = s,
+        .mem = config->mem,
         .sid = sid,
         .req = {
             .has_pasid = pasid != VIOMMU_NO_PASID,

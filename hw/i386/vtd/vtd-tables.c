@@ -36,13 +36,14 @@ void vtd_latch_root(IntelIOMMUState *s)
 }
 
 /* Returns: a fault reason, or VTD_FR_NONE with @context filled */
-static VTDFaultReason vtd_read_context(IntelIOMMUState *s, hwaddr root,
-                                       uint16_t sid, VTDContext *context)
+static VTDFaultReason vtd_read_context(IntelIOMMUState *s, const IOPTMem *mem,
+                                       hwaddr root, uint16_t sid,
+                                       VTDContext *context)
 {
     uint64_t table, entry[2];
     VTDFaultReason reason;
 
-    if (!viommu_fetch(&s->viommu.mem, root + (sid >> 8) * VTD_ROOT_ENTRY_SIZE,
+    if (!viommu_fetch(mem, root + (sid >> 8) * VTD_ROOT_ENTRY_SIZE,
                       entry, 2)) {
         return VTD_FR_ROOT_TABLE_INV;
     }
@@ -50,7 +51,7 @@ static VTDFaultReason vtd_read_context(IntelIOMMUState *s, hwaddr root,
     if (reason != VTD_FR_NONE) {
         return reason;
     }
-    if (!viommu_fetch(&s->viommu.mem,
+    if (!viommu_fetch(mem,
                       table + (sid & 0xff) * VTD_CONTEXT_ENTRY_SIZE,
                       entry, 2)) {
         return VTD_FR_CONTEXT_TABLE_INV;
@@ -71,7 +72,7 @@ static void vtd_resolve_legacy(IntelIOMMUState *s, hwaddr root, uint16_t sid,
     VTDContext context = { 0 };
     VTDFaultReason reason;
 
-    reason = vtd_read_context(s, root, sid, &context);
+    reason = vtd_read_context(s, config->mem, root, sid, &context);
     /* FPD counts in an entry that is not present, too (9.3). */
     config->quiet = context.fpd;
     if (reason == VTD_FR_NONE) {
@@ -150,23 +151,28 @@ static uint8_t vtd_fault_at(const VIOMMUFault *fault)
     }
 }
 
+VTDFaultReason vtd_fault_reason(const VIOMMUConfig *config,
+                                const VIOMMUFault *fault)
+{
+    if (config->model == VTD_MODEL_SCALABLE) {
+        return vtd_sm_fault_reason(config, fault);
+    }
+    if (fault->blocked) {
+        return config->reason;
+    }
+    if (fault->denied) {
+        return VTD_FR_CONTEXT_ENTRY_TT;
+    }
+    return fault->reserved_range ? VTD_FR_INTERRUPT_ADDR :
+                                   vtd_walk_fault_reason(config, fault);
+}
+
 static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
                       const VIOMMUConfig *config, const VIOMMUFault *fault)
 {
     IntelIOMMUState *s = vtd_of(v);
-    VTDFaultReason reason;
+    VTDFaultReason reason = vtd_fault_reason(config, fault);
 
-    if (config->model == VTD_MODEL_SCALABLE) {
-        reason = vtd_sm_fault_reason(config, fault);
-    } else if (fault->blocked) {
-        reason = config->reason;
-    } else if (fault->denied) {
-        reason = VTD_FR_CONTEXT_ENTRY_TT;
-    } else if (fault->reserved_range) {
-        reason = VTD_FR_INTERRUPT_ADDR;
-    } else {
-        reason = vtd_walk_fault_reason(config, fault);
-    }
     if (config->quiet && vtd_fault_is_qualified(reason)) {
         trace_vtd_fault_disabled();
         return;
@@ -236,6 +242,7 @@ static bool vtd_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
 const VIOMMUOps vtd_viommu_ops = {
     .resolve = vtd_resolve,
     .fault = vtd_fault,
+    .query = &vtd_query_ops,
     .output_ok = vtd_output_ok,
     .page_request = vtd_prq_request,
     .endpoint_init = vtd_endpoint_init,

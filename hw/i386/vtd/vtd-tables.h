@@ -10,6 +10,13 @@
 
 extern const VIOMMUOps vtd_viommu_ops;
 
+/* vtd-query.c */
+extern const VIOMMUQueryOps vtd_query_ops;
+
+/** vtd_fault_reason: what is recorded of @fault.  Any thread. */
+VTDFaultReason vtd_fault_reason(const VIOMMUConfig *config,
+                                const VIOMMUFault *fault);
+
 /** vtd_latch_root: RTADDR into use (SRTP).  BQL. */
 void vtd_latch_root(IntelIOMMUState *s);
 

@@ -36,6 +36,12 @@ void iopt_explain(const IOPTStep *step, IOPTSays *says);
  */
 const char *iopt_bit_name(const IOPTFormat *format, unsigned bit);
 
+/** iopt_stage_number: is @format one of stage 1 or 2 (first, second)? */
+unsigned iopt_stage_number(const IOPTFormat *format);
+
+/** iopt_level_number: the specification's number of our @level. */
+unsigned iopt_level_number(const IOPTFormat *format, unsigned level);
+
 /** iopt_fault_name: @fault in a few words; never NULL. */
 const char *iopt_fault_name(IOPTFault fault);
 

@@ -25,6 +25,8 @@
  */
 #define IOTLB_TAG(group, domain, variant) \
     ((uint64_t)(group) << 32 | (uint64_t)(domain) << 8 | (variant))
+#define IOTLB_TAG_GROUP(tag)   ((uint32_t)((tag) >> 32))
+#define IOTLB_TAG_DOMAIN(tag)  ((uint32_t)(tag) >> 8)
 #define IOTLB_TAG_GROUP_MASK   0xffffffff00000000ull
 #define IOTLB_TAG_DOMAIN_MASK  0xffffffffffffff00ull
 

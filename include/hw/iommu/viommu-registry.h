@@ -10,9 +10,37 @@
 #include "qemu/queue.h"
 
 typedef struct VIOMMURegistration VIOMMURegistration;
-struct VIOMMURegistration {
-    /* fill: everything about this vIOMMU.  BQL. */
+/* How far a listing of what is in flight has come; all 0: not begun */
+typedef struct VIOMMUFlightCursor {
+    uint64_t unit, endpoint; /* so many are done with */
+    uint64_t word[6];        /* of this endpoint's; viommu-query-dma.c's */
+} VIOMMUFlightCursor;
+
+/* What can be asked of a vIOMMU; see qapi/viommu.json.  All: BQL. */
+typedef struct VIOMMUQueries {
+    /* info: everything about this vIOMMU. */
     VIOMMUInfo *(*info)(VIOMMURegistration *reg);
+    /* find: the endpoint that is called @device, or NULL. */
+    void *(*find)(VIOMMURegistration *reg, const char *device);
+    /* find_tag: one whose DMA is in the domain @tag, or NULL. */
+    void *(*find_tag)(VIOMMURegistration *reg, uint64_t tag, uint32_t pasid);
+    /* @endpoint: what one of these two said */
+    VIOMMUTranslation *(*translate)(void *endpoint, uint64_t iova, bool write,
+                                    uint32_t pasid);
+    VIOMMUMapping *(*map)(void *endpoint, uint32_t pasid, uint64_t start,
+                          uint32_t max);
+    /*
+     * in_flight: append at most *@left maps, of @endpoint or, NULL, of all, to
+     * *@tail, from @at on, and count *@left down.
+     * Returns: true if that was all.
+     */
+    bool (*in_flight)(VIOMMURegistration *reg, void *endpoint,
+                      VIOMMUFlightCursor *at, VIOMMUFlightList ***tail,
+                      uint32_t *left);
+} VIOMMUQueries;
+
+struct VIOMMURegistration {
+    const VIOMMUQueries *queries;
     /* bus_numbered: as viommu_bus_numbered().  BQL. */
     void (*bus_numbered)(VIOMMURegistration *reg, PCIBus *bus);
     QTAILQ_ENTRY(VIOMMURegistration) next;

@@ -26,6 +26,8 @@
 #include "system/dma-inflight.h"
 
 typedef struct VIOMMU VIOMMU;
+typedef struct VIOMMUFaultLog VIOMMUFaultLog;
+typedef struct VIOMMUQueryOps VIOMMUQueryOps;
 typedef struct VIOMMUEndpoint VIOMMUEndpoint;
 
 #define TYPE_VIOMMU_MEMORY_REGION "viommu-memory-region"
@@ -53,6 +55,11 @@ typedef enum VIOMMUMode {
 /* What applies to an endpoint: the answer of VIOMMUOps.resolve. */
 typedef struct VIOMMUConfig {
     struct rcu_head rcu;     /* the core's; has to be first */
+    /*
+     * What .resolve reads the tables through: the core's, set while it runs.
+     * Without .update (a query) it is no access, and updates nothing.
+     */
+    const IOPTMem *mem;
     VIOMMUMode mode;
     /* IOTLB_TAG(); DMA_TAG_UNTRANSLATED: no table was consulted */
     uint64_t tag;
@@ -114,6 +121,8 @@ typedef struct VIOMMUOps {
      */
     void (*fault)(VIOMMU *v, VIOMMUEndpoint *ep, const VIOMMUConfig *config,
                   const VIOMMUFault *fault);
+    /* query: what the model knows in words (viommu-query.h).  NULL: nothing. */
+    const VIOMMUQueryOps *query;
     /* output_ok: may a translation lead to @addr .. @last?  NULL: always. */
     bool (*output_ok)(VIOMMU *v, hwaddr addr, hwaddr last);
     /*
@@ -244,6 +253,7 @@ struct VIOMMU {
     bool enabled;            /* translation is on; atomic */
     bool global_seen;        /* a page was global: see IOPTResult; atomic */
     VIOMMUStats stats;
+    VIOMMUFaultLog *fault_log;
     VIOMMURegistration registration;
 };
 

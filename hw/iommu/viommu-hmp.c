@@ -1,0 +1,307 @@
+/*
+ * The vIOMMUs of this machine, for the human monitor
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Prints what QMP answers, and knows no more than that.
+ */
+
+#include "qemu/osdep.h"
+#include "hw/iommu/viommu-hmp.h"
+#include "monitor/hmp.h"
+#include "qapi/error.h"
+#include "qapi/qapi-commands-viommu.h"
+#include "qobject/qdict.h"
+
+static void print_numbers(Monitor *mon, const VIOMMUNumberList *list,
+                          const char *before)
+{
+    for (; list; list = list->next) {
+        monitor_printf(mon, "%s%s=0x%" PRIx64, before, list->value->name,
+                       list->value->value);
+        before = " ";
+    }
+}
+
+static void print_queues(Monitor *mon, const VIOMMUQueueInfoList *list)
+{
+    for (; list; list = list->next) {
+        const VIOMMUQueueInfo *q = list->value;
+
+        if (!q->enabled) {
+            monitor_printf(mon, "  %s: off\n", q->name);
+            continue;
+        }
+        monitor_printf(mon, "  %s: %" PRIu32 " entries at 0x%" PRIx64 ", head "
+                       "%" PRIu32 ", tail %" PRIu32 "%s%s%s\n", q->name,
+                       q->entries, q->address, q->head, q->tail,
+                       q->waiting ? ", waits for DMA in flight" : "",
+                       q->error ? ", stopped: " : "", q->error ?: "");
+    }
+}
+
+/* Words that fill lines, two columns in */
+typedef struct Filled {
+    Monitor *mon;
+    unsigned column;
+} Filled;
+
+static void G_GNUC_PRINTF(2, 3) print_filled(Filled *f, const char *fmt, ...)
+{
+    g_autofree char *word = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    word = g_strdup_vprintf(fmt, args);
+    va_end(args);
+    if (f->column && f->column + 1 + strlen(word) >= 80) {
+        monitor_printf(f->mon, "\n");
+        f->column = 0;
+    }
+    f->column += monitor_printf(f->mon, "%s%s", f->column ? " " : "  ", word);
+}
+
+static void print_filled_end(Filled *f)
+{
+    if (f->column) {
+        monitor_printf(f->mon, "\n");
+    }
+}
+
+static void print_properties(Monitor *mon, const VIOMMUPropertyList *list)
+{
+    Filled line = { .mon = mon };
+
+    for (; list; list = list->next) {
+        const char *value = list->value->value;
+
+        /* A string that is not set is nothing. */
+        if (*value && strcmp(value, "\"\"")) {
+            print_filled(&line, "%s=%s", list->value->name, value);
+        }
+    }
+    print_filled_end(&line);
+}
+
+static void print_registers(Monitor *mon, const VIOMMUNumberList *list)
+{
+    Filled line = { .mon = mon };
+
+    for (; list; list = list->next) {
+        print_filled(&line, "%s=0x%" PRIx64, list->value->name,
+                     list->value->value);
+    }
+    print_filled_end(&line);
+}
+
+static void print_unit(Monitor *mon, const VIOMMUInfo *info)
+{
+    monitor_printf(mon, "%s %s: translation %s", info->model, info->qom_path,
+                   info->enabled ? "on" : "off");
+    if (info->has_root) {
+        monitor_printf(mon, ", root at 0x%" PRIx64, info->root);
+    }
+    monitor_printf(mon, "\n");
+    print_properties(mon, info->properties);
+    print_registers(mon, info->registers);
+    print_queues(mon, info->queues);
+    monitor_printf(mon, "  endpoints %" PRIu32 ", maps in flight %" PRIu32
+                   ", faults %" PRIu64 "\n", info->endpoints,
+                   info->maps_in_flight, info->faults);
+    monitor_printf(mon, "  translations %" PRIu64 ", IOTLB hits %" PRIu64
+                   ", misses %" PRIu64 ", walks %" PRIu64 "\n",
+                   info->translations, info->iotlb_hits, info->iotlb_misses,
+                   info->walks);
+    monitor_printf(mon, "  invalidations: global %" PRIu64 ", domain %" PRIu64
+                   ", page %" PRIu64 ", configuration %" PRIu64 "\n",
+                   info->invalidations_tlb_global,
+                   info->invalidations_tlb_domain,
+                   info->invalidations_tlb_page, info->invalidations_config);
+    monitor_printf(mon, "  drains %" PRIu64 ", waited %" PRIu64 ", stalled %"
+                   PRIu64 "\n", info->drains, info->drains_waited,
+                   info->drain_stalls);
+}
+
+static void print_stages(Monitor *mon, const VIOMMUStageList *list)
+{
+    for (; list; list = list->next) {
+        const VIOMMUStage *stage = list->value;
+
+        monitor_printf(mon, "    stage %u%s: %s, %u levels at 0x%" PRIx64
+                       ", %u bits to %u\n", stage->stage,
+                       stage->upper ? " (upper half)" : "", stage->format,
+                       stage->levels, stage->root, stage->input_bits,
+                       stage->output_bits);
+    }
+}
+
+static void print_endpoints(Monitor *mon, const VIOMMUEndpointInfoList *list)
+{
+    monitor_printf(mon, "  Endpoints:\n");
+    for (; list; list = list->next) {
+        const VIOMMUEndpointInfo *ep = list->value;
+
+        monitor_printf(mon, "  %s %s: %s", ep->address,
+                       ep->device ?: ep->qom_path ?: "(no device)",
+                       VIOMMUEndpointMode_str(ep->mode));
+        print_numbers(mon, ep->domain, ", ");
+        if (ep->has_tag) {
+            monitor_printf(mon, ", tag %" PRIu64, ep->tag);
+        }
+        if (ep->maps_in_flight) {
+            monitor_printf(mon, ", %" PRIu32 " maps in flight",
+                           ep->maps_in_flight);
+        }
+        if (ep->maps_waited_for) {
+            monitor_printf(mon, ", %" PRIu32 " of them waited for",
+                           ep->maps_waited_for);
+        }
+        monitor_printf(mon, "\n");
+        if (ep->why) {
+            monitor_printf(mon, "    %s\n", ep->why);
+        }
+        print_stages(mon, ep->stages);
+    }
+}
+
+static void print_fault(Monitor *mon, const VIOMMUFaultInfo *f)
+{
+    g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(f->last_us /
+                                                             1000000);
+    g_autofree char *time = g_date_time_format(utc, "%F %T");
+
+    monitor_printf(mon, "  %s UTC: %s %s %s at 0x%" PRIx64, time, f->address,
+                   f->device ?: "(no ID)", f->write ? "write" : "read",
+                   f->iova);
+    if (f->has_pasid) {
+        monitor_printf(mon, ", PASID 0x%" PRIx32, f->pasid);
+    }
+    monitor_printf(mon, ", %" PRIu64 " times\n", f->count);
+    monitor_printf(mon, "    0x%" PRIx32 "%s%s: %s%s\n", f->fault->code,
+                   f->fault->name ? " " : "", f->fault->name ?: "",
+                   f->fault->reason,
+                   f->fault->recorded ? "" : " (the guest is not told)");
+}
+
+static void print_faults(Monitor *mon, const VIOMMUFaultInfoList *list)
+{
+    monitor_printf(mon, "  Faults, the last one first:\n");
+    for (; list; list = list->next) {
+        print_fault(mon, list->value);
+    }
+}
+
+static void print_flights(Monitor *mon)
+{
+    g_autoptr(VIOMMUFlights) flights = qmp_viommu_in_flight(NULL, NULL, false,
+                                                            0, &error_abort);
+    const VIOMMUFlightList *list;
+
+    monitor_printf(mon, "Maps in flight:\n");
+    for (list = flights->maps; list; list = list->next) {
+        const VIOMMUFlight *f = list->value;
+
+        monitor_printf(mon, "  %s %s: %s of 0x%" PRIx64 " bytes at 0x%" PRIx64
+                       ", %s", f->endpoint, f->device ?: "(no ID)",
+                       f->write ? "write" : "read", f->length, f->iova,
+                       VIOMMUFlightKind_str(f->kind));
+        if (f->has_pasid) {
+            monitor_printf(mon, ", PASID 0x%" PRIx32, f->pasid);
+        }
+        if (f->has_waited_ms) {
+            monitor_printf(mon, ", an invalidation has waited for it for %"
+                           PRIu64 " ms", f->waited_ms);
+        }
+        monitor_printf(mon, "\n");
+    }
+    if (flights->next) {
+        monitor_printf(mon, "  and more: ask viommu-in-flight (QMP)\n");
+    }
+}
+
+void hmp_info_viommu(Monitor *mon, const QDict *qdict)
+{
+    g_autoptr(VIOMMUInfoList) list = qmp_query_viommu(&error_abort);
+    const VIOMMUInfoList *unit;
+
+    if (!list) {
+        monitor_printf(mon, "No vIOMMU that can be asked; intel-iommu and "
+                       "arm-smmuv3 are such\n");
+    }
+    for (unit = list; unit; unit = unit->next) {
+        print_unit(mon, unit->value);
+        if (qdict_get_try_bool(qdict, "endpoints", false)) {
+            print_endpoints(mon, unit->value->endpoint_info);
+        }
+        if (qdict_get_try_bool(qdict, "faults", false)) {
+            print_faults(mon, unit->value->fault_log);
+        }
+    }
+    if (list && qdict_get_try_bool(qdict, "dma", false)) {
+        print_flights(mon);
+    }
+}
+
+static void print_walk(Monitor *mon, const VIOMMUWalkStepList *list)
+{
+    for (; list; list = list->next) {
+        const VIOMMUWalkStep *step = list->value;
+        const VIOMMUBitList *bit;
+
+        monitor_printf(mon, "  stage %u, level %u: 0x%016" PRIx64 " at 0x%"
+                       PRIx64 ": %s", step->stage, step->level, step->value,
+                       step->address, step->says);
+        for (bit = step->bits; bit; bit = bit->next) {
+            monitor_printf(mon, "%s bit %u%s%s%s",
+                           bit == step->bits ? ";" : " or", bit->value->bit,
+                           bit->value->name ? " (" : "",
+                           bit->value->name ?: "",
+                           bit->value->name ? ")" : "");
+        }
+        monitor_printf(mon, "\n");
+    }
+}
+
+static void print_cached(Monitor *mon, const char *name,
+                         const VIOMMUCached *cached)
+{
+    if (!cached) {
+        return;
+    }
+    monitor_printf(mon, "  %s: 0x%" PRIx64 " .. 0x%" PRIx64, name,
+                   cached->first, cached->last);
+    if (cached->has_address) {
+        monitor_printf(mon, " to 0x%" PRIx64, cached->address);
+    }
+    monitor_printf(mon, ",%s%s%s\n", cached->read ? " read" : "",
+                   cached->write ? " write" : "",
+                   cached->agrees ? "" : "; the tables say otherwise now");
+}
+
+void hmp_viommu_translate(Monitor *mon, const QDict *qdict)
+{
+    g_autoptr(VIOMMUTranslation) t = NULL;
+    const VIOMMUWordList *word;
+    Error *err = NULL;
+
+    t = qmp_viommu_translate(qdict_get_str(qdict, "device"),
+                             qdict_get_int(qdict, "iova"), true,
+                             qdict_get_try_bool(qdict, "write", false),
+                             qdict_haskey(qdict, "pasid"),
+                             qdict_get_try_int(qdict, "pasid", 0), &err);
+    if (hmp_handle_error(mon, err)) {
+        return;
+    }
+    monitor_printf(mon, "%s: %s", t->endpoint,
+                   VIOMMUEndpointMode_str(t->mode));
+    print_numbers(mon, t->domain, ", ");
+    monitor_printf(mon, "\n");
+    for (word = t->configuration; word; word = word->next) {
+        monitor_printf(mon, "  configuration: 0x%016" PRIx64 " at 0x%" PRIx64
+                       "\n", word->value->value, word->value->address);
+    }
+    print_walk(mon, t->walk);
+    print_cached(mon, "IOTLB", t->iotlb);
+    print_cached(mon, "endpoint's cache", t->dma_cache);
+    monitor_printf(mon, "%s\n", t->verdict);
+}

@@ -1,0 +1,59 @@
+/*
+ * vIOMMU core: queries: what their files share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Everything here: BQL, except as noted.  Nothing here changes anything that a
+ * guest, a device or another query could see.
+ */
+#ifndef HW_IOMMU_VIOMMU_QUERY_INTERNAL_H
+#define HW_IOMMU_VIOMMU_QUERY_INTERNAL_H
+
+#include "hw/iommu/viommu-query.h"
+#include "viommu-internal.h"
+
+/* viommu-query.c */
+
+/* viommu_query_init: from viommu_init() */
+void viommu_query_init(VIOMMU *v);
+
+/*
+ * viommu_query_look: what applies to @ep now.  No table is updated and nothing
+ * kept.  Inside an RCU read section.
+ */
+void viommu_query_look(VIOMMUEndpoint *ep, uint32_t pasid,
+                       VIOMMUConfig *config);
+/* The device that stands at the endpoint's address now, or NULL */
+PCIDevice *viommu_query_device(VIOMMUEndpoint *ep);
+/* Its ID, to be freed, or NULL */
+char *viommu_query_device_id(VIOMMUEndpoint *ep);
+/* "00:05.0", to be freed */
+char *viommu_query_address(uint16_t sid);
+/* What @config makes of DMA of @ep, and why if it does not translate it */
+VIOMMUEndpointMode viommu_query_mode(VIOMMUEndpoint *ep,
+                                     const VIOMMUConfig *config,
+                                     VIOMMUBypassReason *bypass,
+                                     char **why);
+/* The domain of @config in the model's words */
+VIOMMUNumberList *viommu_query_domain(VIOMMU *v, const VIOMMUConfig *config);
+
+/* viommu-faultlog.c */
+
+VIOMMUFaultLog *viommu_fault_log_new(void);
+/* The last faults, the most recent one first */
+VIOMMUFaultInfoList *viommu_fault_log_list(VIOMMU *v);
+/* What the guest is told of @fault.  Any thread. */
+void viommu_fault_says(VIOMMU *v, const VIOMMUConfig *config,
+                       const VIOMMUFault *fault, VIOMMUFaultSays *says);
+VIOMMUFaultWords *viommu_fault_words(const VIOMMUFaultSays *says);
+
+/* VIOMMUQueries of these names: viommu-explain.c, viommu-query-map.c, -dma.c */
+VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,
+                                          bool write, uint32_t pasid);
+VIOMMUMapping *viommu_query_map(void *endpoint, uint32_t pasid,
+                                uint64_t start, uint32_t max);
+bool viommu_query_in_flight(VIOMMURegistration *reg, void *endpoint,
+                            VIOMMUFlightCursor *at, VIOMMUFlightList ***tail,
+                            uint32_t *left);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * vIOMMU: what a model says of itself in words and numbers
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Everything here is optional.  What is asked of the core's own structures the
+ * core answers; the model knows its registers, what it calls a domain, and what
+ * its faults mean.
+ */
+#ifndef HW_IOMMU_VIOMMU_QUERY_H
+#define HW_IOMMU_VIOMMU_QUERY_H
+
+#include "hw/iommu/viommu.h"
+
+/* A fault as the model records it; strings live for ever. */
+typedef struct VIOMMUFaultSays {
+    unsigned code;           /* the specification's number */
+    const char *name;        /* and its name for that; NULL: it has none */
+    const char *reason;      /* a sentence */
+    bool recorded;           /* the guest is told */
+} VIOMMUFaultSays;
+
+struct VIOMMUQueryOps {
+    /* Names of the device's properties that matter; NULL ends them. */
+    const char *const *properties;
+    /*
+     * unit: fill @info->root, registers and queues, which are empty.  Changes
+     * nothing.  BQL.
+     */
+    void (*unit)(VIOMMU *v, VIOMMUInfo *info);
+    /*
+     * domain: append what the model calls the domain of @config, whose tag is
+     * not DMA_TAG_UNTRANSLATED, to *@tail.  BQL.
+     */
+    void (*domain)(VIOMMU *v, const VIOMMUConfig *config,
+                   VIOMMUNumberList ***tail);
+    /*
+     * fault: what VIOMMUOps.fault would do of @fault.  Any thread, with or
+     * without the BQL; takes at most a leaf lock of the model's own.
+     */
+    void (*fault)(VIOMMU *v, const VIOMMUConfig *config,
+                  const VIOMMUFault *fault, VIOMMUFaultSays *says);
+};
+
+/* Appends to a list of an answer. */
+
+/** viommu_say_number: @value, which the specification calls @name. */
+void viommu_say_number(VIOMMUNumberList ***tail, const char *name,
+                       uint64_t value);
+
+/** viommu_say_queue: takes over @queue, which g_new0() made. */
+void viommu_say_queue(VIOMMUQueueInfoList ***tail, VIOMMUQueueInfo *queue);
+
+#endif
