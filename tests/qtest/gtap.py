@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run GLib test binaries and merge what they say into one TAP stream."""
 
+import concurrent.futures
+import os
 import re
 import subprocess
 
 # For all of a program's cases, which take a minute or two when nothing else
 # runs: what hangs has to end, and no host is to be too slow.
 TIMEOUT = 1800
+# So many programs at a time: what a test waits for has no clock in it.
+JOBS = min(os.cpu_count() or 1, 4)
 RESULT = re.compile(r'(not )?ok\b ?\d* ?-? ?(.*)')
 
 
@@ -29,6 +33,38 @@ class Tap:
     def end(self):
         print(f'1..{self.count}')
         return 1 if self.failed else 0
+
+
+class Later:
+    """What a Tap is to be told in its turn."""
+
+    def __init__(self):
+        self.told = []
+
+    def result(self, *args):
+        self.told.append(('result', args))
+
+    def skip(self, *args):
+        self.told.append(('skip', args))
+
+    def show(self, notes):
+        self.told.append(('show', (notes,)))
+
+    def tell(self, tap):
+        for what, args in self.told:
+            getattr(tap, what)(*args)
+
+
+def run_all(jobs, tap):
+    """JOBS at a time, told in order. jobs: functions of what a Tap is told."""
+    def run(job):
+        later = Later()
+        job(later)
+        return later
+
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for later in pool.map(run, jobs):
+            later.tell(tap)
 
 
 def cases_of(test, env, cwd=None):
