@@ -169,7 +169,9 @@ VTDFaultReason vtd_sm_check_context(IntelIOMMUState *s, hwaddr root,
                                     uint16_t sid, const VTDSMRequest *req,
                                     bool *quiet)
 {
-    VTDSMWalk w = { .s = s, .sid = sid, .req = *req };
+    VTDSMWalk w = {
+        .s = s, .mem = &s->viommu.mem, .sid = sid, .req = *req,
+    };
     VTDFaultReason reason = vtd_sm_walk_context(&w, root);
 
     *quiet = w.fpd;
