@@ -119,12 +119,14 @@ def xen():
     return _script('guest-xen').strip()
 
 
-def distribution_emulator(series='10.0'):
+def distribution_emulator(series='10.0', arch='x86_64'):
     """The distribution's emulator, or None with the reason printed."""
-    command = [os.path.join(SCRIPTS, 'guest-distro-qemu'), '--series', series]
+    command = [os.path.join(SCRIPTS, 'guest-distro-qemu'), '--series', series,
+               '--target', arch]
     done = subprocess.run(command + ['--fetch'], check=False)
     return None if done.returncode else command
 
 
-def distribution_data(series='10.0'):
-    return _script('guest-distro-qemu', '--series', series, '--data').split()
+def distribution_data(series='10.0', arch='x86_64'):
+    return _script('guest-distro-qemu', '--series', series, '--target', arch,
+                   '--data').split()
