@@ -199,8 +199,8 @@ void dma_drain_poll(DMADrain *drain);
 bool dma_drain_busy(DMADrain *drain);
 
 /**
- * dma_drain_drop_caches: drop what the endpoints have cached, as if everything had
- * been invalidated, but nobody waits.  BQL.
+ * dma_drain_drop_caches: drop what the endpoints have cached, as if everything
+ * had been invalidated, but nobody waits.  BQL.
  */
 void dma_drain_drop_caches(DMADrain *drain);
 
