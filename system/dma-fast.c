@@ -100,8 +100,8 @@ static inline DMACache *get_cache(DMAInflight *inflight)
  * Returns: false if it does not lead to RAM, or may not be accessed so.
  */
 static __attribute__((noinline))
-bool fill(DMAInflight *inflight, DMACache *c, hwaddr iova, bool is_write,
-          DMACacheHit *hit, uint64_t *tag)
+bool fast_fill(DMAInflight *inflight, DMACache *c, hwaddr iova, bool is_write,
+               DMACacheHit *hit, uint64_t *tag)
 {
     unsigned tries = 2;
 
@@ -158,7 +158,7 @@ static inline bool fast_find(DMAInflight *inflight, DMACache *c, hwaddr iova,
                               DMA_CACHE_READ, hit))) {
         return true;
     }
-    if (!fill(inflight, c, iova, is_write, &filled, NULL)) {
+    if (!fast_fill(inflight, c, iova, is_write, &filled, NULL)) {
         return false;
     }
     *hit = filled;
@@ -281,8 +281,8 @@ MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
 
 /* What follows @hit without a gap, up to @len bytes of @iova in all. */
 static __attribute__((noinline))
-hwaddr extend(DMAInflight *inflight, DMACache *c, hwaddr iova,
-              hwaddr len, bool is_write, DMACacheHit hit, uint64_t seq)
+hwaddr fast_extend(DMAInflight *inflight, DMACache *c, hwaddr iova,
+                   hwaddr len, bool is_write, DMACacheHit hit, uint64_t seq)
 {
     hwaddr done = hit.avail;
     DMACacheRun run = {
@@ -344,7 +344,7 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write)
     if (unlikely(!dma_cache_find_run(c, addr, len, need, &hit, &tag))) {
         uint64_t filled_tag;
 
-        if (!fill(inflight, c, addr, is_write, &filled, &filled_tag)) {
+        if (!fast_fill(inflight, c, addr, is_write, &filled, &filled_tag)) {
             fast_end(access);
             return NULL;
         }
@@ -352,7 +352,7 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write)
         tag = filled_tag;
     }
     if (hit.avail < len) {
-        hit.avail = extend(inflight, c, addr, len, is_write, hit, seq);
+        hit.avail = fast_extend(inflight, c, addr, len, is_write, hit, seq);
         len = MIN(len, hit.avail);
     }
     memory_region_ref(hit.owner);
