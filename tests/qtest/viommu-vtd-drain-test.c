@@ -197,8 +197,10 @@ static void test_disable_reset(void)
 }
 
 /*
- * The stream says that it is off; so it is there, and nothing is pending.  The
- * ring is where it is without translation, so that the device goes on.
+ * The machine's stop ends the request and with it the drain, so the stream says
+ * that translation is off.  (What would still be pending then, which
+ * vtd_pre_save() puts right, no device here can be brought to.)  The ring is
+ * where it is without translation, so that the device goes on.
  */
 static void test_disable_migrate(void)
 {
