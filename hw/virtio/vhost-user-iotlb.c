@@ -191,12 +191,20 @@ static gboolean iotlb_hung_up(int fd, GIOCondition condition, void *opaque)
 
 /*
  * Our end is closed, or will be.  Ask the backend to close its own, and keep
- * the holds until it does.  @t may be gone afterwards.
+ * the holds until it does.  There is one at least while the device runs: what
+ * is invalidated from now on, the backend is not told.  @t may be gone
+ * afterwards.
  */
 static void iotlb_linger(VhostUserIOTLB *t)
 {
     trace_vhost_user_iotlb_linger(t, g_queue_get_length(&t->sent),
                                   g_queue_get_length(&t->waiting));
+    if (!iotlb_holds(t) && t->as) {
+        Request *r = g_new0(Request, 1);
+
+        iotlb_take_hold(t, r);
+        g_queue_push_tail(&t->sent, r);
+    }
     if (!iotlb_holds(t)) {
         iotlb_free(t);
         return;
@@ -220,12 +228,6 @@ static void iotlb_lied(VhostUserIOTLB *t, const char *how)
 
     error_report("vhost-user backend of chardev %s %s; its connection is "
                  "closed", iotlb_label(t), how);
-    if (!iotlb_holds(t) && t->as) {
-        Request *r = g_new0(Request, 1);
-
-        iotlb_take_hold(t, r);
-        g_queue_push_tail(&t->sent, r);
-    }
     iotlb_linger(t);
     qemu_chr_fe_disconnect(chr);
 }

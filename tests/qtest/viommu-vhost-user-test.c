@@ -491,6 +491,24 @@ static void test_lingers(const void *opaque)
     rig_end(r);
 }
 
+/*
+ * Hung up on with nothing on its way: it may use what it knows until it has
+ * closed its end, and is not told of any invalidation.
+ */
+static void test_dropped(const void *opaque)
+{
+    VURig *r = rig_started("", *(const unsigned *)opaque);
+
+    vu_refuse_messages(r->vu);
+    vu_miss(r->vu, RIG_DATA_IOVA);
+    viommu_turns(r->unit);
+    inv_start(r, UNIT_RANGE);
+    assert_pending(r);
+    vu_die(r->vu);
+    see_done(r);
+    rig_end(r);
+}
+
 /* A translation that the backend asks for does not wait for it either. */
 static void test_miss(const void *opaque)
 {
@@ -826,6 +844,7 @@ int main(int argc, char **argv)
     add("stall", is_vtd(), test_stall);
     add("never", is_vtd(), test_never);
     add("lingers", is_vtd(), test_lingers);
+    add("dropped", is_vtd(), test_dropped);
     add("miss", is_vtd(), test_miss);
     add("stop", is_vtd(), test_stop);
     add("reset", true, test_reset);

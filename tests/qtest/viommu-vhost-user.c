@@ -441,6 +441,13 @@ void vu_stop_reading(VUBackend *vu, bool stop)
     wake(vu);
 }
 
+void vu_refuse_messages(VUBackend *vu)
+{
+    g_mutex_lock(&vu->lock);
+    g_assert_cmpint(shutdown(vu->conn, SHUT_RD), ==, 0);
+    g_mutex_unlock(&vu->lock);
+}
+
 unsigned vu_invalidations(VUBackend *vu)
 {
     unsigned n;

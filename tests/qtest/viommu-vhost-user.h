@@ -40,6 +40,8 @@ void vu_stop_reading(VUBackend *vu, bool stop);
 
 /* vu_refuse_updates: answers each with an error, or not any more. */
 void vu_refuse_updates(VUBackend *vu, bool refuse);
+/* Whoever writes to it from now on gets an error; its end stays open. */
+void vu_refuse_messages(VUBackend *vu);
 
 /*
  * How many have arrived (since vu_forget()), and are unanswered.  Each must be
