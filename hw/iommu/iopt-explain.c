@@ -19,6 +19,9 @@ static IOPTFault explain_entry(const IOPTStep *step, uint64_t entry,
     if (fault != IOPT_OK && !iopt_is_markable(fault, entry, e)) {
         return fault;
     }
+    if (!iopt_is_covered(step->table, step->level, e, step->iova)) {
+        return IOPT_FAULT_NOT_PRESENT;
+    }
     can = e->leaf ? iopt_updated_perm(entry, e) : e->can;
     return can && !(step->access & ~can) ? IOPT_OK : IOPT_FAULT_PERMISSION;
 }
@@ -34,6 +37,7 @@ void iopt_explain(const IOPTStep *step, IOPTSays *says)
     };
     if (says->ok && explain_entry(step, step->entry, &e) == IOPT_OK) {
         says->leaf = e.leaf;
+        says->shift = e.leaf_shift ?: says->shift;
         says->addr = e.addr;
         says->perm = e.can;
         says->updates = e.leaf ? !e.now || (step->access & ~e.now) :
@@ -90,7 +94,14 @@ static const BitName stage2_bits[] = {
     { 51, "DBM" }, { 53, "XN[0]" }, { 54, "XN[1]" }, { 0, NULL }
 };
 
+/* 48882 2.2.3 */
+static const BitName amd_v1_bits[] = {
+    { 0, "PR" }, { 59, "U" }, { 60, "FC" }, { 61, "IR" }, { 62, "IW" },
+    { 0, NULL }
+};
+
 static const FormatWords format_words[] = {
+    { "amd-v1", 2, amd_v1_bits, false },
     { "vtd-ss", 2, vtd_ss_bits, false },
     { "vtd-fs", 1, vtd_fs_bits, false },
     { "vmsav8-64-stage1", 1, stage1_bits, true },

@@ -99,6 +99,7 @@ static inline IOPTFault iopt_plain_decode(const IOPTTable *table,
     out->inherited = ~perm;
     out->can = out->now = perm;
     out->global = false;
+    out->leaf_shift = out->next_level = 0;
     out->accessed = out->dirty = entry;
     out->addr = iopt_entry_output(table, entry, out->leaf ?
                                   iopt_level_shift(format, level) :
@@ -116,6 +117,36 @@ static inline IOPTFault iopt_decode(const IOPTTable *table, unsigned level,
                                      out);
     }
     return iopt_plain_decode(table, level, entry, inherited, out);
+}
+
+/* The level of the table that the entry @e of @level leads to */
+static inline unsigned iopt_next_level(const IOPTEntry *e, unsigned level)
+{
+    return likely(!e->next_level) ? level - 1 : e->next_level;
+}
+
+/*
+ * The last of the addresses that begin with the first byte of the entry's, of
+ * those around @iova, and that the table which it leads to covers.
+ */
+static inline uint64_t iopt_covered_last(const IOPTTable *table,
+                                         unsigned level, const IOPTEntry *e,
+                                         uint64_t iova)
+{
+    uint64_t block = iopt_block_last(0, iopt_level_shift(table->format,
+                                                         level));
+
+    return iopt_block_last(iova & ~block,
+                           iopt_level_shift(table->format,
+                                            iopt_next_level(e, level) + 1));
+}
+
+/* Is @iova among those?  It is, if no level is skipped. */
+static inline bool iopt_is_covered(const IOPTTable *table, unsigned level,
+                                   const IOPTEntry *e, uint64_t iova)
+{
+    return likely(!e->next_level) ||
+           iova <= iopt_covered_last(table, level, e, iova);
 }
 
 /* Does the entry lead to a table, and is to be marked accessed first? */

@@ -148,13 +148,21 @@ static bool walk_table(RangeWalk *r, const RangeStage *s, uint64_t base,
 
             if (e.leaf) {
                 res.addr = e.addr;
+                if (e.leaf_shift) {
+                    res.shift = e.leaf_shift;
+                    end = MIN(last, iopt_block_last(addr, res.shift));
+                }
                 res.perm = r->w.mem->as_is ? e.now :
                            iopt_updated_perm(res.entry, &e);
                 res.global = e.global;
                 on = !res.perm || walk_leaf(r, s, addr, end, &res);
+            } else if (iopt_is_covered(table, level, &e, addr)) {
+                on = walk_table(r, s, e.addr, iopt_next_level(&e, level),
+                                e.inherited, addr,
+                                MIN(end, iopt_covered_last(table, level, &e,
+                                                           addr)));
             } else {
-                on = walk_table(r, s, e.addr, level - 1, e.inherited, addr,
-                                end);
+                on = true;
             }
             if (!on) {
                 return false;

@@ -286,7 +286,8 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
     if (fault != IOPT_OK) {
         return fault;
     }
-    for (out->level = table->levels; ; out->level--) {
+    for (out->level = table->levels; ;
+         out->level = iopt_next_level(&e, out->level)) {
         uint64_t addr = iopt_entry_addr(table, base, out->level, iova);
 
         out->shift = iopt_level_shift(table->format, out->level);
@@ -296,6 +297,9 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
             fault = settle_entry(w, table, nested, addr, iova, access, attrs,
                                  inherited, &e, out);
         }
+        if (fault == IOPT_OK && !iopt_is_covered(table, out->level, &e, iova)) {
+            fault = IOPT_FAULT_NOT_PRESENT;
+        }
         if (unlikely(w->mem->observe)) {
             observe_entry(w, table, addr, iova, access, attrs, inherited,
                           fault, out);
@@ -304,6 +308,7 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
             return fault;
         }
         if (e.leaf) {
+            out->shift = e.leaf_shift ?: out->shift;
             out->addr = e.addr;
             out->perm = e.now;
             out->global = e.global;

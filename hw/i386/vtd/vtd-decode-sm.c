@@ -163,7 +163,7 @@ static bool vtd_pasid_is_valid(const VTDPASIDEntry *entry, uint8_t fspm,
         return false;
     }
     if (vtd_pgtt_has_second(entry->pgtt) &&
-        (entry->ss_levels > IOPT_MAX_LEVELS ||
+        (entry->ss_levels > VTD_LEVELS_MAX ||
          !(cap & VTD_CAP_SAGAW_MASK & VTD_CAP_SAGAW(entry->ss_levels)))) {
         return false;
     }

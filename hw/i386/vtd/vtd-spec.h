@@ -109,6 +109,8 @@
 #define VTD_CAP_SAGAW_48            VTD_CAP_SAGAW(4)
 #define VTD_CAP_SAGAW_57            VTD_CAP_SAGAW(5)
 #define VTD_CAP_SAGAW_MASK          (0x1fULL << 8)
+/* 9.6: AW encodes no more; the topmost bit of SAGAW is reserved */
+#define VTD_LEVELS_MAX              5
 #define VTD_CAP_MGAW(aw)            ((((aw) - 1) & 0x3fULL) << 16)
 #define VTD_CAP_MGAW_MASK           (0x3fULL << 16)
 #define VTD_CAP_ZLR                 (1ULL << 22)

@@ -18,7 +18,7 @@
 #define IOPT_PRIV   (1u << 3)   /* privileged */
 #define IOPT_TABLE  (1u << 4)   /* by the walk of another stage */
 
-#define IOPT_MAX_LEVELS 5
+#define IOPT_MAX_LEVELS 6
 
 typedef struct IOPTTable IOPTTable;
 typedef struct IOPTEntry IOPTEntry;
@@ -75,6 +75,16 @@ struct IOPTEntry {
     bool leaf;
     bool global;             /* a leaf: see IOPTResult */
     /*
+     * log2 of the page's size if it is not what the level covers; 0: it is.
+     * Of a larger one every entry in it says the same: one is looked at.
+     */
+    uint8_t leaf_shift;
+    /*
+     * Not a leaf: the level of the table that it leads to; 0: the next one.
+     * Address bits of a level that is skipped have to be 0.
+     */
+    uint8_t next_level;
+    /*
      * IOPT_READ | IOPT_WRITE: what it allows, with all levels above.
      * @can: at all; @now: without making the entry @accessed first (or @dirty,
      * for a write).  Not a leaf: what a leaf below could allow.
@@ -91,7 +101,7 @@ extern const IOPTFormat iopt_vtd_ss;
 struct IOPTTable {
     const IOPTFormat *format;
     uint64_t root;           /* address of the top table */
-    uint8_t levels;          /* number of levels, 2 .. IOPT_MAX_LEVELS */
+    uint8_t levels;          /* number of levels, 1 .. IOPT_MAX_LEVELS */
     uint8_t input_bits;      /* an IOVA at or above 1 << this faults */
     uint8_t output_bits;     /* address bits of an entry: page_shift .. this */
     /* Formats with decode() only: */
