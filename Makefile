@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-CHECKS := unit model qtest guest vhost docs libvirt base migration
+CHECKS := unit model qtest guest vhost docs tools libvirt base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
@@ -24,6 +24,7 @@ help:
 	@echo 'make check-guest    Linux guests doing verified I/O'
 	@echo 'make check-vhost    a guest and a vhost-user backend of DPDK'
 	@echo 'make check-docs     the command lines of the documentation'
+	@echo 'make check-tools    viommu-top and viommu-report, used like a user'
 	@echo "make check-libvirt  the documentation's domains under libvirt"
 	@echo "make check-base     the base's own qtests on our binary"
 	@echo 'make check-migration  migration with a stock QEMU'
@@ -42,6 +43,8 @@ run: all
 
 check: all
 	@scripts/install-deps --libvirt || true
+	@scripts/install-deps --tools || true
+	@scripts/install-deps --browser || true
 	@scripts/check $(CHECKS)
 
 check-unit check-model:
@@ -50,6 +53,11 @@ check-unit check-model:
 
 check-qtest check-guest check-vhost check-docs check-base check-migration: all
 	@scripts/check $(@:check-%=%)
+
+check-tools: all
+	@scripts/install-deps --tools || true
+	@scripts/install-deps --browser || true
+	@scripts/check tools
 
 check-libvirt: all
 	@scripts/install-deps --libvirt || true

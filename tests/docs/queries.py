@@ -28,7 +28,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 PAGE = os.path.join(ROOT, 'docs', 'system', 'viommu-queries.rst')
-EMULATOR = os.path.join(ROOT, 'build', 'obj', 'qemu-system-x86_64')
+EMULATOR = os.environ.get('QEMU') or os.path.join(
+    ROOT, 'build', 'obj', 'qemu-system-x86_64')
 FIRMWARE = ['/usr/share/seabios', '/usr/share/qemu', '/usr/lib/ipxe/qemu']
 MACHINE = ['-machine', 'q35', '-m', '64', '-nodefaults', '-display', 'none',
            '-accel', 'qtest', '-qtest-log', '/dev/null',
@@ -52,12 +53,12 @@ SATA, SATA_BAR = 5, 0xe1000000
 
 
 class Machine:
-    """A QEMU whose guest we are."""
+    """A QEMU whose guest we are; @more: arguments."""
 
-    def __init__(self):
+    def __init__(self, more=()):
         self.dir = tempfile.TemporaryDirectory()
         listeners = [self.listen(name) for name in ('qtest', 'qmp')]
-        args = [EMULATOR, *MACHINE]
+        args = [EMULATOR, *MACHINE, *more]
         for directory in FIRMWARE:
             if os.path.isdir(directory):
                 args += ['-L', directory]
