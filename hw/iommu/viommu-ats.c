@@ -133,9 +133,10 @@ static VIOMMUATSStatus ats_translate_one(const ATSRequest *r, hwaddr iova,
     VIOMMULookup l;
     unsigned i;
 
-    if (viommu_in_window(r->ep, iova)) {
+    if (viommu_in_window(r->ep, iova) && !(r->attrs & DMA_ATTRS_PASID)) {
         /* To be written untranslated: VT-d 4.2.3, PCIe 10.2.3.2 (U) */
-        ats_entry_none(r, iova, IOMMU_WO | VIOMMU_ATS_UNTRANSLATED, entry);
+        ats_entry_none(r, iova, r->no_write ? IOMMU_NONE :
+                       IOMMU_WO | VIOMMU_ATS_UNTRANSLATED, entry);
         return VIOMMU_ATS_SUCCESS;
     }
     for (i = 0; i < ARRAY_SIZE(needs); i++) {

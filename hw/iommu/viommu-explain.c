@@ -220,6 +220,10 @@ static bool explain_access(Explain *x, const VIOMMUConfig *config,
             fault->kind = IOPT_FAULT_RANGE;
             return false;
         }
+        if (viommu_in_window(x->ep, fault->iova)) {
+            fault->reserved_range = true;
+            return false;
+        }
         explain_ok(x->answer, fault->iova, IOPT_READ | IOPT_WRITE, 0);
         return true;
     default:
@@ -325,7 +329,7 @@ VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,
     if (answer->has_bypass && config.mode != VIOMMU_BYPASS) {
         /* It is asked of tables that are not asked. */
         explain_ok(answer, iova, IOPT_READ | IOPT_WRITE, 0);
-    } else if (iova < x.ep->window_first || iova > x.ep->window_last) {
+    } else if (!viommu_in_window(x.ep, iova) || pasid != VIOMMU_NO_PASID) {
         answer->domain = viommu_query_domain(x.ep->viommu, &config);
         explain_dma(&x, &config, &fault);
     }

@@ -110,6 +110,11 @@ static bool viommu_lookup_bypass(VIOMMULookup *l)
         l->fault.kind = IOPT_FAULT_RANGE;
         return false;
     }
+    if (unlikely(viommu_in_window(l->ep, l->iova))) {
+        /* With a PASID: no message, and no memory either */
+        l->fault.reserved_range = true;
+        return false;
+    }
     l->found.first = 0;
     l->found.last = bits < 64 ? (1ULL << bits) - 1 : UINT64_MAX;
     l->found.gpa = l->iova;
@@ -167,6 +172,13 @@ static bool viommu_lookup_space(VIOMMULookup *l, uint64_t seq,
     return true;
 }
 
+/* Is what is wrong with a request that it is about ATS? */
+static bool viommu_denies_ats(const VIOMMUConfig *config)
+{
+    return !config->ats &&
+           (config->ats_first || config->mode != VIOMMU_BLOCKED);
+}
+
 /*
  * What an endpoint was told by ATS is an address of memory already, if it is
  * one that may be told.  Returns: false if @l->fault says why not.
@@ -176,8 +188,8 @@ static bool viommu_lookup_translated(VIOMMULookup *l)
     hwaddr page = l->iova & ~BYPASS_PAGE_MASK;
 
     if (!l->config->ats) {
-        l->fault.blocked = l->config->mode == VIOMMU_BLOCKED;
-        l->fault.denied = !l->fault.blocked;
+        l->fault.denied = viommu_denies_ats(l->config);
+        l->fault.blocked = !l->fault.denied;
         return false;
     }
     if (!viommu_output_ok(l->ep->viommu, page, BYPASS_PAGE_MASK)) {
@@ -212,13 +224,13 @@ bool viommu_lookup(VIOMMULookup *l)
         qatomic_read(&ep->last_tag) != l->config->tag) {
         qatomic_set(&ep->last_tag, l->config->tag);
     }
-    if (unlikely(l->need & l->config->blocked_attrs)) {
-        l->fault.blocked = true;
+    if (l->access == VIOMMU_TRANSLATION_REQUEST &&
+        viommu_denies_ats(l->config)) {
+        l->fault.denied = true;
         return false;
     }
-    if (l->access == VIOMMU_TRANSLATION_REQUEST &&
-        l->config->mode != VIOMMU_BLOCKED && !l->config->ats) {
-        l->fault.denied = true;
+    if (unlikely(l->need & l->config->blocked_attrs)) {
+        l->fault.blocked = true;
         return false;
     }
     switch (l->config->mode) {

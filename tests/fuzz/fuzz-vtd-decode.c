@@ -125,7 +125,7 @@ static void fuzz_sm_tables(FuzzInput *in, uint64_t lo, uint64_t hi,
     if (!vtd_decode_sm_context(words, aw_bits, ecap, &context)) {
         FUZZ_RULE(context.rid_pasid < context.pasids);
         FUZZ_RULE(context.pasids <= 1 << 20 && (lo & 1));
-        if (!vtd_check_sm_request(&context, &req)) {
+        if (!vtd_check_sm_request(&context, ecap, &req)) {
             FUZZ_RULE(req.pasid < context.pasids);
         }
     }

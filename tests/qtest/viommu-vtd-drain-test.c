@@ -6,7 +6,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "viommu-rig.h"
-#include "viommu-vtd.h"
+#include "viommu-vtd-sm.h"
 
 static const RigOptions by_register = { .form = VTD_REGISTER };
 static const RigOptions by_queue = { .form = VTD_QUEUED };
@@ -199,8 +199,8 @@ static void test_disable_reset(void)
 /*
  * The machine's stop ends the request and with it the drain, so the stream says
  * that translation is off.  (What would still be pending then, which
- * vtd_pre_save() puts right, no device here can be brought to.)  The ring is
- * where it is without translation, so that the device goes on.
+ * vtd_pre_save() puts right, is viommu-sva-vtd-test's.)  The ring is where it
+ * is without translation, so that the device goes on.
  */
 static void test_disable_migrate(void)
 {
@@ -238,6 +238,48 @@ static void test_disable_migrate(void)
     viommu_until(vtd, vblk_completed(rig->blk) == 3);
     g_assert_true(viommu_is_filled(vtd, rig->page, RIG_ON_DISK, RIG_LEN));
     vtd_assert_no_fault(vtd);
+    rig_free(rig);
+}
+
+/*
+ * Scalable mode's pass-through: what bypasses the tables is waited for, too,
+ * when the PASID table's entry goes.
+ */
+static void test_pass_through(void)
+{
+    const RigOptions opt = {
+        .form = VTD_QUEUED, .untranslated = true, .props = VTD_SM_ALL,
+    };
+    VTDSMSpace space;
+    Rig *rig;
+    VTD *vtd;
+
+    if (expect_corruption()) {
+        g_test_skip("nothing is pending there");
+        return;
+    }
+    rig = rig_new(&opt);
+    vtd = container_of(rig->unit, VTD, unit);
+    vtd->scalable = true;
+    vtd_sm_space_init(vtd, &space, VTD_SM_PASS_THROUGH, 9, 0);
+    vtd_sm_attach(vtd, rig->sid, &space);
+    vtd_enable(vtd, VTD_QUEUED);
+
+    /* Nothing becomes of it by an invalidation alone. */
+    rig->data_iova = rig->page;
+    rig_hold(rig, false, rig->data_iova);
+    vtd_sm_forget_start(vtd, &space);
+    rig_assert_done(rig);
+    vtd_sm_detach(vtd, rig->sid, 0);
+    vtd_sm_forget_start(vtd, &space);
+    rig_assert_pending(rig);
+    rig_step(rig, RIG_RELEASE_NS);
+    rig_inv_wait(rig);
+    g_assert_true(viommu_is_filled(vtd, rig->page, RIG_ON_DISK, RIG_LEN));
+    viommu_fill(vtd, rig->page, RIG_REUSED, RIG_LEN);
+    rig_step(rig, RIG_RELEASE_NS);
+    g_assert_true(viommu_is_filled(vtd, rig->page, RIG_REUSED, RIG_LEN));
+    vtd_unit_drop_faults(rig->unit, rig->sid);
     rig_free(rig);
 }
 
@@ -415,6 +457,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/scope/disable/reset", test_disable_reset);
     qtest_add_func("/viommu/scope/disable/migrate", test_disable_migrate);
     qtest_add_func("/viommu/scope/srtp/again", test_timeout_again);
+    qtest_add_func("/viommu/scope/pass-through/scalable", test_pass_through);
     qtest_add_data_func("/viommu/scope/big/slices", &slices, test_big);
     qtest_add_data_func("/viommu/scope/big/limit", &limit, test_big);
     if (viommu_offers("intel-iommu", "dma-mode")) {

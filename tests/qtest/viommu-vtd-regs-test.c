@@ -12,7 +12,7 @@ typedef struct Caps {
 } Caps;
 
 #define MODERN_CAP  0x11d2008c22380e06
-#define MODERN_ECAP 0x23ed9ca4f00f4f
+#define MODERN_ECAP 0x23ed9ea4f00f4f
 
 /* What QEMU 10.0.13 offers its guests for these properties. */
 static const Caps caps[] = {
@@ -50,7 +50,7 @@ static const Caps caps[] = {
     { "profile=modern", MODERN_CAP, MODERN_ECAP },
     { "aw-bits=48,profile=modern", 0x1d2008c222f0606, MODERN_ECAP },
     { "profile=modern,device-iotlb=off", MODERN_CAP,
-      MODERN_ECAP & ~(1ULL << 42 | 1ULL << 29 | 1ULL << 2) },
+      MODERN_ECAP & ~(1ULL << 42 | 1ULL << 33 | 1ULL << 29 | 1ULL << 2) },
     { "x-scalable-mode=off,profile=modern,aw-bits=48", 0xd2008c222f0606,
       0xf00f4f },
     { "profile=modern,x-flts=off,aw-bits=48", 0xd2008c222f0606,

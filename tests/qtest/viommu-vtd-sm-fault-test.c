@@ -10,22 +10,10 @@
 #include "qemu/osdep.h"
 #include "viommu-vtd-sm-bench.h"
 
-/* Where the word that a case breaks is */
-typedef enum Where {
-    ROOT,
-    CONTEXT,
-    DIRECTORY,
-    ENTRY,
-    FIRST_TOP,
-    FIRST_LEAF,
-    SECOND_TOP,
-    SECOND_LEAF,
-} Where;
-
 typedef struct Case {
     const char *name;
     VTDSMType type;
-    Where where;
+    VTDSMWhere where;
     unsigned word;           /* 64 bits each */
     uint64_t clear, set;
     uint8_t reason;
@@ -37,40 +25,6 @@ typedef struct Setup {
     SMBench *b;
     VTDSMSpace space;
 } Setup;
-
-static uint64_t gpa_of(Setup *s, const Case *c)
-{
-    VTD *vtd = s->b->vtd;
-    uint64_t at = 0;
-
-    switch (c->where) {
-    case ROOT:
-        at = vtd->root;
-        break;
-    case CONTEXT:
-        at = vtd_sm_context(vtd, SMB_SID);
-        break;
-    case DIRECTORY:
-        at = vtd_sm_directory(vtd, SMB_SID, s->space.pasid);
-        break;
-    case ENTRY:
-        at = vtd_sm_entry(vtd, SMB_SID, s->space.pasid);
-        break;
-    case FIRST_TOP:
-    case FIRST_LEAF:
-        at = vtd_sm_pte(vtd, &s->space, SMB_IOVA,
-                        c->where == FIRST_TOP ? 4 : 1);
-        break;
-    case SECOND_TOP:
-        at = vtd_pte(vtd, &s->space.second, SMB_IOVA, 4);
-        break;
-    case SECOND_LEAF:
-        at = vtd_pte(vtd, &s->space.second, SMB_IOVA,
-                     s->space.type == VTD_SM_NESTED ? 3 : 1);
-        break;
-    }
-    return at + 8 * c->word;
-}
 
 static void setup(Setup *s, VTDSMType type, uint32_t pasid)
 {
@@ -92,11 +46,12 @@ static void run(const Case *c, uint32_t pasid)
     if (c->type != VTD_SM_PASS_THROUGH) {
         g_assert_true(smb_leads(s.b, pasid, SMB_IOVA, s.b->page));
     }
-    gpa = gpa_of(&s, c);
+    gpa = vtd_sm_word(s.b->vtd, SMB_SID, &s.space, SMB_IOVA, c->where, c->word);
     was = qtest_readq(s.b->vtd->qts, gpa);
     smb_poke(s.b, gpa, (was & ~c->clear) | c->set);
     smb_faults(s.b, pasid, iova, c->reason);
-    if (c->where == CONTEXT || c->where == DIRECTORY || c->where == ENTRY) {
+    if (c->where == IN_CONTEXT || c->where == IN_DIRECTORY ||
+        c->where == IN_ENTRY) {
         /* FPD is in word 0, and counts in an entry of whatever kind. */
         gpa -= 8 * c->word;
         if (c->reason != VTD_FR_S_DIR_ACCESS &&
@@ -121,64 +76,66 @@ static void test_case(const void *opaque)
 #define ADDR VTD_PTE_ADDR
 
 static const Case cases[] = {
-    { "root-p", VTD_SM_SECOND, ROOT, 0, VTD_ROOT_P, 0, VTD_FR_S_ROOT_P },
-    { "root-reserved", VTD_SM_SECOND, ROOT, 0, 0, 1 << 4, VTD_FR_S_ROOT_RSVD },
-    { "context-access", VTD_SM_SECOND, ROOT, 0, ADDR, SMB_BEYOND_RAM,
+    { "root-p", VTD_SM_SECOND, IN_ROOT, 0, VTD_ROOT_P, 0, VTD_FR_S_ROOT_P },
+    { "root-reserved", VTD_SM_SECOND, IN_ROOT, 0, 0, 1 << 4,
+      VTD_FR_S_ROOT_RSVD },
+    { "context-access", VTD_SM_SECOND, IN_ROOT, 0, ADDR, SMB_BEYOND_RAM,
       VTD_FR_S_CTX_ACCESS },
-    { "context-p", VTD_SM_SECOND, CONTEXT, 0, VTD_CTX_P, 0, VTD_FR_S_CTX_P },
-    { "context-reserved", VTD_SM_SECOND, CONTEXT, 0, 0, 1 << 5,
+    { "context-p", VTD_SM_SECOND, IN_CONTEXT, 0, VTD_CTX_P, 0, VTD_FR_S_CTX_P },
+    { "context-reserved", VTD_SM_SECOND, IN_CONTEXT, 0, 0, 1 << 5,
       VTD_FR_S_CTX_RSVD },
-    { "context-reserved-high", VTD_SM_SECOND, CONTEXT, 1, 0, 1ULL << 21,
+    { "context-reserved-high", VTD_SM_SECOND, IN_CONTEXT, 1, 0, 1ULL << 21,
       VTD_FR_S_CTX_RSVD },
-    { "context-reserved-upper", VTD_SM_SECOND, CONTEXT, 3, 0, 1,
+    { "context-reserved-upper", VTD_SM_SECOND, IN_CONTEXT, 3, 0, 1,
       VTD_FR_S_CTX_RSVD },
-    { "context-paside", VTD_SM_SECOND, CONTEXT, 0, VTD_SM_CTX_PASIDE, 0,
+    { "context-paside", VTD_SM_SECOND, IN_CONTEXT, 0, VTD_SM_CTX_PASIDE, 0,
       VTD_FR_S_CTX_PASIDE, true },
-    { "directory-access", VTD_SM_SECOND, CONTEXT, 0, ADDR, SMB_BEYOND_RAM,
+    { "directory-access", VTD_SM_SECOND, IN_CONTEXT, 0, ADDR, SMB_BEYOND_RAM,
       VTD_FR_S_DIR_ACCESS },
-    { "directory-p", VTD_SM_SECOND, DIRECTORY, 0, VTD_SM_P, 0,
+    { "directory-p", VTD_SM_SECOND, IN_DIRECTORY, 0, VTD_SM_P, 0,
       VTD_FR_S_DIR_P },
-    { "directory-reserved", VTD_SM_SECOND, DIRECTORY, 0, 0, 1 << 2,
+    { "directory-reserved", VTD_SM_SECOND, IN_DIRECTORY, 0, 0, 1 << 2,
       VTD_FR_S_DIR_RSVD },
-    { "pasid-access", VTD_SM_SECOND, DIRECTORY, 0, ADDR, SMB_BEYOND_RAM,
+    { "pasid-access", VTD_SM_SECOND, IN_DIRECTORY, 0, ADDR, SMB_BEYOND_RAM,
       VTD_FR_S_PASID_ACCESS },
-    { "pasid-p", VTD_SM_SECOND, ENTRY, 0, VTD_SM_P, 0, VTD_FR_S_PASID_P },
-    { "pasid-reserved", VTD_SM_SECOND, ENTRY, 1, 0, 1 << 16,
+    { "pasid-p", VTD_SM_SECOND, IN_ENTRY, 0, VTD_SM_P, 0, VTD_FR_S_PASID_P },
+    { "pasid-reserved", VTD_SM_SECOND, IN_ENTRY, 1, 0, 1 << 16,
       VTD_FR_S_PASID_RSVD },
-    { "pasid-reserved-upper", VTD_SM_SECOND, ENTRY, 7, 0, 1ULL << 63,
+    { "pasid-reserved-upper", VTD_SM_SECOND, IN_ENTRY, 7, 0, 1ULL << 63,
       VTD_FR_S_PASID_RSVD },
-    { "pasid-pgtt", VTD_SM_SECOND, ENTRY, 0, VTD_SM_PGTT(7), VTD_SM_PGTT(5),
+    { "pasid-pgtt", VTD_SM_SECOND, IN_ENTRY, 0, VTD_SM_PGTT(7), VTD_SM_PGTT(5),
       VTD_FR_S_PASID_INV },
-    { "pasid-aw", VTD_SM_SECOND, ENTRY, 0, VTD_SM_AW(4), VTD_SM_AW(2),
+    { "pasid-aw", VTD_SM_SECOND, IN_ENTRY, 0, VTD_SM_AW(4), VTD_SM_AW(2),
       VTD_FR_S_PASID_INV },
-    { "pasid-fspm", VTD_SM_FIRST, ENTRY, 2, 0, 1 << 2, VTD_FR_S_PASID_INV },
-    { "first-access", VTD_SM_FIRST, FIRST_TOP, 0, ADDR, SMB_BEYOND_RAM,
+    { "pasid-fspm", VTD_SM_FIRST, IN_ENTRY, 2, 0, 1 << 2, VTD_FR_S_PASID_INV },
+    { "first-access", VTD_SM_FIRST, IN_FIRST_TOP, 0, ADDR, SMB_BEYOND_RAM,
       VTD_FR_FS_ACCESS },
-    { "first-top", VTD_SM_FIRST, ENTRY, 2, ADDR, SMB_BEYOND_RAM,
+    { "first-top", VTD_SM_FIRST, IN_ENTRY, 2, ADDR, SMB_BEYOND_RAM,
       VTD_FR_FS_TOP },
-    { "first-p", VTD_SM_FIRST, FIRST_LEAF, 0, VTD_FS_P, 0, VTD_FR_FS_P },
-    { "first-reserved", VTD_SM_FIRST, FIRST_TOP, 0, 0, VTD_PTE_PS,
+    { "first-p", VTD_SM_FIRST, IN_FIRST_LEAF, 0, VTD_FS_P, 0, VTD_FR_FS_P },
+    { "first-reserved", VTD_SM_FIRST, IN_FIRST_TOP, 0, 0, VTD_PTE_PS,
       VTD_FR_FS_RSVD },
-    { "first-supervisor", VTD_SM_FIRST, FIRST_LEAF, 0, VTD_FS_US, 0,
+    { "first-supervisor", VTD_SM_FIRST, IN_FIRST_LEAF, 0, VTD_FS_US, 0,
       VTD_FR_FS_US },
-    { "first-canonical", VTD_SM_FIRST, ROOT, 0, 0, 0, VTD_FR_NON_CANONICAL,
+    { "first-canonical", VTD_SM_FIRST, IN_ROOT, 0, 0, 0, VTD_FR_NON_CANONICAL,
       .iova = 1ULL << 50 },
-    { "first-interrupt", VTD_SM_FIRST, FIRST_LEAF, 0, ADDR, 0xfee00000,
+    { "first-interrupt", VTD_SM_FIRST, IN_FIRST_LEAF, 0, ADDR, 0xfee00000,
       VTD_FR_S_INTERRUPT },
-    { "second-access", VTD_SM_SECOND, SECOND_TOP, 0, ADDR, SMB_BEYOND_RAM,
+    { "second-access", VTD_SM_SECOND, IN_SECOND_TOP, 0, ADDR, SMB_BEYOND_RAM,
       VTD_FR_SS_ACCESS },
-    { "second-top", VTD_SM_SECOND, ENTRY, 0, ADDR, SMB_BEYOND_RAM,
+    { "second-top", VTD_SM_SECOND, IN_ENTRY, 0, ADDR, SMB_BEYOND_RAM,
       VTD_FR_SS_TOP },
-    { "second-p", VTD_SM_SECOND, SECOND_LEAF, 0, VTD_PTE_RW, 0, VTD_FR_SS_P },
-    { "second-reserved", VTD_SM_SECOND, SECOND_TOP, 0, 0, VTD_PTE_PS,
+    { "second-p", VTD_SM_SECOND, IN_SECOND_LEAF, 0, VTD_PTE_RW, 0,
+      VTD_FR_SS_P },
+    { "second-reserved", VTD_SM_SECOND, IN_SECOND_TOP, 0, 0, VTD_PTE_PS,
       VTD_FR_SS_RSVD },
-    { "second-beyond", VTD_SM_SECOND, ROOT, 0, 0, 0, VTD_FR_S_BEYOND,
+    { "second-beyond", VTD_SM_SECOND, IN_ROOT, 0, 0, 0, VTD_FR_S_BEYOND,
       .iova = 1ULL << 48 },
-    { "second-interrupt", VTD_SM_SECOND, SECOND_LEAF, 0, ADDR, 0xfee00000,
+    { "second-interrupt", VTD_SM_SECOND, IN_SECOND_LEAF, 0, ADDR, 0xfee00000,
       VTD_FR_S_INTERRUPT },
-    { "nested-first-p", VTD_SM_NESTED, FIRST_LEAF, 0, VTD_FS_P, 0,
+    { "nested-first-p", VTD_SM_NESTED, IN_FIRST_LEAF, 0, VTD_FS_P, 0,
       VTD_FR_FS_P },
-    { "nested-second-reserved", VTD_SM_NESTED, SECOND_LEAF, 0, 0, 1 << 12,
+    { "nested-second-reserved", VTD_SM_NESTED, IN_SECOND_LEAF, 0, 0, 1 << 12,
       VTD_FR_SS_RSVD },
 };
 

@@ -164,68 +164,6 @@ static void test_domain(const void *opaque)
     smb_free(b);
 }
 
-/*
- * The states that an entry goes through while a driver makes one type another:
- * P cleared, invalidated, the rest zeroed, written anew from the end.  Each is
- * the old entry, none, or the new one.
- */
-static void test_entry_writer(void)
-{
-    SMBench *b = smb_new("");
-    uint64_t page[2] = { b->page, vtd_alloc(b->vtd, 1) };
-    VTDSMSpace old, new;
-    uint64_t entry, word0;
-    QTestState *qts = b->vtd->qts;
-
-    attach(b, &old, VTD_SM_NESTED, SMB_DID, SMB_PASID, page[0]);
-    smb_inv_all(b);
-    entry = vtd_sm_entry(b->vtd, SMB_SID, SMB_PASID);
-    g_assert_true(smb_leads(b, SMB_PASID, SMB_IOVA, page[0]));
-    vtd_sm_detach(b->vtd, SMB_SID, SMB_PASID);
-    vtd_sm_forget(b->vtd, &old);
-    smb_faults(b, SMB_PASID, SMB_IOVA, VTD_FR_S_PASID_P);
-    for (int word = 7; word >= 0; word--) {
-        qtest_writeq(qts, entry + 8 * word, 0);
-        smb_faults(b, SMB_PASID, SMB_IOVA, VTD_FR_S_PASID_P);
-    }
-    attach(b, &new, VTD_SM_SECOND, OTHER_DID, SMB_PASID, page[1]);
-    word0 = qtest_readq(qts, entry);
-    qtest_writeq(qts, entry, word0 & ~VTD_SM_P);
-    smb_faults(b, SMB_PASID, SMB_IOVA, VTD_FR_S_PASID_P);
-    qtest_writeq(qts, entry, word0);
-    /* What is not present is not kept: no invalidation is needed (CM=0). */
-    g_assert_true(smb_leads(b, SMB_PASID, SMB_IOVA, page[1]));
-    smb_free(b);
-}
-
-/*
- * A present entry that is replaced word by word, with DMA in between: what was
- * tagged with the new domain while the table was the old one is gone after a
- * flush of the old domain.
- */
-static void test_entry_copied(void)
-{
-    SMBench *b = smb_new("");
-    uint64_t page[2] = { b->page, vtd_alloc(b->vtd, 1) };
-    VTDSMSpace old, new;
-    uint64_t entry, word0;
-    QTestState *qts = b->vtd->qts;
-
-    vtd_sm_space_init(b->vtd, &new, VTD_SM_SECOND, OTHER_DID, SMB_PASID);
-    vtd_sm_map(b->vtd, &new, SMB_IOVA, page[1], 1, VTD_PTE_RW);
-    vtd_sm_attach(b->vtd, SMB_SID, &new);
-    entry = vtd_sm_entry(b->vtd, SMB_SID, SMB_PASID);
-    word0 = qtest_readq(qts, entry);
-    attach(b, &old, VTD_SM_SECOND, SMB_DID, SMB_PASID, page[0]);
-    smb_inv_all(b);
-    qtest_writeq(qts, entry + 8, OTHER_DID | VTD_SM_PWSNP);
-    g_assert_true(smb_leads(b, SMB_PASID, SMB_IOVA, page[0]));
-    qtest_writeq(qts, entry, word0);
-    vtd_sm_forget(b->vtd, &old);
-    g_assert_true(smb_leads(b, SMB_PASID, SMB_IOVA, page[1]));
-    smb_free(b);
-}
-
 /* The PASID cache: a new entry counts once it is invalidated, by PASID. */
 static void test_pasid_cache(void)
 {
@@ -292,8 +230,6 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/vtd-sm/pass-through", test_pass_through);
     qtest_add_func("/viommu/vtd-sm/rid-pasid", test_rid_pasid);
     qtest_add_func("/viommu/vtd-sm/57-bits", test_57_bits);
-    qtest_add_func("/viommu/vtd-sm/entry-writer", test_entry_writer);
-    qtest_add_func("/viommu/vtd-sm/entry-copied", test_entry_copied);
     qtest_add_func("/viommu/vtd-sm/pasid-cache", test_pasid_cache);
     qtest_add_func("/viommu/vtd-sm/accessed-dirty", test_accessed_dirty);
     return g_test_run();

@@ -123,6 +123,41 @@ uint64_t vtd_sm_pte(VTD *vtd, const VTDSMSpace *space, uint64_t iova,
            first_pte(vtd, space, iova, level);
 }
 
+uint64_t vtd_sm_word(VTD *vtd, uint16_t sid, const VTDSMSpace *space,
+                     uint64_t iova, VTDSMWhere where, unsigned word)
+{
+    uint64_t at = 0;
+
+    switch (where) {
+    case IN_ROOT:
+        at = vtd->root;
+        break;
+    case IN_CONTEXT:
+        at = vtd_sm_context(vtd, sid);
+        break;
+    case IN_DIRECTORY:
+        at = vtd_sm_directory(vtd, sid, space->pasid);
+        break;
+    case IN_ENTRY:
+        at = vtd_sm_entry(vtd, sid, space->pasid);
+        break;
+    case IN_FIRST_TOP:
+        at = vtd_sm_pte(vtd, space, iova, FIRST_LEVELS);
+        break;
+    case IN_FIRST_LEAF:
+        at = vtd_sm_pte(vtd, space, iova, 1);
+        break;
+    case IN_SECOND_TOP:
+        at = vtd_pte(vtd, &space->second, iova, SECOND_LEVELS);
+        break;
+    case IN_SECOND_LEAF:
+        at = vtd_pte(vtd, &space->second, iova,
+                     space->type == VTD_SM_NESTED ? 3 : 1);
+        break;
+    }
+    return at + 8 * word;
+}
+
 void vtd_sm_map(VTD *vtd, const VTDSMSpace *space, uint64_t iova, uint64_t gpa,
                 int level, uint64_t perms)
 {

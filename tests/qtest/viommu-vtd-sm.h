@@ -61,6 +61,22 @@ uint64_t vtd_sm_pte(VTD *vtd, const VTDSMSpace *space, uint64_t iova,
 void vtd_sm_map(VTD *vtd, const VTDSMSpace *space, uint64_t iova, uint64_t gpa,
                 int level, uint64_t perms);
 
+/* Where in the tables a word is */
+typedef enum VTDSMWhere {
+    IN_ROOT,
+    IN_CONTEXT,
+    IN_DIRECTORY,
+    IN_ENTRY,         /* of the PASID table */
+    IN_FIRST_TOP,     /* the first stage's entry of level 4 */
+    IN_FIRST_LEAF,
+    IN_SECOND_TOP,
+    IN_SECOND_LEAF,   /* nested: of 1 GiB */
+} VTDSMWhere;
+
+/* vtd_sm_word: 64-bit word @word of the entry that @iova of @space is at. */
+uint64_t vtd_sm_word(VTD *vtd, uint16_t sid, const VTDSMSpace *space,
+                     uint64_t iova, VTDSMWhere where, unsigned word);
+
 /* vtd_sm_inv_start: what a driver does; of VTD_PAGE, 2^@am pages at @iova. */
 void vtd_sm_inv_start(VTD *vtd, VTDScope scope, const VTDSMSpace *space,
                       uint64_t iova, int am);

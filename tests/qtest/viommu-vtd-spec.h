@@ -116,6 +116,7 @@
 #define VTD_FRCD_PP         (1ULL << 31)
 #define VTD_FRCD_EXE        (1ULL << 30)
 #define VTD_FRCD_PRIV       (1ULL << 29)
+#define VTD_FRCD_T2         (1ULL << 28)
 
 /* Fault reasons, legacy mode */
 #define VTD_FR_ROOT_P       0x1
@@ -144,6 +145,7 @@
 /* Fault reasons, scalable mode */
 #define VTD_FR_TTM          0x30
 #define VTD_FR_TTM_PASID    0x31
+#define VTD_FR_TTM_PAGE     0x32
 #define VTD_FR_S_ROOT_ACCESS 0x38
 #define VTD_FR_S_ROOT_P     0x39
 #define VTD_FR_S_ROOT_RSVD  0x3a
@@ -151,9 +153,11 @@
 #define VTD_FR_S_CTX_P      0x41
 #define VTD_FR_S_CTX_RSVD   0x42
 #define VTD_FR_S_CTX_INV    0x43
+#define VTD_FR_S_CTX_DTE    0x44
 #define VTD_FR_S_CTX_PASIDE 0x45
 #define VTD_FR_S_CTX_PASID  0x46
 #define VTD_FR_S_CTX_PRE    0x47
+#define VTD_FR_S_CTX_RID    0x48
 #define VTD_FR_S_DIR_ACCESS 0x50
 #define VTD_FR_S_DIR_P      0x51
 #define VTD_FR_S_DIR_RSVD   0x52
@@ -161,21 +165,32 @@
 #define VTD_FR_S_PASID_P    0x59
 #define VTD_FR_S_PASID_RSVD 0x5a
 #define VTD_FR_S_PASID_INV  0x5b
+#define VTD_FR_S_ERE        0x5c
 #define VTD_FR_S_SRE        0x5d
 #define VTD_FR_FS_ACCESS    0x70
 #define VTD_FR_FS_P         0x71
 #define VTD_FR_FS_RSVD      0x72
 #define VTD_FR_FS_TOP       0x73
+#define VTD_FR_FS_BEYOND    0x74
+#define VTD_FR_FS_TOP_READ  0x75
+#define VTD_FR_FS_READ      0x76
+#define VTD_FR_FS_WRITE     0x77
 #define VTD_FR_SS_ACCESS    0x78
 #define VTD_FR_SS_P         0x79
 #define VTD_FR_SS_RSVD      0x7a
 #define VTD_FR_SS_TOP       0x7b
+#define VTD_FR_SS_SNOOP     0x7c
+#define VTD_FR_SS_UPDATE    0x7d
 #define VTD_FR_NON_CANONICAL 0x80
 #define VTD_FR_FS_US        0x81
+#define VTD_FR_S_HAW        0x83
 #define VTD_FR_S_BEYOND     0x84
 #define VTD_FR_S_WRITE      0x85
 #define VTD_FR_S_READ       0x86
 #define VTD_FR_S_INTERRUPT  0x87
+#define VTD_FR_S_PASID_SIZE 0x89
+#define VTD_FR_FS_SNOOP     0x90
+#define VTD_FR_FS_UPDATE    0x91
 
 #define VTD_ROOT_P          (1ULL << 0)
 
@@ -209,6 +224,7 @@
 #define VTD_SM_PASID_SIZE   64
 #define VTD_SM_P            (1ULL << 0)
 #define VTD_SM_FPD          (1ULL << 1)
+#define VTD_SM_SSADE        (1ULL << 9)
 #define VTD_SM_PWSNP        (1ULL << 23)    /* second word */
 #define VTD_SM_AW(levels)   (((levels) - 2ULL) << 2)
 #define VTD_SM_PGTT(type)   ((uint64_t)(type) << 6)
@@ -228,6 +244,11 @@
 #define VTD_D_WAIT          0x5
 #define VTD_D_PIOTLB        0x6
 #define VTD_D_PC            0x7
+#define VTD_D_DEVPTLB       0x8     /* PASID-based device-TLB */
+#define VTD_D_DEVPTLB_SID(s) ((uint64_t)(s) << 16)
+#define VTD_D_DEVPTLB_G     (1ULL << 0)     /* upper half, as S */
+#define VTD_D_DEVPTLB_S     (1ULL << 11)
+#define VTD_D_DEVTLB_S      (1ULL << 0)     /* upper half */
 #define VTD_D_RESPONSE      0x9
 #define VTD_D_RESPONSE_PP   (1ULL << 4)
 #define VTD_D_RESPONSE_CODE(c) ((uint64_t)(c) << 12)
@@ -242,6 +263,7 @@
 #define VTD_D_WAIT_IF       (1ULL << 4)
 #define VTD_D_WAIT_SW       (1ULL << 5)
 #define VTD_D_WAIT_FN       (1ULL << 6)
+#define VTD_D_WAIT_PD       (1ULL << 7)
 #define VTD_D_WAIT_DATA(d)  ((uint64_t)(d) << 32)
 
 /* Interrupt remapping: IRTA, IRTE (low and high half), remappable requests */

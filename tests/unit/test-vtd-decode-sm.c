@@ -114,15 +114,17 @@ static void test_context_reserved(void)
                         lo_reserved >> bit) & 1 ? 0x42 : 0;
 
             words[bit / 64] |= BIT(bit % 64);
+            /* PRE alone is no reserved bit, but a contradiction. */
             g_assert_cmphex(vtd_decode_sm_context(words, aw, ~0ULL, &c),
-                            ==, want);
+                            ==, bit == 4 ? 0x43 : want);
         }
         for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
             uint64_t words[4] = { 1 | 7 << 9 };
 
             words[features[i].bit / 64] |= BIT(features[i].bit % 64);
             g_assert_cmphex(vtd_decode_sm_context(words, aw, features[i].ecap,
-                                                  &c), ==, 0);
+                                                  &c), ==,
+                            features[i].ecap == PRS ? 0x43 : 0);
             g_assert_cmphex(vtd_decode_sm_context(words, aw,
                                                   ~features[i].ecap, &c),
                             ==, 0x42);
@@ -153,7 +155,8 @@ static void test_context_fields(void)
 
     /* Each flag alone */
     for (unsigned bit = 2; bit <= 4; bit++) {
-        g_assert_cmphex(context(1 | BIT(bit), 0, 48, ~0ULL, &c), ==, 0);
+        g_assert_cmphex(context(1 | BIT(bit), 0, 48, ~0ULL, &c), ==,
+                        bit == 4 ? 0x43 : 0);
         g_assert_cmpint(c.dte, ==, bit == 2);
         g_assert_cmpint(c.paside, ==, bit == 3);
         g_assert_cmpint(c.pre, ==, bit == 4);
@@ -179,29 +182,42 @@ static void test_context_fields(void)
     }
 }
 
+/*
+ * PASIDs: an ordinary one, beyond the directory, RID_PASID, beyond PSS, which
+ * is 11 bits
+ */
+static const struct {
+    uint32_t pasid;
+    int want, want_of_page;
+} request_pasids[] = {
+    { 0x7ff, 0, 0 }, { 1 << 13, 0x46, 0x46 }, { 0x234, 0x48, 0x48 },
+    { 0x800, 0x89, 0 },
+};
+
 static void test_request(void)
 {
-    for (unsigned i = 0; i < 1 << 9; i++) {
+    for (unsigned i = 0; i < 1 << 10; i++) {
         VTDSMContext c = {
             .dte = i & 1, .paside = i & 2, .pre = i & 4, .rid_priv = i & 8,
-            .rid_pasid = 0x1234, .pasids = 1 << 13,
+            .rid_pasid = 0x234, .pasids = 1 << 13,
         };
-        unsigned what = i >> 4 & 3;
-        bool far = i & 0x80;
+        unsigned what = i >> 4 & 3, which = i >> 8 & 3;
         VTDSMRequest req = {
             .translation = what == 1, .translated = what == 2,
             .page = what == 3, .has_pasid = i & 0x40,
-            .pasid = i & 0x40 ? (far ? 1 << 13 : 0x1fff) : 0,
-            .priv = i & 0x100,
+            .pasid = i & 0x40 ? request_pasids[which].pasid : 0,
+            .priv = i & 0x80,
         };
         bool priv = req.has_pasid ? req.priv : c.rid_priv;
-        uint32_t pasid = req.has_pasid ? req.pasid : 0x1234;
+        uint32_t pasid = req.has_pasid ? req.pasid : 0x234;
         int want = (what == 1 || what == 2) && !c.dte ? 0x44 :
                    what == 3 && !c.pre ? 0x47 :
-                   req.has_pasid && !c.paside ? 0x45 :
-                   req.has_pasid && far ? 0x46 : 0;
+                   !req.has_pasid ? 0 : !c.paside ? 0x45 :
+                   what == 3 ? request_pasids[which].want_of_page :
+                   request_pasids[which].want;
 
-        g_assert_cmphex(vtd_check_sm_request(&c, &req), ==, want);
+        g_assert_cmphex(vtd_check_sm_request(&c, 10ULL << 35, &req), ==,
+                        want);
         if (!want) {
             g_assert_cmphex(req.pasid, ==, pasid);
             g_assert_cmpint(req.priv, ==, priv);
@@ -265,6 +281,8 @@ static void test_pasid_reserved(void)
                 uint64_t words[8];
                 VTDPASIDEntry e;
                 bool is_reserved = reserved[bit / 64] >> bit % 64 & 1;
+                /* AW is 48: see test_pasid_top(). */
+                bool far = pgtt == 3 && bit >= 128 + 48 && bit < 192;
 
                 /* Other values of PGTT, AW and FSPM are not valid. */
                 if ((bit >= 2 && bit <= 8 && bit != 5) ||
@@ -274,7 +292,7 @@ static void test_pasid_reserved(void)
                 pasid_words(words, pgtt);
                 words[bit / 64] |= BIT(bit % 64);
                 g_assert_cmphex(vtd_decode_pasid(words, aw, ~0ULL, ~0ULL, &e),
-                                ==, is_reserved ? 0x5a : 0);
+                                ==, is_reserved ? 0x5a : far ? 0x5b : 0);
                 g_assert_cmpint(e.fpd, ==, bit == 1);
             }
         }
@@ -289,7 +307,7 @@ static void test_pasid_features(void)
         uint64_t ecap;
     } features[] = {
         { 9, 9, SSADS }, { 12, 51, SSTS }, { 87, 87, SMPWC }, { 88, 88, SC },
-        { 128, 128, SRS }, { 135, 135, EAFS }, { 130, 130, FSTS },
+        { 128, 128, SRS }, { 135, 135, EAFS }, { 130, 131, FSTS },
         { 132, 132, FSTS }, { 140, 179, FSTS },
     };
 
@@ -307,6 +325,40 @@ static void test_pasid_features(void)
             g_assert_cmphex(vtd_decode_pasid(words, 57, ~0ULL,
                                              ~features[i].ecap, &e),
                             ==, 0x5a);
+        }
+    }
+    /* What belongs to requests, or to all stages, is not the first stage's. */
+    for (unsigned i = 0; i < 3; i++) {
+        static const unsigned bits[] = { 128, 133, 134 };
+        uint64_t words[8];
+        VTDPASIDEntry e;
+
+        pasid_words(words, 4);
+        words[2] |= BIT(bits[i] - 128);
+        g_assert_cmphex(vtd_decode_pasid(words, 57, ~0ULL, ~FSTS, &e), ==, 0);
+    }
+}
+
+/* Nested, the top table is at an address that the second stage can have. */
+static void test_pasid_top(void)
+{
+    for (size_t w = 0; w < ARRAY_SIZE(widths); w++) {
+        for (unsigned aw = 1; aw <= 3; aw++) {
+            unsigned width = MIN(30 + 9 * aw, widths[w]);
+
+            for (unsigned bit = 12; bit < MIN(widths[w], 52); bit++) {
+                for (unsigned pgtt = 1; pgtt <= 4; pgtt++) {
+                    uint64_t words[8];
+                    VTDPASIDEntry e;
+
+                    pasid_words(words, pgtt);
+                    words[0] = 1 | aw << 2 | pgtt << 6;
+                    words[2] |= BIT(bit);
+                    g_assert_cmphex(vtd_decode_pasid(words, widths[w], ~0ULL,
+                                                     ~0ULL, &e), ==,
+                                    pgtt == 3 && bit >= width ? 0x5b : 0);
+                }
+            }
         }
     }
 }
@@ -411,8 +463,7 @@ static void test_pasid_request(void)
     for (unsigned i = 0; i < 1 << 6; i++) {
         VTDPASIDEntry e = { .pgtt = i & 7, .sre = i & 8 };
         VTDSMRequest req = { .exec = i & 0x10, .priv = i & 0x20 };
-        int want = e.pgtt != 1 && e.pgtt != 3 ? 0 :
-                   req.exec ? 0x5c : req.priv && !e.sre ? 0x5d : 0;
+        int want = req.exec ? 0x5c : req.priv && !e.sre ? 0x5d : 0;
 
         g_assert_cmphex(vtd_check_pasid_request(&e, &req), ==, want);
     }
@@ -617,17 +668,46 @@ static void test_readers(void)
 static void test_qualified(void)
 {
     static const uint8_t qualified[] = {
-        0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x51, 0x52,
+        0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x51, 0x52,
         0x59, 0x5a, 0x5b, 0x5c, 0x5d,
         0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77,
         0x78, 0x79, 0x7a, 0x7b, 0x7c, 0x7d,
-        0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x90, 0x91,
+        0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x89, 0x90, 0x91,
     };
 
     for (unsigned reason = 0x30; reason < 256; reason++) {
         bool want = memchr(qualified, reason, sizeof(qualified));
 
         g_assert_cmpint(vtd_fault_is_qualified(reason), ==, want);
+    }
+}
+
+/* 7.1.3, the columns of translation requests */
+static void test_ats_answer(void)
+{
+    static const struct {
+        VTDATSAnswer answer;
+        uint8_t reasons[40];
+    } table[] = {
+        { VTD_ATS_NO_RIGHTS, {
+            0x4, 0x5, 0x6, 0x51, 0x59, 0x5c, 0x5d, 0x70, 0x71, 0x72, 0x73,
+            0x74, 0x75, 0x76, 0x77, 0x79, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86,
+            0x90 } },
+        { VTD_ATS_NO_RIGHTS_FAULT, { 0x91 } },
+        { VTD_ATS_UR, {
+            0x1, 0x2, 0xd, 0x31, 0x39, 0x41, 0x44, 0x45, 0x46, 0x47, 0x48,
+            0x89 } },
+        { VTD_ATS_CA, {
+            0x3, 0x7, 0x8, 0x9, 0xa, 0xb, 0xc, 0xe, 0x30, 0x38, 0x3a, 0x40,
+            0x42, 0x43, 0x50, 0x52, 0x58, 0x5a, 0x5b, 0x78, 0x7a, 0x7b, 0x7c,
+            0x7d, 0x87 } },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        for (const uint8_t *r = table[i].reasons; *r; r++) {
+            g_test_message("reason %02x", *r);
+            g_assert_cmpint(vtd_ats_answer(*r), ==, table[i].answer);
+        }
     }
 }
 
@@ -705,12 +785,14 @@ int main(int argc, char **argv)
     g_test_add_func("/vtd-decode-sm/pasid-dir", test_pasid_dir);
     g_test_add_func("/vtd-decode-sm/pasid/reserved", test_pasid_reserved);
     g_test_add_func("/vtd-decode-sm/pasid/features", test_pasid_features);
+    g_test_add_func("/vtd-decode-sm/pasid/top", test_pasid_top);
     g_test_add_func("/vtd-decode-sm/pasid/valid", test_pasid_valid);
     g_test_add_func("/vtd-decode-sm/pasid/fields", test_pasid_fields);
     g_test_add_func("/vtd-decode-sm/pasid/request", test_pasid_request);
     g_test_add_func("/vtd-decode-sm/pasid/writers", test_pasid_writers);
     g_test_add_func("/vtd-decode-sm/readers", test_readers);
     g_test_add_func("/vtd-decode-sm/qualified", test_qualified);
+    g_test_add_func("/vtd-decode-sm/ats-answer", test_ats_answer);
     g_test_add_func("/vtd-decode-sm/fault-record", test_fault_record);
     g_test_add_func("/vtd-decode-sm/page-request", test_page_request);
     return g_test_run();

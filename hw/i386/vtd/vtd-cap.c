@@ -72,7 +72,8 @@ static uint64_t vtd_ecap_scalable(const IntelIOMMUState *s)
         ecap |= VTD_ECAP_SMPWC;
     }
     if (s->svm) {
-        ecap |= VTD_ECAP_PRS | VTD_ECAP_PDS;
+        /* No Write is honoured whether or not; QEMU 11 says so with svm. */
+        ecap |= VTD_ECAP_PRS | VTD_ECAP_PDS | VTD_ECAP_NWFS;
     }
     if (s->pasid_bits) {
         ecap |= VTD_ECAP_PASID | VTD_ECAP_PSS(s->pasid_bits);

@@ -36,7 +36,7 @@ bool vtd_fault_is_qualified(VTDFaultReason reason)
     case VTD_FR_IR_ENTRY_P:
     case VTD_FR_IR_IRTE_RSVD:
     case VTD_FR_IR_SID_ERR:
-    case VTD_FR_SM_CONTEXT_P ... VTD_FR_SM_CONTEXT_PRE:
+    case VTD_FR_SM_CONTEXT_P ... VTD_FR_SM_CONTEXT_RID:
     case VTD_FR_SM_PASID_DIR_P:
     case VTD_FR_SM_PASID_DIR_RSVD:
     case VTD_FR_SM_PASID_P ... VTD_FR_SM_PASID_SRE:
@@ -44,11 +44,42 @@ bool vtd_fault_is_qualified(VTDFaultReason reason)
     case VTD_FR_SM_NON_CANONICAL:
     case VTD_FR_SM_USER:
     case VTD_FR_SM_BEYOND_HAW ... VTD_FR_SM_INTERRUPT_ADDR:
+    case VTD_FR_SM_PASID_SIZE:
     case VTD_FR_FS_NO_SNOOP:
     case VTD_FR_FS_UPDATE:
         return true;
     }
     return false;
+}
+
+VTDATSAnswer vtd_ats_answer(VTDFaultReason reason)
+{
+    switch (reason) {
+    /* A page that is not there, or a right that is not granted */
+    case VTD_FR_ADDR_BEYOND_MGAW ... VTD_FR_READ:
+    case VTD_FR_SM_PASID_DIR_P:
+    case VTD_FR_SM_PASID_P:
+    case VTD_FR_SM_PASID_ERE ... VTD_FR_SM_PASID_SRE:
+    case VTD_FR_FS_ACCESS ... VTD_FR_FS_WRITE:
+    case VTD_FR_SS_P:
+    case VTD_FR_SM_NON_CANONICAL ... VTD_FR_SM_READ:
+    case VTD_FR_FS_NO_SNOOP:
+        return VTD_ATS_NO_RIGHTS;
+    case VTD_FR_FS_UPDATE:
+        return VTD_ATS_NO_RIGHTS_FAULT;
+    /* The endpoint, or its PASID, may not */
+    case VTD_FR_ROOT_ENTRY_P ... VTD_FR_CONTEXT_ENTRY_P:
+    case VTD_FR_CONTEXT_ENTRY_TT:
+    case VTD_FR_RTADDR_PASID:
+    case VTD_FR_SM_ROOT_P:
+    case VTD_FR_SM_CONTEXT_P:
+    case VTD_FR_SM_CONTEXT_DTE ... VTD_FR_SM_CONTEXT_RID:
+    case VTD_FR_SM_PASID_SIZE:
+        return VTD_ATS_UR;
+    /* The tables are in error */
+    default:
+        return VTD_ATS_CA;
+    }
 }
 
 void vtd_encode_fault(const VTDFaultRecord *record,

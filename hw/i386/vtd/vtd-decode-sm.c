@@ -59,14 +59,15 @@ VTDFaultReason vtd_decode_sm_context(const uint64_t words[4], uint8_t aw_bits,
     if ((lo & rsvd_lo) || (hi & rsvd_hi) || words[2] || words[3]) {
         return VTD_FR_SM_CONTEXT_RSVD;
     }
-    if (context->rid_pasid >= context->pasids) {
+    if (context->rid_pasid >= context->pasids ||
+        (context->pre && !context->dte)) {
         return VTD_FR_SM_CONTEXT_INV;
     }
     return VTD_FR_NONE;
 }
 
 VTDFaultReason vtd_check_sm_request(const VTDSMContext *context,
-                                    VTDSMRequest *req)
+                                    uint64_t ecap, VTDSMRequest *req)
 {
     if ((req->translation || req->translated) && !context->dte) {
         return VTD_FR_SM_CONTEXT_DTE;
@@ -84,6 +85,13 @@ VTDFaultReason vtd_check_sm_request(const VTDSMContext *context,
     }
     if (req->pasid >= context->pasids) {
         return VTD_FR_SM_CONTEXT_PASID;
+    }
+    if (req->pasid == context->rid_pasid) {
+        return VTD_FR_SM_CONTEXT_RID;
+    }
+    /* The specification lets page requests pass. */
+    if (!req->page && req->pasid >> VTD_ECAP_PSS_BITS(ecap)) {
+        return VTD_FR_SM_PASID_SIZE;
     }
     return VTD_FR_NONE;
 }
@@ -156,8 +164,17 @@ static bool vtd_pgtt_is_supported(uint8_t pgtt, uint64_t ecap)
     }
 }
 
+/* SPT.4.4: nested, the first stage's top table is where the second has room */
+static bool vtd_fsptptr_is_valid(const VTDPASIDEntry *entry, uint8_t aw_bits)
+{
+    unsigned width = VTD_LEVELS_BITS(entry->ss_levels);
+
+    return entry->pgtt != VTD_PGTT_NESTED ||
+           !(entry->fsptptr >> (width < aw_bits ? width : aw_bits));
+}
+
 static bool vtd_pasid_is_valid(const VTDPASIDEntry *entry, uint8_t fspm,
-                               uint64_t cap, uint64_t ecap)
+                               uint8_t aw_bits, uint64_t cap, uint64_t ecap)
 {
     if (!vtd_pgtt_is_supported(entry->pgtt, ecap)) {
         return false;
@@ -167,11 +184,11 @@ static bool vtd_pasid_is_valid(const VTDPASIDEntry *entry, uint8_t fspm,
          !(cap & VTD_CAP_SAGAW_MASK & VTD_CAP_SAGAW(entry->ss_levels)))) {
         return false;
     }
-    if (vtd_pgtt_has_first(entry->pgtt)) {
-        return fspm == VTD_FSPM_4_LEVELS ||
-               (fspm == VTD_FSPM_5_LEVELS && (cap & VTD_CAP_FS5LP));
+    if (vtd_pgtt_has_first(entry->pgtt) && fspm != VTD_FSPM_4_LEVELS &&
+        (fspm != VTD_FSPM_5_LEVELS || !(cap & VTD_CAP_FS5LP))) {
+        return false;
     }
-    return true;
+    return vtd_fsptptr_is_valid(entry, aw_bits);
 }
 
 VTDFaultReason vtd_decode_pasid(const uint64_t words[8], uint8_t aw_bits,
@@ -201,7 +218,7 @@ VTDFaultReason vtd_decode_pasid(const uint64_t words[8], uint8_t aw_bits,
     if (vtd_pasid_is_reserved(words, aw_bits, ecap)) {
         return VTD_FR_SM_PASID_RSVD;
     }
-    if (!vtd_pasid_is_valid(entry, fspm, cap, ecap)) {
+    if (!vtd_pasid_is_valid(entry, fspm, aw_bits, cap, ecap)) {
         return VTD_FR_SM_PASID_INV;
     }
     return VTD_FR_NONE;
@@ -210,10 +227,7 @@ VTDFaultReason vtd_decode_pasid(const uint64_t words[8], uint8_t aw_bits,
 VTDFaultReason vtd_check_pasid_request(const VTDPASIDEntry *entry,
                                        const VTDSMRequest *req)
 {
-    if (!vtd_pgtt_has_first(entry->pgtt)) {
-        return VTD_FR_NONE;
-    }
-    /* ERE is reserved since revision 4: nobody may execute. */
+    /* ECAP.ERS is clear: nobody may execute, whatever PGTT is. */
     if (req->exec) {
         return VTD_FR_SM_PASID_ERE;
     }

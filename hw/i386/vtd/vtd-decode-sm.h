@@ -53,7 +53,7 @@ typedef struct VTDSMContext {
  * @context: filled whatever is returned: FPD counts in every entry.  The rest
  * of an entry that is refused must not be used.
  * Returns: VTD_FR_NONE; VTD_FR_SM_CONTEXT_P; VTD_FR_SM_CONTEXT_RSVD; or
- * VTD_FR_SM_CONTEXT_INV: RID_PASID is beyond the directory.
+ * VTD_FR_SM_CONTEXT_INV: RID_PASID is beyond the directory, or PRE without DTE.
  */
 VTDFaultReason vtd_decode_sm_context(const uint64_t words[4], uint8_t aw_bits,
                                      uint64_t ecap, VTDSMContext *context);
@@ -75,13 +75,14 @@ typedef struct VTDSMRequest {
  * vtd_check_sm_request: does the context entry let the request pass?
  *
  * @context: a valid one
+ * @ecap: PSS
  * @req: without PASID it is given the one that the context entry says, and its
  *       privilege
  * Returns: VTD_FR_NONE and @req's PASID can be looked up; or
- * VTD_FR_SM_CONTEXT_DTE, _PRE, _PASIDE, _PASID.
+ * VTD_FR_SM_CONTEXT_DTE, _PRE, _PASIDE, _PASID, _RID; VTD_FR_SM_PASID_SIZE.
  */
 VTDFaultReason vtd_check_sm_request(const VTDSMContext *context,
-                                    VTDSMRequest *req);
+                                    uint64_t ecap, VTDSMRequest *req);
 
 /**
  * vtd_decode_pasid_dir: decode a PASID directory entry.  That of a PASID is

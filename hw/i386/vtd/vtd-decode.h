@@ -76,6 +76,17 @@ void vtd_ss_table(IOPTTable *table, uint64_t root, unsigned levels,
 /** vtd_fault_is_qualified: FPD of an entry that was read suppresses it. */
 bool vtd_fault_is_qualified(VTDFaultReason reason);
 
+/* What a translation request that meets a fault condition is answered */
+typedef enum VTDATSAnswer {
+    VTD_ATS_NO_RIGHTS,       /* Success, with neither R nor W; no fault */
+    VTD_ATS_NO_RIGHTS_FAULT, /* the same, and a fault is recorded */
+    VTD_ATS_UR,              /* Unsupported Request, and a fault */
+    VTD_ATS_CA,              /* Completer Abort, and a fault */
+} VTDATSAnswer;
+
+/** vtd_ats_answer: by reason (7.1.3), of a translation request's. */
+VTDATSAnswer vtd_ats_answer(VTDFaultReason reason);
+
 typedef struct VTDFaultRecord {
     uint16_t sid;
     VTDFaultReason reason;

@@ -238,13 +238,46 @@ int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
            0 : -EINVAL;
 }
 
+/*
+ * With a PASID, or translated, no request is an interrupt request: it is
+ * translated as anywhere else, or refused as one that may not lead here (3.15).
+ * BQL.
+ */
+static MemTxResult vtd_ir_window_memory(VTDInterruptWindow *window, hwaddr addr,
+                                        uint64_t *data, unsigned size,
+                                        MemTxAttrs attrs, bool is_write)
+{
+    hwaddr iova = VTD_INTERRUPT_ADDR_FIRST + addr;
+    IOMMUAccessFlags need = is_write ? IOMMU_WO : IOMMU_RO;
+    uint32_t val = is_write ? cpu_to_le32(*data) : 0;
+    MemTxResult result;
+    IOMMUTLBEntry tlb;
+
+    if (!window->s->dmar_enabled) {
+        return MEMTX_ERROR;
+    }
+    RCU_READ_LOCK_GUARD();
+    tlb = viommu_translate(window->ep, iova, need, dma_attrs_code(attrs));
+    if (!(tlb.perm & need)) {
+        return MEMTX_ERROR;
+    }
+    result = address_space_rw(tlb.target_as, tlb.translated_addr |
+                              (iova & tlb.addr_mask), MEMTXATTRS_UNSPECIFIED,
+                              &val, size, is_write);
+    if (!is_write) {
+        *data = le32_to_cpu(val);
+    }
+    return result;
+}
+
 /* There is nothing to read in the window. */
 static MemTxResult vtd_ir_window_read(void *opaque, hwaddr addr,
                                       uint64_t *data, unsigned size,
                                       MemTxAttrs attrs)
 {
     *data = 0;
-    return MEMTX_OK;
+    return dma_attrs_plain(attrs) ? MEMTX_OK :
+           vtd_ir_window_memory(opaque, addr, data, size, attrs, false);
 }
 
 /* BQL: an APIC is written to. */
@@ -272,8 +305,7 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
     VTDRequester who = { .sid = attrs.requester_id };
 
     if (!dma_attrs_plain(attrs)) {
-        /* With a PASID, or translated: no interrupt request (3.14). */
-        return MEMTX_ERROR;
+        return vtd_ir_window_memory(window, addr, &value, size, attrs, true);
     }
     /*
      * Only an MSI says who sends it.  Any other write here is a request all
@@ -288,17 +320,25 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
     return vtd_ir_request(window->s, addr, value, who);
 }
 
+/* An interrupt request is a DWORD; what is none may be anything. */
+static bool vtd_ir_window_accepts(void *opaque, hwaddr addr, unsigned size,
+                                  bool is_write, MemTxAttrs attrs)
+{
+    return size == 4 || !dma_attrs_plain(attrs);
+}
+
 const MemoryRegionOps vtd_ir_window_ops = {
     .read_with_attrs = vtd_ir_window_read,
     .write_with_attrs = vtd_ir_window_write,
     .endianness = DEVICE_LITTLE_ENDIAN,
     .impl = {
-        .min_access_size = 4,
+        .min_access_size = 1,
         .max_access_size = 4,
     },
     .valid = {
-        .min_access_size = 4,
+        .min_access_size = 1,
         .max_access_size = 4,
+        .accepts = vtd_ir_window_accepts,
     },
 };
 

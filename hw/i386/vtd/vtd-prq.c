@@ -84,11 +84,13 @@ static bool vtd_prq_allowed(IntelIOMMUState *s, const VTDPageRequest *page)
         .priv = page->priv,
         .exec = page->exec,
     };
-    VTDFaultReason reason = VTD_FR_RTADDR_PAGE_REQ;
+    VTDFaultReason reason = VTD_FR_RTADDR_INV_TTM;
     bool quiet = false;
 
     if (s->root_ttm == VTD_RTADDR_TTM_SCALABLE) {
-        reason = vtd_sm_check_context(s, s->root, page->sid, &req, &quiet);
+        reason = vtd_sm_check_page(s, s->root, page->sid, &req, &quiet);
+    } else if (s->root_ttm == VTD_RTADDR_TTM_LEGACY) {
+        reason = VTD_FR_RTADDR_PAGE_REQ;
     }
     if (reason == VTD_FR_NONE) {
         return true;

@@ -55,7 +55,8 @@ static const char *const vtd_reasons[] = {
     [VTD_FR_SM_CONTEXT_RSVD] =
         "a reserved field of the scalable-mode context entry is set",
     [VTD_FR_SM_CONTEXT_INV] =
-        "RID_PASID of the context entry is beyond its PASID directory",
+        "RID_PASID of the context entry is beyond its PASID directory, or PRE "
+        "is set without DTE",
     [VTD_FR_SM_CONTEXT_DTE] =
         "the context entry does not let the device use a TLB of its own (DTE)",
     [VTD_FR_SM_CONTEXT_PASIDE] =
@@ -64,6 +65,8 @@ static const char *const vtd_reasons[] = {
         "the PASID is beyond the context entry's PASID directory",
     [VTD_FR_SM_CONTEXT_PRE] =
         "the context entry allows no page requests (PRE)",
+    [VTD_FR_SM_CONTEXT_RID] =
+        "the PASID is the one of requests without PASID (RID_PASID)",
     [VTD_FR_SM_PASID_DIR_ACCESS] =
         "the PASID directory entry cannot be read",
     [VTD_FR_SM_PASID_DIR_P] = "the PASID directory entry is not present",
@@ -111,6 +114,7 @@ static const char *const vtd_reasons[] = {
     [VTD_FR_SM_READ] = "no table entry lets the device read there",
     [VTD_FR_SM_INTERRUPT_ADDR] =
         "the page leads into the interrupt address range",
+    [VTD_FR_SM_PASID_SIZE] = "the PASID has more bits than the unit (PSS)",
     [VTD_FR_FS_NO_SNOOP] =
         "a first-stage entry would be marked accessed or dirty, but page "
         "walks do not snoop (PWSNP)",

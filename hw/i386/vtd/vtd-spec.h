@@ -32,7 +32,7 @@
 #define VTD_DOMAIN_ID_BITS          16
 #define VTD_DOMAIN_ID_MASK          0xffffULL
 
-/* 3.14: requests to this range are interrupt requests, never memory */
+/* 3.15: requests to this range are interrupt requests, never memory */
 #define VTD_INTERRUPT_ADDR_FIRST    0xfee00000ULL
 #define VTD_INTERRUPT_ADDR_LAST     0xfeefffffULL
 #define VTD_INTERRUPT_ADDR_SIZE \
@@ -151,8 +151,10 @@
 #define VTD_ECAP_NEST               (1ULL << 26)
 #define VTD_ECAP_PRS                (1ULL << 29)
 #define VTD_ECAP_SRS                (1ULL << 31)
+#define VTD_ECAP_NWFS               (1ULL << 33)
 #define VTD_ECAP_EAFS               (1ULL << 34)
 #define VTD_ECAP_PSS(bits)          ((((bits) - 1) & 0x1fULL) << 35)
+#define VTD_ECAP_PSS_BITS(ecap)     ((((ecap) >> 35) & 0x1f) + 1)
 #define VTD_ECAP_PSS_MASK           (0x1fULL << 35)
 #define VTD_ECAP_PASID              (1ULL << 40)
 #define VTD_ECAP_DIT                (1ULL << 41)
@@ -375,6 +377,7 @@
 /* Levels of the table tree, and the width it translates, for a value of AW */
 #define VTD_AW_LEVELS(aw_field)     (2 + (aw_field))
 #define VTD_AW_BITS(aw_field)       (30 + 9 * (aw_field))
+#define VTD_LEVELS_BITS(levels)     (VTD_PAGE_SHIFT + 9 * (levels))
 #define VTD_CONTEXT_DID(hi)         (((hi) >> 8) & VTD_DOMAIN_ID_MASK)
 #define VTD_CONTEXT_RSVD_HI         0xffffffffff000080ULL
 
@@ -444,8 +447,8 @@
 #define VTD_PASID_EAFE              (1ULL << 7)     /* ... without EAFS */
 #define VTD_PASID_FSPTPTR(val)      ((val) & VTD_PAGE_MASK)
 #define VTD_PASID_RSVD_2(aw)        (0xf02ULL | ~VTD_AW_MASK(aw))
-/* All of the first stage's fields that are reserved without FSTS */
-#define VTD_PASID_FIRST_STAGE       (~0x60ULL)
+/* All of the first stage's fields that are reserved without FSTS; not SRE */
+#define VTD_PASID_FIRST_STAGE       (~0x61ULL)
 /* bits 511:192 are reserved */
 
 /* 9.7: first-stage paging entries */
@@ -714,11 +717,12 @@ typedef enum VTDFaultReason {
     VTD_FR_SM_CONTEXT_ACCESS = 0x40,    /* SCT.1: cannot be read */
     VTD_FR_SM_CONTEXT_P = 0x41,         /* SCT.2 */
     VTD_FR_SM_CONTEXT_RSVD = 0x42,      /* SCT.3 */
-    VTD_FR_SM_CONTEXT_INV = 0x43,       /* SCT.4: RID_PASID beyond PDTS */
+    VTD_FR_SM_CONTEXT_INV = 0x43,       /* SCT.4: RID_PASID, DTE and PRE */
     VTD_FR_SM_CONTEXT_DTE = 0x44,       /* SCT.5: blocked: DTE is clear */
     VTD_FR_SM_CONTEXT_PASIDE = 0x45,    /* SCT.6: ... PASIDE */
     VTD_FR_SM_CONTEXT_PASID = 0x46,     /* SCT.7: PASID beyond PDTS */
     VTD_FR_SM_CONTEXT_PRE = 0x47,       /* SCT.8: blocked: PRE is clear */
+    VTD_FR_SM_CONTEXT_RID = 0x48,       /* SCT.9: PASID is RID_PASID */
 
     /* PASID directory entry */
     VTD_FR_SM_PASID_DIR_ACCESS = 0x50,  /* SPD.1: cannot be read */
@@ -729,7 +733,7 @@ typedef enum VTDFaultReason {
     VTD_FR_SM_PASID_ACCESS = 0x58,      /* SPT.1: cannot be read */
     VTD_FR_SM_PASID_P = 0x59,           /* SPT.2 */
     VTD_FR_SM_PASID_RSVD = 0x5a,        /* SPT.3 */
-    VTD_FR_SM_PASID_INV = 0x5b,         /* SPT.4: PGTT, AW, FSPM */
+    VTD_FR_SM_PASID_INV = 0x5b,         /* SPT.4: PGTT, AW, FSPM, FSPTPTR */
     VTD_FR_SM_PASID_ERE = 0x5c,         /* SPT.5: execute request */
     VTD_FR_SM_PASID_SRE = 0x5d,         /* SPT.6: supervisor request */
 
@@ -754,11 +758,12 @@ typedef enum VTDFaultReason {
     /* General */
     VTD_FR_SM_NON_CANONICAL = 0x80,     /* SGN.1: first-stage address */
     VTD_FR_SM_USER = 0x81,              /* SGN.2: U/S is 0, request a user's */
-    VTD_FR_SM_BEYOND_HAW = 0x83,        /* SGN.4: pass-through */
+    VTD_FR_SM_BEYOND_HAW = 0x83,        /* SGN.4: pass-through, translated */
     VTD_FR_SM_BEYOND_MGAW = 0x84,       /* SGN.5: second-stage address */
     VTD_FR_SM_WRITE = 0x85,             /* SGN.6: no write permission */
     VTD_FR_SM_READ = 0x86,              /* SGN.7: no read permission */
     VTD_FR_SM_INTERRUPT_ADDR = 0x87,    /* SGN.8: result in that range */
+    VTD_FR_SM_PASID_SIZE = 0x89,        /* SGN.10: PASID beyond PSS */
 
     VTD_FR_FS_NO_SNOOP = 0x90,          /* SFS.9: A or D with PWSNP clear */
     VTD_FR_FS_UPDATE = 0x91,            /* SFS.10: A or D cannot be set */

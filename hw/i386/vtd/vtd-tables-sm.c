@@ -19,6 +19,7 @@ typedef struct VTDSMWalk {
     VTDSMRequest req;
     bool fpd;                /* of any entry that was read */
     bool ats;                /* the context entry is valid, and has DTE */
+    bool no_ats;             /* it is valid, and has not */
     VTDSMContext context;
     VTDPASIDEntry entry;
 } VTDSMWalk;
@@ -45,6 +46,7 @@ static VTDFaultReason vtd_sm_walk_context(VTDSMWalk *w, hwaddr root)
     reason = vtd_decode_sm_context(words, s->aw_bits, s->ecap, &w->context);
     w->fpd |= w->context.fpd;
     w->ats = reason == VTD_FR_NONE && w->context.dte;
+    w->no_ats = reason == VTD_FR_NONE && !w->context.dte;
     return reason;
 }
 
@@ -78,7 +80,7 @@ static VTDFaultReason vtd_sm_walk(VTDSMWalk *w, hwaddr root)
     VTDFaultReason reason = vtd_sm_walk_context(w, root);
 
     if (reason == VTD_FR_NONE) {
-        reason = vtd_check_sm_request(&w->context, &w->req);
+        reason = vtd_check_sm_request(&w->context, w->s->ecap, &w->req);
     }
     return reason == VTD_FR_NONE ? vtd_sm_walk_pasid(w) : reason;
 }
@@ -143,6 +145,7 @@ void vtd_sm_resolve(IntelIOMMUState *s, hwaddr root, uint16_t sid,
     VTDFaultReason reason = vtd_sm_walk(&w, root);
 
     config->ats = w.ats;
+    config->ats_first = w.no_ats;
     config->model = VTD_MODEL_SCALABLE;
     config->quiet = w.fpd;
     if (reason == VTD_FR_NONE) {
@@ -158,30 +161,32 @@ void vtd_sm_resolve(IntelIOMMUState *s, hwaddr root, uint16_t sid,
     config->cacheable = true;
     if (w.entry.pgtt == VTD_PGTT_PASS_THROUGH) {
         config->mode = VIOMMU_BYPASS;
-        config->bypass_bits = 64;
+        config->bypass_bits = VTD_HAW(s->aw_bits);
         return;
     }
     config->mode = VIOMMU_TRANSLATE;
     vtd_pasid_space(&w.entry, s->aw_bits, s->cap, s->ecap, &config->space);
 }
 
-VTDFaultReason vtd_sm_check_context(IntelIOMMUState *s, hwaddr root,
-                                    uint16_t sid, const VTDSMRequest *req,
-                                    bool *quiet)
+VTDFaultReason vtd_sm_check_page(IntelIOMMUState *s, hwaddr root,
+                                 uint16_t sid, const VTDSMRequest *req,
+                                 bool *quiet)
 {
     VTDSMWalk w = {
         .s = s, .mem = &s->viommu.mem, .sid = sid, .req = *req,
     };
-    VTDFaultReason reason = vtd_sm_walk_context(&w, root);
+    VTDFaultReason reason = vtd_sm_walk(&w, root);
 
     *quiet = w.fpd;
-    return reason == VTD_FR_NONE ? vtd_check_sm_request(&w.context, &w.req) :
-                                   reason;
+    return reason;
 }
 
 VTDFaultReason vtd_sm_fault_reason(const VIOMMUConfig *config,
                                    const VIOMMUFault *fault)
 {
+    if (fault->denied) {
+        return VTD_FR_SM_CONTEXT_DTE;
+    }
     if (fault->blocked && config->mode != VIOMMU_BLOCKED) {
         return fault->attrs & config->blocked_attrs & IOPT_EXEC ?
                VTD_FR_SM_PASID_ERE : VTD_FR_SM_PASID_SRE;
@@ -189,11 +194,12 @@ VTDFaultReason vtd_sm_fault_reason(const VIOMMUConfig *config,
     if (fault->blocked) {
         return config->reason;
     }
-    if (fault->denied) {
-        return VTD_FR_SM_CONTEXT_DTE;
-    }
     if (fault->reserved_range) {
-        return VTD_FR_SM_INTERRUPT_ADDR;
+        return vtd_fault_is_beyond_haw(fault) ? VTD_FR_SM_BEYOND_HAW :
+                                                VTD_FR_SM_INTERRUPT_ADDR;
+    }
+    if (config->mode == VIOMMU_BYPASS) {
+        return VTD_FR_SM_BEYOND_HAW;
     }
     return vtd_sm_walk_fault(&config->space, fault->kind, &fault->res,
                              fault->is_write);

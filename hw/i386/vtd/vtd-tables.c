@@ -163,8 +163,11 @@ VTDFaultReason vtd_fault_reason(const VIOMMUConfig *config,
     if (fault->denied) {
         return VTD_FR_CONTEXT_ENTRY_TT;
     }
-    return fault->reserved_range ? VTD_FR_INTERRUPT_ADDR :
-                                   vtd_walk_fault_reason(config, fault);
+    if (fault->reserved_range) {
+        return vtd_fault_is_beyond_haw(fault) ? VTD_FR_ADDR_BEYOND_MGAW :
+                                                VTD_FR_INTERRUPT_ADDR;
+    }
+    return vtd_walk_fault_reason(config, fault);
 }
 
 static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
@@ -182,7 +185,9 @@ static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
         .reason = reason,
         .addr = fault->iova,
         .at = vtd_fault_at(fault),
-        .read = !fault->is_write,
+        /* A translation request is a read, whatever it is for (4.2.1). */
+        .read = !fault->is_write ||
+                fault->access == VIOMMU_TRANSLATION_REQUEST,
         .has_pasid = fault->pasid != VIOMMU_NO_PASID,
         .pasid = fault->pasid,
         .exec = fault->attrs & IOPT_EXEC,
@@ -190,10 +195,28 @@ static void vtd_fault(VIOMMU *v, VIOMMUEndpoint *ep,
     });
 }
 
-/* The interrupt address range is never memory (VT-d 3.14). */
+/* 7.1.3: how a translation request ends that met a fault condition */
+static VIOMMUATSStatus vtd_ats_fault(VIOMMU *v, VIOMMUEndpoint *ep,
+                                     const VIOMMUConfig *config,
+                                     const VIOMMUFault *fault)
+{
+    VTDATSAnswer answer = vtd_ats_answer(vtd_fault_reason(config, fault));
+
+    if (answer != VTD_ATS_NO_RIGHTS) {
+        vtd_fault(v, ep, config, fault);
+    }
+    return answer == VTD_ATS_UR ? VIOMMU_ATS_UR :
+           answer == VTD_ATS_CA ? VIOMMU_ATS_CA : VIOMMU_ATS_SUCCESS;
+}
+
+/*
+ * The interrupt address range is never memory (VT-d 3.15).  Of what lies beyond
+ * the host address width, only an endpoint can say that it was told it.
+ */
 static bool vtd_output_ok(VIOMMU *v, hwaddr addr, hwaddr last)
 {
-    return addr > VTD_INTERRUPT_ADDR_LAST || last < VTD_INTERRUPT_ADDR_FIRST;
+    return !(last & ~VTD_AW_MASK(vtd_of(v)->aw_bits)) &&
+           (addr > VTD_INTERRUPT_ADDR_LAST || last < VTD_INTERRUPT_ADDR_FIRST);
 }
 
 static void vtd_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
@@ -244,6 +267,7 @@ const VIOMMUOps vtd_viommu_ops = {
     .fault = vtd_fault,
     .query = &vtd_query_ops,
     .output_ok = vtd_output_ok,
+    .ats_fault = vtd_ats_fault,
     .page_request = vtd_prq_request,
     .endpoint_init = vtd_endpoint_init,
     .check_notifier = vtd_check_notifier,

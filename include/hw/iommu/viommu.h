@@ -78,6 +78,8 @@ typedef struct VIOMMUConfig {
      * @mode is: that is not looked at for the latter.
      */
     bool ats;
+    /* @ats is false, and that is found before what @reason of BLOCKED says. */
+    bool ats_first;
     /* An access with one of these is blocked, although @mode is another. */
     uint8_t blocked_attrs;
     /*
