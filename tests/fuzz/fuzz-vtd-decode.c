@@ -96,8 +96,11 @@ static void fuzz_interrupt(uint64_t lo, uint64_t hi, bool eime)
         req.remappable) {
         FUZZ_RULE(req.index <= 0x1fffe && req.dont_care <= 3);
     }
-    if (vtd_decode_irte(lo, hi, eime, &irte) == VTD_FR_NONE) {
+    if (vtd_decode_irte(lo, hi, eime ? VTD_CAP_PI : 0, 48, eime, &irte) ==
+        VTD_FR_NONE) {
         FUZZ_RULE(eime || irte.dst <= 0xff);
+        FUZZ_RULE(!irte.posted || (eime && irte.pda % 64 == 0 &&
+                                   irte.pda >> 48 == 0));
         vtd_irte_sid_ok(&irte, lo >> 48);
         vtd_irte_sid_ok(&irte, irte.sid);
     }

@@ -9,11 +9,8 @@
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
-#include "viommu-vtd.h"
-#include "viommu-edu.h"
+#include "viommu-vtd-remap.h"
 
-#define TABLE_LOG2      8
-#define TABLE_SIZE      (1 << TABLE_LOG2)
 #define VECTOR          0x61               /* and the following ones */
 #define BEYOND_RAM      0x7f0000000000ULL
 #define PLAIN_VECTOR    0x31
@@ -22,78 +19,6 @@
 #define IOAPIC_SID      0xff00             /* what the DMAR table says */
 #define IOAPIC_PIN      20                 /* INTA of slot 4 on q35 */
 #define IOAPIC_MASKED   (1 << 16)
-#define INDEX_INFO(i)   ((uint64_t)(i) << 48)
-
-typedef struct Remap {
-    VTD *vtd;
-    Edu *edu;
-    uint64_t table;
-} Remap;
-
-static void put_irte(Remap *r, unsigned index, uint64_t lo, uint64_t hi)
-{
-    qtest_writeq(r->vtd->qts, r->table + index * 16 + 8, hi);
-    qtest_writeq(r->vtd->qts, r->table + index * 16, lo);
-}
-
-static void flush_irte(Remap *r, unsigned index)
-{
-    vtd_queue_put(r->vtd, VTD_D_IEC | VTD_D_IEC_INDEX | (uint64_t)index << 32,
-                  0);
-    vtd_queue_wait_put(r->vtd);
-    vtd_queue_kick(r->vtd);
-    vtd_inv_wait(r->vtd, VTD_QUEUED);
-}
-
-static void flush_all(Remap *r)
-{
-    vtd_queue_put(r->vtd, VTD_D_IEC, 0);
-    vtd_queue_wait_put(r->vtd);
-    vtd_queue_kick(r->vtd);
-    vtd_inv_wait(r->vtd, VTD_QUEUED);
-}
-
-static void set_table(Remap *r, uint64_t irta)
-{
-    vtd_write64(r->vtd, VTD_IRTA, irta);
-    vtd_gcmd(r->vtd, VTD_G_SIRTP, 0);
-    viommu_until(r->vtd, vtd_read32(r->vtd, VTD_GSTS) & VTD_G_SIRTP);
-    flush_all(r);
-}
-
-static Remap *remap_new_args(const char *unit, uint64_t irta_bits,
-                             const char *args)
-{
-    Remap *r = g_new0(Remap, 1);
-    VTD *vtd = vtd_start(unit, "%s%s", EDU_DEVICE "-smp 2 ", args);
-
-    r->vtd = vtd;
-    r->table = vtd_alloc(vtd, 1);
-    r->edu = edu_new(&vtd->unit, EDU_SID);
-    vtd_enable_queue(vtd);
-    set_table(r, r->table | VTD_IRTA_SIZE(TABLE_LOG2) | irta_bits);
-    vtd_gcmd(vtd, VTD_G_IRE, 0);
-    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_IRE);
-    return r;
-}
-
-static Remap *remap_new(const char *unit, uint64_t irta_bits)
-{
-    return remap_new_args(unit, irta_bits, "");
-}
-
-static void remap_free(Remap *r)
-{
-    edu_free(r->edu);
-    vtd_stop(r->vtd);
-    g_free(r);
-}
-
-static void send_msi(Remap *r, unsigned index)
-{
-    edu_msi(r->edu, VTD_MSI_REMAP(index), 0);
-    edu_raise(r->edu);
-}
 
 static bool arrived(Remap *r, int cpu, uint8_t vector)
 {
@@ -110,7 +35,7 @@ static void see_refused(Remap *r, unsigned index, uint8_t reason)
     g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
     g_assert_cmphex(fault.reason, ==, reason);
     g_assert_cmphex(fault.sid, ==, EDU_SID);
-    g_assert_cmphex(fault.info, ==, INDEX_INFO(index));
+    g_assert_cmphex(fault.info, ==, REMAP_INFO(index));
     vtd_assert_no_fault(r->vtd);
 }
 
@@ -118,18 +43,18 @@ static void test_msi(void)
 {
     Remap *r = remap_new("intremap=on,eim=off", 0);
 
-    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
-    put_irte(r, 6, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1) |
+    remap_put(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    remap_put(r, 6, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1) |
              VTD_IRTE_XAPIC(1), 0);
-    send_msi(r, 5);
+    remap_send(r, 5);
     g_assert_true(arrived(r, 0, VECTOR));
     g_assert_false(arrived(r, 1, VECTOR));
-    send_msi(r, 6);
+    remap_send(r, 6);
     g_assert_true(arrived(r, 1, VECTOR + 1));
     g_assert_false(arrived(r, 0, VECTOR + 1));
 
     /* SHV: the data is added to the handle. */
-    put_irte(r, 9, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 2), 0);
+    remap_put(r, 9, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 2), 0);
     edu_msi(r->edu, VTD_MSI_REMAP(5) | VTD_MSI_SHV, 4);
     edu_raise(r->edu);
     g_assert_true(arrived(r, 0, VECTOR + 2));
@@ -142,16 +67,16 @@ static void test_change(void)
 {
     Remap *r = remap_new("intremap=on,eim=off", 0);
 
-    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
-    send_msi(r, 5);
+    remap_put(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    remap_send(r, 5);
     g_assert_true(arrived(r, 0, VECTOR));
-    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1), 0);
-    flush_irte(r, 5);
-    send_msi(r, 5);
+    remap_put(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1), 0);
+    remap_flush(r, 5);
+    remap_send(r, 5);
     g_assert_true(arrived(r, 0, VECTOR + 1));
-    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 2), 0);
-    flush_all(r);
-    send_msi(r, 5);
+    remap_put(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 2), 0);
+    remap_flush_all(r);
+    remap_send(r, 5);
     g_assert_true(arrived(r, 0, VECTOR + 2));
     vtd_assert_no_fault(r->vtd);
     remap_free(r);
@@ -162,9 +87,9 @@ static void test_extended(void)
 {
     Remap *r = remap_new("intremap=on,eim=on", VTD_IRTA_EIME);
 
-    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR) |
+    remap_put(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR) |
              VTD_IRTE_X2APIC(1), 0);
-    send_msi(r, 5);
+    remap_send(r, 5);
     g_assert_true(arrived(r, 1, VECTOR));
     g_assert_false(arrived(r, 0, VECTOR));
     vtd_assert_no_fault(r->vtd);
@@ -202,10 +127,10 @@ static void test_source(void)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(sources); i++) {
-        put_irte(r, i, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + i),
+        remap_put(r, i, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + i),
                  sources[i].hi);
-        flush_irte(r, i);
-        send_msi(r, i);
+        remap_flush(r, i);
+        remap_send(r, i);
         g_assert_cmpint(arrived(r, 0, VECTOR + i), ==, sources[i].allowed);
         if (sources[i].allowed) {
             vtd_assert_no_fault(r->vtd);
@@ -213,7 +138,7 @@ static void test_source(void)
             g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
             g_assert_cmphex(fault.reason, ==, VTD_FR_IR_SID);
             g_assert_cmphex(fault.sid, ==, EDU_SID);
-            g_assert_cmphex(fault.info, ==, INDEX_INFO(i));
+            g_assert_cmphex(fault.info, ==, REMAP_INFO(i));
         }
     }
     remap_free(r);
@@ -235,7 +160,7 @@ static void test_fault_request(void)
     VTDFault fault;
 
     /* Above the subhandle the data is reserved. */
-    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    remap_put(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
     forge(r, VTD_MSI_REMAP(5) | VTD_MSI_SHV, 0x10000);
     g_assert_false(arrived(r, 0, VECTOR));
     g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
@@ -249,7 +174,7 @@ static void test_forged(void)
 {
     Remap *r = remap_new("intremap=on,eim=off", 0);
 
-    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR),
+    remap_put(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR),
              VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID + 8));
     forge(r, VTD_MSI_REMAP(5), 0);
     if (arrived(r, 0, VECTOR)) {
@@ -264,9 +189,9 @@ static void test_fault_index(void)
 {
     Remap *r = remap_new("intremap=on,eim=off", 0);
 
-    send_msi(r, TABLE_SIZE);
-    see_refused(r, TABLE_SIZE, VTD_FR_IR_INDEX);
-    send_msi(r, 0xffff);
+    remap_send(r, REMAP_ENTRIES);
+    see_refused(r, REMAP_ENTRIES, VTD_FR_IR_INDEX);
+    remap_send(r, 0xffff);
     see_refused(r, 0xffff, VTD_FR_IR_INDEX);
     remap_free(r);
 }
@@ -275,15 +200,15 @@ static void test_fault_entry(void)
 {
     Remap *r = remap_new("intremap=on,eim=off", 0);
 
-    put_irte(r, 5, VTD_IRTE_VECTOR(VECTOR), 0);
-    send_msi(r, 5);
+    remap_put(r, 5, VTD_IRTE_VECTOR(VECTOR), 0);
+    remap_send(r, 5);
     see_refused(r, 5, VTD_FR_IR_P);
     /* Reserved bits of a present entry */
-    put_irte(r, 6, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 1ULL << 40);
-    send_msi(r, 6);
+    remap_put(r, 6, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 1ULL << 40);
+    remap_send(r, 6);
     see_refused(r, 6, VTD_FR_IR_RSVD);
-    put_irte(r, 7, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR) | 1 << 24, 0);
-    send_msi(r, 7);
+    remap_put(r, 7, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR) | 1 << 24, 0);
+    remap_send(r, 7);
     see_refused(r, 7, VTD_FR_IR_RSVD);
     remap_free(r);
 }
@@ -293,13 +218,13 @@ static void test_fault_disable(void)
 {
     Remap *r = remap_new("intremap=on,eim=off", 0);
 
-    put_irte(r, 5, VTD_IRTE_FPD | VTD_IRTE_VECTOR(VECTOR), 0);
-    send_msi(r, 5);
+    remap_put(r, 5, VTD_IRTE_FPD | VTD_IRTE_VECTOR(VECTOR), 0);
+    remap_send(r, 5);
     g_assert_false(arrived(r, 0, VECTOR));
     vtd_assert_no_fault(r->vtd);
-    put_irte(r, 6, VTD_IRTE_P | VTD_IRTE_FPD | VTD_IRTE_VECTOR(VECTOR),
+    remap_put(r, 6, VTD_IRTE_P | VTD_IRTE_FPD | VTD_IRTE_VECTOR(VECTOR),
              VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID + 1));
-    send_msi(r, 6);
+    remap_send(r, 6);
     g_assert_false(arrived(r, 0, VECTOR));
     vtd_assert_no_fault(r->vtd);
     remap_free(r);
@@ -309,8 +234,8 @@ static void test_fault_table(void)
 {
     Remap *r = remap_new("intremap=on,eim=off", 0);
 
-    set_table(r, BEYOND_RAM | VTD_IRTA_SIZE(TABLE_LOG2));
-    send_msi(r, 5);
+    remap_set_table(r, BEYOND_RAM | VTD_IRTA_SIZE(REMAP_LOG2));
+    remap_send(r, 5);
     see_refused(r, 5, VTD_FR_IR_ACCESS);
     remap_free(r);
 }
@@ -369,11 +294,11 @@ static void test_translated(void)
     Remap *r = remap_new("intremap=on,eim=off", 0);
 
     translate(r);
-    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1), 0);
-    send_msi(r, 5);
+    remap_put(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1), 0);
+    remap_send(r, 5);
     g_assert_true(arrived(r, 0, VECTOR + 1));
     vtd_assert_no_fault(r->vtd);
-    send_msi(r, 6);
+    remap_send(r, 6);
     see_refused(r, 6, VTD_FR_IR_P);
     remap_free(r);
 }
@@ -391,25 +316,25 @@ static void test_ioapic(void)
     Remap *r = remap_new("intremap=on,eim=off", 0);
     VTDFault fault;
 
-    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    remap_put(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
     put_redirection(r, VTD_RTE_REMAP(3) | VECTOR);
     edu_raise(r->edu);
     g_assert_true(arrived(r, 0, VECTOR));
     vtd_assert_no_fault(r->vtd);
 
     /* The entry moves to another vector and CPU. */
-    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1) |
+    remap_put(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1) |
              VTD_IRTE_XAPIC(1), 0);
-    flush_irte(r, 3);
+    remap_flush(r, 3);
     edu_raise(r->edu);
     g_assert_true(arrived(r, 1, VECTOR + 1));
 
-    put_irte(r, 3, 0, 0);
-    flush_irte(r, 3);
+    remap_put(r, 3, 0, 0);
+    remap_flush(r, 3);
     edu_raise(r->edu);
     g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
     g_assert_cmphex(fault.reason, ==, VTD_FR_IR_P);
-    g_assert_cmphex(fault.info, ==, INDEX_INFO(3));
+    g_assert_cmphex(fault.info, ==, REMAP_INFO(3));
     put_redirection(r, IOAPIC_MASKED);
 
     /* Compatibility format is refused here as well. */
@@ -451,18 +376,18 @@ static void test_ioapic_source(void)
     r = remap_new_args("intremap=on,eim=off", 0, args);
     put_redirection(r, VTD_RTE_REMAP(3) | VECTOR);
 
-    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR),
+    remap_put(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR),
              VTD_IRTE_SVT(1) | VTD_IRTE_SID(IOAPIC_SID));
-    flush_irte(r, 3);
+    remap_flush(r, 3);
     edu_raise(r->edu);
     g_assert_true(arrived(r, 0, VECTOR));
     g_assert_cmpuint(occurrences(log, "I/O APIC"), ==, 0);
 
     for (int i = 1; i <= 3; i++) {
-        put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + i),
+        remap_put(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + i),
                  i < 3 ? VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID)
                        : VTD_IRTE_SVT(2) | VTD_IRTE_SID(EDU_BUS));
-        flush_irte(r, 3);
+        remap_flush(r, 3);
         edu_raise(r->edu);
         g_assert_true(arrived(r, 0, VECTOR + i));
     }
@@ -479,19 +404,19 @@ static void test_ioapic_source_check(void)
     VTDFault fault;
 
     put_redirection(r, VTD_RTE_REMAP(3) | VECTOR);
-    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR),
+    remap_put(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR),
              VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID));
-    flush_irte(r, 3);
+    remap_flush(r, 3);
     edu_raise(r->edu);
     g_assert_false(arrived(r, 0, VECTOR));
     g_assert_true(vtd_fault_take(r->vtd, 0, &fault));
     g_assert_cmphex(fault.reason, ==, VTD_FR_IR_SID);
     g_assert_cmphex(fault.sid, ==, IOAPIC_SID);
-    g_assert_cmphex(fault.info, ==, INDEX_INFO(3));
+    g_assert_cmphex(fault.info, ==, REMAP_INFO(3));
 
-    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1),
+    remap_put(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1),
              VTD_IRTE_SVT(1) | VTD_IRTE_SID(IOAPIC_SID));
-    flush_irte(r, 3);
+    remap_flush(r, 3);
     edu_raise(r->edu);
     g_assert_true(arrived(r, 0, VECTOR + 1));
     vtd_assert_no_fault(r->vtd);
@@ -517,12 +442,12 @@ static void test_uncounted(void)
     translate(r);
     translations = counted(r, "translations");
     walks = counted(r, "walks");
-    put_irte(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    remap_put(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
     put_redirection(r, VTD_RTE_REMAP(3) | VECTOR);
     edu_raise(r->edu);
     g_assert_true(arrived(r, 0, VECTOR));
-    put_irte(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1), 0);
-    send_msi(r, 5);
+    remap_put(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + 1), 0);
+    remap_send(r, 5);
     g_assert_true(arrived(r, 0, VECTOR + 1));
     g_assert_cmpint(counted(r, "translations"), ==, translations);
     g_assert_cmpint(counted(r, "walks"), ==, walks);

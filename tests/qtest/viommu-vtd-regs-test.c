@@ -11,7 +11,7 @@ typedef struct Caps {
     uint64_t cap, ecap;
 } Caps;
 
-#define MODERN_CAP  0x11d2008c22380e06
+#define MODERN_CAP  0x19d2008c22380e06
 #define MODERN_ECAP 0x23ed9ea4f00f4f
 
 /* What QEMU 10.0.13 offers its guests for these properties. */
@@ -48,15 +48,16 @@ static const Caps caps[] = {
     /* What the base does not have; whatever the order, what is given wins. */
     { "profile=base", 0xd2008c222f0606, 0xf00f4a },
     { "profile=modern", MODERN_CAP, MODERN_ECAP },
-    { "aw-bits=48,profile=modern", 0x1d2008c222f0606, MODERN_ECAP },
+    { "aw-bits=48,profile=modern", 0x9d2008c222f0606, MODERN_ECAP },
     { "profile=modern,device-iotlb=off", MODERN_CAP,
       MODERN_ECAP & ~(1ULL << 42 | 1ULL << 33 | 1ULL << 29 | 1ULL << 2) },
-    { "x-scalable-mode=off,profile=modern,aw-bits=48", 0xd2008c222f0606,
+    { "x-scalable-mode=off,profile=modern,aw-bits=48", 0x8d2008c222f0606,
       0xf00f4f },
-    { "profile=modern,x-flts=off,aw-bits=48", 0xd2008c222f0606,
+    { "profile=modern,x-flts=off,aw-bits=48", 0x8d2008c222f0606,
       MODERN_ECAP & ~(1ULL << 47 | 1ULL << 34 | 1ULL << 26) },
     { "x-scalable-mode=on,x-flts=on,nesting=on", 0x1d2008c222f0606,
       0xc80084f00f4a },
+    { "posted-interrupts=on", 0x8d2008c222f0606, 0xf00f4a },
 };
 
 static void test_caps(void)

@@ -38,6 +38,8 @@ static const Refused refused[] = {
       { "svm", "device-iotlb=on" } },
     { "drain", "x-scalable-mode=on,dma-drain=off",
       { "x-scalable-mode", "dma-drain=on" } },
+    { "posted-interrupts", "posted-interrupts=on,intremap=off",
+      { "posted-interrupts", "intremap=on" } },
     { "first-39", "x-scalable-mode=on,x-flts=on,aw-bits=39",
       { "aw-bits", "48, 57" } },
     { "aw-bits", "aw-bits=52", { "aw-bits", "39, 48, 57" } },

@@ -61,6 +61,7 @@
 #define VTD_G_STICKY        (VTD_G_TE | VTD_G_QIE | VTD_G_IRE | VTD_G_CFI)
 
 #define VTD_CAP_CM          (1ULL << 7)
+#define VTD_CAP_PI          (1ULL << 59)
 #define VTD_CAP_NFR(cap)    ((((cap) >> 40) & 0xff) + 1)
 #define VTD_CAP_FRO(cap)    ((((cap) >> 24) & 0x3ff) * 16)
 #define VTD_ECAP_EIM        (1ULL << 4)
@@ -140,6 +141,8 @@
 #define VTD_FR_IR_RSVD      0x24
 #define VTD_FR_IR_COMPAT    0x25
 #define VTD_FR_IR_SID       0x26
+#define VTD_FR_PID_ACCESS   0x27
+#define VTD_FR_PID_RSVD     0x28
 #define VTD_FR_LEGACY_PASID 0x31
 
 /* Fault reasons, scalable mode */
@@ -277,6 +280,18 @@
 #define VTD_IRTE_SID(s)     ((uint64_t)(s))
 #define VTD_IRTE_SQ(q)      ((uint64_t)(q) << 16)
 #define VTD_IRTE_SVT(t)     ((uint64_t)(t) << 18)
+/* Posted: IM, URG, the vector as above; the descriptor's address in parts */
+#define VTD_IRTE_IM         (1ULL << 15)
+#define VTD_IRTE_URG        (1ULL << 14)
+#define VTD_IRTE_PDAL(a)    (((uint64_t)(a) & 0xffffffc0ULL) << 32)
+#define VTD_IRTE_PDAH(a)    ((uint64_t)(a) & 0xffffffff00000000ULL)
+/* Posted interrupt descriptor: PIR, then at byte 32: */
+#define VTD_PID_CONTROL     32
+#define VTD_PID_ON          (1ULL << 0)
+#define VTD_PID_SN          (1ULL << 1)
+#define VTD_PID_NV(v)       ((uint64_t)(v) << 16)
+#define VTD_PID_XAPIC(id)   ((uint64_t)(id) << 40)
+#define VTD_PID_X2APIC(id)  ((uint64_t)(id) << 32)
 #define VTD_MSI_SHV         (1U << 3)
 #define VTD_MSI_REMAP(i)    (0xfee00010U | ((i) & 0x7fffU) << 5 | \
                              ((i) >> 15) << 2)

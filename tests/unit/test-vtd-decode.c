@@ -275,6 +275,7 @@ static void test_qualified(void)
 {
     static const uint8_t qualified[] = {
         0x2, 0x3, 0x4, 0x5, 0x6, 0x7, 0xb, 0xc, 0xd, 0xe, 0x22, 0x24, 0x26,
+        0x27, 0x28,
     };
 
     /* Those of scalable mode are with its entries. */
@@ -449,6 +450,12 @@ static void test_int_request(void)
     }
 }
 
+/* Without CAP.PI */
+static int decode_irte(uint64_t lo, uint64_t hi, bool eime, VTDIRTE *irte)
+{
+    return vtd_decode_irte(lo, hi, ~VTD_CAP_PI, 48, eime, irte);
+}
+
 static void test_irte_reserved(void)
 {
     uint64_t lo_reserved = 0x00000000ff00f000ULL;   /* with IM */
@@ -457,20 +464,20 @@ static void test_irte_reserved(void)
 
     for (unsigned eime = 0; eime < 2; eime++) {
         for (unsigned bit = 1; bit < 64; bit++) {
-            g_assert_cmpint(vtd_decode_irte(1 | BIT(bit), 0, eime, &irte),
+            g_assert_cmpint(decode_irte(1 | BIT(bit), 0, eime, &irte),
                             ==, lo_reserved & BIT(bit) ? 0x24 : 0);
         }
         for (unsigned bit = 0; bit < 64; bit++) {
-            g_assert_cmpint(vtd_decode_irte(1, BIT(bit), eime, &irte),
+            g_assert_cmpint(decode_irte(1, BIT(bit), eime, &irte),
                             ==, hi_reserved & BIT(bit) ? 0x24 : 0);
         }
     }
     /* Not present comes first; FPD counts all the same. */
-    g_assert_cmpint(vtd_decode_irte(~1ULL, ~0ULL, true, &irte), ==, 0x22);
+    g_assert_cmpint(decode_irte(~1ULL, ~0ULL, true, &irte), ==, 0x22);
     g_assert_true(irte.fpd);
-    g_assert_cmpint(vtd_decode_irte(~3ULL, ~0ULL, true, &irte), ==, 0x22);
+    g_assert_cmpint(decode_irte(~3ULL, ~0ULL, true, &irte), ==, 0x22);
     g_assert_false(irte.fpd);
-    g_assert_cmpint(vtd_decode_irte(0x8003, 0, true, &irte), ==, 0x24);
+    g_assert_cmpint(decode_irte(0x8003, 0, true, &irte), ==, 0x24);
     g_assert_true(irte.fpd);
 }
 
@@ -478,8 +485,8 @@ static void test_irte_fields(void)
 {
     VTDIRTE irte;
 
-    g_assert_cmpint(vtd_decode_irte(0x1234567800ab0fbdULL, 0xbcafeULL, true,
-                                    &irte), ==, 0);
+    g_assert_cmpint(decode_irte(0x1234567800ab0fbdULL, 0xbcafeULL, true,
+                                &irte), ==, 0);
     g_assert_false(irte.fpd);
     g_assert_true(irte.dm);
     g_assert_true(irte.rh);
@@ -492,28 +499,104 @@ static void test_irte_fields(void)
     g_assert_cmpuint(irte.svt, ==, 2);
 
     /* xAPIC: the destination is bits 47:40 */
-    g_assert_cmpint(vtd_decode_irte(0x1234567800000001ULL, 0, false, &irte),
+    g_assert_cmpint(decode_irte(0x1234567800000001ULL, 0, false, &irte),
                     ==, 0);
     g_assert_cmphex(irte.dst, ==, 0x56);
-    vtd_decode_irte(0xffffffff00ff0001ULL, 0xffff, false, &irte);
+    decode_irte(0xffffffff00ff0001ULL, 0xffff, false, &irte);
     g_assert_cmphex(irte.dst, ==, 0xff);
     g_assert_cmphex(irte.vector, ==, 0xff);
     g_assert_cmphex(irte.sid, ==, 0xffff);
-    vtd_decode_irte(0xffffffff00ff0001ULL, 0, true, &irte);
+    decode_irte(0xffffffff00ff0001ULL, 0, true, &irte);
     g_assert_cmphex(irte.dst, ==, 0xffffffff);
     g_assert_false(irte.dm || irte.rh || irte.tm);
     g_assert_cmpuint(irte.dlm, ==, 0);
 
     /* Each flag alone */
-    vtd_decode_irte(1 | BIT(2), 0, false, &irte);
+    decode_irte(1 | BIT(2), 0, false, &irte);
     g_assert_true(irte.dm && !irte.rh && !irte.tm);
-    vtd_decode_irte(1 | BIT(3), 0, false, &irte);
+    decode_irte(1 | BIT(3), 0, false, &irte);
     g_assert_true(!irte.dm && irte.rh && !irte.tm);
-    vtd_decode_irte(1 | BIT(4), 0, false, &irte);
+    decode_irte(1 | BIT(4), 0, false, &irte);
     g_assert_true(!irte.dm && !irte.rh && irte.tm);
-    vtd_decode_irte(1, 1 << 16 | 1 << 18, false, &irte);
+    decode_irte(1, 1 << 16 | 1 << 18, false, &irte);
     g_assert_cmpuint(irte.sq, ==, 1);
     g_assert_cmpuint(irte.svt, ==, 1);
+}
+
+/* The posted format: bits by what they are, as in the figure of 9.10 */
+static void test_irte_posted(void)
+{
+    static const unsigned widths[] = { 39, 48, 57 };
+    const uint64_t lo = 0x8001;
+    VTDIRTE irte;
+
+    for (size_t w = 0; w < ARRAY_SIZE(widths); w++) {
+        unsigned haw = MIN(widths[w], 52);
+
+        for (unsigned bit = 1; bit < 128; bit++) {
+            bool is_reserved = (bit >= 2 && bit <= 7) || bit == 12 ||
+                               bit == 13 || (bit >= 24 && bit <= 37) ||
+                               (bit >= 84 && bit <= 95) ||
+                               (bit >= 96 && bit - 96 + 32 >= haw);
+
+            g_assert_cmpint(vtd_decode_irte(lo | (bit < 64 ? BIT(bit) : 0),
+                                            bit < 64 ? 0 : BIT(bit - 64),
+                                            VTD_CAP_PI, widths[w], bit & 1,
+                                            &irte), ==,
+                            is_reserved ? 0x24 : 0);
+            g_assert_true(irte.posted);
+            g_assert_cmpint(irte.fpd, ==, bit == 1);
+            g_assert_cmpint(irte.urg, ==, bit == 14);
+            g_assert_cmphex(irte.pda, ==,
+                            bit >= 38 && bit < 64 ? BIT(bit - 38 + 6) :
+                            bit >= 96 ? BIT(bit - 96 + 32) : 0);
+        }
+    }
+    g_assert_cmpint(vtd_decode_irte(0xfedcba8000abcf03ULL,
+                                    0x00012345000acafeULL, VTD_CAP_PI, 57,
+                                    true, &irte), ==, 0);
+    /* 63:38 of the one and 127:96 of the other */
+    g_assert_cmphex(irte.pda, ==, 0x00012345fedcba80ULL);
+    g_assert_cmphex(irte.vector, ==, 0xab);
+    g_assert_cmphex(irte.sid, ==, 0xcafe);
+    g_assert_cmpuint(irte.svt, ==, 2);
+    g_assert_cmpuint(irte.sq, ==, 2);
+    /* IM is reserved without PI; without IM, URG is. */
+    g_assert_cmpint(decode_irte(lo, 0, true, &irte), ==, 0x24);
+    g_assert_cmpint(vtd_decode_irte(0x4001, 0, VTD_CAP_PI, 48, true, &irte),
+                    ==, 0x24);
+    g_assert_false(irte.posted);
+}
+
+/* 9.11, and 5.2.3 */
+static void test_pid(void)
+{
+    for (unsigned eime = 0; eime < 2; eime++) {
+        for (unsigned bit = 0; bit < 512; bit++) {
+            uint64_t words[8] = { 0 };
+            bool is_reserved = (bit >= 258 && bit <= 271) ||
+                               (bit >= 280 && bit <= 287) || bit >= 320 ||
+                               (!eime && ((bit >= 288 && bit <= 295) ||
+                                          (bit >= 304 && bit <= 319)));
+
+            words[bit / 64] = BIT(bit % 64);
+            g_assert_cmpint(vtd_check_pid(words, eime), ==,
+                            is_reserved ? 0x28 : 0);
+        }
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        bool on = i & 1, sn = i & 2, urg = i & 4;
+
+        g_assert_cmpint(vtd_pid_notifies(0xffffffff00ff0000ULL | (i & 3), urg),
+                        ==, !on && (urg || !sn));
+    }
+    g_assert_cmphex(VTD_PID_NV(0x1234567800ab0000ULL), ==, 0xab);
+    g_assert_cmphex(VTD_PID_NDST(0x1234567800ab0000ULL), ==, 0x12345678);
+    g_assert_cmphex(VTD_PID_NDST_XAPIC(0x0000560000ab0000ULL), ==, 0x56);
+    for (unsigned vector = 0; vector < 256; vector++) {
+        g_assert_cmphex(VTD_PID_PIR_WORD(vector), ==, vector >> 6);
+        g_assert_cmphex(VTD_PID_PIR_BIT(vector), ==, BIT(vector & 63));
+    }
 }
 
 static void test_irte_sid(void)
@@ -610,7 +693,7 @@ static void test_random(void)
         }
         vtd_decode_int_request((uint32_t)lo, hi, &req);
         g_assert_cmphex(req.index, <=, 0x1fffe);
-        vtd_decode_irte(lo, hi, i & 1, &irte);
+        decode_irte(lo, hi, i & 1, &irte);
         vtd_irte_sid_ok(&irte, i);
     }
 }
@@ -631,6 +714,8 @@ int main(int argc, char **argv)
     g_test_add_func("/vtd-decode/irte/reserved", test_irte_reserved);
     g_test_add_func("/vtd-decode/irte/fields", test_irte_fields);
     g_test_add_func("/vtd-decode/irte/sid", test_irte_sid);
+    g_test_add_func("/vtd-decode/irte/posted", test_irte_posted);
+    g_test_add_func("/vtd-decode/irte/pid", test_pid);
     g_test_add_func("/vtd-decode/regfile", test_regfile);
     g_test_add_func("/vtd-decode/random", test_random);
     return g_test_run();

@@ -40,6 +40,9 @@ static uint64_t vtd_cap(const IntelIOMMUState *s)
     if (s->caching_mode) {
         cap |= VTD_CAP_CM;
     }
+    if (s->posted_interrupts) {
+        cap |= VTD_CAP_PI;
+    }
     return cap;
 }
 

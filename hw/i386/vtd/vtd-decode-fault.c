@@ -35,7 +35,7 @@ bool vtd_fault_is_qualified(VTDFaultReason reason)
     case VTD_FR_CONTEXT_ENTRY_RSVD ... VTD_FR_INTERRUPT_ADDR:
     case VTD_FR_IR_ENTRY_P:
     case VTD_FR_IR_IRTE_RSVD:
-    case VTD_FR_IR_SID_ERR:
+    case VTD_FR_IR_SID_ERR ... VTD_FR_IR_PID_RSVD:
     case VTD_FR_SM_CONTEXT_P ... VTD_FR_SM_CONTEXT_RID:
     case VTD_FR_SM_PASID_DIR_P:
     case VTD_FR_SM_PASID_DIR_RSVD:

@@ -135,32 +135,73 @@ VTDFaultReason vtd_decode_int_request(uint64_t addr, uint32_t data,
     return VTD_FR_NONE;
 }
 
-VTDFaultReason vtd_decode_irte(uint64_t lo, uint64_t hi, bool eime,
-                               VTDIRTE *irte)
+/* 9.9: the remapped format */
+static VTDFaultReason vtd_decode_remapped(uint64_t lo, uint64_t hi, bool eime,
+                                          VTDIRTE *irte)
 {
-    *irte = (VTDIRTE) {
-        .fpd = lo & VTD_IRTE_FPD,
-        .dm = lo & VTD_IRTE_DM,
-        .rh = lo & VTD_IRTE_RH,
-        .tm = lo & VTD_IRTE_TM,
-        .dlm = VTD_IRTE_DLM(lo),
-        .vector = VTD_IRTE_V(lo),
-        .sq = VTD_IRTE_SQ(hi),
-        .svt = VTD_IRTE_SVT(hi),
-        .sid = VTD_IRTE_SID(hi),
-        .dst = eime ? VTD_IRTE_DST(lo) : VTD_IRTE_DST_XAPIC(lo),
-    };
-    if (!(lo & VTD_IRTE_P)) {
-        return VTD_FR_IR_ENTRY_P;
-    }
+    irte->dm = lo & VTD_IRTE_DM;
+    irte->rh = lo & VTD_IRTE_RH;
+    irte->tm = lo & VTD_IRTE_TM;
+    irte->dlm = VTD_IRTE_DLM(lo);
+    irte->vector = VTD_IRTE_V(lo);
+    irte->dst = eime ? VTD_IRTE_DST(lo) : VTD_IRTE_DST_XAPIC(lo);
     /*
      * The rest of the destination is reserved without EIME, but the base lets
      * it pass, so guests may rely on that.
      */
-    if ((lo & (VTD_IRTE_RSVD_LO | VTD_IRTE_IM)) || (hi & VTD_IRTE_RSVD_HI)) {
-        return VTD_FR_IR_IRTE_RSVD;
+    return (lo & VTD_IRTE_RSVD_LO) || (hi & VTD_IRTE_RSVD_HI) ?
+           VTD_FR_IR_IRTE_RSVD : VTD_FR_NONE;
+}
+
+/* 9.10: the posted format */
+static VTDFaultReason vtd_decode_posted(uint64_t lo, uint64_t hi, uint64_t cap,
+                                        uint8_t aw_bits, VTDIRTE *irte)
+{
+    irte->posted = true;
+    irte->urg = lo & VTD_IRTE_POSTED_URG;
+    irte->vector = VTD_IRTE_POSTED_VV(lo);
+    irte->pda = VTD_IRTE_POSTED_PDA(lo, hi);
+    return !(cap & VTD_CAP_PI) || (lo & VTD_IRTE_POSTED_RSVD_LO) ||
+           (hi & VTD_IRTE_POSTED_RSVD_HI) ||
+           (irte->pda & ~VTD_AW_MASK(aw_bits)) ?
+           VTD_FR_IR_IRTE_RSVD : VTD_FR_NONE;
+}
+
+VTDFaultReason vtd_decode_irte(uint64_t lo, uint64_t hi, uint64_t cap,
+                               uint8_t aw_bits, bool eime, VTDIRTE *irte)
+{
+    *irte = (VTDIRTE) {
+        .fpd = lo & VTD_IRTE_FPD,
+        .sq = VTD_IRTE_SQ(hi),
+        .svt = VTD_IRTE_SVT(hi),
+        .sid = VTD_IRTE_SID(hi),
+    };
+    if (!(lo & VTD_IRTE_P)) {
+        return VTD_FR_IR_ENTRY_P;
+    }
+    return lo & VTD_IRTE_IM ?
+           vtd_decode_posted(lo, hi, cap, aw_bits, irte) :
+           vtd_decode_remapped(lo, hi, eime, irte);
+}
+
+VTDFaultReason vtd_check_pid(const uint64_t words[8], bool eime)
+{
+    uint64_t rsvd = VTD_PID_RSVD | (eime ? 0 : VTD_PID_RSVD_XAPIC);
+
+    if (words[VTD_PID_CONTROL] & rsvd) {
+        return VTD_FR_IR_PID_RSVD;
+    }
+    for (unsigned i = VTD_PID_CONTROL + 1; i < VTD_PID_WORDS; i++) {
+        if (words[i]) {
+            return VTD_FR_IR_PID_RSVD;
+        }
     }
     return VTD_FR_NONE;
+}
+
+bool vtd_pid_notifies(uint64_t control, bool urg)
+{
+    return !(control & VTD_PID_ON) && (urg || !(control & VTD_PID_SN));
 }
 
 bool vtd_irte_sid_ok(const VTDIRTE *irte, uint16_t sid)

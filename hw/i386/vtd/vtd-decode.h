@@ -234,11 +234,14 @@ VTDFaultReason vtd_decode_int_request(uint64_t addr, uint32_t data,
 
 typedef struct VTDIRTE {
     bool fpd;                /* Fault Processing Disable */
+    bool posted;             /* IM: dm, rh, tm, dlm and dst are not there */
+    bool urg;                /* posted: Urgent */
+    uint64_t pda;            /* posted: the descriptor's address */
     bool dm;                 /* Destination Mode: logical */
     bool rh;                 /* Redirection Hint */
     bool tm;                 /* Trigger Mode: level */
     uint8_t dlm;             /* Delivery Mode */
-    uint8_t vector;
+    uint8_t vector;          /* posted: Virtual Vector */
     uint8_t sq;
     uint8_t svt;
     uint16_t sid;
@@ -248,14 +251,29 @@ typedef struct VTDIRTE {
 /**
  * vtd_decode_irte: decode an interrupt remapping table entry.
  *
+ * @cap: PI: without it a posted entry has a reserved bit set
  * @eime: extended interrupt mode is enabled (x2APIC)
  * @irte: filled whatever is returned: FPD counts in every entry.  The rest of
  * an entry that is refused must not be used.
- * Returns: VTD_FR_NONE; VTD_FR_IR_ENTRY_P; VTD_FR_IR_IRTE_RSVD, also for a
- * posted entry, since CAP.PI is clear.
+ * Returns: VTD_FR_NONE; VTD_FR_IR_ENTRY_P; VTD_FR_IR_IRTE_RSVD.
  */
-VTDFaultReason vtd_decode_irte(uint64_t lo, uint64_t hi, bool eime,
-                               VTDIRTE *irte);
+VTDFaultReason vtd_decode_irte(uint64_t lo, uint64_t hi, uint64_t cap,
+                               uint8_t aw_bits, bool eime, VTDIRTE *irte);
+
+/**
+ * vtd_check_pid: is a posted interrupt descriptor of 8 words, word 0 for bits
+ * 63:0, programmed as it must be?
+ * Returns: VTD_FR_NONE or VTD_FR_IR_PID_RSVD.
+ */
+VTDFaultReason vtd_check_pid(const uint64_t words[8], bool eime);
+
+/**
+ * vtd_pid_notifies: what becomes of a descriptor's word VTD_PID_CONTROL,
+ * @control, when an interrupt has been posted (5.2.3).
+ * Returns: true if ON is to be set in it, and a notification sent to where it
+ * says.
+ */
+bool vtd_pid_notifies(uint64_t control, bool urg);
 
 /** vtd_irte_sid_ok: may @sid use the entry? */
 bool vtd_irte_sid_ok(const VTDIRTE *irte, uint16_t sid);

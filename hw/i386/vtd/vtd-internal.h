@@ -17,6 +17,7 @@
  *   vtd-tables.c     root and context entries, the core's ops
  *   vtd-tables-sm.c  scalable mode's entries
  *   vtd-ir.c         interrupt remapping
+ *   vtd-post.c       posted interrupts
  *   vtd-fault.c      fault records and their event
  *   vtd-event.c      event messages (MSI)
  *   vtd-regs.c       the register file

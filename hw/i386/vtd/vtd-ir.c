@@ -25,6 +25,7 @@
 #include "vtd-decode.h"
 #include "vtd-fault.h"
 #include "vtd-ir.h"
+#include "vtd-post.h"
 
 /* Who requests an interrupt */
 typedef struct VTDRequester {
@@ -112,7 +113,8 @@ static VTDFaultReason vtd_find_irte(IntelIOMMUState *s,
     if (!vtd_read_irte(s, table, index, entry)) {
         return VTD_FR_IR_ROOT_INVAL;
     }
-    reason = vtd_decode_irte(entry[0], entry[1], table->eime, irte);
+    reason = vtd_decode_irte(entry[0], entry[1], s->cap, s->aw_bits,
+                             table->eime, irte);
     if (reason != VTD_FR_NONE) {
         return reason;
     }
@@ -158,14 +160,20 @@ static void vtd_make_message(const VTDIRTE *irte, const VTDIntRequest *req,
 /*
  * Any thread.  The order of the checks is that of VT-d 5.1.4, except that the
  * entry's reserved fields come before the source-id, as in the base.
+ *
+ * @request: it is one; else what one would lead to is asked for.  A posted
+ *           interrupt leads to no message that could be told beforehand.
+ * @send: set to whether there is a message, @dst
  */
 static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
                                 MSIMessage *dst, VTDRequester who,
-                                VTDIntRequest *req, VTDIRTE *irte)
+                                bool request, VTDIntRequest *req,
+                                VTDIRTE *irte, bool *send)
 {
     VTDIRTable table = vtd_ir_table_in_use(s);
     VTDFaultReason reason;
 
+    *send = true;
     reason = vtd_decode_int_request(src->address, src->data, req);
     if (reason != VTD_FR_NONE) {
         return reason;
@@ -182,6 +190,11 @@ static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
         return reason;
     }
     trace_vtd_ir_remap_type(req->shv ? "MSI" : "IOAPIC");
+    if (irte->posted) {
+        *send = false;
+        return request ? vtd_post(s, irte, table.eime, send, dst) :
+                         VTD_FR_NONE;
+    }
     if (!req->shv) {
         vtd_check_ioapic_data(who.sid, req->index, src->data, irte);
     }
@@ -192,27 +205,34 @@ static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
 /*
  * Any thread.
  *
- * @record: the request is real: a fault is recorded
- * Returns: false if the request is blocked; then @dst is not set.
+ * @request: it is real: it may be posted, and a fault is recorded
+ * @send: set to whether @dst is, and is to be sent
+ * Returns: false if the request is blocked.
  */
 static bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
-                              MSIMessage *dst, VTDRequester who, bool record)
+                              MSIMessage *dst, VTDRequester who, bool request,
+                              bool *send)
 {
     VTDIntRequest req = { 0 };
     VTDIRTE irte = { 0 };
     VTDFaultReason reason = VTD_FR_NONE;
+    bool record = request;
 
     trace_vtd_ir_remap_msi_req(src->address, src->data);
     if (qatomic_read(&s->intr_enabled)) {
-        reason = vtd_remap(s, src, dst, who, &req, &irte);
+        reason = vtd_remap(s, src, dst, who, request, &req, &irte, send);
     } else {
         *dst = *src;
+        *send = true;
     }
     if (reason == VTD_FR_NONE) {
-        trace_vtd_ir_remap_msi(src->address, src->data,
-                               dst->address, dst->data);
+        if (*send) {
+            trace_vtd_ir_remap_msi(src->address, src->data,
+                                   dst->address, dst->data);
+        }
         return true;
     }
+    *send = false;
 
     if (irte.fpd && vtd_fault_is_qualified(reason)) {
         record = false;
@@ -229,13 +249,15 @@ int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
                   uint16_t sid)
 {
     VTDRequester who = { .sid = sid };
+    bool send;
 
     if (sid == X86_IOMMU_SID_INVALID) {
         /* KVM asks for a route of the I/O APIC without saying whose it is. */
         who = vtd_ioapic;
     }
-    return vtd_remap_message(INTEL_IOMMU_DEVICE(iommu), src, dst, who, false) ?
-           0 : -EINVAL;
+    /* What is posted has no route, which CAP.PI's property cares for. */
+    return vtd_remap_message(INTEL_IOMMU_DEVICE(iommu), src, dst, who, false,
+                             &send) && send ? 0 : -EINVAL;
 }
 
 /*
@@ -289,11 +311,14 @@ static MemTxResult vtd_ir_request(IntelIOMMUState *s, hwaddr addr,
         .data = value,
     };
     MSIMessage dst;
+    bool send;
 
-    if (!vtd_remap_message(s, &src, &dst, who, true)) {
+    if (!vtd_remap_message(s, &src, &dst, who, true, &send)) {
         return MEMTX_ERROR;
     }
-    apic_get_class(NULL)->send_msi(&dst);
+    if (send) {
+        apic_get_class(NULL)->send_msi(&dst);
+    }
     return MEMTX_OK;
 }
 

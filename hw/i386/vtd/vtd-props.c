@@ -34,6 +34,7 @@ enum {
     VTD_PROP_RPS,
     VTD_PROP_SVM,
     VTD_PROP_DEVICE_IOTLB,
+    VTD_PROP_PI,
 };
 
 static bool vtd_given(const IntelIOMMUState *s, unsigned prop)
@@ -137,6 +138,7 @@ static const Property vtd_properties[] = {
     VTD_PROP_DEFINE_BOOL("ssads", ssads, VTD_PROP_SSADS),
     VTD_PROP_DEFINE_BOOL("eafs", eafs, VTD_PROP_EAFS),
     VTD_PROP_DEFINE_BOOL("rid-pasid", rps, VTD_PROP_RPS),
+    VTD_PROP_DEFINE_BOOL("posted-interrupts", posted_interrupts, VTD_PROP_PI),
     VTD_PROP_DEFINE_BOOL("page-walk-coherency", page_walk_coherency,
                          VTD_PROP_COHERENCY),
     DEFINE_PROP_BOOL("x-ioapic-sid-check", IntelIOMMUState, ioapic_sid_check,
@@ -174,6 +176,8 @@ static const VIOMMUPropertyHelp vtd_property_help[] = {
     { "eafs", "extended accessed bit of the first stage (ECAP.EAFS)" },
     { "rid-pasid", "software chooses the PASID of requests without one "
                    "(ECAP.RPS), and their privilege (ECAP.RPRIVS)" },
+    { "posted-interrupts", "interrupts may be posted into the guest's memory "
+                           "(CAP.PI); not with KVM's irqchip" },
     { "snoop-control", "second-stage leaves may have SNP (ECAP.SC); excludes "
                        "vhost with a device TLB, and VFIO" },
     { "x-pasid-mode", "requests with PASID (ECAP.PASID), of 1 bit if "
@@ -279,6 +283,9 @@ static void vtd_profile_apply(IntelIOMMUState *s, bool modern)
     if (modern && !vtd_given(s, VTD_PROP_AW)) {
         s->aw_bits = VTD_HOST_AW_57BIT;
     }
+    vtd_pick(s, VTD_PROP_PI, &s->posted_interrupts,
+             modern && x86_iommu_ir_supported(X86_IOMMU_DEVICE(s)) &&
+             !kvm_irqchip_in_kernel());
     vtd_pick(s, VTD_PROP_DEVICE_IOTLB, &X86_IOMMU_DEVICE(s)->dt_supported,
              modern);
     vtd_pick(s, VTD_PROP_SVM, &s->svm,
@@ -330,6 +337,11 @@ static bool vtd_check_needs(IntelIOMMUState *s, Error **errp)
         { s->scalable_mode, s->dma_drain, "x-scalable-mode", "dma-drain=on" },
         { s->scalable_mode, s->fsts || s->ssts, "x-scalable-mode",
           "ssts=on or x-flts=on" },
+        { s->posted_interrupts, x86_iommu_ir_supported(X86_IOMMU_DEVICE(s)),
+          "posted-interrupts", "intremap=on" },
+        /* KVM wants to know beforehand where each message leads. */
+        { s->posted_interrupts, !kvm_irqchip_in_kernel(), "posted-interrupts",
+          "accel=tcg" },
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(rules); i++) {

@@ -672,6 +672,24 @@
 #define VTD_IRTE_POSTED_RSVD_LO     0x0000003fff0030fcULL
 #define VTD_IRTE_POSTED_RSVD_HI     0x00000000fff00000ULL
 
+/* 9.11: posted interrupt descriptor (PID), 64-byte aligned, by 64-bit words */
+
+#define VTD_PID_SIZE                64
+#define VTD_PID_WORDS               (VTD_PID_SIZE / 8)
+/* PIR, 255:0: a bit for each vector */
+#define VTD_PID_PIR_WORD(vector)    ((vector) / 64)
+#define VTD_PID_PIR_BIT(vector)     (1ULL << ((vector) % 64))
+/* Bits 319:256 */
+#define VTD_PID_CONTROL             4
+#define VTD_PID_ON                  (1ULL << 0)     /* Outstanding Notif. */
+#define VTD_PID_SN                  (1ULL << 1)     /* Suppress Notification */
+#define VTD_PID_NV(control)         (((control) >> 16) & 0xff)
+#define VTD_PID_NDST(control)       ((uint32_t)((control) >> 32))
+#define VTD_PID_NDST_XAPIC(control) (((control) >> 40) & 0xff)
+#define VTD_PID_RSVD                0x00000000ff00fffcULL
+#define VTD_PID_RSVD_XAPIC          0xffff00ff00000000ULL
+/* Bits 511:320 are reserved */
+
 /*
  * 7.1.3 (DMA) and 5.1.4.1 (interrupt remapping): fault reasons, with the
  * specification's names of the conditions of scalable mode
@@ -702,6 +720,8 @@ typedef enum VTDFaultReason {
     VTD_FR_IR_IRTE_RSVD = 0x24,         /* reserved field in IRTE */
     VTD_FR_IR_REQ_COMPAT = 0x25,        /* compatibility format blocked */
     VTD_FR_IR_SID_ERR = 0x26,           /* source-id verification failed */
+    VTD_FR_IR_PID_ACCESS = 0x27,        /* PID cannot be read or updated */
+    VTD_FR_IR_PID_RSVD = 0x28,          /* reserved field in PID */
 
     /* Root Table Address Register */
     VTD_FR_RTADDR_INV_TTM = 0x30,       /* RTA.1: TTM has no legal value */

@@ -84,6 +84,7 @@ struct IntelIOMMUState {
     bool buggy_eim;
     bool ioapic_sid_check;
     bool page_walk_coherency;
+    bool posted_interrupts;
     OnOffAuto intr_eim;             /* AUTO is decided in realize */
     uint8_t aw_bits;
     uint8_t fault_records;
