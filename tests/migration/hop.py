@@ -99,17 +99,19 @@ def capabilities(machine):
     return [int(word, 16) for word in said.split(':')[1].split()]
 
 
-def stand_over(stops, firmware):
+def stand_over(stops, firmware, units):
     """
     A machine that no guest has ever run in, from one emulator to the next;
-    yields what each shows of capabilities().
+    yields what each shows of capabilities(). units: each one's properties of
+    intel-iommu.
     """
     directory = devices.workdir('viommu-stop-')
-    args = assets.firmware_args(firmware) + MACHINES[q35] + [
-        '-accel', 'tcg', '-m', '64M']
+    *machine, unit = assets.firmware_args(firmware) + MACHINES[q35]
     source = None
     try:
-        for i, (_, command) in enumerate(stops):
+        for i, ((_, command), more) in enumerate(zip(stops, units)):
+            args = machine + [','.join(filter(None, (unit, more))),
+                              '-accel', 'tcg', '-m', '64M']
             target = Machine(command, args +
                              (['-incoming', 'defer'] if source else []),
                              directory, f'vm{i}')
