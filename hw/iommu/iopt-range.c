@@ -7,6 +7,7 @@
  * because a table that points to itself has more leaves than anyone can visit.
  */
 #include "qemu/osdep.h"
+#include "hw/iommu/iopt-maps.h"
 #include "iopt-internal.h"
 
 typedef struct RangeWalk {
@@ -233,6 +234,10 @@ bool iopt_space_walk_range(const IOPTSpace *space, uint64_t first,
 
     if (first > last) {
         return true;
+    }
+    if (space->maps) {
+        return iopt_maps_walk_range(space->maps, first, last, r.w.reads_left,
+                                    visit, visit_opaque);
     }
     all = walk_stage(&r, &lower, first, last);
     if (all && space->upper.format) {

@@ -11,6 +11,7 @@
  * succeeds, so that an access that faults leaves no page dirty.
  */
 #include "qemu/osdep.h"
+#include "hw/iommu/iopt-maps.h"
 #include "iopt-internal.h"
 
 /*
@@ -395,6 +396,9 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     const IOPTTable *table = &space->table;
     bool nested = space->second.format != NULL;
 
+    if (space->maps) {
+        return iopt_maps_walk(space->maps, iova, access, out);
+    }
     if (!nested && !space->upper.format && !table->format->decode &&
         !mem->observe) {
         return iopt_walk(table, iova, access & ACCESS_MASK, mem->read,

@@ -93,6 +93,22 @@ static VIOMMUInvKind viommu_inv_kind(VIOMMU *v, const VIOMMUInv *inv)
     }
 }
 
+/* Is @ep in domain @tag, or was it when it was asked last?  @mask 0: yes. */
+static bool viommu_is_in_domain(VIOMMUEndpoint *ep, uint64_t tag,
+                                uint64_t mask)
+{
+    VIOMMUConfig config;
+
+    if (!mask) {
+        return true;
+    }
+    WITH_RCU_READ_LOCK_GUARD() {
+        viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
+    }
+    return !((config.tag ^ tag) & mask) ||
+           !((qatomic_read(&ep->last_tag) ^ tag) & mask);
+}
+
 static void viommu_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
 {
     DMADrainScope scope = {
@@ -136,19 +152,9 @@ again:
     }
 
     for (ep = v->notified; ep; ep = ep->next_notified) {
-        VIOMMUConfig config;
-
-        if (!ep->notifier_flags) {
+        if (!ep->notifier_flags ||
+            !viommu_is_in_domain(ep, inv->tag, scope.tag_mask)) {
             continue;
-        }
-        if (scope.tag_mask) {
-            WITH_RCU_READ_LOCK_GUARD() {
-                viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
-            }
-            if (((config.tag ^ inv->tag) & scope.tag_mask) &&
-                ((qatomic_read(&ep->last_tag) ^ inv->tag) & scope.tag_mask)) {
-                continue;
-            }
         }
         viommu_notify_unmap(ep, scope.first, scope.last);
     }
@@ -168,6 +174,18 @@ void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv)
     default:
         viommu_invalidate_tlb(v, inv);
         break;
+    }
+}
+
+void viommu_mapped(VIOMMU *v, uint64_t tag, hwaddr first, hwaddr last)
+{
+    VIOMMUEndpoint *ep;
+
+    for (ep = v->notified; ep; ep = ep->next_notified) {
+        if ((ep->notifier_flags & IOMMU_NOTIFIER_MAP) &&
+            viommu_is_in_domain(ep, tag, IOTLB_TAG_DOMAIN_MASK)) {
+            viommu_notify_map(ep, first, last);
+        }
     }
 }
 

@@ -167,7 +167,7 @@ static bool shadow_visit(void *opaque, uint64_t first, uint64_t last,
     VIOMMUEndpoint *ep = opaque;
     DMAMap map;
 
-    if (!res->perm) {
+    if (!res->perm || res->device) {
         shadow_drop(ep, first, last);
         return true;
     }
@@ -225,6 +225,13 @@ void viommu_notify_unmap(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
                        IOMMU_NONE);
         }
     }
+    if (notifies_map(ep)) {
+        shadow_sync(ep, first, last);
+    }
+}
+
+void viommu_notify_map(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
+{
     if (notifies_map(ep)) {
         shadow_sync(ep, first, last);
     }
@@ -294,7 +301,7 @@ static bool replay_visit(void *opaque, uint64_t first, uint64_t last,
     ReplayContext *ctx = opaque;
     DMAMap map;
 
-    if (!res->perm) {
+    if (!res->perm || res->device) {
         return true;
     }
     map = leaf_map(first, res);

@@ -77,6 +77,13 @@ static bool probe_visit(void *opaque, uint64_t first, uint64_t last,
     VIOMMU *v = r->probe->v;
     hwaddr gpa = res->addr | (first & ((1ULL << res->shift) - 1));
 
+    if (r->probe->config.space.maps) {
+        /* A mapping is looked up without reading an entry. */
+        if (!r->probe->entries) {
+            return false;
+        }
+        r->probe->entries--;
+    }
     if (first != r->next || (r->need & ~res->perm) ||
         (v->ops->output_ok &&
          !v->ops->output_ok(v, gpa, gpa + (last - first))) ||

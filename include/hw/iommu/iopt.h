@@ -22,6 +22,7 @@
 
 typedef struct IOPTTable IOPTTable;
 typedef struct IOPTEntry IOPTEntry;
+typedef struct IOPTMaps IOPTMaps;
 
 typedef enum IOPTFault {
     IOPT_OK,
@@ -140,6 +141,8 @@ typedef struct IOPTResult {
     uint8_t level;           /* level at which the walk ended or faulted */
     uint64_t entry;          /* the last entry read */
     bool global;             /* the page is the same in all of its group */
+    /* It is said to lead to a device: no copy of the table needs to have it. */
+    bool device;
     /* Of a fault in a space with two stages: */
     bool second;             /* it is IOPTSpace.second's */
     bool on_table;           /* met when a first-stage entry was read */
@@ -258,6 +261,12 @@ typedef struct IOPTSpace {
      */
     IOPTTable second;
     uint8_t attrs;           /* IOPT_EXEC | IOPT_PRIV: of every access */
+    /*
+     * A set of mappings (iopt-maps.h), which is all there is: no table is
+     * looked at then, and IOPTMem is not used.  NULL: the tables.  Of @table,
+     * max_reads counts: how many pages a range's walk visits.
+     */
+    const IOPTMaps *maps;
 } IOPTSpace;
 
 /**

@@ -300,6 +300,20 @@ typedef struct VIOMMUInv {
 void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv);
 
 /**
+ * viommu_mapped: something was mapped in @first .. @last of domain @tag, where
+ * nothing was before: nothing is removed, and there is nothing to wait for, but
+ * whoever keeps a copy of the table is told.  For models whose software says so
+ * in other words than an invalidation.  BQL.
+ */
+void viommu_mapped(VIOMMU *v, uint64_t tag, hwaddr first, hwaddr last);
+
+/**
+ * viommu_maps_retire: the IOPTMapsRetire of sets (iopt-maps.h) that are handed
+ * out by .resolve.  Readers are in an RCU read section.  BQL.
+ */
+void viommu_maps_retire(void *dead);
+
+/**
  * viommu_invalidate_device_tlb: a device-TLB invalidation of @first .. @last
  * of the endpoints with requester ID @sid, of what was translated without a
  * PASID.  Those who keep translations have dropped them when it returns; what

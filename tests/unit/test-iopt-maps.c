@@ -1,0 +1,510 @@
+/*
+ * Unit tests of mapping sets, against a reference of one byte a page
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The reference knows of each page which mapping it belongs to.  Readers beside
+ * a writer: whatever a reader finds was there at one moment, as a whole.
+ */
+#include "qemu/osdep.h"
+#include "qemu/atomic.h"
+#include "hw/iommu/iopt-maps.h"
+#include "test-common.h"
+
+#define PAGE    0x1000ull
+#define PAGES   64
+#define ROUNDS  20000
+
+/* Readers have gone: it can be freed at once. */
+static unsigned retired;
+
+static void retire_now(void *dead)
+{
+    retired++;
+    while (dead) {
+        dead = iopt_maps_reclaim(dead, 3);
+    }
+}
+
+/* The reference: pages @base .. @base + PAGES - 1 */
+typedef struct World {
+    IOPTMaps maps;
+    uint64_t base;           /* IOVA */
+    unsigned id[PAGES];      /* of its mapping; 0: none */
+    uint64_t addr[PAGES];    /* where the page leads */
+    uint8_t perm[PAGES];
+    bool device[PAGES];
+    unsigned next_id;
+    unsigned count;
+} World;
+
+static uint64_t world_iova(const World *w, unsigned page)
+{
+    return w->base + page * PAGE;
+}
+
+static bool world_overlaps(const World *w, unsigned from, unsigned to)
+{
+    for (; from <= to; from++) {
+        if (w->id[from]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void world_add(World *w, Rand *r)
+{
+    unsigned from = rand_below(r, PAGES);
+    unsigned end = from + rand_below(r, 9), to = MIN(end, PAGES - 1);
+    /* Often what its neighbours lead to, too */
+    uint64_t addr = (rand_below(r, 2) ? 0x40000000 : 0x40003000) +
+                    from * PAGE;
+    IOPTMapping m = {
+        .first = world_iova(w, from),
+        .last = world_iova(w, to) + PAGE - 1,
+        .addr = addr,
+        .perm = rand_below(r, 4) ? 3 : rand_below(r, 4),
+        .device = !rand_below(r, 8),
+    };
+    bool added = iopt_maps_add(&w->maps, &m);
+
+    g_assert_cmpint(added, ==, !world_overlaps(w, from, to));
+    if (!added) {
+        return;
+    }
+    w->count++;
+    w->next_id++;
+    for (; from <= to; from++, addr += PAGE) {
+        w->id[from] = w->next_id;
+        w->addr[from] = addr;
+        w->perm[from] = m.perm;
+        w->device[from] = m.device;
+    }
+}
+
+static IOPTMapsRemoved world_expect(const World *w, unsigned from, unsigned to)
+{
+    if (!world_overlaps(w, from, to)) {
+        return IOPT_MAPS_NOTHING;
+    }
+    if ((from && w->id[from] && w->id[from] == w->id[from - 1]) ||
+        (to < PAGES - 1 && w->id[to] && w->id[to] == w->id[to + 1])) {
+        return IOPT_MAPS_SPLIT;
+    }
+    return IOPT_MAPS_REMOVED;
+}
+
+static void world_remove(World *w, Rand *r)
+{
+    unsigned from = rand_below(r, PAGES);
+    unsigned end = from + rand_below(r, rand_below(r, 9) ? 6 : PAGES);
+    unsigned to = MIN(end, PAGES - 1);
+    uint64_t first = world_iova(w, from);
+    uint64_t last = world_iova(w, to) + PAGE - 1;
+    IOPTMapsRemoved expect = world_expect(w, from, to);
+    unsigned id = 0;
+
+    g_assert_cmpint(iopt_maps_remove(&w->maps, &first, &last), ==, expect);
+    if (expect != IOPT_MAPS_REMOVED) {
+        return;
+    }
+    while (!w->id[from]) {
+        from++;
+    }
+    while (!w->id[to]) {
+        to--;
+    }
+    g_assert_cmphex(first, ==, world_iova(w, from));
+    g_assert_cmphex(last, ==, world_iova(w, to) + PAGE - 1);
+    for (; from <= to; from++) {
+        w->count -= w->id[from] && w->id[from] != id;
+        id = w->id[from];
+        w->id[from] = 0;
+    }
+}
+
+/* Do the pages of the block lead on from one to the next alike? */
+static bool world_is_run(const World *w, uint64_t first, uint64_t last,
+                         unsigned page)
+{
+    uint64_t delta = w->addr[page] - world_iova(w, page);
+    uint64_t end = world_iova(w, PAGES - 1) + PAGE - 1;
+
+    if (first < w->base || last > end || last < first) {
+        return false;
+    }
+    for (; first < last && first >= w->base; first += PAGE) {
+        unsigned i = (first - w->base) / PAGE;
+
+        if (!w->id[i] || w->addr[i] - world_iova(w, i) != delta ||
+            w->perm[i] != w->perm[page] || w->device[i] != w->device[page]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void world_check_page(const World *w, unsigned page)
+{
+    uint64_t iova = world_iova(w, page) + 0x123, mask;
+    IOPTResult res;
+    IOPTFault fault = iopt_maps_walk(&w->maps, iova, IOPT_WRITE, &res);
+
+    if (!w->id[page]) {
+        g_assert_cmpint(fault, ==, IOPT_FAULT_NOT_PRESENT);
+        return;
+    }
+    g_assert_cmpint(fault, ==, w->perm[page] & IOPT_WRITE ? IOPT_OK :
+                               IOPT_FAULT_PERMISSION);
+    g_assert_cmpuint(res.perm, ==, w->perm[page]);
+    if (fault != IOPT_OK) {
+        return;
+    }
+    mask = (1ull << res.shift) - 1;
+    g_assert_cmphex(res.addr + (iova & mask), ==, w->addr[page] + 0x123);
+    g_assert_cmpint(res.device, ==, w->device[page]);
+    g_assert_true(world_is_run(w, iova & ~mask, iova | mask, page));
+    /* The next larger page is not uniform, or leads to no aligned memory. */
+    mask = mask << 1 | 1;
+    g_assert_true(((w->addr[page] - world_iova(w, page)) & mask) ||
+                  !world_is_run(w, iova & ~mask, iova | mask, page));
+}
+
+typedef struct Visit {
+    const World *w;
+    uint64_t next;
+    unsigned pages, visits;
+} Visit;
+
+static bool check_visit(void *opaque, uint64_t first, uint64_t last,
+                        const IOPTResult *res)
+{
+    uint64_t mask = (1ull << res->shift) - 1;
+    Visit *v = opaque;
+    const World *w = v->w;
+    uint64_t at;
+
+    v->visits++;
+    g_assert_cmphex(first, ==, v->next);
+    v->next = last + 1;
+    if (res->perm) {
+        g_assert_cmphex(first & ~mask, ==, last & ~mask);
+    }
+    for (at = first; at <= last && at >= first; at += PAGE) {
+        unsigned i = (at - w->base) / PAGE;
+
+        if (at < w->base || i >= PAGES) {
+            g_assert_cmpuint(res->perm, ==, 0);
+            break;
+        }
+        if (!res->perm) {
+            g_assert_true(!w->id[i] || !w->perm[i]);
+            continue;
+        }
+        v->pages++;
+        g_assert_true(w->id[i]);
+        /* One mapping, however its neighbours look */
+        g_assert_cmpuint(w->id[i], ==, w->id[(first - w->base) / PAGE]);
+        g_assert_cmphex(res->addr + (at & mask), ==, w->addr[i]);
+        g_assert_cmpuint(res->perm, ==, w->perm[i]);
+    }
+    return true;
+}
+
+static void world_check(World *w)
+{
+    uint64_t end = world_iova(w, PAGES - 1) + PAGE - 1;
+    Visit v = { .w = w, .next = w->base };
+    unsigned page, mapped = 0;
+
+    g_assert_cmpuint(iopt_maps_count(&w->maps), ==, w->count);
+    for (page = 0; page < PAGES; page++) {
+        world_check_page(w, page);
+        mapped += w->id[page] && w->perm[page];
+    }
+    g_assert_true(iopt_maps_walk_range(&w->maps, w->base, end, UINT64_MAX,
+                                       check_visit, &v));
+    g_assert_cmphex(v.next, ==, end + 1);
+    g_assert_cmpuint(v.pages, ==, mapped);
+    /* One less than it takes is told to be unknown. */
+    mapped = v.visits;
+    v = (Visit) { .w = w, .next = w->base };
+    g_assert_true(iopt_maps_walk_range(&w->maps, w->base, end, mapped,
+                                       check_visit, &v));
+}
+
+static void random_rounds(uint64_t base)
+{
+    g_autofree World *w = g_new0(World, 1);
+    Rand r = { .state = 0x1234567 ^ base };
+    unsigned i;
+
+    w->base = base;
+    iopt_maps_init(&w->maps, retire_now);
+    for (i = 0; i < ROUNDS; i++) {
+        if (rand_below(&r, 3)) {
+            world_add(w, &r);
+        } else {
+            world_remove(w, &r);
+        }
+        if (i % 7 == 0) {
+            world_check(w);
+        }
+    }
+    iopt_maps_clear(&w->maps);
+    g_assert_cmpuint(iopt_maps_count(&w->maps), ==, 0);
+}
+
+static void test_random(void)
+{
+    random_rounds(0);
+    random_rounds(0x7fff0000);
+    /* The last byte of it is the last there is. */
+    random_rounds(-PAGES * PAGE);
+}
+
+static bool count_visit(void *opaque, uint64_t first, uint64_t last,
+                        const IOPTResult *res)
+{
+    uint64_t *unread = opaque;
+
+    *unread = res->unread ? first : UINT64_MAX;
+    return true;
+}
+
+/* Neither holes nor mappings nobody may use are visited for nothing. */
+static void test_budget(void)
+{
+    IOPTMapping m = { .perm = 0 };
+    uint64_t unread;
+    IOPTMaps maps;
+
+    iopt_maps_init(&maps, retire_now);
+    for (unsigned i = 0; i < 1000; i++) {
+        m.first = m.addr = i * 2 * PAGE;
+        m.last = m.first + PAGE - 1;
+        g_assert_true(iopt_maps_add(&maps, &m));
+    }
+    g_assert_false(iopt_maps_walk_range(&maps, 0, UINT64_MAX, 100, count_visit,
+                                        &unread));
+    g_assert_cmphex(unread, ==, 100 * PAGE);
+    g_assert_true(iopt_maps_walk_range(&maps, 0, UINT64_MAX, 2000, count_visit,
+                                       &unread));
+    iopt_maps_clear(&maps);
+}
+
+/* All of 2^64 bytes: one mapping, and one removal */
+static void test_everything(void)
+{
+    IOPTMapping m = { .last = UINT64_MAX, .perm = 3 };
+    uint64_t first = 0, last = UINT64_MAX, unread;
+    IOPTMaps maps;
+    IOPTResult res;
+
+    iopt_maps_init(&maps, retire_now);
+    g_assert_cmpint(iopt_maps_remove(&maps, &first, &last), ==,
+                    IOPT_MAPS_NOTHING);
+    g_assert_true(iopt_maps_fits(&m));
+    g_assert_true(iopt_maps_add(&maps, &m));
+    g_assert_cmpint(iopt_maps_walk(&maps, UINT64_MAX, 3, &res), ==, IOPT_OK);
+    g_assert_cmpuint(res.shift, ==, 52);
+    g_assert_cmphex(res.addr, ==, 0xfffull << 52);
+    g_assert_true(iopt_maps_walk_range(&maps, 0, UINT64_MAX, 4096, count_visit,
+                                       &unread));
+    last--;
+    g_assert_cmpint(iopt_maps_remove(&maps, &first, &last), ==,
+                    IOPT_MAPS_SPLIT);
+    last = UINT64_MAX;
+    g_assert_cmpint(iopt_maps_remove(&maps, &first, &last), ==,
+                    IOPT_MAPS_REMOVED);
+    g_assert_cmpuint(iopt_maps_count(&maps), ==, 0);
+    iopt_maps_clear(&maps);
+}
+
+static void test_fits(void)
+{
+    static const IOPTMapping bad[] = {
+        { 0x1001, 0x1fff, 0 }, { 0x1000, 0x1ffe, 0 }, { 0x1000, 0x1fff, 1 },
+        { 0x2000, 0x1fff, 0 }, { 0x2000, 0x0fff, 0 },
+        { 0, 0x1fff, -PAGE }, { PAGE, UINT64_MAX, 2 * PAGE },
+    };
+    static const IOPTMapping good[] = {
+        { 0, 0xfff, -PAGE }, { PAGE, UINT64_MAX, PAGE }, { 0, UINT64_MAX, 0 },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+        g_assert_false(iopt_maps_fits(&bad[i]));
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+        g_assert_true(iopt_maps_fits(&good[i]));
+    }
+}
+
+/*
+ * The work of an operation is that of a balanced tree, in the worst order too:
+ * what is retired for each is a few nodes, however many there are.
+ */
+static uint64_t buried;
+
+static void retire_counted(void *dead)
+{
+    while (dead) {
+        dead = iopt_maps_reclaim(dead, 1);
+        buried++;
+    }
+}
+
+static void test_balance(void)
+{
+    const unsigned n = 100000, most = 80;
+    IOPTMapping m = { .perm = 3 };
+    uint64_t first, last, before;
+    IOPTMaps maps;
+    unsigned i;
+
+    buried = 0;
+    iopt_maps_init(&maps, retire_counted);
+    for (i = 0; i < n; i++) {
+        m.first = m.addr = i * PAGE;
+        m.last = m.first + PAGE - 1;
+        g_assert_true(iopt_maps_add(&maps, &m));
+    }
+    g_assert_cmpuint(buried, <, (uint64_t)n * most);
+    before = buried;
+    for (i = 0; i < n / 2; i++) {
+        first = i * PAGE;
+        last = first + PAGE - 1;
+        g_assert_cmpint(iopt_maps_remove(&maps, &first, &last), ==,
+                        IOPT_MAPS_REMOVED);
+    }
+    g_assert_cmpuint(buried - before, <, (uint64_t)n / 2 * most);
+    g_assert_cmpuint(iopt_maps_count(&maps), ==, n - n / 2);
+    iopt_maps_clear(&maps);
+}
+
+/*
+ * Readers beside the writer.  Two pages next to each other are always mapped
+ * by one mapping, to 2 * i or 2 * i + 1 of two places; a reader that finds one
+ * of the pages finds a page of the pair's.  Grace periods are the test's: the
+ * writer waits until each reader has left the section that it was in.
+ */
+#define READERS 3
+#define PAIRS   32
+
+typedef struct Reader {
+    pthread_t thread;
+    uint64_t sections;       /* odd: inside one; atomic */
+} Reader;
+
+static Reader readers[READERS];
+static IOPTMaps shared;
+static bool stop;
+
+static void wait_for_readers(void)
+{
+    smp_mb(); /* the new root is seen, or the section is */
+    for (unsigned i = 0; i < READERS; i++) {
+        uint64_t was = qatomic_load_acquire(&readers[i].sections);
+
+        while ((was & 1) &&
+               qatomic_load_acquire(&readers[i].sections) == was) {
+            sched_yield();
+        }
+    }
+}
+
+static void retire_later(void *dead)
+{
+    wait_for_readers();
+    while (dead) {
+        dead = iopt_maps_reclaim(dead, 5);
+    }
+}
+
+static void *read_all_the_time(void *opaque)
+{
+    Reader *me = opaque;
+    Rand r = { .state = 77 + (me - readers) };
+    unsigned rounds = 0;
+
+    while (!qatomic_read(&stop) || rounds < 100) {
+        unsigned pair = rand_below(&r, PAIRS);
+        IOPTResult res[2];
+        IOPTMapping m;
+
+        rounds++;
+        qatomic_set(&me->sections, me->sections + 1);
+        smp_mb(); /* the section is seen, or the new root is */
+        for (unsigned i = 0; i < 2; i++) {
+            uint64_t iova = (2 * pair + i) * PAGE;
+
+            if (iopt_maps_walk(&shared, iova, IOPT_READ, &res[i]) == IOPT_OK) {
+                uint64_t mask = (1ull << res[i].shift) - 1;
+                uint64_t to = res[i].addr + (iova & mask);
+
+                g_assert_true(to == iova || to == iova + (1ull << 40));
+            }
+        }
+        if (iopt_maps_next(&shared, 2 * pair * PAGE, &m)) {
+            g_assert_cmphex(m.last - m.first, ==, 2 * PAGE - 1);
+        }
+        qatomic_store_release(&me->sections, me->sections + 1);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void write_once(Rand *r)
+{
+    unsigned pair = rand_below(r, PAIRS);
+    uint64_t first = 2 * pair * PAGE;
+    uint64_t last = first + 2 * PAGE - 1;
+    IOPTMapping m = {
+        .first = first,
+        .last = last,
+        .addr = first + (rand_below(r, 2) ? 1ull << 40 : 0),
+        .perm = 3,
+    };
+
+    if (!iopt_maps_add(&shared, &m)) {
+        if (!rand_below(r, 8)) {
+            /* Many at once */
+            last = MIN(last + 16 * PAGE, 2 * PAIRS * PAGE - 1);
+        }
+        g_assert_cmpint(iopt_maps_remove(&shared, &first, &last), ==,
+                        IOPT_MAPS_REMOVED);
+    }
+}
+
+static void test_readers(void)
+{
+    Rand r = { .state = 4711 };
+    unsigned i;
+
+    iopt_maps_init(&shared, retire_later);
+    for (i = 0; i < READERS; i++) {
+        pthread_create(&readers[i].thread, NULL, read_all_the_time,
+                       &readers[i]);
+    }
+    for (i = 0; i < 20000; i++) {
+        write_once(&r);
+    }
+    qatomic_set(&stop, true);
+    for (i = 0; i < READERS; i++) {
+        pthread_join(readers[i].thread, NULL);
+    }
+    iopt_maps_clear(&shared);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/iopt-maps/random", test_random);
+    g_test_add_func("/iopt-maps/budget", test_budget);
+    g_test_add_func("/iopt-maps/everything", test_everything);
+    g_test_add_func("/iopt-maps/fits", test_fits);
+    g_test_add_func("/iopt-maps/balance", test_balance);
+    g_test_add_func("/iopt-maps/readers", test_readers);
+    return g_test_run();
+}
