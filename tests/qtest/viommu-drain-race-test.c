@@ -57,6 +57,9 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     rig_add("drain/race", "replaced", false, test_race);
-    rig_add("drain/race", "replaced", true, test_race);
+    /* An iothread would find no page while it is replaced. */
+    if (!unit_ops()->by_request) {
+        rig_add("drain/race", "replaced", true, test_race);
+    }
     return g_test_run();
 }

@@ -37,6 +37,15 @@ static void pending_then_done(Rig *rig)
     rig_inv_wait(rig);
 }
 
+/* Does changing a page to what is as good leave what is in flight alone? */
+static bool changes_in_place(void)
+{
+    if (unit_ops()->by_request) {
+        g_test_skip("a page is changed by taking it away first");
+    }
+    return !unit_ops()->by_request;
+}
+
 static void done_at_once(Rig *rig)
 {
     rig_assert_done(rig);
@@ -106,8 +115,12 @@ static void test_permission(const void *opaque)
         .form = p->left == UNIT_W ? unit_ops()->write_only_form
                                   : unit_ops()->queue_form,
     };
-    Rig *rig = rig_new(&opt);
+    Rig *rig;
 
+    if (!p->waits && !changes_in_place()) {
+        return;
+    }
+    rig = rig_new(&opt);
     rig_hold(rig, p->is_write, rig->data_iova);
     map(rig, rig->data_iova, rig->page, UNIT_PAGE, p->left);
     flush_space(rig);
@@ -122,9 +135,14 @@ static void test_permission(const void *opaque)
 /* A 4 KiB page becomes part of a 2 MiB one that leads to the same memory. */
 static void test_same_memory(const void *opaque)
 {
-    Rig *rig = rig_new(opaque);
-    uint64_t large = unit_alloc_aligned(rig->unit, UNIT_LARGE);
+    Rig *rig;
+    uint64_t large;
 
+    if (!changes_in_place()) {
+        return;
+    }
+    rig = rig_new(opaque);
+    large = unit_alloc_aligned(rig->unit, UNIT_LARGE);
     map(rig, LARGE_IOVA, large, UNIT_PAGE, UNIT_RW);
     rig_hold(rig, false, LARGE_IOVA);
     map(rig, LARGE_IOVA, large, UNIT_LARGE, UNIT_RW);

@@ -66,11 +66,10 @@ static bool untold(const Case *c)
            (told_bypass(c) && translated(c));
 }
 
-/* Does it use guest-physical addresses?  As told, if the model can do that. */
+/* Does it use guest-physical addresses?  As told. */
 static bool bypasses(const Case *c)
 {
-    return !translated(c) ||
-           (told_bypass(c) && c->model != POLICY_VIRTIO_IOMMU);
+    return !translated(c) || told_bypass(c);
 }
 
 /*

@@ -23,6 +23,7 @@ static const UnitOps *const units[] = {
     &vtd_unit_ops,
     &vtd_sm_unit_ops,
     &smmu_unit_ops,
+    &virtio_unit_ops,
 };
 
 const UnitOps *unit_ops(void)

@@ -43,6 +43,12 @@ typedef struct UnitOps {
     /* Forms (bits) that cannot say how large what they invalidate is */
     unsigned coarse_forms;
     unsigned write_only_form;    /* one with pages that are only written */
+    /*
+     * It has no tables, but is asked.  A page is changed by taking it away
+     * first: who uses it meanwhile sees that, and the drain waits although it
+     * leads where it led.  Nothing is attached that is not there.
+     */
+    bool by_request;
     uint64_t ram;            /* where the machine's memory begins */
     /*
      * start: the machine for @form, with properties @props ("" for none) of
@@ -105,7 +111,8 @@ struct Unit {
     UNIT_FIELDS;
 };
 
-extern const UnitOps vtd_unit_ops, vtd_sm_unit_ops, smmu_unit_ops;
+extern const UnitOps vtd_unit_ops, vtd_sm_unit_ops, smmu_unit_ops,
+                     virtio_unit_ops;
 
 /*
  * unit_ops: those of the unit that the environment variable VIOMMU_UNIT names;

@@ -1,0 +1,69 @@
+/*
+ * virtio-iommu: the device
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Our model in place of the base's, with its names; hw/virtio/viommu has it.
+ * What machines and virtio-iommu-pci use comes first.
+ */
+#ifndef QEMU_VIRTIO_IOMMU_H
+#define QEMU_VIRTIO_IOMMU_H
+
+#include "standard-headers/linux/virtio_iommu.h"
+#include "hw/iommu/viommu.h"
+#include "hw/virtio/virtio.h"
+#include "qapi/qapi-types-virtio.h"
+#include "qom/object.h"
+
+#define TYPE_VIRTIO_IOMMU "virtio-iommu-device"
+#define TYPE_VIRTIO_IOMMU_PCI "virtio-iommu-pci"
+OBJECT_DECLARE_SIMPLE_TYPE(VirtIOIOMMU, VIRTIO_IOMMU)
+
+typedef struct VirtIOMMUDomain VirtIOMMUDomain;
+typedef struct VirtIOMMUPending VirtIOMMUPending;
+
+/* Faults that wait for the main loop to report them, at most */
+#define VIRTIO_IOMMU_FAULTS 64
+
+typedef struct VirtIOMMUFaults {
+    QemuMutex lock;          /* a leaf; for all of it */
+    struct virtio_iommu_fault ring[VIRTIO_IOMMU_FAULTS];
+    unsigned first, count;
+    uint64_t dropped;        /* never reported: no buffer, or no room */
+    QEMUBH *bh;
+} VirtIOMMUFaults;
+
+struct VirtIOIOMMU {
+    VirtIODevice parent_obj;
+    VIOMMU viommu;
+    /* Properties */
+    PCIBus *primary_bus;
+    ReservedRegion *prop_resv_regions;
+    uint32_t nr_prop_resv_regions;
+    bool boot_bypass;
+    GranuleMode granule_mode;
+    uint8_t aw_bits;
+    uint32_t max_domains, max_mappings;
+
+    VirtQueue *req_vq, *event_vq;
+    uint64_t features;
+    /* BQL; but .bypass is atomic.  In the host's byte order. */
+    struct virtio_iommu_config config;
+    bool granule_frozen;
+    Notifier machine_done;
+    GHashTable *host_devices;    /* those assigned: bus and devfn */
+    bool in_reset, system_reset; /* virtio-iommu.c */
+
+    /* By endpoint ID, which is a PCI requester ID.  RCU */
+    VirtIOMMUDomain **attached;
+    GHashTable *domains;         /* by ID; BQL */
+    uint64_t mappings;           /* of all domains; BQL */
+
+    QEMUBH *req_bh;              /* the rest of the request queue */
+    /* Requests that have been carried out and wait for the drain; BQL */
+    QTAILQ_HEAD(, VirtIOMMUPending) pending;
+    VirtIOMMUFaults faults;
+    GTree *stream;               /* while a state is saved or loaded */
+};
+
+#endif
