@@ -108,6 +108,17 @@ void vtd_unit_enable_start(Unit *unit);
 bool vtd_unit_enabled(Unit *unit);
 void vtd_unit_assert_no_fault(Unit *unit);
 bool vtd_unit_drop_faults(Unit *unit, uint16_t sid);
+#define VTD_UNIT_OPS                                                    \
+    .target = "x86_64",                                                 \
+    .type = "intel-iommu",                                              \
+    .adopt = vtd_unit_adopt,                                            \
+    .stop = vtd_unit_stop,                                              \
+    .reset = vtd_unit_reset,                                            \
+    .assert_reset = vtd_unit_assert_reset,                              \
+    .enable_start = vtd_unit_enable_start,                              \
+    .enabled = vtd_unit_enabled,                                        \
+    .assert_no_fault = vtd_unit_assert_no_fault,                        \
+    .drop_faults = vtd_unit_drop_faults
 
 /* vtd_domain_of: what is behind a model-neutral test's space. */
 const VTDDomain *vtd_domain_of(const UnitSpace *space);

@@ -49,55 +49,45 @@ static void vtd_prop_given(Object *obj, const Property *prop)
     INTEL_IOMMU_DEVICE(obj)->given |= 1u << prop->bitnr;
 }
 
-static void vtd_get_bool(Object *obj, Visitor *v, const char *name,
-                         void *opaque, Error **errp)
+static const PropertyInfo vtd_prop_uint8;
+
+/* What does the work */
+static const PropertyInfo *vtd_prop_base(const Property *prop)
 {
-    qdev_prop_bool.get(obj, v, name, opaque, errp);
+    return prop->info == &vtd_prop_uint8 ? &qdev_prop_uint8 : &qdev_prop_bool;
 }
 
-static void vtd_set_bool(Object *obj, Visitor *v, const char *name,
+static void vtd_get_prop(Object *obj, Visitor *v, const char *name,
                          void *opaque, Error **errp)
 {
-    qdev_prop_bool.set(obj, v, name, opaque, errp);
+    vtd_prop_base(opaque)->get(obj, v, name, opaque, errp);
+}
+
+static void vtd_set_prop(Object *obj, Visitor *v, const char *name,
+                         void *opaque, Error **errp)
+{
+    vtd_prop_base(opaque)->set(obj, v, name, opaque, errp);
     vtd_prop_given(obj, opaque);
 }
 
-static void vtd_default_bool(ObjectProperty *op, const Property *prop)
+static void vtd_default_prop(ObjectProperty *op, const Property *prop)
 {
-    qdev_prop_bool.set_default_value(op, prop);
-}
-
-static void vtd_get_uint8(Object *obj, Visitor *v, const char *name,
-                          void *opaque, Error **errp)
-{
-    qdev_prop_uint8.get(obj, v, name, opaque, errp);
-}
-
-static void vtd_set_uint8(Object *obj, Visitor *v, const char *name,
-                          void *opaque, Error **errp)
-{
-    qdev_prop_uint8.set(obj, v, name, opaque, errp);
-    vtd_prop_given(obj, opaque);
-}
-
-static void vtd_default_uint8(ObjectProperty *op, const Property *prop)
-{
-    qdev_prop_uint8.set_default_value(op, prop);
+    vtd_prop_base(prop)->set_default_value(op, prop);
 }
 
 static const PropertyInfo vtd_prop_bool = {
     .type = "bool",
     .description = "on/off",
-    .get = vtd_get_bool,
-    .set = vtd_set_bool,
-    .set_default_value = vtd_default_bool,
+    .get = vtd_get_prop,
+    .set = vtd_set_prop,
+    .set_default_value = vtd_default_prop,
 };
 
 static const PropertyInfo vtd_prop_uint8 = {
     .type = "uint8",
-    .get = vtd_get_uint8,
-    .set = vtd_set_uint8,
-    .set_default_value = vtd_default_uint8,
+    .get = vtd_get_prop,
+    .set = vtd_set_prop,
+    .set_default_value = vtd_default_prop,
 };
 
 #define VTD_PROP_DEFINE_BOOL(_name, _field, _bit)                       \
