@@ -212,13 +212,14 @@ static void test_reset(void)
     sva_flr(r->sva);
     sms_wait(r);
     /* What was asked for is software's to answer; nobody waits for it. */
-    sms_answer(r, SMS_PASID, 2, 0);
-    sva_enable_bus(r->sva);
-    g_assert_cmpint(sva_get32(r->sva, 2, SVT_STATUS), ==, SVT_S_IDLE);
-    sva_cap_write16(r->sva, PCI_EXT_CAP_ID_PRI, PCI_PRI_STATUS,
-                    PCI_PRI_STATUS_UPRGI);
     g_assert_cmphex(sva_cap_read16(r->sva, PCI_EXT_CAP_ID_PRI, PCI_PRI_STATUS),
                     ==, PCI_PRI_STATUS_PASID | PCI_PRI_STATUS_STOPPED);
+    sms_answer(r, SMS_PASID, 2, 0);
+    g_assert_cmphex(sva_cap_read16(r->sva, PCI_EXT_CAP_ID_PRI, PCI_PRI_STATUS),
+                    ==, PCI_PRI_STATUS_PASID | PCI_PRI_STATUS_STOPPED |
+                    PCI_PRI_STATUS_UPRGI);
+    sva_enable_bus(r->sva);
+    g_assert_cmpint(sva_get32(r->sva, 2, SVT_STATUS), ==, SVT_S_IDLE);
 
     /* And it works again, with as many requests as before. */
     sva_enable(r->sva, SVA_ATS | SVA_PASID | SVA_PRI);
@@ -229,6 +230,55 @@ static void test_reset(void)
     sms_answer(r, SMS_PASID, 2, 0);
     g_assert_cmpint(sva_finish(r->sva, 2), ==, SVT_S_OK);
     g_assert_true(viommu_is_filled(r->vtd, r->page, 1, 8));
+    sms_free(r);
+}
+
+/*
+ * Migration with a PASID being drained: its entry is gone, and the wait, with
+ * PD, waits for translated DMA, as does a page request for its answer.  On the
+ * other side nothing is in use, so the wait completes; what the device had of
+ * translations it has not, and asks again.
+ */
+static void test_migrate(void)
+{
+    SMSva *r = sms_new(VTD_SM_FIRST, SMS_UNIT, " -m 256M");
+    g_autofree char *unit = vtd_machine(SMS_UNIT);
+    uint64_t regs = r->sva->bar.addr;
+    QTestState *qts;
+    char *file;
+    VTD *to;
+
+    sms_map(r, SMS_IOVA);
+    viommu_fill(r->vtd, r->page, BLANK, 8);
+    sms_hold(r, 1, SMS_IOVA);
+    sms_start(r, 2, true, SVT_F_ATC | SVT_F_PAGES, SMS_IOVA + VTD_PAGE_SIZE, 1);
+    viommu_until(r->vtd, vtd_read64(r->vtd, VTD_PQT) != 0);
+    vtd_sm_detach(r->vtd, SVA_SID, SMS_PASID);
+    vtd_queue_put(r->vtd, VTD_D_PC | VTD_D_G(1) | VTD_D_DID(SMS_DID) |
+                  VTD_D_PASID(SMS_PASID), 0);
+    vtd_queue_put(r->vtd, VTD_D_PIOTLB | VTD_D_G(2) | VTD_D_DID(SMS_DID) |
+                  VTD_D_PASID(SMS_PASID), 0);
+    vtd_queue_put(r->vtd, devptlb(SMS_PASID), EVERYTHING | VTD_D_DEVPTLB_S);
+    vtd_queue_put(r->vtd, VTD_D_WAIT_DATA(++r->vtd->iq_ticket) | VTD_D_WAIT |
+                  VTD_D_WAIT_SW | VTD_D_WAIT_PD, r->vtd->iq_status);
+    vtd_queue_kick(r->vtd);
+    viommu_turns(r->vtd);
+    g_assert_false(sms_done(r));
+
+    file = unit_save(r->vtd->qts);
+    qts = qtest_initf("%s %s -m 256M -incoming defer", unit, SVA_DEVICE);
+    unit_load(qts, file);
+    to = vtd_adopt(r->vtd, qts);
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    vtd_inv_wait(to, VTD_QUEUED);
+    /* There is no such PASID any more: neither for the one nor the other. */
+    for (unsigned i = 1; i <= 2; i++) {
+        viommu_until(to, qtest_readl(qts, regs + i * SVT_CONTEXT_SIZE +
+                                     SVT_STATUS) == SVT_S_FAULT);
+    }
+    g_assert_true(viommu_is_filled(to, r->page, BLANK, 8));
+    g_assert_cmpuint(qtest_readl(qts, regs + SVT_KEPT), ==, 0);
+    vtd_stop(to);
     sms_free(r);
 }
 
@@ -270,6 +320,7 @@ int main(int argc, char **argv)
     ADD("without-pasid", test_without_pasid);
     ADD("batch", test_batch);
     ADD("reset", test_reset);
+    ADD("migrate", test_migrate);
     ADD("large-ranges", test_large_ranges);
 #undef ADD
     return g_test_run();
