@@ -227,6 +227,58 @@ static void test_denied(void)
     rig_free(r);
 }
 
+/* A stream table of two levels, and CR2 */
+static void set_two_levels(Rig *r, uint32_t cr2)
+{
+    SMMU *smmu = r->smmu;
+
+    smmu_use_2level(smmu, 16, 8);
+    smmu_set_ste(smmu, SID, r->ste);
+    smmu_cr0(smmu, SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN);
+    smmu_write32(smmu, SMMU_CR2, cr2);
+    smmu_write64(smmu, SMMU_STRTAB_BASE, smmu->strtab);
+    smmu_write32(smmu, SMMU_STRTAB_BASE_CFG, smmu->strtab_cfg);
+    smmu_cr0(smmu, SMMU_CR0_SMMUEN | SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN);
+    smmu_inv_everything(smmu);
+}
+
+/*
+ * A stream that the table has no more: a translation request is aborted, and
+ * said so if both REC_CFG_ATS and RECINVSID are set; of a translated
+ * transaction the former alone counts (3.9.1.2, 3.9.1.3).
+ */
+static void test_no_stream(void)
+{
+    const uint32_t flags = SVT_F_PASID | SVT_F_ATC;
+
+    for (unsigned i = 0; i < 4; i++) {
+        Rig *r = rig_new(1);
+
+        set_two_levels(r, (i & 1 ? SMMU_CR2_RECINVSID : 0) |
+                       (i & 2 ? SMMU_CR2_REC_CFG_ATS : 0));
+        g_assert_cmpint(sva_fill(r->sva, flags, 1, IOVA, 4, MARK), ==,
+                        SVT_S_OK);
+        viommu_fill(r->smmu, r->pages[0], BLANK, 8);
+        /* The span is 0 */
+        qtest_writeq(r->smmu->qts, r->smmu->strtab, 0);
+        smmu_inv_everything(r->smmu);
+        g_assert_cmpuint(sva_get32(r->sva, 0, SVT_KEPT), ==, 1);
+        g_assert_cmpint(sva_fill(r->sva, flags, 1, IOVA, 4, MARK), ==,
+                        SVT_S_ERROR);
+        if (i & 2) {
+            smmu_assert_event(r->smmu, SMMU_EVT_C_BAD_STREAMID, SID);
+        }
+        g_assert_true(viommu_is_filled(r->smmu, r->pages[0], BLANK, 8));
+        g_assert_cmpint(sva_fill(r->sva, flags, 1, IOVA + 0x100000, 4, MARK),
+                        ==, SVT_S_ERROR);
+        if (i == 3) {
+            smmu_assert_event(r->smmu, SMMU_EVT_C_BAD_STREAMID, SID);
+        }
+        smmu_assert_no_event(r->smmu);
+        rig_free(r);
+    }
+}
+
 static void atc_inv_start(Rig *r, uint64_t flags, uint32_t ssid,
                           uint64_t address)
 {
@@ -314,6 +366,7 @@ int main(int argc, char **argv)
     ADD("answers", test_answers);
     ADD("attributes", test_attributes);
     ADD("denied", test_denied);
+    ADD("no-stream", test_no_stream);
     ADD("wait", test_wait);
     ADD("without", test_without);
     return g_test_run();

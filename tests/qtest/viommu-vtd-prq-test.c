@@ -280,7 +280,9 @@ static void test_flood(void)
     }
     viommu_until(r->vtd, tail(r) == SVT_CONTEXTS * DESC);
     /* Each "success" without a page is asked again, until it gives up. */
-    while (!(vtd_read32(r->vtd, VTD_PRS) & VTD_PRS_PRO)) {
+    for (unsigned round = 0;
+         !(vtd_read32(r->vtd, VTD_PRS) & VTD_PRS_PRO); round++) {
+        g_assert_cmpuint(round, <, SVT_MAX_TRIES);
         for (i = 0; i < SVT_CONTEXTS; i++) {
             answer(r, i, SUCCESS);
         }

@@ -82,7 +82,8 @@ static bool records_ats(SMMUv3State *s)
 
 /*
  * 3.9.1.3: what the STE says is checked whatever ATSCHK is.  A translated
- * transaction has no SubstreamID (IDR3.PASIDTT is 0).
+ * transaction has no SubstreamID (IDR3.PASIDTT is 0).  RECINVSID is not about
+ * it; quiet is STE.Config 0b000, for one.
  */
 static bool translated_event(SMMUv3State *s, const VIOMMUConfig *config,
                              const VIOMMUFault *fault, SMMUv3Event *event)
@@ -93,6 +94,9 @@ static bool translated_event(SMMUv3State *s, const VIOMMUConfig *config,
     }
     if (fault->blocked) {
         blocked_event(config, event);
+    }
+    if (config->quiet && event->type != SMMU_EVT_C_BAD_STREAMID) {
+        return false;
     }
     switch (event->type) {
     case SMMU_EVT_C_BAD_STREAMID:
@@ -123,8 +127,7 @@ bool smmuv3_fault_event(VIOMMU *v, const VIOMMUConfig *config,
     };
     event->ssid = event->ssv ? fault->pasid : 0;
     if (fault->access == VIOMMU_TRANSLATED) {
-        /* Quiet is STE.Config 0b000, for one: translated or not */
-        return !config->quiet && translated_event(s, config, fault, event);
+        return translated_event(s, config, fault, event);
     }
 
     event->pnu = (config->space.attrs | fault->attrs) & IOPT_PRIV;
@@ -194,7 +197,8 @@ VIOMMUATSStatus smmuv3_ats_fault(VIOMMU *v, VIOMMUEndpoint *ep,
         /* A fault of stage 2 where a CD was to be fetched */
         return VIOMMU_ATS_SUCCESS;
     }
-    if (records_ats(s)) {
+    /* Of a stream that is not there RECINVSID has its say, too. */
+    if (records_ats(s) && !config->quiet) {
         smmuv3_record_event(s, &event);
     }
     return VIOMMU_ATS_CA;

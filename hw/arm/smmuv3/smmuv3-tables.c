@@ -60,8 +60,9 @@ static bool resolve_blocked(Resolve *r, SMMUv3EventType type, uint64_t addr)
 /* RECINVSID: whether streams that the table does not have are reported */
 static bool bad_streamid(Resolve *r)
 {
-    return resolve_blocked(r, r->regs.cr2 & SMMU_CR2_RECINVSID ?
-                           SMMU_EVT_C_BAD_STREAMID : SMMU_EVT_NONE, 0);
+    resolve_blocked(r, SMMU_EVT_C_BAD_STREAMID, 0);
+    r->config->quiet = !(r->regs.cr2 & SMMU_CR2_RECINVSID);
+    return false;
 }
 
 static bool find_ste(Resolve *r)
