@@ -8,6 +8,10 @@
 
 #include "hw/iommu/iopt.h"
 
+/* Blocks of a range that is not translated: what caches can keep as a page */
+#define IOPT_IDENTITY_SHIFT_MIN 12
+#define IOPT_IDENTITY_SHIFT_MAX 52
+
 /* log2 of what one entry at @level covers */
 static inline unsigned iopt_level_shift(const IOPTFormat *format,
                                         unsigned level)
@@ -166,6 +170,33 @@ static inline bool iopt_is_markable(IOPTFault fault, uint64_t entry,
 static inline unsigned iopt_updated_perm(uint64_t entry, const IOPTEntry *e)
 {
     return e->dirty == entry ? e->now : e->can;
+}
+
+/*
+ * log2 of the largest block of @space's identity range that @iova, which is in
+ * it, lies in.
+ */
+static inline unsigned iopt_identity_shift(const IOPTSpace *space,
+                                           uint64_t iova)
+{
+    unsigned shift = IOPT_IDENTITY_SHIFT_MIN;
+
+    while (shift < IOPT_IDENTITY_SHIFT_MAX) {
+        uint64_t ones = iopt_block_last(0, shift + 1);
+
+        if ((iova & ~ones) < space->identity_first ||
+            (iova | ones) > space->identity_last) {
+            break;
+        }
+        shift++;
+    }
+    return shift;
+}
+
+static inline bool iopt_is_identity(const IOPTSpace *space, uint64_t iova)
+{
+    return unlikely(space->identity_perm) && iova >= space->identity_first &&
+           iova <= space->identity_last;
 }
 
 /*

@@ -213,11 +213,52 @@ bool iopt_walk_range(const IOPTTable *table, uint64_t first, uint64_t last,
     return walk_end(&r, walk_stage(&r, &stage, first, r.last));
 }
 
+/* What the tables of both halves say of @first .. @last */
+static bool walk_tables(RangeWalk *r, const IOPTSpace *space, uint64_t first,
+                        uint64_t last)
+{
+    RangeStage lower = { .table = &space->table };
+    bool all = walk_stage(r, &lower, first, last);
+
+    if (all && space->upper.format) {
+        uint64_t start = ~iopt_input_last(&space->upper);
+        RangeStage upper = { .table = &space->upper, .delta = start };
+
+        if (last >= start) {
+            all = walk_stage(r, &upper, MAX(first, start) - start,
+                             last - start);
+        }
+    }
+    return all;
+}
+
+/* @first .. @last of the range that is not translated, block by block */
+static bool walk_identity(RangeWalk *r, const IOPTSpace *space, uint64_t first,
+                          uint64_t last)
+{
+    for (;;) {
+        unsigned shift = iopt_identity_shift(space, first);
+        uint64_t end = MIN(last, iopt_block_last(first, shift));
+        const IOPTResult res = {
+            .addr = first & ~iopt_block_last(0, shift),
+            .shift = shift,
+            .perm = space->identity_perm,
+        };
+
+        if (!visit_leaf(r, first, end, &res)) {
+            return false;
+        }
+        if (end == last) {
+            return true;
+        }
+        first = end + 1;
+    }
+}
+
 bool iopt_space_walk_range(const IOPTSpace *space, uint64_t first,
                            uint64_t last, const IOPTMem *mem,
                            IOPTVisit *visit, void *visit_opaque)
 {
-    RangeStage lower = { .table = &space->table };
     RangeWalk r = {
         .w = {
             .second = space->second.format ? &space->second : NULL,
@@ -239,15 +280,16 @@ bool iopt_space_walk_range(const IOPTSpace *space, uint64_t first,
         return iopt_maps_walk_range(space->maps, first, last, r.w.reads_left,
                                     visit, visit_opaque);
     }
-    all = walk_stage(&r, &lower, first, last);
-    if (all && space->upper.format) {
-        uint64_t start = ~iopt_input_last(&space->upper);
-        RangeStage upper = { .table = &space->upper, .delta = start };
-
-        if (last >= start) {
-            all = walk_stage(&r, &upper, MAX(first, start) - start,
-                             last - start);
-        }
+    if (!space->identity_perm || first > space->identity_last ||
+        last < space->identity_first) {
+        all = walk_tables(&r, space, first, last);
+    } else {
+        all = (first >= space->identity_first ||
+               walk_tables(&r, space, first, space->identity_first - 1)) &&
+              walk_identity(&r, space, MAX(first, space->identity_first),
+                            MIN(last, space->identity_last)) &&
+              (last <= space->identity_last ||
+               walk_tables(&r, space, space->identity_last + 1, last));
     }
     return walk_end(&r, all);
 }

@@ -389,6 +389,20 @@ static IOPTFault walk_stages(const IOPTSpace *space, bool nested,
     return walk_second(&w, iova, access, attrs, &first, out);
 }
 
+/* @iova is in the range that is not translated. */
+static IOPTFault walk_identity(const IOPTSpace *space, uint64_t iova,
+                               unsigned access, IOPTResult *out)
+{
+    unsigned shift = iopt_identity_shift(space, iova);
+
+    *out = (IOPTResult) {
+        .addr = iova & ~iopt_block_last(0, shift),
+        .shift = shift,
+        .perm = space->identity_perm,
+    };
+    return access & ACCESS_MASK & ~out->perm ? IOPT_FAULT_PERMISSION : IOPT_OK;
+}
+
 IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
                           unsigned access, const IOPTMem *mem,
                           IOPTResult *out)
@@ -398,6 +412,9 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
 
     if (space->maps) {
         return iopt_maps_walk(space->maps, iova, access, out);
+    }
+    if (iopt_is_identity(space, iova)) {
+        return walk_identity(space, iova, access, out);
     }
     if (!nested && !space->upper.format && !table->format->decode &&
         !mem->observe) {

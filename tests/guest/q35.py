@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The x86-64 guest: a q35 machine, its VT-d, and what Linux says of it."""
+"""The x86-64 guest: a q35 machine, its VT-d or AMD-Vi, and what Linux says."""
 
 import assets
 from devices import CARDS, DISKS
@@ -8,9 +8,9 @@ __all__ = ['CARDS', 'DISKS']
 
 ARCH = 'x86_64'
 WORDS = {
-    'strict': ['intel_iommu=on', 'iommu.strict=1'],
-    'lazy': ['intel_iommu=on', 'iommu.strict=0'],
-    'pt': ['intel_iommu=on', 'iommu=pt'],
+    'strict': ['intel_iommu=on', 'amd_iommu=on', 'iommu.strict=1'],
+    'lazy': ['intel_iommu=on', 'amd_iommu=on', 'iommu.strict=0'],
+    'pt': ['intel_iommu=on', 'amd_iommu=on', 'iommu=pt'],
 }
 # no_timer_check: at boot Linux counts the timer's interrupts for a few
 # milliseconds and panics if interrupt remapping is on and they are few, which
@@ -26,6 +26,8 @@ def name(config):
     words = ['ir' if config.intremap else 'no-ir']
     if config.paravirt:
         words = ['virtio-iommu']
+    if config.amd:
+        words.insert(0, 'amd')
     if config.virtio:
         words.append(f'virtio={config.virtio}')
     if config.eim:
@@ -37,8 +39,10 @@ def viommu_arg(config):
     switch = [f'virtio={config.virtio}'] * bool(config.virtio)
     if config.paravirt:
         return ','.join(['virtio-iommu-pci,addr=1e.0', *switch])
-    return ','.join(['intel-iommu', f'intremap={on_off(config.intremap)}',
-                     f'eim={on_off(config.eim)}', *config.props, *switch] +
+    model = ['amd-iommu', f'xtsup={on_off(config.eim)}'] if config.amd else \
+        ['intel-iommu', f'eim={on_off(config.eim)}']
+    return ','.join([*model, f'intremap={on_off(config.intremap)}',
+                     *config.props, *switch] +
                     ['dma-mode=bounce'] * config.bounce)
 
 
@@ -60,10 +64,13 @@ def judge(outcome):
         outcome.check(f'Linux translates through: {config.scalable}',
                       outcome.translation == config.scalable,
                       f'{outcome.translation}\n' + '\n'.join(report.dmesg))
-    enabled = report.dmesg_has('DMAR-IR: Enabled IRQ remapping')
+    enabled = report.dmesg_has('AMD-Vi: Interrupt remapping enabled' if
+                               config.amd else
+                               'DMAR-IR: Enabled IRQ remapping')
     outcome.check(f'interrupt remapping is {on_off(config.intremap)}',
                   enabled == config.intremap, '\n'.join(report.dmesg))
     if config.eim:
         outcome.check('interrupts are remapped in x2APIC mode',
-                      report.dmesg_has('IRQ remapping in x2apic mode'),
+                      report.dmesg_has('X2APIC enabled' if config.amd else
+                                       'IRQ remapping in x2apic mode'),
                       '\n'.join(report.dmesg))

@@ -31,6 +31,8 @@ static const Words words[] = {
     /* Spoilt by a reserved bit; the Access flag.  STE.Config 0 has no event. */
     { "vtd", 0x6, 0x5, 0x4, 0x2, 1, 51, 0xc, 0 },
     { "smmuv3", 0x10, 0x13, 0x10, 0, 7, 10, 0x12, -1 },
+    /* All is IO_PAGE_FAULT.  Spoilt by a reserved bit. */
+    { "amd", 2, 2, 2, 2, 62, 55, 2, -1 },
 };
 
 static const Words *words_of(const Unit *unit)

@@ -22,6 +22,7 @@ bool expect_corruption(void)
 static const UnitOps *const units[] = {
     &vtd_unit_ops,
     &vtd_sm_unit_ops,
+    &amd_unit_ops,
     &smmu_unit_ops,
     &virtio_unit_ops,
 };

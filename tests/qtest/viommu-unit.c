@@ -236,3 +236,18 @@ bool viommu_offers(const char *type, const char *name)
     qtest_quit(qts);
     return found;
 }
+
+bool unit_irq_arrived(QTestState *qts, int apic_id, uint8_t vector)
+{
+    g_autofree char *text = qtest_hmp(qts, "info lapic %d", apic_id);
+    char *word = strstr(text, "IRR\t");
+    char *save;
+
+    g_assert_nonnull(word);
+    *strpbrk(word, "\r\n") = 0;
+    word = strtok_r(word + 4, " ", &save);
+    while (word && g_ascii_strtoull(word, NULL, 10) != vector) {
+        word = strtok_r(NULL, " ", &save);
+    }
+    return word != NULL;
+}

@@ -112,7 +112,7 @@ struct Unit {
 };
 
 extern const UnitOps vtd_unit_ops, vtd_sm_unit_ops, smmu_unit_ops,
-                     virtio_unit_ops;
+                     virtio_unit_ops, amd_unit_ops;
 
 /*
  * unit_ops: those of the unit that the environment variable VIOMMU_UNIT names;
@@ -190,6 +190,16 @@ bool unit_is_filled(QTestState *qts, uint64_t gpa, uint8_t byte, size_t len);
 bool unit_has_property(QTestState *qts, const char *type, const char *name);
 /* As above with a QEMU started for the question. */
 bool viommu_offers(const char *type, const char *name);
+
+/*
+ * viommu_irq_arrived: is @vector requested at the local APIC @apic_id?  No CPU
+ * runs, so it stays requested until reset: a vector serves one test step.
+ */
+#define viommu_irq_arrived(unit, apic_id, vector) \
+    unit_irq_arrived((unit)->qts, apic_id, vector)
+bool unit_irq_arrived(QTestState *qts, int apic_id, uint8_t vector);
+/* An MSI address for CPU 0, not remapped */
+#define VIOMMU_MSI_ADDR 0xfee00000ULL
 
 /*
  * unit_assert_help: each property of @type, of which there are @at_least so

@@ -326,18 +326,3 @@ void vtd_assert_fault(VTD *vtd, uint8_t reason, uint16_t sid, bool is_read,
     g_assert_cmphex(fault.info, ==, info);
     vtd_assert_no_fault(vtd);
 }
-
-bool viommu_irq_arrived(VTD *vtd, int apic_id, uint8_t vector)
-{
-    g_autofree char *text = qtest_hmp(vtd->qts, "info lapic %d", apic_id);
-    char *word = strstr(text, "IRR\t");
-    char *save;
-
-    g_assert_nonnull(word);
-    *strpbrk(word, "\r\n") = 0;
-    word = strtok_r(word + 4, " ", &save);
-    while (word && g_ascii_strtoull(word, NULL, 10) != vector) {
-        word = strtok_r(NULL, " ", &save);
-    }
-    return word != NULL;
-}

@@ -159,12 +159,4 @@ void vtd_assert_no_fault(VTD *vtd);
 void vtd_assert_fault(VTD *vtd, uint8_t reason, uint16_t sid, bool is_read,
                       uint64_t info);
 
-/*
- * viommu_irq_arrived: is @vector requested at the local APIC @apic_id?  No CPU
- * runs, so it stays requested until reset: a vector serves one test step.
- */
-bool viommu_irq_arrived(VTD *vtd, int apic_id, uint8_t vector);
-/* An MSI address and data for CPU 0, in compatibility format */
-#define VIOMMU_MSI_ADDR 0xfee00000ULL
-
 #endif

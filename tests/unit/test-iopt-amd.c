@@ -477,6 +477,102 @@ static void test_permissions(void)
     }
 }
 
+/* A range that is not translated, in the middle of random tables */
+
+static void check_identity(World *w, IOPTSpace *space, uint64_t first,
+                           uint64_t last)
+{
+    GArray *visits = g_array_new(false, false, sizeof(Visited));
+    uint64_t next = first, at;
+    unsigned i, k;
+
+    space->table.max_reads = 2000;
+    iopt_space_walk_range(space, first, last, probe_mem(w), record_visit,
+                          visits);
+    for (i = 0; i < visits->len; i++) {
+        Visited *v = &g_array_index(visits, Visited, i);
+
+        g_assert_cmphex(v->first, ==, next);
+        next = v->last + 1;
+        for (k = 0; k < 2; k++) {
+            IOPTResult res;
+            IOPTFault fault;
+
+            at = k ? v->last : v->first;
+            fault = iopt_space_walk(space, at, 0, probe_mem(w), &res);
+            if (v->res.unread) {
+                continue;
+            }
+            g_assert_true((fault == IOPT_OK) == (v->res.perm != 0));
+            if (fault == IOPT_OK) {
+                g_assert_cmphex(res.addr, ==, v->res.addr);
+                g_assert_cmpuint(res.shift, ==, v->res.shift);
+                g_assert_cmpuint(res.perm, ==, v->res.perm);
+            }
+        }
+    }
+    g_assert_cmphex(next, ==, last + 1);
+    g_array_free(visits, true);
+}
+
+static void test_identity(void)
+{
+    Rand r = rand_new();
+    unsigned i, k;
+
+    for (i = 0; i < rounds(100); i++) {
+        IOPTSpace space = { 0 };
+        uint64_t a = random_iova(&r, 3) & ~mask(12);
+        uint64_t b = a + (rand64(&r) & mask(12 + rand_below(&r, 30)));
+        IOPTResult res;
+        World w;
+
+        amd_world(&w, &r);
+        for (k = 0; k < PER_LEVEL; k++) {
+            fill_table(&w, 1, table_at(1, k));
+            fill_table(&w, 2, table_at(2, k));
+            fill_table(&w, 3, table_at(3, k));
+        }
+        iopt_amd_v1_table(&space.table, table_at(3, 0), 3, 0);
+        space.identity_perm = 1 + rand_below(&r, 3);
+        space.identity_first = a;
+        space.identity_last = b | mask(12);
+        for (k = 0; k < 8; k++) {
+            uint64_t at = a + rand64(&r) % (space.identity_last - a + 1);
+            unsigned access = rand_below(&r, 4);
+            bool ok = !(access & ~space.identity_perm);
+
+            g_assert_cmpuint(iopt_space_walk(&space, at, access,
+                                             update_mem(&w), &res), ==,
+                             ok ? IOPT_OK : IOPT_FAULT_PERMISSION);
+            g_assert_cmphex(res.addr | (at & mask(res.shift)), ==, at);
+            g_assert_cmphex(res.addr, >=, a);
+            g_assert_cmphex(res.addr | mask(res.shift), <=,
+                            space.identity_last);
+            g_assert_cmpuint(res.perm, ==, space.identity_perm);
+        }
+        w.reads = 0;
+        iopt_space_walk(&space, a, 0, update_mem(&w), &res);
+        g_assert_cmpuint(w.reads, ==, 0);
+        check_identity(&w, &space, 0, UINT64_MAX);
+        check_identity(&w, &space, a + 0x1000, a + 0x1fff);
+        check_identity(&w, &space, a ? a - 1 : 0, b);
+        check_identity(&w, &space, b, b + 0x10000);
+        world_free(&w);
+    }
+    {
+        /* All there is */
+        IOPTSpace space = { .identity_perm = 1, .identity_last = UINT64_MAX };
+        World w;
+
+        amd_world(&w, &r);
+        iopt_amd_v1_table(&space.table, 0, 1, 0);
+        space.table.disabled = true;
+        check_identity(&w, &space, 0, UINT64_MAX);
+        world_free(&w);
+    }
+}
+
 /* A level that is skipped, and what the explanation says of it */
 
 static IOPTStep steps[8];
@@ -534,5 +630,6 @@ int main(int argc, char **argv)
     g_test_add_func("/iopt-amd/permissions", test_permissions);
     g_test_add_func("/iopt-amd/explain", test_explain);
     g_test_add_func("/iopt-amd/random", test_random);
+    g_test_add_func("/iopt-amd/identity", test_identity);
     return g_test_run();
 }

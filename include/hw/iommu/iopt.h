@@ -267,6 +267,13 @@ typedef struct IOPTSpace {
      * max_reads counts: how many pages a range's walk visits.
      */
     const IOPTMaps *maps;
+    /*
+     * IOPT_READ, IOPT_WRITE: IOVAs @identity_first .. @identity_last (pages of
+     * 4 KiB) are the addresses of memory, with these permissions, whatever the
+     * tables say.  0: none are.
+     */
+    uint8_t identity_perm;
+    uint64_t identity_first, identity_last;
 } IOPTSpace;
 
 /**

@@ -1,0 +1,204 @@
+/*
+ * AMD-Vi: the command buffer
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * 48882 2.4.  How it is worked off is viommu-queue.h's: commands are taken up
+ * in order from the guest's write of the tail on, and a COMPLETION_WAIT
+ * completes when the drain says so.  Until then it stays at the head.
+ *
+ * An error stops the buffer with the head at the command and Status.CmdBufRun
+ * clear; Control.CmdBufEn, off and on, starts it again.
+ */
+#include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "exec/address-spaces.h"
+#include "hw/iommu/viommu-fetch.h"
+#include "system/dma.h"
+#include "trace/trace-hw_i386.h"
+#include "amdvi-internal.h"
+
+static bool amdvi_cmd_ready(void *opaque)
+{
+    AMDVIState *s = opaque;
+
+    return (s->status & AMDVI_STATUS_CMD_RUN) && s->cmd_head != s->cmd_tail;
+}
+
+static uint64_t amdvi_cmd_addr(const AMDVIState *s)
+{
+    return (s->cmd_base & AMDVI_RING_ADDR) + s->cmd_head;
+}
+
+static void amdvi_cmd_advance(AMDVIState *s)
+{
+    s->cmd_head = amdvi_ring_next(s->cmd_base, s->cmd_head);
+}
+
+static void amdvi_cmd_stop(AMDVIState *s, AMDVIEventCode code, uint16_t flags,
+                           uint64_t addr, const char *why)
+{
+    const AMDVIEvent event = { .code = code, .flags = flags, .addr = addr };
+
+    qemu_log_mask(LOG_GUEST_ERROR, "amdvi: command at 0x%" PRIx64 ": %s\n",
+                  amdvi_cmd_addr(s), why);
+    amdvi_status_change(s, AMDVI_STATUS_CMD_RUN, 0);
+    amdvi_event_log(s, &event);
+}
+
+/* Everything ahead of the COMPLETION_WAIT at the head has drained. */
+static void amdvi_cmd_wait_complete(void *opaque)
+{
+    AMDVIState *s = opaque;
+    AMDVIPendingWait wait = s->wait;
+
+    trace_amdvi_completion_wait(wait.addr, wait.data);
+    /* Events come before the store, and that before the interrupt. */
+    amdvi_event_flush(s);
+    if (wait.store) {
+        uint64_t data = cpu_to_le64(wait.data);
+
+        if (dma_memory_write(&address_space_memory, wait.addr, &data,
+                             sizeof(data), AMDVI_MEM_ATTRS) != MEMTX_OK) {
+            trace_amdvi_completion_wait_fail(wait.addr);
+            amdvi_cmd_stop(s, AMDVI_EVENT_COMMAND_HARDWARE_ERROR,
+                           AMDVI_EVF_TYPE_MASTER_ABORT, wait.addr,
+                           "the store address is no memory");
+            return;
+        }
+    }
+    amdvi_cmd_advance(s);
+    if (wait.interrupt) {
+        amdvi_status_change(s, 0, AMDVI_STATUS_COM_WAIT_INT);
+        if (s->control & AMDVI_CONTROL_COM_WAIT_INT_EN) {
+            amdvi_interrupt(s);
+        }
+    }
+}
+
+static void amdvi_inv_pages(AMDVIState *s, const AMDVICmd *cmd)
+{
+    bool all = cmd->pages.first == 0 && cmd->pages.last == UINT64_MAX;
+    const VIOMMUInv inv = {
+        .kind = all ? VIOMMU_INV_TAG : VIOMMU_INV_RANGE,
+        .tag = IOTLB_TAG(0, cmd->pages.domain, 0),
+        .first = cmd->pages.first,
+        .last = cmd->pages.last,
+    };
+
+    trace_amdvi_pages_inval(cmd->pages.domain);
+    viommu_invalidate(&s->viommu, &inv);
+}
+
+static void amdvi_inv_devtab(AMDVIState *s, uint16_t device)
+{
+    const VIOMMUInv inv = {
+        .kind = VIOMMU_INV_CONFIG_ENDPOINT,
+        .sid = device,
+    };
+
+    trace_amdvi_devtab_inval(PCI_BUS_NUM(device), PCI_SLOT(device),
+                             PCI_FUNC(device));
+    viommu_invalidate(&s->viommu, &inv);
+    /* Its interrupt half may be another one, too. */
+    amdvi_ir_changed(s);
+}
+
+static void amdvi_inv_all(AMDVIState *s)
+{
+    static const VIOMMUInv config = { .kind = VIOMMU_INV_CONFIG_ALL };
+    static const VIOMMUInv all = { .kind = VIOMMU_INV_ALL };
+
+    trace_amdvi_all_inval();
+    viommu_invalidate(&s->viommu, &config);
+    viommu_invalidate(&s->viommu, &all);
+    amdvi_ir_changed(s);
+}
+
+/* Fetch and decode.  Returns: false if that stopped the buffer. */
+static bool amdvi_cmd_fetch(AMDVIState *s, AMDVICmd *cmd)
+{
+    uint64_t addr = amdvi_cmd_addr(s), words[2];
+    const char *why;
+
+    trace_amdvi_command_exec(s->cmd_head, s->cmd_tail, s->cmd_base);
+    if (!viommu_fetch(&s->viommu.mem, addr, words, 2)) {
+        amdvi_cmd_stop(s, AMDVI_EVENT_COMMAND_HARDWARE_ERROR,
+                       AMDVI_EVF_TYPE_MASTER_ABORT, addr, "cannot be read");
+        return false;
+    }
+    why = amdvi_decode_cmd(words, s->efr, cmd);
+    if (why) {
+        trace_amdvi_unhandled_command(cmd->op);
+        amdvi_cmd_stop(s, AMDVI_EVENT_ILLEGAL_COMMAND_ERROR, 0, addr, why);
+        return false;
+    }
+    return true;
+}
+
+static VIOMMUQueueStep amdvi_cmd_take_up(void *opaque)
+{
+    AMDVIState *s = opaque;
+    AMDVICmd cmd;
+
+    if (!amdvi_cmd_fetch(s, &cmd)) {
+        return VIOMMU_QUEUE_NEXT;
+    }
+    switch (cmd.op) {
+    case AMDVI_CMD_COMPLETION_WAIT:
+        s->wait = (AMDVIPendingWait) {
+            .store = cmd.wait.store,
+            .interrupt = cmd.wait.interrupt,
+            .addr = cmd.wait.addr,
+            .data = cmd.wait.data,
+        };
+        return VIOMMU_QUEUE_FENCE;
+    case AMDVI_CMD_INVALIDATE_DEVTAB_ENTRY:
+        amdvi_inv_devtab(s, cmd.devtab.device);
+        break;
+    case AMDVI_CMD_INVALIDATE_IOMMU_PAGES:
+        amdvi_inv_pages(s, &cmd);
+        break;
+    case AMDVI_CMD_INVALIDATE_IOTLB_PAGES:
+        trace_amdvi_iotlb_inval();
+        viommu_invalidate_device_tlb(&s->viommu, cmd.iotlb.device,
+                                     cmd.iotlb.first, cmd.iotlb.last);
+        break;
+    case AMDVI_CMD_INVALIDATE_INTERRUPT_TABLE:
+        trace_amdvi_intr_inval();
+        amdvi_ir_changed(s);
+        break;
+    default:
+        amdvi_inv_all(s);
+        break;
+    }
+    amdvi_cmd_advance(s);
+    return VIOMMU_QUEUE_NEXT;
+}
+
+static const VIOMMUQueueOps amdvi_cmd_ops = {
+    .name = "amd",
+    .ready = amdvi_cmd_ready,
+    .take_up = amdvi_cmd_take_up,
+    .complete = amdvi_cmd_wait_complete,
+};
+
+void amdvi_cmd_run(AMDVIState *s)
+{
+    viommu_queue_run(&s->queue);
+}
+
+void amdvi_cmd_off(AMDVIState *s)
+{
+    viommu_queue_off(&s->queue);
+}
+
+void amdvi_cmd_cancel(AMDVIState *s)
+{
+    viommu_queue_cancel(&s->queue);
+}
+
+void amdvi_cmd_init(AMDVIState *s)
+{
+    viommu_queue_init(&s->queue, &s->viommu, &amdvi_cmd_ops, s);
+}

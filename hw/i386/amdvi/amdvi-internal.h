@@ -1,0 +1,117 @@
+/*
+ * AMD-Vi: what the files of the model share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ *   amdvi.c            the devices: realize, reset, PCI
+ *   amdvi-regs.c       registers
+ *   amdvi-cmd.c        the command buffer
+ *   amdvi-event.c      the event log, and the unit's interrupt
+ *   amdvi-tables.c     the device table, the core's ops
+ *   amdvi-ir.c         interrupt remapping
+ *   amdvi-query.c      what the unit says of itself
+ *   amdvi-migration.c  the migration stream
+ *   amdvi-decode*.c    pure decoders
+ *   amdvi-spec.h       bit layouts
+ */
+#ifndef HW_I386_AMDVI_INTERNAL_H
+#define HW_I386_AMDVI_INTERNAL_H
+
+#include "hw/i386/amd_iommu.h"
+#include "hw/iommu/viommu-query.h"
+#include "qemu/lockable.h"
+#include "amdvi-decode.h"
+
+/*
+ * Memory that the unit itself writes (stores, log) is RAM: no MMIO handler
+ * runs, so this cannot re-enter us.
+ */
+#define AMDVI_MEM_ATTRS ((MemTxAttrs) { .memory = 1 })
+
+static inline AMDVIState *amdvi_of(VIOMMU *v)
+{
+    return container_of(v, AMDVIState, viommu);
+}
+
+/* VIOMMUEndpoint.model: an endpoint's interrupt window */
+typedef struct AMDVIWindow {
+    MemoryRegion mr;
+    AMDVIState *s;
+    VIOMMUEndpoint *ep;
+} AMDVIWindow;
+
+/* Registers; BQL */
+
+extern const MemoryRegionOps amdvi_reg_ops;
+
+/** amdvi_regs_reset: every register to its default. */
+void amdvi_regs_reset(AMDVIState *s);
+/** amdvi_ring_log2: entries of the ring whose base register is @base. */
+unsigned amdvi_ring_log2(uint64_t base);
+/** amdvi_ring_next: the pointer behind @pointer in that ring. */
+uint32_t amdvi_ring_next(uint64_t base, uint32_t pointer);
+/** amdvi_status_change: any thread; returns: the bits of @set that were set */
+uint64_t amdvi_status_change(AMDVIState *s, uint64_t clear, uint64_t set);
+/** amdvi_control: Control; any thread */
+uint64_t amdvi_control(AMDVIState *s);
+
+/* The command buffer; BQL */
+
+void amdvi_cmd_init(AMDVIState *s);
+/** amdvi_cmd_run: there may be something to do. */
+void amdvi_cmd_run(AMDVIState *s);
+/** amdvi_cmd_off: Status.CmdBufRun has been cleared. */
+void amdvi_cmd_off(AMDVIState *s);
+void amdvi_cmd_cancel(AMDVIState *s);
+
+/* The event log */
+
+void amdvi_event_init(AMDVIState *s);
+/** amdvi_event_log: log @event.  Any thread, with or without the BQL. */
+void amdvi_event_log(AMDVIState *s, const AMDVIEvent *event);
+/** amdvi_event_flush: write what has been logged so far.  BQL. */
+void amdvi_event_flush(AMDVIState *s);
+/** amdvi_event_discard: forget it. */
+void amdvi_event_discard(AMDVIState *s);
+/** amdvi_interrupt: the unit's own interrupt.  BQL. */
+void amdvi_interrupt(AMDVIState *s);
+
+/* The device table */
+
+extern const VIOMMUOps amdvi_viommu_ops;
+
+/**
+ * amdvi_fetch_dte: read two words of @sid's entry, from word @first on, which
+ * is 0 or 2.  Any thread.
+ *
+ * Returns: true; or false with @event's code, flags and, if it is not that of
+ * the access, addr.
+ */
+bool amdvi_fetch_dte(AMDVIState *s, const IOPTMem *mem, uint16_t sid,
+                     unsigned first, uint64_t words[2], AMDVIEvent *event);
+/**
+ * amdvi_fault_event: the event of a fault.  Any thread.
+ *
+ * Returns: false if it is not logged.
+ */
+bool amdvi_fault_event(VIOMMU *v, const VIOMMUConfig *config,
+                       const VIOMMUFault *fault, AMDVIEvent *event);
+
+/* Interrupt remapping */
+
+/* The opaque is an AMDVIWindow. */
+extern const MemoryRegionOps amdvi_window_ops;
+/** amdvi_int_remap: X86IOMMUClass.int_remap.  Any thread. */
+int amdvi_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
+                    uint16_t sid);
+/** amdvi_ir_changed: entries cached by KVM and the IOAPIC are dropped.  BQL. */
+void amdvi_ir_changed(AMDVIState *s);
+
+/* Questions and migration */
+
+extern const VIOMMUQueryOps amdvi_query_ops;
+extern const VMStateDescription amdvi_vmstate, amdvi_pci_vmstate;
+
+void amdvi_migration_init(AMDVIState *s);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * AMD-Vi: the devices amd-iommu and AMDVI-PCI
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Our model in place of the base's, with its names, properties and defaults.
+ * amdvi-internal.h lists the files and their jobs.
+ */
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "hw/i386/pc.h"
+#include "hw/iommu/viommu-model.h"
+#include "hw/pci/msi.h"
+#include "hw/pci/pci_bus.h"
+#include "kvm/kvm_i386.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "system/kvm.h"
+#include "amdvi-internal.h"
+
+/* The requests of the I/O APIC come from here; see amdvi-ir.c. */
+#define AMDVI_IOAPIC_DEVFN PCI_DEVFN(0x14, 0)
+
+/* Where the base has what else is in configuration space */
+#define AMDVI_PCI_HT_CAP    0x5c
+#define AMDVI_PCI_HT_SIZE   4
+#define AMDVI_PCI_MSI_CAP   0x60
+
+uint64_t amdvi_extended_feature_register(AMDVIState *s)
+{
+    return AMDVI_EFR_IA_SUP | AMDVI_EFR_GA_SUP |
+           amdvi_put(AMDVI_MODE_MAX - 4, AMDVI_EFR_HATS) |
+           (s->xtsup ? AMDVI_EFR_XT_SUP : 0);
+}
+
+/* AMDVI-PCI */
+
+static void amdvi_pci_realize(PCIDevice *pdev, Error **errp)
+{
+    AMDVIPCIState *p = AMD_IOMMU_PCI(pdev);
+    uint8_t *cap;
+    int pos;
+
+    pos = pci_add_capability(pdev, AMDVI_CAP_ID, 0, AMDVI_CAP_SIZE, errp);
+    if (pos < 0) {
+        return;
+    }
+    p->capab_offset = pos;
+    if (pci_add_capability(pdev, PCI_CAP_ID_HT, AMDVI_PCI_HT_CAP,
+                           AMDVI_PCI_HT_SIZE, errp) < 0 ||
+        msi_init(pdev, AMDVI_PCI_MSI_CAP, 1, true, false, errp) < 0) {
+        return;
+    }
+    pci_config_set_prog_interface(pdev->config, 0);
+
+    /* All of it is read only, and stays through a reset. */
+    cap = pdev->config + pos;
+    pci_set_long(cap, pci_get_word(cap) | AMDVI_CAP_TYPE | AMDVI_CAP_IOTLB_SUP |
+                 AMDVI_CAP_HT_TUNNEL | AMDVI_CAP_NP_CACHE | AMDVI_CAP_EFR_SUP |
+                 AMDVI_CAP_EXT);
+    pci_set_long(cap + AMDVI_CAP_BASE_LOW,
+                 AMDVI_BASE_ADDR & AMDVI_CAP_BASE_LOW_ADDR);
+    pci_set_long(cap + AMDVI_CAP_BASE_HIGH, AMDVI_BASE_ADDR >> 32);
+    pci_set_long(cap + AMDVI_CAP_RANGE, AMDVI_CAP_RANGE_LAST);
+    pci_set_long(cap + AMDVI_CAP_MISC, AMDVI_CAP_MISC_GVA_48 |
+                 AMDVI_CAP_MISC_PA_40 | AMDVI_CAP_MISC_VA_48);
+}
+
+static void amdvi_pci_class_init(ObjectClass *klass, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    PCIDeviceClass *k = PCI_DEVICE_CLASS(klass);
+
+    k->vendor_id = PCI_VENDOR_ID_AMD;
+    k->device_id = 0x1419;
+    k->class_id = 0x0806;           /* IOMMU */
+    k->realize = amdvi_pci_realize;
+    dc->vmsd = &amdvi_pci_vmstate;
+    dc->desc = "AMD IOMMU (AMD-Vi) DMA Remapping device";
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+}
+
+/* amd-iommu */
+
+static const PCIIOMMUOps amdvi_pci_ops = {
+    .get_address_space = viommu_get_address_space,
+};
+
+/*
+ * In the exit phase: devices stop their DMA in the enter and hold phases, and
+ * until then it goes where the guest directed it.
+ */
+static void amdvi_reset_exit(Object *obj, ResetType type)
+{
+    AMDVIState *s = AMD_IOMMU_DEVICE(obj);
+
+    amdvi_cmd_cancel(s);
+    amdvi_event_discard(s);
+    amdvi_regs_reset(s);
+    msi_reset(&s->pci.dev);
+    viommu_reset(&s->viommu);
+}
+
+static bool amdvi_check_properties(AMDVIState *s, X86MachineState *x86ms,
+                                   Error **errp)
+{
+    if (!s->dma_remap) {
+        error_setg(errp, "amd-iommu: dma-remap=off would let devices go past "
+                   "the tables that the guest set up for them; leave it out");
+        return false;
+    }
+    if (kvm_enabled() && x86ms->apic_id_limit > 255 && !s->xtsup) {
+        error_setg(errp, "AMD IOMMU with x2APIC configuration requires "
+                   "xtsup=on");
+        return false;
+    }
+    if (s->xtsup && kvm_irqchip_is_split() && !kvm_enable_x2apic()) {
+        error_setg(errp, "AMD IOMMU xtsup=on requires x2APIC support on the "
+                   "KVM side");
+        return false;
+    }
+    return true;
+}
+
+static void amdvi_realize(DeviceState *dev, Error **errp)
+{
+    AMDVIState *s = AMD_IOMMU_DEVICE(dev);
+    PCMachineState *pcms = PC_MACHINE(qdev_get_machine());
+    X86MachineState *x86ms = X86_MACHINE(pcms);
+    static const VIOMMUModel model = {
+        .name = "amd",
+        .type = TYPE_AMD_IOMMU_DEVICE,
+        .ops = &amdvi_viommu_ops,
+        .pci_ops = &amdvi_pci_ops,
+    };
+
+    if (!amdvi_check_properties(s, x86ms, errp) ||
+        !qdev_realize(DEVICE(&s->pci), &pcms->pcibus->qbus, errp)) {
+        return;
+    }
+    s->policy.device_iotlb = true;
+    if (!viommu_realize(&s->viommu, &model, OBJECT(s), pcms->pcibus,
+                        &s->policy, errp)) {
+        return;
+    }
+
+    qemu_mutex_init(&s->lock);
+    s->efr = amdvi_extended_feature_register(s);
+    memory_region_init_io(&s->mr_mmio, OBJECT(s), &amdvi_reg_ops, s,
+                          "amdvi-mmio", AMDVI_MMIO_SIZE);
+    memory_region_add_subregion(get_system_memory(), AMDVI_BASE_ADDR,
+                                &s->mr_mmio);
+    amdvi_event_init(s);
+    amdvi_cmd_init(s);
+    amdvi_migration_init(s);
+    x86ms->ioapic_as = &viommu_endpoint(&s->viommu, pcms->pcibus,
+                                        AMDVI_IOAPIC_DEVFN)->as;
+}
+
+static void amdvi_instance_init(Object *obj)
+{
+    AMDVIState *s = AMD_IOMMU_DEVICE(obj);
+
+    object_initialize(&s->pci, sizeof(s->pci), TYPE_AMD_IOMMU_PCI);
+}
+
+static const Property amdvi_properties[] = {
+    DEFINE_PROP_BOOL("xtsup", AMDVIState, xtsup, false),
+    DEFINE_PROP_BOOL("dma-remap", AMDVIState, dma_remap, true),
+    DEFINE_PROP_VIOMMU_VIRTIO(AMDVIState, policy.virtio),
+    DEFINE_VIOMMU_PROPERTIES(AMDVIState, viommu),
+};
+
+/* What "-device amd-iommu,help" says of each: what it does, and its unit */
+static const VIOMMUPropertyHelp amdvi_property_help[] = {
+    { "xtsup", "32-bit APIC IDs in interrupt remapping (EFR.XTSup), which a "
+               "guest with x2APIC needs" },
+    { "dma-remap", "DMA is translated; always on, and there for command lines "
+                   "of newer QEMU" },
+    { "virtio", "which virtio devices are translated: device (as each says), "
+                "translate, bypass, require" },
+    { "intremap", "interrupts are remapped: on/off/auto; auto is on, unless "
+                  "KVM's irqchip is in the kernel" },
+    { "device-iotlb", "without effect: devices may always have a TLB of their "
+                      "own (IotlbSup)" },
+    { "pt", "without effect: untranslated devices are the guest's choice" },
+};
+
+static void amdvi_class_init(ObjectClass *klass, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    X86IOMMUClass *x86_class = X86_IOMMU_DEVICE_CLASS(klass);
+
+    RESETTABLE_CLASS(klass)->phases.exit = amdvi_reset_exit;
+    dc->vmsd = &amdvi_vmstate;
+    dc->hotpluggable = false;
+    dc->desc = "AMD IOMMU (AMD-Vi) DMA Remapping device";
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    device_class_set_props(dc, amdvi_properties);
+    viommu_describe(klass, amdvi_property_help,
+                    ARRAY_SIZE(amdvi_property_help));
+    x86_class->realize = amdvi_realize;
+    x86_class->int_remap = amdvi_int_remap;
+}
+
+static const TypeInfo amdvi_types[] = {
+    {
+        .name = TYPE_AMD_IOMMU_DEVICE,
+        .parent = TYPE_X86_IOMMU_DEVICE,
+        .instance_size = sizeof(AMDVIState),
+        .instance_init = amdvi_instance_init,
+        .class_init = amdvi_class_init,
+    }, {
+        .name = TYPE_AMD_IOMMU_PCI,
+        .parent = TYPE_PCI_DEVICE,
+        .instance_size = sizeof(AMDVIPCIState),
+        .class_init = amdvi_pci_class_init,
+        .interfaces = (InterfaceInfo[]) {
+            { INTERFACE_CONVENTIONAL_PCI_DEVICE },
+            { },
+        },
+    },
+};
+
+DEFINE_TYPES(amdvi_types)

@@ -1,0 +1,67 @@
+/*
+ * AMD-Vi's migration stream: every register arrives, and all goes on
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The base cannot be migrated, so both ends are ours.  A drain that is pending
+ * when the machine is saved is viommu-drain-life-test's.
+ */
+#include "qemu/osdep.h"
+#include "viommu-amd.h"
+
+static const unsigned regs[] = {
+    AMD_DEVTAB, AMD_CMD_BASE, AMD_EVENT_BASE, AMD_CONTROL, AMD_EXCL_BASE,
+    AMD_EXCL_LIMIT, AMD_EFR, AMD_XT_INT, AMD_CMD_HEAD, AMD_CMD_TAIL,
+    AMD_EVENT_HEAD, AMD_EVENT_TAIL, AMD_STATUS,
+};
+
+/* Some value of its own in each of them, an error pending, an event unread */
+static AMD *migrate_source(const char *props)
+{
+    AMD *amd = amd_start(props, " ");
+
+    amd_enable(amd);
+    amd_write(amd, AMD_EXCL_BASE, 0x123000);
+    amd_write(amd, AMD_EXCL_LIMIT, 0x456000);
+    amd_write(amd, AMD_XT_INT, 0x3300000100);
+    amd_cmd(amd, AMD_CMD_ALL, 0);
+    amd_cmd_put(amd, 0, 0);
+    amd_cmd_wait_put(amd);
+    amd_cmd_kick(amd);
+    g_assert_cmphex(amd_read(amd, AMD_STATUS) & AMD_S_CMD_RUN, ==, 0);
+    g_assert_cmphex(amd_read(amd, AMD_EVENT_TAIL), ==, 16);
+    return amd;
+}
+
+static void test_registers(void)
+{
+    AMD *from = migrate_source("xtsup=on"), *to;
+    g_autofree char *machine = amd_machine("xtsup=on");
+    uint64_t bad = amd_read(from, AMD_CMD_HEAD);
+    QTestState *qts = qtest_initf("%s -incoming defer", machine);
+    unsigned i;
+
+    unit_load(qts, unit_save(from->qts));
+    to = amd_adopt(from, qts);
+    for (i = 0; i < G_N_ELEMENTS(regs); i++) {
+        g_test_message("register 0x%x", regs[i]);
+        g_assert_cmphex(amd_read(from, regs[i]), ==, amd_read(to, regs[i]));
+    }
+    amd_stop(from);
+
+    /* It goes on where software says. */
+    amd_assert_event(to, AMD_EV_ILLEGAL_CMD, 0, 0, to->cmd + bad);
+    qtest_writeq(to->qts, to->cmd + bad, AMD_CMD_ALL);
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    amd_write(to, AMD_CONTROL, AMD_C_IOMMU | AMD_C_EVENT_LOG);
+    amd_write(to, AMD_CONTROL, AMD_C_IOMMU | AMD_C_EVENT_LOG | AMD_C_CMD_BUF);
+    viommu_until(to, amd_cmd_done(to));
+    amd_stop(to);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("/viommu/amd/migrate/registers", test_registers);
+    return g_test_run();
+}
