@@ -16,6 +16,8 @@
  *
  * Dropping everything is a new generation; an insert stamps its entry with the
  * one that it saw before (2), so that it is dead if a newer one began later.
+ * So is a change of whose translations the cache holds: who looks up compares
+ * himself with the generation that he goes by.
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
@@ -33,6 +35,17 @@
 #define GEN_ONE         ((uint64_t)1 << DMA_CACHE_GEN_SHIFT)
 /* Nothing is inserted in it: it is used while slots are wiped. */
 #define GEN_LAST        ((uint64_t)UINT32_MAX << DMA_CACHE_GEN_SHIFT)
+
+/* A generation without whose it is */
+static uint64_t gen_number(uint64_t gen)
+{
+    return gen & ~(GEN_ONE - 1);
+}
+
+static uint64_t gen_of(uint64_t number, uint32_t who)
+{
+    return number | (uint64_t)who << 1;
+}
 
 /* The next count, of no generation */
 static uint64_t next_count(uint64_t word, unsigned n)
@@ -63,7 +76,7 @@ size_t dma_cache_bytes(unsigned pages)
            ((size_t)n + chunks_for(n)) * sizeof(DMACacheSlot);
 }
 
-DMACache *dma_cache_new(unsigned pages)
+DMACache *dma_cache_new(unsigned pages, uint32_t who)
 {
     DMACache *c = g_new0(DMACache, 1);
     unsigned n = round_pages(pages);
@@ -76,8 +89,10 @@ DMACache *dma_cache_new(unsigned pages)
     c->pages = (DMACacheSlot *)at;
     c->chunks = c->pages + n;
     c->page_bits = __builtin_ctz(n);
+    c->page_mask = n - 1;
     c->chunk_bits = __builtin_ctz(chunks_for(n));
-    c->gen = GEN_ONE;
+    c->chunk_mask = chunks_for(n) - 1;
+    c->gen = gen_of(GEN_ONE, who);
     qemu_mutex_init(&c->lock);
     return c;
 }
@@ -110,7 +125,7 @@ static void slot_release(DMACacheSlot *slot, uint64_t word, uint64_t gen)
 {
     uint64_t taken = next_count(word, 1);
     uint64_t now = qatomic_cmpxchg(&slot->word, taken,
-                                   gen | next_count(word, 2));
+                                   gen_number(gen) | next_count(word, 2));
 
     while (now != taken) {
         /* An invalidation was here. */
@@ -120,17 +135,17 @@ static void slot_release(DMACacheSlot *slot, uint64_t word, uint64_t gen)
 }
 
 /*
- * May an entry be made of what was read at @seq?  The slot is taken.
+ * May an entry be made of what was read for @who at @seq?  The slot is taken.
  * Returns: the generation, or 0.
  */
-static uint64_t insert_gen(DMACache *c, uint64_t seq)
+static uint64_t insert_gen(DMACache *c, uint32_t who, uint64_t seq)
 {
     uint64_t gen;
 
     /* The slot is taken before the count is read: (1) and (2) above. */
     smp_mb__after_rmw();
     gen = qatomic_load_acquire(&c->gen);
-    if (gen == GEN_LAST || (seq & 1) ||
+    if (gen == GEN_LAST || !dma_cache_gen_is(gen, who) || (seq & 1) ||
         qatomic_load_acquire(&c->seq) != seq) {
         return 0;
     }
@@ -168,7 +183,7 @@ static void insert_page(DMACache *c, const DMACacheRun *run, uint64_t iova,
     if (!slot_take(slot, &word)) {
         return;
     }
-    gen = insert_gen(c, seq);
+    gen = insert_gen(c, run->who, seq);
     if (gen) {
         slot_fill(slot, page << DMA_CACHE_PAGE_KEY | run->perm,
                   run->host + ((page << DMA_CACHE_PAGE_SHIFT) - run->first),
@@ -200,7 +215,7 @@ static void insert_chunk(DMACache *c, const DMACacheRun *run, uint64_t iova,
     if (!slot_take(slot, &word)) {
         return;
     }
-    gen = insert_gen(c, seq);
+    gen = insert_gen(c, run->who, seq);
     if (gen) {
         if (dma_cache_word_ok(word, gen) && (slot->key & ~bounds) == key &&
             slot->host == host && slot->owner == run->owner) {
@@ -273,7 +288,7 @@ static void drop_chunk(DMACacheSlot *slot, uint64_t number, uint64_t lo,
 }
 
 /*
- * Lock held.  A new generation, of what is translated through @tag.
+ * Lock held.  A new generation, of what is translated for @who through @tag.
  *
  * Until it begins the cache is closed: the last generation finds nothing and
  * takes nothing, so that nobody sees the tag or the leaves of one generation
@@ -281,9 +296,9 @@ static void drop_chunk(DMACacheSlot *slot, uint64_t number, uint64_t lo,
  * seen the new tag and has its leaf noted after the reset, and who is stamped
  * with the new generation has read the new count.
  */
-static void new_generation(DMACache *c, uint64_t tag)
+static void new_generation(DMACache *c, uint32_t who, uint64_t tag)
 {
-    uint64_t gen = c->gen + GEN_ONE;
+    uint64_t gen = gen_number(c->gen) + GEN_ONE;
     size_t i, n = ((size_t)1 << c->page_bits) + ((size_t)1 << c->chunk_bits);
 
     qatomic_set(&c->gen, GEN_LAST);
@@ -300,27 +315,50 @@ static void new_generation(DMACache *c, uint64_t tag)
     qatomic_store_release(&c->leaf_shifts, 0);
     /* Not a range's: that one's oddness stays what it is. */
     qatomic_fetch_add(&c->seq, 2);
-    qatomic_store_release(&c->gen, gen);
+    qatomic_store_release(&c->gen, gen_of(gen, who));
+}
+
+/* Lock held, or for a guess */
+static uint32_t cache_whose(const DMACache *c)
+{
+    return (uint32_t)qatomic_read(&c->gen) >> 1;
 }
 
 void dma_cache_invalidate_all(DMACache *c)
 {
     qemu_mutex_lock(&c->lock);
-    new_generation(c, c->tag);
+    new_generation(c, cache_whose(c), c->tag);
     qemu_mutex_unlock(&c->lock);
 }
 
-bool dma_cache_set_tag(DMACache *c, uint64_t tag)
+bool dma_cache_claim(DMACache *c, uint32_t who)
+{
+    unsigned n;
+
+    if (likely(cache_whose(c) == who)) {
+        return true;
+    }
+    /* Two threads may count as one: it is not that exact. */
+    n = qatomic_read(&c->refused) + 1;
+    qatomic_set(&c->refused, n);
+    return n % DMA_CACHE_CLAIMS == 0;
+}
+
+bool dma_cache_set_tag(DMACache *c, uint32_t who, uint64_t tag)
 {
     bool same;
 
-    if (likely(qatomic_load_acquire(&c->tag) == tag)) {
+    /*
+     * While a new generation is made the two may not belong together, but then
+     * what is inserted is refused.
+     */
+    if (likely(qatomic_load_acquire(&c->tag) == tag && cache_whose(c) == who)) {
         return true;
     }
     qemu_mutex_lock(&c->lock);
-    same = c->tag == tag;
+    same = c->tag == tag && cache_whose(c) == who;
     if (!same) {
-        new_generation(c, tag);
+        new_generation(c, who, tag);
     }
     qemu_mutex_unlock(&c->lock);
     /* The tag is set before anything is translated again. */

@@ -27,6 +27,13 @@
 #define RCU_HAS_BARRIERS true
 #endif
 
+/* On the hot path what is about to be filled in is not cleared first. */
+#if __has_attribute(uninitialized)
+#define FAST_UNSET __attribute__((uninitialized))
+#else
+#define FAST_UNSET
+#endif
+
 typedef enum FastAccess {
     FAST_BQL,
     FAST_SLOT,
@@ -68,17 +75,21 @@ static inline void fast_end(FastAccess access)
     }
 }
 
-static DMACache *make_cache(DMAInflight *inflight)
+static DMACache *make_cache(DMAInflight *inflight, uint32_t who)
 {
+    unsigned i = dma_cache_index(who);
     DMACache *c, *old;
 
     if (!inflight->cache_pages) {
         return NULL;
     }
     dma_inflight_activate(inflight);
-    c = dma_cache_new(inflight->cache_pages);
+    c = dma_cache_new(who ? MIN(inflight->cache_pages, DMA_PASID_CACHE_PAGES) :
+                            inflight->cache_pages, who);
     c->tag = DMA_TAG_UNTRANSLATED;
-    old = qatomic_cmpxchg(&inflight->cache, NULL, c);
+    /* Where an invalidation looks, before there is something to be seen. */
+    qatomic_or(&inflight->caches_made, 1u << i);
+    old = qatomic_cmpxchg(&inflight->caches[i], NULL, c);
     /* An invalidation sees the cache, or what fills it sees the removal. */
     smp_mb__after_rmw();
     if (old) {
@@ -88,21 +99,23 @@ static DMACache *make_cache(DMAInflight *inflight)
     return c;
 }
 
-static inline DMACache *get_cache(DMAInflight *inflight)
+static inline DMACache *get_cache(DMAInflight *inflight, uint32_t who)
 {
-    DMACache *c = qatomic_load_acquire(&inflight->cache);
+    DMACache *c = dma_inflight_cache(inflight, who);
 
-    return likely(c) ? c : make_cache(inflight);
+    return likely(c) ? c : make_cache(inflight, who);
 }
 
 /*
- * Look @iova up in the tables, and keep what was found.  @tag may be NULL.
+ * Look @iova up in the tables, and keep what was found, unless the cache is
+ * another's for now.  @tag may be NULL.
  * Returns: false if it does not lead to RAM, or may not be accessed so.
  */
 static __attribute__((noinline))
-bool fast_fill(DMAInflight *inflight, DMACache *c, hwaddr iova, bool is_write,
-               DMACacheHit *hit, uint64_t *tag)
+bool fast_fill(DMAInflight *inflight, DMACache *c, uint32_t who, hwaddr iova,
+               bool is_write, DMACacheHit *hit, uint64_t *tag)
 {
+    bool keep = dma_cache_claim(c, who);
     unsigned tries = 2;
 
     RCU_READ_LOCK_GUARD();
@@ -112,13 +125,14 @@ bool fast_fill(DMAInflight *inflight, DMACache *c, hwaddr iova, bool is_write,
         hwaddr before, avail;
         DMACacheRun run;
 
-        if (!inflight->ops->translate(inflight->opaque, iova, is_write, &t) ||
+        if (!inflight->ops->translate(inflight->opaque, iova, is_write, who,
+                                      &t) ||
             !dma_ram_find(t.gpa, hit)) {
             return false;
         }
         before = MIN(hit->before, iova - t.first);
         avail = MIN(hit->avail - 1, t.last - iova) + 1;
-        if (!dma_cache_set_tag(c, t.tag) && --tries) {
+        if (keep && !dma_cache_set_tag(c, who, t.tag) && --tries) {
             /* Everything was dropped: translate again, and keep that. */
             continue;
         }
@@ -136,29 +150,37 @@ bool fast_fill(DMAInflight *inflight, DMACache *c, hwaddr iova, bool is_write,
             run.first = MAX(run.first, iova & ~(DMA_CACHE_PAGE_SIZE - 1));
             run.last = MIN(run.last, iova | (DMA_CACHE_PAGE_SIZE - 1));
         }
-        if ((run.first | (run.last + 1)) & (DMA_CACHE_PAGE_SIZE - 1)) {
+        if (!keep ||
+            ((run.first | (run.last + 1)) & (DMA_CACHE_PAGE_SIZE - 1))) {
             return true;
         }
         run.host = hit->host - (iova - run.first);
         run.owner = hit->owner;
         run.perm = t.perm;
         run.leaf_shift = t.leaf_shift;
+        run.who = who;
         dma_cache_insert(c, &run, iova, seq);
         return true;
     }
 }
 
-/* @hit stays in registers: its address is not handed to anybody. */
-static inline bool fast_find(DMAInflight *inflight, DMACache *c, hwaddr iova,
-                             bool is_write, DMACacheHit *hit)
+/* Whose translations an access uses */
+static inline uint32_t attrs_who(MemTxAttrs attrs)
 {
-    DMACacheHit filled;
+    return dma_attrs_who(dma_attrs_code(attrs));
+}
 
-    if (likely(dma_cache_find(c, iova, is_write ? DMA_CACHE_WRITE :
+/* @hit stays in registers: its address is not handed to anybody. */
+static inline bool fast_find(DMAInflight *inflight, DMACache *c, uint32_t who,
+                             hwaddr iova, bool is_write, DMACacheHit *hit)
+{
+    DMACacheHit FAST_UNSET filled;
+
+    if (likely(dma_cache_find(c, who, iova, is_write ? DMA_CACHE_WRITE :
                               DMA_CACHE_READ, hit))) {
         return true;
     }
-    if (!fast_fill(inflight, c, iova, is_write, &filled, NULL)) {
+    if (!fast_fill(inflight, c, who, iova, is_write, &filled, NULL)) {
         return false;
     }
     *hit = filled;
@@ -172,18 +194,18 @@ static inline hwaddr ram_offset(MemoryRegion *owner, const uint8_t *host)
 }
 
 /* Returns: true if that was all of it; else the arguments are what remains. */
-static inline bool fast_read(DMAInflight *inflight, hwaddr *addr, void **buf,
-                             hwaddr *len)
+static inline bool fast_read(DMAInflight *inflight, uint32_t who, hwaddr *addr,
+                             void **buf, hwaddr *len)
 {
-    DMACache *c = get_cache(inflight);
+    DMACache *c = get_cache(inflight, who);
     FastAccess access;
-    DMACacheHit hit;
+    DMACacheHit FAST_UNSET hit;
 
     if (unlikely(!c)) {
         return false;
     }
     access = fast_begin();
-    while (fast_find(inflight, c, *addr, false, &hit)) {
+    while (fast_find(inflight, c, who, *addr, false, &hit)) {
         hwaddr n = MIN(hit.avail, *len);
 
         memmove(*buf, hit.host, n);
@@ -199,18 +221,18 @@ static inline bool fast_read(DMAInflight *inflight, hwaddr *addr, void **buf,
     return false;
 }
 
-static inline bool fast_write(DMAInflight *inflight, hwaddr *addr,
-                              const void **buf, hwaddr *len)
+static inline bool fast_write(DMAInflight *inflight, uint32_t who,
+                              hwaddr *addr, const void **buf, hwaddr *len)
 {
-    DMACache *c = get_cache(inflight);
+    DMACache *c = get_cache(inflight, who);
     FastAccess access;
-    DMACacheHit hit;
+    DMACacheHit FAST_UNSET hit;
 
     if (unlikely(!c)) {
         return false;
     }
     access = fast_begin();
-    while (fast_find(inflight, c, *addr, true, &hit)) {
+    while (fast_find(inflight, c, who, *addr, true, &hit)) {
         hwaddr n = MIN(hit.avail, *len);
 
         memmove(hit.host, *buf, n);
@@ -233,8 +255,8 @@ MemTxResult dma_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
     DMAInflight *fast = qatomic_read(&as->mastering);
 
     if (unlikely(!len) ||
-        (likely(fast) && dma_attrs_plain(attrs) &&
-         fast_read(fast, &addr, &buf, &len))) {
+        (likely(fast) &&
+         fast_read(fast, attrs_who(attrs), &addr, &buf, &len))) {
         return MEMTX_OK;
     }
     DMA_SHORT_ACCESS_GUARD(true);
@@ -253,8 +275,8 @@ MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
     if (unlikely(bounce)) {
         dma_bounce_written(bounce, addr, buf, len);
     }
-    if (likely(fast) && dma_attrs_plain(attrs) &&
-        fast_write(fast, &addr, &buf, &len)) {
+    if (likely(fast) &&
+        fast_write(fast, attrs_who(attrs), &addr, &buf, &len)) {
         return MEMTX_OK;
     }
     DMA_SHORT_ACCESS_GUARD(true);
@@ -262,12 +284,14 @@ MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
 }
 
 MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
-                                 hwaddr *xlat, hwaddr *plen, bool is_write)
+                                 hwaddr *xlat, hwaddr *plen, bool is_write,
+                                 MemTxAttrs attrs)
 {
-    DMACache *c = get_cache(inflight);
-    DMACacheHit hit;
+    uint32_t who = attrs_who(attrs);
+    DMACache *c = get_cache(inflight, who);
+    DMACacheHit FAST_UNSET hit;
 
-    if (unlikely(!c) || !fast_find(inflight, c, addr, is_write, &hit)) {
+    if (unlikely(!c) || !fast_find(inflight, c, who, addr, is_write, &hit)) {
         return NULL;
     }
     if (unlikely(hit.avail < *plen) && *plen <= sizeof(uint64_t)) {
@@ -281,8 +305,9 @@ MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
 
 /* What follows @hit without a gap, up to @len bytes of @iova in all. */
 static __attribute__((noinline))
-hwaddr fast_extend(DMAInflight *inflight, DMACache *c, hwaddr iova,
-                   hwaddr len, bool is_write, DMACacheHit hit, uint64_t seq)
+hwaddr fast_extend(DMAInflight *inflight, DMACache *c, uint32_t who,
+                   hwaddr iova, hwaddr len, bool is_write, DMACacheHit hit,
+                   uint64_t seq)
 {
     hwaddr done = hit.avail;
     DMACacheRun run = {
@@ -290,13 +315,14 @@ hwaddr fast_extend(DMAInflight *inflight, DMACache *c, hwaddr iova,
         .host = hit.host - hit.before,
         .owner = hit.owner,
         .perm = hit.perm,
+        .who = who,
     };
     hwaddr at;
 
     while (done < len && iova + done > iova) {
         DMACacheHit next;
 
-        if (!fast_find(inflight, c, iova + done, is_write, &next) ||
+        if (!fast_find(inflight, c, who, iova + done, is_write, &next) ||
             next.host != hit.host + done || next.owner != hit.owner) {
             break;
         }
@@ -326,12 +352,15 @@ static bool fast_may_map(DMAInflight *inflight, bool is_write)
            (!inflight->bounces && !(is_write && dma_bounce_writes(bounce)));
 }
 
-void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write)
+void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
+                   MemTxAttrs attrs)
 {
     DMAInflight *inflight = as->inflight;
-    DMACache *c = get_cache(inflight);
+    uint32_t who = attrs_who(attrs);
+    DMACache *c = get_cache(inflight, who);
     unsigned need = is_write ? DMA_CACHE_WRITE : DMA_CACHE_READ;
-    DMACacheHit hit, filled;
+    DMACacheHit FAST_UNSET hit;
+    DMACacheHit FAST_UNSET filled;
     FastAccess access;
     hwaddr len = *plen;
     uint64_t seq, tag;
@@ -341,10 +370,11 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write)
     }
     access = fast_begin();
     seq = dma_cache_seq(c);
-    if (unlikely(!dma_cache_find_run(c, addr, len, need, &hit, &tag))) {
+    if (unlikely(!dma_cache_find_run(c, who, addr, len, need, &hit, &tag))) {
         uint64_t filled_tag;
 
-        if (!fast_fill(inflight, c, addr, is_write, &filled, &filled_tag)) {
+        if (!fast_fill(inflight, c, who, addr, is_write, &filled,
+                       &filled_tag)) {
             fast_end(access);
             return NULL;
         }
@@ -352,12 +382,14 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write)
         tag = filled_tag;
     }
     if (hit.avail < len) {
-        hit.avail = fast_extend(inflight, c, addr, len, is_write, hit, seq);
+        hit.avail = fast_extend(inflight, c, who, addr, len, is_write, hit,
+                                seq);
         len = MIN(len, hit.avail);
     }
     memory_region_ref(hit.owner);
     if (unlikely(!dma_maps_add_request(inflight->maps, addr, len, hit.host,
-                                       hit.owner, tag, is_write))) {
+                                       hit.owner, tag, dma_attrs_code(attrs),
+                                       is_write))) {
         /* It is mapped already: not again at the same address. */
         fast_end(access);
         dma_ram_unref(hit.owner);

@@ -25,6 +25,16 @@ struct DMABounce {
 
 typedef struct DrainScan DrainScan;
 
+/*
+ * An endpoint's caches: the first is for requests without anything but an
+ * address, the others are for those with a PASID, each for one PASID at a time.
+ * A device has 2^20 PASIDs, but only so many are busy.  A power of two.
+ */
+#define DMA_PASID_CACHES    16
+#define DMA_CACHES          (1 + DMA_PASID_CACHES)
+/* Of each of the others, at the most */
+#define DMA_PASID_CACHE_PAGES 4096
+
 struct DMADrain {
     QLIST_HEAD(, DMAInflight) inflights;
     DMAInflight *active;                 /* atomic, grows only */
@@ -55,9 +65,11 @@ struct DMAInflight {
     bool bounces;            /* every request's map is bounced */
     /*
      * Made on first use, by any thread, and then kept; atomic.  NULL: not yet,
-     * or there shall be none (cache_pages is 0).
+     * or there shall be none (cache_pages is 0).  @caches_made: a bit for each
+     * that may be there.
      */
-    DMACache *cache;
+    DMACache *caches[DMA_CACHES];
+    uint32_t caches_made;
     unsigned cache_pages;
     bool active;             /* is in drain->active; atomic */
     bool listed;             /* is being put there; atomic */
@@ -76,6 +88,47 @@ static inline void dma_inflight_activate(DMAInflight *inflight)
     if (unlikely(!qatomic_load_acquire(&inflight->active))) {
         dma_inflight_activate_slow(inflight);
     }
+}
+
+/* Which of the caches holds what dma_attrs_who() @who's requests find. */
+static inline unsigned dma_cache_index(uint32_t who)
+{
+    /*
+     * PASIDs are given out in turn: neighbours do not displace each other.  0,
+     * or 1 and a hash of the others.
+     */
+    return ((who ^ who / DMA_ATTRS_EXEC) & (DMA_PASID_CACHES - 1)) +
+           (who / DMA_ATTRS_PASID & 1);
+}
+
+/*
+ * dma_inflight_cache: the cache of @who's translations, or NULL.  It may be
+ * another one's now.
+ * dma_inflight_next_cache: the next of those that are there, from @index on,
+ * which becomes what to go on with; NULL: no more.  After a full barrier.
+ * Any thread.
+ */
+static inline DMACache *dma_inflight_cache(DMAInflight *inflight, uint32_t who)
+{
+    return qatomic_load_acquire(&inflight->caches[dma_cache_index(who)]);
+}
+
+static inline DMACache *dma_inflight_next_cache(DMAInflight *inflight,
+                                                unsigned *index)
+{
+    uint32_t made = qatomic_read(&inflight->caches_made) >> *index << *index;
+
+    while (made) {
+        unsigned i = ctz32(made);
+        DMACache *c = qatomic_load_acquire(&inflight->caches[i]);
+
+        *index = i + 1;
+        if (c) {
+            return c;
+        }
+        made &= made - 1;
+    }
+    return NULL;
 }
 
 /*

@@ -68,6 +68,7 @@ void dma_drain_free(DMADrain *drain)
 {
     DMAInflight *inflight, *tmp;
     DMAHold *hold;
+    unsigned i;
 
     assert(QTAILQ_EMPTY(&drain->fences));
     dma_drain_reset(drain);
@@ -77,7 +78,9 @@ void dma_drain_free(DMADrain *drain)
     QLIST_FOREACH_SAFE(inflight, &drain->inflights, next, tmp) {
         QLIST_REMOVE(inflight, next);
         dma_maps_free(inflight->maps);
-        dma_cache_free(inflight->cache);
+        for (i = 0; i < DMA_CACHES; i++) {
+            dma_cache_free(inflight->caches[i]);
+        }
         dma_bounce_free(inflight->bounce);
         g_free(inflight);
     }
@@ -258,11 +261,14 @@ void dma_drain_drop_caches(DMADrain *drain)
 {
     DMAInflight *inflight;
 
+    /* See dma_inflight_next_cache(). */
+    smp_mb();
     for (inflight = qatomic_load_acquire(&drain->active); inflight;
          inflight = inflight->next_active) {
-        DMACache *c = qatomic_load_acquire(&inflight->cache);
+        unsigned index = 0;
+        DMACache *c;
 
-        if (c) {
+        while ((c = dma_inflight_next_cache(inflight, &index))) {
             dma_cache_invalidate_all(c);
         }
     }
@@ -277,6 +283,23 @@ void dma_drain_drop_all_caches(void)
     }
 }
 
+/*
+ * Whatever is found in @c was translated through its tag: another domain's
+ * invalidation does not concern it.  Who changes the tag drops everything, and
+ * translates anew.
+ */
+static void dma_drain_drop_from(DMACache *c, const DMADrainScope *scope)
+{
+    if ((qatomic_read(&c->tag) ^ scope->tag) & scope->tag_mask) {
+        return;
+    }
+    if (scope->first || scope->last != UINT64_MAX) {
+        dma_cache_invalidate_range(c, scope->first, scope->last);
+    } else {
+        dma_cache_invalidate_all(c);
+    }
+}
+
 /* Drop what @scope names from the endpoints' caches. */
 static void dma_drain_drop_scope(DMADrain *drain, const DMADrainScope *scope)
 {
@@ -286,16 +309,14 @@ static void dma_drain_drop_scope(DMADrain *drain, const DMADrainScope *scope)
     smp_mb();
     for (inflight = qatomic_load_acquire(&drain->active); inflight;
          inflight = inflight->next_active) {
-        DMACache *c = qatomic_load_acquire(&inflight->cache);
+        unsigned index = 0;
+        DMACache *c;
 
-        if (!c || (scope->only && scope->only != inflight)) {
+        if (scope->only && scope->only != inflight) {
             continue;
         }
-        if (scope->first || scope->last != UINT64_MAX) {
-            /* Cheaper than to find out whose domain it is. */
-            dma_cache_invalidate_range(c, scope->first, scope->last);
-        } else if (!((qatomic_read(&c->tag) ^ scope->tag) & scope->tag_mask)) {
-            dma_cache_invalidate_all(c);
+        while ((c = dma_inflight_next_cache(inflight, &index))) {
+            dma_drain_drop_from(c, scope);
         }
     }
 }

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What dma-fast.c does not answer: standing maps, bounced maps, accesses with
- * a PASID, and what is not cached or is no RAM.  The memory core maps, in the
- * slot in which the map is recorded.
+ * What dma-fast.c does not answer: standing maps, bounced maps, and what is not
+ * cached or is no RAM.  The memory core maps, in the slot in which the map is
+ * recorded.
  */
 #include "qemu/osdep.h"
 #include "block/aio.h"
@@ -131,8 +131,8 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
 void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
               MemTxAttrs attrs)
 {
-    void *host = dma_attrs_plain(attrs) && qatomic_read(&as->mastering) ?
-                 dma_fast_map(as, addr, plen, is_write) : NULL;
+    void *host = qatomic_read(&as->mastering) ?
+                 dma_fast_map(as, addr, plen, is_write, attrs) : NULL;
 
     return host ?: address_space_map_standing(as, addr, plen, is_write, attrs,
                                               NULL, NULL);

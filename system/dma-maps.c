@@ -312,7 +312,7 @@ static bool maps_add_record(DMAMaps *maps, const DMAMapInfo *info, bool vague)
 static __attribute__((noinline))
 bool maps_add_request_slowly(DMAMaps *maps, uint64_t iova, uint64_t len,
                              void *host, void *owner, uint64_t tag,
-                             bool is_write)
+                             uint32_t pasid, bool is_write)
 {
     DMAMapInfo info = {
         .iova = iova,
@@ -320,6 +320,7 @@ bool maps_add_request_slowly(DMAMaps *maps, uint64_t iova, uint64_t len,
         .host = host,
         .owner = owner,
         .tag = tag,
+        .pasid = pasid,
         .is_write = is_write,
     };
 
@@ -328,15 +329,16 @@ bool maps_add_request_slowly(DMAMaps *maps, uint64_t iova, uint64_t len,
 
 bool dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
                           void *host, void *owner, uint64_t tag,
-                          bool is_write)
+                          uint32_t pasid, bool is_write)
 {
     bool ok = true;
 
     dma_lock(&maps->lock);
-    if (likely(slot_add(maps, iova, len, host, owner, tag, 0, is_write))) {
+    if (likely(slot_add(maps, iova, len, host, owner, tag, pasid,
+                        is_write))) {
         maps_count_add(maps, 1);
     } else {
-        ok = maps_add_request_slowly(maps, iova, len, host, owner, tag,
+        ok = maps_add_request_slowly(maps, iova, len, host, owner, tag, pasid,
                                      is_write);
     }
     dma_unlock(&maps->lock);

@@ -26,7 +26,7 @@ static bool pin_find_piece(DMAInflight *inflight, hwaddr iova, hwaddr len,
         hwaddr n;
 
         if (!inflight->ops->translate(inflight->opaque, iova + done, is_write,
-                                      &t) ||
+                                      0, &t) ||
             !dma_ram_find_now(t.gpa, &hit)) {
             return false;
         }

@@ -106,13 +106,14 @@ unsigned dma_query_waits(DMAInflight *inflight, int64_t *waited_ns)
     return dma_maps_waited(inflight->maps);
 }
 
-bool dma_query_cached(DMAInflight *inflight, hwaddr iova, hwaddr gpa,
-                      DMACached *cached)
+bool dma_query_cached(DMAInflight *inflight, uint32_t attrs, hwaddr iova,
+                      hwaddr gpa, DMACached *cached)
 {
-    DMACache *c = qatomic_load_acquire(&inflight->cache);
+    uint32_t who = dma_attrs_who(attrs);
+    DMACache *c = dma_inflight_cache(inflight, who);
     DMACacheHit hit, now;
 
-    if (!c || !dma_cache_find(c, iova, 0, &hit)) {
+    if (!c || !dma_cache_find(c, who, iova, 0, &hit)) {
         return false;
     }
     *cached = (DMACached) {

@@ -46,7 +46,7 @@ void dma_ram_init(void)
     if (ram_cache || xen_enabled()) {
         return;
     }
-    ram_cache = dma_cache_new(RAM_CACHE_PAGES);
+    ram_cache = dma_cache_new(RAM_CACHE_PAGES, 0);
     ram_view = dma_ram_view_get();
     ram_listener.name = "dma-ram";
     ram_listener.commit = ram_commit;
@@ -105,7 +105,7 @@ bool dma_ram_find(hwaddr gpa, DMACacheHit *hit)
     if (likely(dma_cache_find_chunk(ram_cache,
                                     qatomic_load_acquire(&ram_cache->gen), gpa,
                                     DMA_CACHE_READ, hit) ||
-               dma_cache_find(ram_cache, gpa, DMA_CACHE_READ, hit))) {
+               dma_cache_find(ram_cache, 0, gpa, DMA_CACHE_READ, hit))) {
         return true;
     }
 

@@ -151,13 +151,14 @@ static VIOMMUCached *explain_iotlb(Explain *x, const VIOMMUConfig *config,
     return cached;
 }
 
-static VIOMMUCached *explain_dma_cache(Explain *x, hwaddr iova)
+static VIOMMUCached *explain_dma_cache(Explain *x, uint32_t pasid, hwaddr iova)
 {
+    uint32_t attrs = pasid == VIOMMU_NO_PASID ? 0 : DMA_ATTRS_PASID | pasid;
     VIOMMUTranslation *answer = x->answer;
     VIOMMUCached *cached;
     DMACached found;
 
-    if (!dma_query_cached(x->ep->inflight, iova,
+    if (!dma_query_cached(x->ep->inflight, attrs, iova,
                           answer->ok ? answer->address : 0, &found)) {
         return NULL;
     }
@@ -295,9 +296,7 @@ static void explain_dma(Explain *x, const VIOMMUConfig *config,
     }
     if (config->mode == VIOMMU_TRANSLATE) {
         answer->iotlb = explain_iotlb(x, config, fault->iova);
-        if (fault->pasid == VIOMMU_NO_PASID) {
-            answer->dma_cache = explain_dma_cache(x, fault->iova);
-        }
+        answer->dma_cache = explain_dma_cache(x, fault->pasid, fault->iova);
     }
 }
 

@@ -150,7 +150,7 @@ IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
 
 /* DMAInflightOps.translate, .tag_begin, .tag_end */
 bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
-                          DMATranslation *t);
+                          uint32_t attrs, DMATranslation *t);
 void viommu_tag_begin(void *opaque, uint32_t attrs, DMATagMark *mark);
 uint64_t viommu_tag_end(void *opaque, const DMATagMark *mark);
 

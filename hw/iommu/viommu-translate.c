@@ -272,6 +272,12 @@ static void viommu_report_fault(VIOMMULookup *l)
     }
 }
 
+static VIOMMUAccess viommu_access_of(uint32_t attrs)
+{
+    return attrs & DMA_ATTRS_TRANSLATED ? VIOMMU_TRANSLATED :
+                                          VIOMMU_UNTRANSLATED;
+}
+
 IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
                                IOMMUAccessFlags flag, uint32_t attrs)
 {
@@ -282,8 +288,7 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
         .fresh = &fresh,
         .need = flag & IOMMU_RW,
         .attrs = attrs,
-        .access = attrs & DMA_ATTRS_TRANSLATED ? VIOMMU_TRANSLATED :
-                                                 VIOMMU_UNTRANSLATED,
+        .access = viommu_access_of(attrs),
     };
     bool found = viommu_lookup(&l);
     hwaddr mask = found && l.found.leaf_shift ?
@@ -324,7 +329,7 @@ static void viommu_spare_window(const VIOMMUEndpoint *ep, hwaddr iova,
 
 /* DMAInflightOps.translate */
 bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
-                          DMATranslation *t)
+                          uint32_t attrs, DMATranslation *t)
 {
     VIOMMUConfig fresh;
     VIOMMULookup l = {
@@ -332,6 +337,8 @@ bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
         .iova = iova,
         .fresh = &fresh,
         .need = is_write ? IOPT_WRITE : IOPT_READ,
+        .attrs = attrs,
+        .access = viommu_access_of(attrs),
         .keep = true,
     };
 

@@ -5,11 +5,12 @@
  *
  * Pure: no QEMU type beyond fixed-width integers and qatomic_*.
  *
- * One per endpoint, consulted before the memory core's own dispatch.  RAM
- * only; what a page leads to is a host address and an opaque owner (its memory
- * region).  Two direct-mapped tables of fixed size: pages of 4 KiB, and chunks
- * of 2 MiB, an entry of which covers a contiguous run of pages: a large page,
- * or what a long map has found out.
+ * One for the accesses of an endpoint that are translated alike, consulted
+ * before the memory core's own dispatch.  RAM only; what a page leads to is a
+ * host address and an opaque owner (its memory region).  Two direct-mapped
+ * tables of fixed size: pages of 4 KiB, and chunks of 2 MiB, an entry of which
+ * covers a contiguous run of pages: a large page, or what a long map has found
+ * out.
  *
  * A lookup takes no lock and writes nothing.  It may be used for as long as
  * the caller keeps an invalidator from reporting completion: that is what the
@@ -50,14 +51,27 @@ typedef struct DMACacheSlot {
 #define DMA_CACHE_INDEX_MASK   (DMA_CACHE_CHUNK_PAGES - 1)
 #define DMA_CACHE_CHUNK_KEY    20
 
+/*
+ * Whose translations a cache holds: a number of the caller's (dma-attrs.h), one
+ * at a time.  It is a part of the generation, below DMA_CACHE_GEN_SHIFT, so
+ * that who looks finds out in one compare.
+ */
+#define DMA_CACHE_WHO_BITS     31
+
 typedef struct DMACache {
     DMACacheSlot *pages;
     DMACacheSlot *chunks;
     uint32_t page_bits, chunk_bits;
-    uint64_t gen;            /* generation, << DMA_CACHE_GEN_SHIFT; never 0 */
+    uint32_t page_mask, chunk_mask;      /* 1 << bits, less 1 */
+    /*
+     * The generation, << DMA_CACHE_GEN_SHIFT, never 0; and whose it is, << 1.
+     * Bit 0 is clear: a slot's is its lock.
+     */
+    uint64_t gen;
     uint64_t tag;            /* domain tag of all that is in it */
     uint64_t seq;            /* counts invalidations; odd: one is under way */
     uint64_t leaf_shifts;    /* leaves larger than their entries; a bit each */
+    unsigned refused;        /* of dma_cache_claim(); atomic */
     QemuMutex lock;          /* of a change of tag */
     void *mem;
     size_t bytes;
@@ -73,9 +87,10 @@ typedef struct DMACacheHit {
 
 /**
  * dma_cache_new: a cache of @pages pages (rounded up to a power of two, at
- * least 64) and an eighth as many chunks (at most 1,024).
+ * least 64) and an eighth as many chunks (at most 1,024), for @who's
+ * translations to begin with.
  */
-DMACache *dma_cache_new(unsigned pages);
+DMACache *dma_cache_new(unsigned pages, uint32_t who);
 void dma_cache_free(DMACache *c);
 
 /** dma_cache_bytes: the memory that a cache of @pages pages takes. */
@@ -89,20 +104,26 @@ static inline DMACacheSlot *dma_cache_page_slot(DMACache *c, uint64_t page)
 {
     uint64_t index = page ^ page >> c->page_bits;
 
-    return &c->pages[index & (((uint64_t)1 << c->page_bits) - 1)];
+    return &c->pages[index & c->page_mask];
 }
 
 static inline DMACacheSlot *dma_cache_chunk_slot(DMACache *c, uint64_t chunk)
 {
     uint64_t index = chunk ^ chunk >> c->chunk_bits;
 
-    return &c->chunks[index & (((uint64_t)1 << c->chunk_bits) - 1)];
+    return &c->chunks[index & c->chunk_mask];
 }
 
 /* Is a slot with @word filled in generation @gen, and at rest? */
 static inline bool dma_cache_word_ok(uint64_t word, uint64_t gen)
 {
     return ((word ^ gen) & ~(uint64_t)0xfffffffe) == 0;
+}
+
+/* Is generation @gen one of @who's? */
+static inline bool dma_cache_gen_is(uint64_t gen, uint32_t who)
+{
+    return (uint32_t)gen == who << 1;
 }
 
 static inline bool dma_cache_find_page(DMACache *c, uint64_t gen,
@@ -161,36 +182,39 @@ static inline bool dma_cache_find_chunk(DMACache *c, uint64_t gen,
 }
 
 /**
- * dma_cache_find: where @iova leads, if that is known and allows @need
+ * dma_cache_find: where @iova leads @who, if that is known and allows @need
  * (DMA_CACHE_READ, DMA_CACHE_WRITE).
  *
  * Any thread, in an epoch slot or with the BQL: no lock, no write.  A lookup
  * that starts after an invalidation returned never sees what that removed.
  */
-static inline bool dma_cache_find(DMACache *c, uint64_t iova, unsigned need,
-                                  DMACacheHit *hit)
+static inline bool dma_cache_find(DMACache *c, uint32_t who, uint64_t iova,
+                                  unsigned need, DMACacheHit *hit)
 {
     uint64_t gen = qatomic_load_acquire(&c->gen);
 
-    return dma_cache_find_page(c, gen, iova, need, hit) ||
-           dma_cache_find_chunk(c, gen, iova, need, hit);
+    /* The entries of a generation are all of him whose it is. */
+    return likely(dma_cache_gen_is(gen, who)) &&
+           (dma_cache_find_page(c, gen, iova, need, hit) ||
+            dma_cache_find_chunk(c, gen, iova, need, hit));
 }
 
 /**
  * dma_cache_find_run: the same for an access of @len bytes, that may span
  * pages; @tag is set to the domain tag through which it was translated.
  */
-static inline bool dma_cache_find_run(DMACache *c, uint64_t iova, uint64_t len,
-                                      unsigned need, DMACacheHit *hit,
-                                      uint64_t *tag)
+static inline bool dma_cache_find_run(DMACache *c, uint32_t who, uint64_t iova,
+                                      uint64_t len, unsigned need,
+                                      DMACacheHit *hit, uint64_t *tag)
 {
     uint64_t gen = qatomic_load_acquire(&c->gen);
     bool one_page = (iova & (DMA_CACHE_PAGE_SIZE - 1)) + len <=
                     DMA_CACHE_PAGE_SIZE;
 
-    if (!(one_page && dma_cache_find_page(c, gen, iova, need, hit)) &&
-        !dma_cache_find_chunk(c, gen, iova, need, hit) &&
-        !(!one_page && dma_cache_find_page(c, gen, iova, need, hit))) {
+    if (!dma_cache_gen_is(gen, who) ||
+        (!(one_page && dma_cache_find_page(c, gen, iova, need, hit)) &&
+         !dma_cache_find_chunk(c, gen, iova, need, hit) &&
+         !(!one_page && dma_cache_find_page(c, gen, iova, need, hit)))) {
         return false;
     }
     /*
@@ -226,15 +250,28 @@ typedef struct DMACacheRun {
      * (bypass).
      */
     unsigned leaf_shift;
+    uint32_t who;            /* if the cache is another's, nothing is kept */
 } DMACacheRun;
 
 /**
- * dma_cache_set_tag: what is inserted from now on was translated through @tag.
+ * dma_cache_claim: may @who have the cache?
+ *
+ * Returns: true if it is his already, and once in DMA_CACHE_CLAIMS times that
+ * it is not: who keeps on asking gets it in the end, but cannot empty it at
+ * each access.  Any thread.
+ */
+#define DMA_CACHE_CLAIMS    32
+
+bool dma_cache_claim(DMACache *c, uint32_t who);
+
+/**
+ * dma_cache_set_tag: what is inserted from now on is @who's, translated through
+ * @tag.
  *
  * Returns: false if that is a change, and everything was dropped for it: the
  * caller translates again, with a new dma_cache_seq().  Any thread.
  */
-bool dma_cache_set_tag(DMACache *c, uint64_t tag);
+bool dma_cache_set_tag(DMACache *c, uint32_t who, uint64_t tag);
 
 /**
  * dma_cache_insert: keep the part of @run around @iova that one entry holds.

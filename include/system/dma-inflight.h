@@ -57,11 +57,11 @@ typedef struct DMATagMark {
 /* What the in-flight layer asks of the vIOMMU.  @opaque is the endpoint. */
 typedef struct DMAInflightOps {
     /*
-     * translate: as for an access without a PASID, but an access that would
-     * fault is no fault yet.  Returns: false if it would.  Any thread, inside
-     * an RCU read section.
+     * translate: as for an access with dma_attrs_code() @attrs, but one that
+     * would fault is no fault yet.  Returns: false if it would.  Any thread,
+     * inside an RCU read section.
      */
-    bool (*translate)(void *opaque, hwaddr iova, bool is_write,
+    bool (*translate)(void *opaque, hwaddr iova, bool is_write, uint32_t attrs,
                       DMATranslation *t);
     /*
      * probe_begin: what applies to accesses with dma_attrs_code() @attrs, by

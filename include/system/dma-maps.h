@@ -67,12 +67,12 @@ void dma_maps_free(DMAMaps *maps);
 bool dma_maps_add(DMAMaps *maps, const DMAMapInfo *info);
 
 /**
- * dma_maps_add_request: dma_maps_add() for the usual map: one request's,
- * without a PASID.  Any thread.
+ * dma_maps_add_request: dma_maps_add() for the usual map: one request's.  Any
+ * thread.
  */
 bool dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
                           void *host, void *owner, uint64_t tag,
-                          bool is_write);
+                          uint32_t pasid, bool is_write);
 
 /**
  * dma_maps_add_vague: record a map that dma_maps_add() refuses, as one with the

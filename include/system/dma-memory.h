@@ -41,8 +41,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
         dma_short_access_begin(tracked)
 
 /*
- * What the translation cache answers; for accesses without a PASID.  Any
- * thread.
+ * What the translation cache answers.  Any thread.
  *
  * dma_fast_translate: as address_space_translate(); NULL: ask that.  In a
  * slot, and an RCU read section.
@@ -51,8 +50,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
  * dma_ram_written: @len bytes at @offset of the RAM @mr were written.
  */
 MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
-                                 hwaddr *xlat, hwaddr *plen, bool is_write);
-void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write);
+                                 hwaddr *xlat, hwaddr *plen, bool is_write,
+                                 MemTxAttrs attrs);
+void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
+                   MemTxAttrs attrs);
 bool dma_fast_unmap(AddressSpace *as, void *buffer, bool is_write,
                     hwaddr access_len);
 void dma_ram_written(MemoryRegion *mr, hwaddr offset, hwaddr len);

@@ -51,10 +51,11 @@ typedef struct DMACached {
 } DMACached;
 
 /**
- * dma_query_cached: what is cached for @iova.  @gpa: where it should lead.
+ * dma_query_cached: what is cached for @iova of requests with dma_attrs_code()
+ * @attrs.  @gpa: where it should lead.
  * Returns: false if nothing is.
  */
-bool dma_query_cached(DMAInflight *inflight, hwaddr iova, hwaddr gpa,
-                      DMACached *cached);
+bool dma_query_cached(DMAInflight *inflight, uint32_t attrs, hwaddr iova,
+                      hwaddr gpa, DMACached *cached);
 
 #endif

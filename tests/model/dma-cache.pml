@@ -9,6 +9,11 @@
  * never finds the older version; what a lookup finds belongs together; and
  * the tag that it is told is that of the domain.
  *
+ * With PASIDS the domains are those of two PASIDs that share the cache: whose
+ * it is changes with the tag, and a lookup never finds what is the other's.
+ * Who wants to insert may take the cache over or leave it; if he leaves it, he
+ * goes on as if it were his, and nothing may come of that.
+ *
  * Each access to shared state is one step, so every interleaving of them is
  * tried; a loop around a compare-and-swap whose outcome does not depend on what
  * was there is one step.  Steps take effect in program order: where the code
@@ -21,6 +26,7 @@
  *                        an invalidation of the rest of the leaf looks for it
  *                        only if this is set
  *   LAST                 GEN_LAST, after which generation 1 comes again
+ *   gen, who             DMACache.gen, both halves of it; who 2: nobody
  *
  * Not here: that generations pass all the way round under one lookup or insert.
  *
@@ -49,7 +55,16 @@
 #define HOST_B      255
 #define HOST(t, v)  ((t) * 16 + (v))
 
+#ifdef PASIDS
+#define IS_WHO(is, wanted)  ((is) == (wanted))
+#define SET_WHO(t)          who = t
+#else
+#define SET_WHO(t)          skip
+#define IS_WHO(is, wanted)  true
+#endif
+
 byte gen;
+byte who;
 byte seq;
 byte tag;
 bit leaf;
@@ -78,7 +93,7 @@ inline new_generation(t, g)
     leaf = 0;
 #endif
 #ifndef BROKEN_NOT_CLOSED
-    gen = LAST;
+    atomic { gen = LAST; SET_WHO(2) }
 #endif
     if
     :: g == LAST ->
@@ -95,11 +110,11 @@ inline new_generation(t, g)
     leaf = 0;
 #endif
 #ifdef BROKEN_OPEN_BEFORE_COUNT
-    gen = g;
+    atomic { gen = g; SET_WHO(t) }
     seq++;
 #else
     seq++;
-    gen = g;
+    atomic { gen = g; SET_WHO(t) }
 #endif
 #ifdef BROKEN_TAG_LAST
     tag = t;
@@ -117,10 +132,20 @@ inline set_tag(t, same, g)
 {
     if
     :: atomic { tag == t -> same = 1 }
-    :: atomic { tag != t -> same = 0 };
+    :: atomic { tag != t -> same = 0 }
+    fi;
+#ifdef PASIDS
+    if
+    :: atomic { same && who != t -> same = 0 }
+    :: else
+    fi;
+#endif
+    if
+    :: same
+    :: !same ->
         take_lock();
         if
-        :: tag == t -> same = 1
+        :: tag == t && IS_WHO(who, t) -> same = 1
         :: else -> new_generation(t, g)
         fi;
         lock = 0
@@ -128,16 +153,19 @@ inline set_tag(t, same, g)
 }
 
 /* As insert_gen(); @g: the generation, or 0 */
-inline insert_gen(g, s, now)
+inline insert_gen(g, s, now, t, w)
 {
 #ifdef BROKEN_COUNT_BEFORE_GEN
     now = seq;
-    g = gen;
+    atomic { g = gen; w = who }
 #else
-    g = gen;
+    atomic { g = gen; w = who }
     now = seq;
 #endif
     if
+#ifndef BROKEN_INSERT_ANYBODYS
+    :: !IS_WHO(w, t) -> g = 0
+#endif
 #ifndef BROKEN_INSERT_IN_LAST
     :: g == LAST -> g = 0
 #endif
@@ -146,7 +174,8 @@ inline insert_gen(g, s, now)
 #endif
     :: else
     fi;
-    now = 0
+    now = 0;
+    w = 0
 }
 
 inline note_leaf()
@@ -163,8 +192,8 @@ inline note_leaf()
 
 proctype Inserter()
 {
-    byte n, s, t, v, g, wg, wc, now;
-    bit same, k, mine;
+    byte n, s, t, v, g, w, wg, wc, now;
+    bit same, k, mine, leave;
 
     do
     :: n < INSERTS ->
@@ -174,7 +203,16 @@ proctype Inserter()
         :: t = 0
         :: TAGS > 1 -> t = 1
         fi;
-        set_tag(t, same, g);
+#ifdef PASIDS
+        if
+        :: atomic { who != t -> leave = 1 }
+        :: skip
+        fi;
+#endif
+        if
+        :: !leave -> set_tag(t, same, g)
+        :: leave -> same = 1
+        fi;
         if
         :: !same -> goto done
         :: else
@@ -187,7 +225,7 @@ proctype Inserter()
         note_leaf();
 #endif
 #ifdef BROKEN_CHECK_BEFORE_TAKE
-        insert_gen(g, s, now);
+        insert_gen(g, s, now, t, w);
 #endif
         /* As slot_take() */
         atomic { wg = w_gen; wc = w_count };
@@ -206,7 +244,7 @@ proctype Inserter()
         :: else
         fi;
 #ifndef BROKEN_CHECK_BEFORE_TAKE
-        insert_gen(g, s, now);
+        insert_gen(g, s, now, t, w);
 #endif
 #ifdef BROKEN_NOTE_AFTER_CHECK
         note_leaf();
@@ -236,7 +274,7 @@ proctype Inserter()
 done:
         atomic {
             s = 0; t = 0; v = 0; g = 0; wg = 0; wc = 0;
-            same = 0; k = 0; mine = 0
+            same = 0; k = 0; mine = 0; leave = 0
         }
     :: else -> break
     od
@@ -245,13 +283,30 @@ done:
 /* As dma_cache_find_run(); without the tag, as dma_cache_find() */
 proctype Lookup()
 {
-    byte f0, f1, g, wg, wc, h, t;
+    byte f0, f1, g, w, wg, wc, h, t, asks;
     bit k;
 
 end:
     do
     :: atomic { f0 = floor[0]; f1 = floor[1] };
+#ifdef PASIDS
+        if
+        :: asks = 0
+        :: asks = 1
+        fi;
+#endif
+#ifdef BROKEN_WHO_APART
+        w = who;
         g = gen;
+#else
+        atomic { g = gen; w = who };
+#endif
+#ifndef BROKEN_NO_WHO
+        if
+        :: !IS_WHO(w, asks) -> goto miss
+        :: else
+        fi;
+#endif
         atomic { wg = w_gen; wc = w_count };
         if
         :: wg != g || (wc & 1) -> goto miss
@@ -270,6 +325,7 @@ end:
         fi;
 #endif
         assert(h != HOST_B);
+        assert(IS_WHO(h / 16, asks));
         assert((h / 16) || (h % 16) >= f0);
         assert(!(h / 16) || (h % 16) >= f1);
         t = tag;
@@ -282,7 +338,8 @@ end:
         assert(h / 16 == t);
 miss:
         atomic {
-            f0 = 0; f1 = 0; g = 0; wg = 0; wc = 0; h = 0; t = 0; k = 0
+            f0 = 0; f1 = 0; g = 0; w = 0; wg = 0; wc = 0; h = 0; t = 0;
+            k = 0; asks = 0
         }
     od
 }

@@ -3,12 +3,13 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Two domains, in one of which the endpoint is; each has the same few leaves,
- * from 4 KiB to 1 GiB.  A leaf leads to a version: a host address holds domain,
- * version and IOVA, so that a hit tells of itself whether it is right.  A
- * version has its permissions.  Neighbours of one version are one run of host
- * memory.  The only rule: once an invalidation has returned, no lookup that
- * begins finds a version below the leaf's floor.
+ * Two domains, in one of which the endpoint is, or each is a PASID's of the two
+ * that share the cache; each has the same few leaves, from 4 KiB to 1 GiB.  A
+ * leaf leads to a version: a host address holds domain, version and IOVA, so
+ * that a hit tells of itself whether it is right.  A version has its
+ * permissions.  Neighbours of one version are one run of host memory.  The only
+ * rule: once an invalidation has returned, no lookup that begins finds a
+ * version below the leaf's floor.
  *
  * The host addresses are never used as such.
  */
@@ -37,8 +38,15 @@ static const struct WorldLeaf {
 #define WORLD_IOVA_BITS     36
 #define WORLD_VERSION_BITS  26
 
+typedef enum WorldWhos {
+    WORLD_ONE,                  /* nobody asks with a PASID */
+    WORLD_TWO,                  /* each has a domain tag of its own */
+    WORLD_TWO_ALIKE,            /* both have the same */
+} WorldWhos;
+
 typedef struct World {
     DMACache *cache;
+    WorldWhos whos;
     uint64_t version[WORLD_TAGS][WORLD_LEAVES];     /* tables; 0: no leaf */
     uint64_t floor[WORLD_TAGS][WORLD_LEAVES];
     uint64_t dead[WORLD_TAGS][WORLD_LEAVES];        /* below: in other use */
@@ -53,6 +61,17 @@ typedef struct World {
 static inline uint64_t world_tag(unsigned t)
 {
     return IOTLB_TAG(0, 5 + t, 0);
+}
+
+/* What is translated for @t is tagged so, and is for ... */
+static inline uint64_t world_tag_of(const World *w, unsigned t)
+{
+    return world_tag(w->whos == WORLD_TWO_ALIKE ? 0 : t);
+}
+
+static inline uint32_t world_who(const World *w, unsigned t)
+{
+    return w->whos == WORLD_ONE ? 0 : (1u << (DMA_CACHE_WHO_BITS - 1)) + t;
 }
 
 static inline uint64_t world_last(unsigned leaf)
@@ -162,16 +181,18 @@ static inline bool world_lookup(World *w, Rand *r, DMACacheHit *hit,
     unsigned leaf = rand_below(r, WORLD_LEAVES);
     unsigned need = rand_below(r, 8) ? DMA_CACHE_READ : rand_below(r, 4);
     bool run = rand_below(r, 2);
+    unsigned asks = w->whos == WORLD_ONE ? 0 : rand_below(r, WORLD_TAGS);
+    uint32_t who = world_who(w, asks);
     uint64_t version, tag = 0;
     WorldSeen seen;
     bool found;
 
     *iova = world_iova(r, leaf);
     world_see(w, &seen);
-    found = run ? dma_cache_find_run(w->cache, *iova,
+    found = run ? dma_cache_find_run(w->cache, who, *iova,
                                      rand_below(r, 2) ? 1 : 0x1800, need, hit,
                                      &tag)
-                : dma_cache_find(w->cache, *iova, need, hit);
+                : dma_cache_find(w->cache, who, *iova, need, hit);
     if (!found) {
         return false;
     }
@@ -182,10 +203,12 @@ static inline bool world_lookup(World *w, Rand *r, DMACacheHit *hit,
     g_assert_cmphex(need & ~world_perm(version), ==, 0);
     world_check_floor(seen.floor, *iova, hit);
     if (run) {
-        g_assert_cmphex(tag, ==, world_tag(world_hit_tag(hit)));
+        g_assert_cmphex(tag, ==, world_tag_of(w, world_hit_tag(hit)));
     }
-    if (!w->any_tag &&
-        seen.context == __atomic_load_n(&w->context, __ATOMIC_ACQUIRE)) {
+    if (w->whos != WORLD_ONE) {
+        g_assert_cmpuint(world_hit_tag(hit), ==, asks);
+    } else if (!w->any_tag &&
+               seen.context == __atomic_load_n(&w->context, __ATOMIC_ACQUIRE)) {
         g_assert_cmpuint(world_hit_tag(hit), ==, seen.context & 1);
     }
     return true;
@@ -199,16 +222,21 @@ static inline void world_fill(World *w, Rand *r)
     unsigned t, tries = 0;
     uint64_t seq, version, before, after, iova = world_iova(r, leaf);
     DMACacheRun run;
+    uint32_t who;
+    bool keep;
 
     do {
         if (tries++ == 3) {
             return;
         }
         seq = dma_cache_seq(c);
-        t = w->any_tag ? rand_below(r, WORLD_TAGS)
-                       : qatomic_load_acquire(&w->context) & 1;
+        t = w->any_tag || w->whos != WORLD_ONE ?
+            rand_below(r, WORLD_TAGS) : qatomic_load_acquire(&w->context) & 1;
         world_yield(w, r);
-    } while (!dma_cache_set_tag(c, world_tag(t)));
+        /* If it is the other's, and remains so, nothing may come of it. */
+        who = world_who(w, t);
+        keep = dma_cache_claim(c, who);
+    } while (keep && !dma_cache_set_tag(c, who, world_tag_of(w, t)));
     version = qatomic_load_acquire(&w->version[t][leaf]);
     if (!version) {
         return;
@@ -220,6 +248,7 @@ static inline void world_fill(World *w, Rand *r)
         .owner = world_owner(t, version),
         .perm = world_perm(version),
         .leaf_shift = world_leaves[leaf].shift,
+        .who = who,
     };
     switch (rand_below(r, 4)) {
     case 0:
@@ -285,7 +314,7 @@ static inline WorldChange world_change(World *w, Rand *r)
         __atomic_store_n(&w->context_done, context, __ATOMIC_RELEASE);
         return change;
     }
-    if (!w->any_tag && rand_below(r, 4)) {
+    if (!w->any_tag && w->whos == WORLD_ONE && rand_below(r, 4)) {
         change.tag = w->context & 1;
     }
     change.low = change.high = rand_below(r, WORLD_LEAVES);
@@ -299,7 +328,7 @@ static inline WorldChange world_change(World *w, Rand *r)
 
     /* Nothing of another domain is in the cache. */
     smp_mb();
-    if (qatomic_load_acquire(&c->tag) != world_tag(change.tag)) {
+    if (qatomic_load_acquire(&c->tag) != world_tag_of(w, change.tag)) {
         w->skipped++;
     } else if (rand_below(r, 16) == 0) {
         dma_cache_invalidate_all(c);
@@ -327,12 +356,36 @@ static inline WorldChange world_change(World *w, Rand *r)
     return change;
 }
 
+/* Who is in it: a test's name ends so. */
+typedef struct WorldKind {
+    const char *name;
+    bool any_tag;
+    WorldWhos whos;
+} WorldKind;
+
+static const WorldKind world_kinds[] = {
+    { "" }, { "-tags", .any_tag = true },
+    { "-pasids", .whos = WORLD_TWO }, { "-alike", .whos = WORLD_TWO_ALIKE },
+};
+
+static inline void world_set_kind(World *w, const WorldKind *kind)
+{
+    w->any_tag = kind->any_tag;
+    w->whos = kind->whos;
+}
+
+static inline void world_set_generation(World *w, uint32_t gen)
+{
+    w->cache->gen = (uint64_t)gen << DMA_CACHE_GEN_SHIFT |
+                    (uint32_t)w->cache->gen;
+}
+
 static inline void world_init(World *w, unsigned pages, Rand *r)
 {
     unsigned t, i;
 
     memset(w, 0, sizeof(*w));
-    w->cache = dma_cache_new(pages);
+    w->cache = dma_cache_new(pages, 0);
     w->last_version = 1 + rand_below(r, 4);
     for (t = 0; t < WORLD_TAGS; t++) {
         for (i = 0; i < WORLD_LEAVES; i++) {

@@ -55,7 +55,7 @@ static uint64_t avail(DMACache *c, uint64_t iova, unsigned need)
 {
     DMACacheHit hit;
 
-    if (!dma_cache_find(c, iova, need, &hit)) {
+    if (!dma_cache_find(c, 0, iova, need, &hit)) {
         return 0;
     }
     g_assert_true(hit.host == HOST + iova);
@@ -75,7 +75,7 @@ static void test_size(void)
     unsigned i;
 
     for (i = 0; i < ARRAY_SIZE(cases); i++) {
-        DMACache *c = dma_cache_new(cases[i].asked);
+        DMACache *c = dma_cache_new(cases[i].asked, 0);
 
         g_assert_cmpuint(1u << c->page_bits, ==, cases[i].pages);
         g_assert_cmpuint(1u << c->chunk_bits, ==, cases[i].chunks);
@@ -100,13 +100,13 @@ static void test_page(void)
     static const uint64_t at[] = {
         0, PAGE, CHUNK - PAGE, 1ull << 39, 1ull << 63, -PAGE,
     };
-    DMACache *c = dma_cache_new(64);
+    DMACache *c = dma_cache_new(64, 0);
     DMACacheHit hit;
     uint64_t tag;
     unsigned i;
 
-    g_assert_true(!dma_cache_set_tag(c, 77));
-    g_assert_true(dma_cache_set_tag(c, 77));
+    g_assert_true(!dma_cache_set_tag(c, 0, 77));
+    g_assert_true(dma_cache_set_tag(c, 0, 77));
     for (i = 0; i < ARRAY_SIZE(at); i++) {
         g_assert_cmpuint(avail(c, at[i], 0), ==, 0);
         put(c, at[i], at[i] + (PAGE - 1), RW);
@@ -118,13 +118,15 @@ static void test_page(void)
         g_assert_cmpuint(avail(c, at[i] + PAGE, 0), ==, 0);
 
         tag = 0;
-        g_assert_true(dma_cache_find_run(c, at[i] + 8, 8, RW, &hit, &tag));
+        g_assert_true(dma_cache_find_run(c, 0, at[i] + 8, 8, RW, &hit, &tag));
         g_assert_cmpuint(tag, ==, 77);
         g_assert_true(hit.host == HOST + (at[i] + 8));
         /* More than it has is found too: avail says how much. */
-        g_assert_true(dma_cache_find_run(c, at[i] + 8, PAGE, RW, &hit, &tag));
+        g_assert_true(dma_cache_find_run(c, 0, at[i] + 8, PAGE, RW, &hit,
+                                         &tag));
         g_assert_cmpuint(hit.avail, ==, PAGE - 8);
-        g_assert_false(dma_cache_find_run(c, at[i] + PAGE, 1, 0, &hit, &tag));
+        g_assert_false(dma_cache_find_run(c, 0, at[i] + PAGE, 1, 0, &hit,
+                                          &tag));
 
         /* Its last byte alone is overlap enough; its neighbours are not. */
         if (at[i]) {
@@ -142,7 +144,7 @@ static void test_page(void)
 
 static void test_permissions(void)
 {
-    DMACache *c = dma_cache_new(64);
+    DMACache *c = dma_cache_new(64, 0);
     unsigned size, perm, need;
 
     for (size = 1; size <= 2; size++) {
@@ -181,7 +183,7 @@ static void test_chunk(void)
         { -2 * PAGE, -1ull, -1ull, -2 * PAGE, -1ull },
         { -CHUNK, -1ull, -CHUNK, -CHUNK, -1ull },
     };
-    DMACache *c = dma_cache_new(64);
+    DMACache *c = dma_cache_new(64, 0);
     DMACacheHit hit;
     uint64_t tag;
     unsigned i;
@@ -196,7 +198,8 @@ static void test_chunk(void)
                          hi - cases[i].iova + 1);
         g_assert_cmpuint(avail(c, lo - 1, 0), ==, 0);
         g_assert_cmpuint(avail(c, hi + 1, 0), ==, 0);
-        g_assert_true(dma_cache_find_run(c, lo, hi - lo + 1, RW, &hit, &tag));
+        g_assert_true(dma_cache_find_run(c, 0, lo, hi - lo + 1, RW, &hit,
+                                         &tag));
         g_assert_cmpuint(hit.avail, ==, hi - lo + 1);
         dma_cache_invalidate_range(c, hi, hi);
         g_assert_cmpuint(avail(c, lo, 0), ==, 0);
@@ -212,16 +215,16 @@ static void test_chunk(void)
         dma_cache_insert(c, &all, 0x1234, dma_cache_seq(c));
         g_assert_cmpuint(avail(c, 0, RW), ==, CHUNK);
         dma_cache_insert(c, &all, UINT64_MAX, dma_cache_seq(c));
-        g_assert_true(dma_cache_find(c, UINT64_MAX, RW, &hit));
+        g_assert_true(dma_cache_find(c, 0, UINT64_MAX, RW, &hit));
         g_assert_true(hit.host == HOST + UINT64_MAX);
         g_assert_cmpuint(hit.avail, ==, 1);
         dma_cache_invalidate_range(c, UINT64_MAX, UINT64_MAX);
-        g_assert_false(dma_cache_find(c, UINT64_MAX, 0, &hit));
+        g_assert_false(dma_cache_find(c, 0, UINT64_MAX, 0, &hit));
         /* No entry is left whatever the range is. */
         dma_cache_insert(c, &all, UINT64_MAX, dma_cache_seq(c));
         dma_cache_insert(c, &all, CHUNK, dma_cache_seq(c));
         dma_cache_invalidate_range(c, 0, UINT64_MAX);
-        g_assert_false(dma_cache_find(c, UINT64_MAX, 0, &hit));
+        g_assert_false(dma_cache_find(c, 0, UINT64_MAX, 0, &hit));
         g_assert_cmpuint(avail(c, CHUNK, 0), ==, 0);
         g_assert_cmpuint(avail(c, 0, 0), ==, 0);
     }
@@ -230,7 +233,7 @@ static void test_chunk(void)
 
 static void test_join(void)
 {
-    DMACache *c = dma_cache_new(64);
+    DMACache *c = dma_cache_new(64, 0);
     DMACacheRun run = {
         .first = 8 * PAGE, .last = 10 * PAGE - 1, .host = HOST + 8 * PAGE,
         .owner = OWNER, .perm = RW, .leaf_shift = 12,
@@ -301,7 +304,7 @@ static void test_join(void)
 /* A slot holds one of those that share it; nobody finds the other's. */
 static void test_collide(void)
 {
-    DMACache *c = dma_cache_new(64);
+    DMACache *c = dma_cache_new(64, 0);
     uint64_t page, chunk;
     unsigned i, kept = 0;
 
@@ -327,7 +330,7 @@ static void test_collide(void)
     dma_cache_free(c);
 
     /* A contiguous working set as large as the tables fits. */
-    c = dma_cache_new(1024);
+    c = dma_cache_new(1024, 0);
     for (i = 0; i < 1024; i++) {
         put(c, i * PAGE, i * PAGE + PAGE - 1, RW);
     }
@@ -347,7 +350,7 @@ static void test_collide(void)
 /* Any kind of invalidation since refuses an insert. */
 static void test_seq(void)
 {
-    DMACache *c = dma_cache_new(64);
+    DMACache *c = dma_cache_new(64, 0);
     unsigned kind, size;
 
     for (size = 1; size <= 2; size++) {
@@ -378,7 +381,7 @@ static void test_seq(void)
                 dma_cache_invalidate_range(c, PAGE, 0);     /* nonsense */
                 break;
             case 4:
-                g_assert_false(dma_cache_set_tag(c, c->tag + 1));
+                g_assert_false(dma_cache_set_tag(c, 0, c->tag + 1));
                 break;
             }
             g_assert_cmpuint(avail(c, 0, 0), ==, 0);
@@ -392,13 +395,86 @@ static void test_seq(void)
     dma_cache_free(c);
 }
 
+/* Of two that share a cache neither finds what is the other's. */
+static void test_who(void)
+{
+    static const uint32_t whos[] = { 0, 1, 1u << 20, 0x7fffffff };
+    DMACacheRun run = {
+        .first = 0, .last = PAGE - 1, .host = HOST, .owner = OWNER,
+        .perm = RW, .leaf_shift = 12,
+    };
+    DMACacheRun chunk = run;
+    DMACacheHit hit;
+    uint64_t tag, seq;
+    unsigned i, j, round;
+
+    chunk.first = 0;
+    chunk.last = 4 * PAGE - 1;
+    for (i = 0; i < ARRAY_SIZE(whos); i++) {
+        DMACache *c = dma_cache_new(64, whos[i]);
+
+        for (round = 0; round < 3; round++) {
+            uint32_t who = whos[(i + round) % ARRAY_SIZE(whos)];
+
+            g_assert_false(dma_cache_set_tag(c, who, 5));
+            g_assert_true(dma_cache_set_tag(c, who, 5));
+            run.who = chunk.who = who;
+            seq = dma_cache_seq(c);
+            dma_cache_insert(c, &run, 0, seq);
+            dma_cache_insert(c, &chunk, 0, seq);
+            for (j = 0; j < ARRAY_SIZE(whos); j++) {
+                bool his = whos[j] == who;
+
+                g_assert_true(dma_cache_find(c, whos[j], 0, RW, &hit) == his);
+                g_assert_true(dma_cache_find(c, whos[j], 2 * PAGE, RW, &hit) ==
+                              his);
+                g_assert_true(dma_cache_find_run(c, whos[j], 0, 4 * PAGE, RW,
+                                                 &hit, &tag) == his);
+                /* Nor can he leave anything there. */
+                run.who = whos[j];
+                run.first = 8 * PAGE;
+                run.last = run.first + (PAGE - 1);
+                dma_cache_insert(c, &run, run.first, seq);
+                g_assert_true(dma_cache_find(c, whos[j], run.first, RW,
+                                             &hit) == his);
+                run.first = 0;
+                run.last = PAGE - 1;
+                dma_cache_invalidate_range(c, 8 * PAGE, 8 * PAGE);
+                seq = dma_cache_seq(c);
+            }
+            /* All of it goes, and it stays his. */
+            dma_cache_invalidate_all(c);
+            g_assert_true(dma_cache_set_tag(c, who, 5));
+            g_assert_false(dma_cache_find(c, who, 0, RW, &hit));
+        }
+        dma_cache_free(c);
+    }
+}
+
+/* It changes hands at once for nobody, and for nobody who does not insist. */
+static void test_claim(void)
+{
+    DMACache *c = dma_cache_new(64, 1);
+    unsigned i, got = 0;
+
+    for (i = 0; i < 4 * DMA_CACHE_CLAIMS; i++) {
+        g_assert_true(dma_cache_claim(c, 1));
+        got += dma_cache_claim(c, 2);
+        g_assert_cmpuint(got, ==, (i + 1) / DMA_CACHE_CLAIMS);
+    }
+    g_assert_false(dma_cache_set_tag(c, 2, c->tag));
+    g_assert_true(dma_cache_claim(c, 2));
+    g_assert_false(dma_cache_claim(c, 1));
+    dma_cache_free(c);
+}
+
 /*
  * What was read from the cache itself while a range goes may be of what is
  * going: nothing is inserted in between, whenever its count was read.
  */
 static void test_under_way(void)
 {
-    DMACache *c = dma_cache_new(64);
+    DMACache *c = dma_cache_new(64, 0);
 
     put(c, 0, 2 * PAGE - 1, RW);
     g_assert_cmpuint(avail(c, 0, RW), ==, 2 * PAGE);
@@ -413,7 +489,7 @@ static void test_under_way(void)
     put(c, 0, PAGE - 1, RW);
     put(c, 0, 2 * PAGE - 1, RW);
     g_assert_cmpuint(avail(c, 0, 0), ==, 0);
-    g_assert_false(dma_cache_set_tag(c, c->tag + 1));
+    g_assert_false(dma_cache_set_tag(c, 0, c->tag + 1));
     put(c, 0, PAGE - 1, RW);
     g_assert_cmpuint(avail(c, 0, 0), ==, 0);
     c->seq++;
@@ -450,7 +526,7 @@ static void test_leaves(void)
 
         for (piece = 0; piece < ARRAY_SIZE(pieces); piece++) {
             for (byte = 0; byte < ARRAY_SIZE(bytes); byte++) {
-                DMACache *c = dma_cache_new(64);
+                DMACache *c = dma_cache_new(64, 0);
                 uint64_t first = base + pieces[piece][0];
                 uint64_t last = base + pieces[piece][1];
                 uint64_t at = base + bytes[byte];
@@ -486,7 +562,7 @@ static void test_leaves(void)
 /* A whole large page in its own chunk makes no invalidation any wider. */
 static void test_whole_leaf(void)
 {
-    DMACache *c = dma_cache_new(64);
+    DMACache *c = dma_cache_new(64, 0);
 
     put(c, 0, PAGE - 1, RW);
     put_leaf(c, CHUNK, 2 * CHUNK - 1, CHUNK + 5, RW, 21);
@@ -508,7 +584,7 @@ static void test_range_limit(void)
 
     for (pages = 1; pages <= 1100; pages = pages < 8 ? pages + 1
                                                      : pages + 63) {
-        DMACache *c = dma_cache_new(2048);
+        DMACache *c = dma_cache_new(2048, 0);
         uint64_t last = first + pages * PAGE - 1, at;
         bool all;
 
@@ -537,7 +613,7 @@ static void test_wrap(void)
     bool by_tag = false;
 
     do {
-        DMACache *c = dma_cache_new(64);
+        DMACache *c = dma_cache_new(64, 0);
         uint64_t seq, taken;
         unsigned i;
 
@@ -557,7 +633,7 @@ static void test_wrap(void)
         taken = c->pages[9].word;
         seq = dma_cache_seq(c);
         if (by_tag) {
-            g_assert_false(dma_cache_set_tag(c, 5));
+            g_assert_false(dma_cache_set_tag(c, 0, 5));
         } else {
             dma_cache_invalidate_all(c);
         }
@@ -585,7 +661,7 @@ static void test_wrap(void)
 /* A slot's count wraps, too. */
 static void test_count_wrap(void)
 {
-    DMACache *c = dma_cache_new(64);
+    DMACache *c = dma_cache_new(64, 0);
     unsigned i;
 
     c->pages[0].word = 0xfffffff8;
@@ -610,8 +686,9 @@ static void test_count_wrap(void)
 }
 
 /* One thread, the truth, and all operations in any order. */
-static void test_reference(gconstpointer any_tag)
+static void test_reference(gconstpointer opaque)
 {
+    const WorldKind *kind = opaque;
     Rand r = rand_new();
     uint64_t iova, hits = 0;
     DMACacheHit hit;
@@ -620,10 +697,9 @@ static void test_reference(gconstpointer any_tag)
 
     for (round = 0; round < rounds(40); round++) {
         world_init(&w, 64u << rand_below(&r, 5), &r);
-        w.any_tag = any_tag != NULL;
+        world_set_kind(&w, kind);
         if (round % 2) {
-            w.cache->gen = (uint64_t)(UINT32_MAX - 1 - round) <<
-                           DMA_CACHE_GEN_SHIFT;
+            world_set_generation(&w, UINT32_MAX - 1 - round);
         }
         for (i = 0; i < 20000; i++) {
             switch (rand_below(&r, 16)) {
@@ -733,7 +809,7 @@ static void wait_for_slots(void)
     }
 }
 
-static void test_threads(gconstpointer any_tag)
+static void test_threads(gconstpointer opaque)
 {
     Rand r = rand_new();
     User users[T_USERS];
@@ -742,9 +818,9 @@ static void test_threads(gconstpointer any_tag)
     uint64_t hits = 0;
 
     world_init(&world, 64, &r);
-    world.any_tag = any_tag != NULL;
+    world_set_kind(&world, opaque);
     world.yield = 32;
-    world.cache->gen = (uint64_t)(UINT32_MAX - 100) << DMA_CACHE_GEN_SHIFT;
+    world_set_generation(&world, UINT32_MAX - 100);
     stop = 0;
     step_rand.state = rand64(&r) | 1;
     dma_epoch_set_wake(wake);
@@ -784,6 +860,8 @@ static void test_threads(gconstpointer any_tag)
 
 int main(int argc, char **argv)
 {
+    unsigned i;
+
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/dma-cache/size", test_size);
     g_test_add_func("/dma-cache/page", test_page);
@@ -792,16 +870,27 @@ int main(int argc, char **argv)
     g_test_add_func("/dma-cache/join", test_join);
     g_test_add_func("/dma-cache/collide", test_collide);
     g_test_add_func("/dma-cache/seq", test_seq);
+    g_test_add_func("/dma-cache/who", test_who);
+    g_test_add_func("/dma-cache/claim", test_claim);
     g_test_add_func("/dma-cache/under-way", test_under_way);
     g_test_add_func("/dma-cache/leaves", test_leaves);
     g_test_add_func("/dma-cache/whole-leaf", test_whole_leaf);
     g_test_add_func("/dma-cache/range-limit", test_range_limit);
     g_test_add_func("/dma-cache/wrap", test_wrap);
     g_test_add_func("/dma-cache/count-wrap", test_count_wrap);
-    g_test_add_data_func("/dma-cache/reference", NULL, test_reference);
-    g_test_add_data_func("/dma-cache/reference-tags", "any tag",
-                         test_reference);
-    g_test_add_data_func("/dma-cache/threads", NULL, test_threads);
-    g_test_add_data_func("/dma-cache/threads-tags", "any tag", test_threads);
+    for (i = 0; i < ARRAY_SIZE(world_kinds); i++) {
+        const WorldKind *kind = &world_kinds[i];
+        g_autofree char *name = g_strdup_printf("/dma-cache/reference%s",
+                                                kind->name);
+
+        g_test_add_data_func(name, kind, test_reference);
+    }
+    for (i = 0; i < ARRAY_SIZE(world_kinds); i++) {
+        const WorldKind *kind = &world_kinds[i];
+        g_autofree char *name = g_strdup_printf("/dma-cache/threads%s",
+                                                kind->name);
+
+        g_test_add_data_func(name, kind, test_threads);
+    }
     return g_test_run();
 }

@@ -89,12 +89,12 @@ static Page *translate(Translator *t, unsigned iova)
     uint64_t seq;
     Page *page;
 
-    if (dma_cache_find(cache, addr, DMA_CACHE_WRITE, &hit)) {
+    if (dma_cache_find(cache, 0, addr, DMA_CACHE_WRITE, &hit)) {
         t->hits++;
         return (Page *)hit.host;
     }
     seq = dma_cache_seq(cache);
-    if (!dma_cache_set_tag(cache, TAG)) {
+    if (!dma_cache_set_tag(cache, 0, TAG)) {
         seq = dma_cache_seq(cache);
     }
     page = translate_slow(t, addr);
@@ -286,7 +286,7 @@ static void test_drain(void)
     uint64_t seq;
 
     iotlb = iotlb_new(64);
-    cache = dma_cache_new(64);
+    cache = dma_cache_new(64, 0);
     maps = dma_maps_new();
     dma_epoch_set_wake(wake);
     for (i = 0; i < PAGES; i++) {

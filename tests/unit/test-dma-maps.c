@@ -282,7 +282,7 @@ static void test_refused(void)
         g_assert_false(try_add(maps, 0x2000, 512, memory, true));
         g_assert_false(try_add(maps, 0x1000, 513, memory, true));
         g_assert_false(dma_maps_add_request(maps, 0x2000, 512, memory, memory,
-                                            0, true));
+                                            0, 0, true));
         g_assert_false(dma_maps_add(maps, &info));
         g_assert_cmpuint(dma_maps_count(maps), ==, 1);
         /* One direction is not the other, nor a part the whole. */
