@@ -130,7 +130,7 @@ class TestKeys(TerminalCase):
         terminal.keys('h')
         terminal.until('Keys and columns')
         terminal.keys('q')
-        frozen = terminal.until('FROZEN')
+        frozen = terminal.until('FROZEN', 'q leave')
         self.assertIn('Nothing has been refused', frozen)
         terminal.keys('f')
         terminal.until('What happened', 'edu write at 0x8001000')

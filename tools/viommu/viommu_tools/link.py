@@ -64,7 +64,10 @@ def why_lost(error):
     if isinstance(error, TimeoutError):
         return ('no answer; the emulator is stopped, or the monitor talks to '
                 'somebody else (each takes one client: give it a second -qmp)')
-    return str(error) or type(error).__name__
+    if isinstance(error, (EOFError, ConnectionResetError, BrokenPipeError)):
+        return 'the emulator has closed the connection'
+    # The first line of what the package may say in several
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 class SocketLink:
