@@ -665,6 +665,40 @@ static void test_readers(void)
 
 /* Fault reasons */
 
+/* What a second stage does not let be done with a first stage's entry */
+static void test_table_rights(void)
+{
+    const VTDPASIDEntry entry = {
+        .pgtt = 3, .ss_levels = 4, .fs_levels = 4, .fsptptr = 0x5000,
+    };
+    static const struct {
+        unsigned perm;
+        bool write;
+        uint64_t ipa;
+        int want;
+    } way[] = {
+        { IOPT_WRITE, false, 0x5ff8, 0x75 },
+        { IOPT_WRITE, false, 0x6000, 0x76 },
+        { IOPT_READ, true, 0x5ff8, 0x77 },
+        { IOPT_READ, true, 0x6000, 0x77 },
+        /* Neither right: an entry that is not there, whoever asks */
+        { 0, false, 0x5ff8, 0x79 },
+        { 0, true, 0x6000, 0x79 },
+    };
+    IOPTSpace space = { .attrs = 0 };
+
+    vtd_pasid_space(&entry, 48, ~0ULL, ~0ULL, &space);
+    for (size_t i = 0; i < ARRAY_SIZE(way); i++) {
+        const IOPTResult res = {
+            .second = true, .on_table = true, .level = 1, .ipa = way[i].ipa,
+            .perm = way[i].perm, .table_write = way[i].write,
+        };
+
+        g_assert_cmphex(vtd_sm_walk_fault(&space, IOPT_FAULT_PERMISSION, &res,
+                                          false), ==, way[i].want);
+    }
+}
+
 static void test_qualified(void)
 {
     static const uint8_t qualified[] = {
@@ -791,6 +825,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vtd-decode-sm/pasid/request", test_pasid_request);
     g_test_add_func("/vtd-decode-sm/pasid/writers", test_pasid_writers);
     g_test_add_func("/vtd-decode-sm/readers", test_readers);
+    g_test_add_func("/vtd-decode-sm/table-rights", test_table_rights);
     g_test_add_func("/vtd-decode-sm/qualified", test_qualified);
     g_test_add_func("/vtd-decode-sm/ats-answer", test_ats_answer);
     g_test_add_func("/vtd-decode-sm/fault-record", test_fault_record);
