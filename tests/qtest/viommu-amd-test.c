@@ -122,9 +122,29 @@ static void test_registers(void)
     amd_stop(amd);
 }
 
-static void test_help(void)
+static void test_properties(void)
 {
+    static const struct {
+        const char *args, *says;
+    } refused[] = {
+        { "-device amd-iommu,dma-remap=off", "dma-remap=off" },
+        { "-device amd-iommu,iotlb-size=1", "iotlb-size is 1" },
+        { "-device intel-iommu -device amd-iommu", "amd-iommu" },
+        { "-device amd-iommu,virtio=require "
+          "-device virtio-rng-pci,disable-legacy=on,iommu_platform=off",
+          "would bypass amd-iommu" },
+    };
+    unsigned i;
+
     unit_assert_help("amd-iommu", 10);
+    for (i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autofree char *args = g_strdup_printf("-machine q35 -nodefaults %s",
+                                                refused[i].args);
+        g_autofree char *said = unit_refused(args);
+
+        g_test_message("%s", said);
+        g_assert_nonnull(strstr(said, refused[i].says));
+    }
 }
 
 /* The capability block, and where MSI is */
@@ -161,7 +181,8 @@ static void test_pci(void)
 static uint8_t *read_ivrs(const char *env, uint32_t *len)
 {
     QTestState *qts = qtest_init_with_env(env, "-machine q35 -m 256M "
-                                          "-nodefaults -device amd-iommu", true);
+                                          "-nodefaults -device amd-iommu",
+                                          true);
     size_t size = 64 * 1024, at = 0;
     g_autofree uint8_t *file = g_malloc0(size);
     QFWCFG *fw_cfg = pc_fw_cfg_init(qts);
@@ -554,7 +575,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/amd/registers", test_registers);
-    qtest_add_func("/viommu/amd/help", test_help);
+    qtest_add_func("/viommu/amd/properties", test_properties);
     qtest_add_func("/viommu/amd/pci", test_pci);
     qtest_add_func("/viommu/amd/ivrs", test_ivrs);
     qtest_add_func("/viommu/amd/cmd/wait", test_wait);
