@@ -228,7 +228,7 @@ def judge(outcome, directory, patterns, server):
     if config.left:
         outcome.check('the emulator reports no error', not outcome.errors,
                       '\n'.join(outcome.errors))
-    if not config.base and not config.paravirt:
+    if not config.base:
         judge_statistics(outcome)
 
 
