@@ -254,6 +254,7 @@ MemTxResult dma_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
 {
     DMAInflight *fast = qatomic_read(&as->mastering);
 
+    dma_inflight_count_access(as->inflight);
     if (unlikely(!len) ||
         (likely(fast) &&
          fast_read(fast, attrs_who(attrs), &addr, &buf, &len))) {
@@ -269,6 +270,7 @@ MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
     DMAInflight *fast = qatomic_read(&as->mastering);
     DMABounce *bounce = qatomic_load_acquire(&as->inflight->bounce);
 
+    dma_inflight_count_access(as->inflight);
     if (unlikely(!len)) {
         return MEMTX_OK;
     }
@@ -291,6 +293,10 @@ MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
     DMACache *c = get_cache(inflight, who);
     DMACacheHit FAST_UNSET hit;
 
+    if (*plen <= sizeof(uint64_t)) {
+        /* A load or store; a longer one was counted where it came from. */
+        dma_inflight_count_access(inflight);
+    }
     if (unlikely(!c) || !fast_find(inflight, c, who, addr, is_write, &hit)) {
         return NULL;
     }

@@ -56,6 +56,18 @@ struct DMADrain {
     QLIST_ENTRY(DMADrain) next;
 };
 
+/*
+ * Accesses are counted by each thread in a lane of its own, as a rule, so that
+ * devices' threads do not write to one cache line.  Two that share a lane may
+ * lose a count.
+ */
+#define DMA_COUNT_LANES 8
+
+typedef struct DMACountLane {
+    char pad[56];
+    uint64_t accesses;       /* atomic */
+} DMACountLane;
+
 struct DMAInflight {
     DMADrain *drain;
     const DMAInflightOps *ops;
@@ -75,7 +87,23 @@ struct DMAInflight {
     bool listed;             /* is being put there; atomic */
     DMAInflight *next_active;            /* drain->active; set once */
     QLIST_ENTRY(DMAInflight) next;
+    DMACountLane lanes[DMA_COUNT_LANES];
 };
+
+/*
+ * dma_inflight_count_access: one begins.  Any thread.  Threads are told apart
+ * by where their variables are: their stacks' distances are odd numbers of
+ * pages, with the guard page.
+ */
+static __thread char dma_count_thread G_GNUC_UNUSED;
+
+static inline void dma_inflight_count_access(DMAInflight *inflight)
+{
+    DMACountLane *lane = &inflight->lanes[((uintptr_t)&dma_count_thread >> 12) %
+                                          DMA_COUNT_LANES];
+
+    qatomic_set(&lane->accesses, qatomic_read(&lane->accesses) + 1);
+}
 
 /*
  * dma_inflight_activate: from now on dma_drain_start() looks at what @inflight

@@ -131,9 +131,11 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
 void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
               MemTxAttrs attrs)
 {
-    void *host = qatomic_read(&as->mastering) ?
-                 dma_fast_map(as, addr, plen, is_write, attrs) : NULL;
+    void *host;
 
+    dma_inflight_count_access(as->inflight);
+    host = qatomic_read(&as->mastering) ?
+           dma_fast_map(as, addr, plen, is_write, attrs) : NULL;
     return host ?: address_space_map_standing(as, addr, plen, is_write, attrs,
                                               NULL, NULL);
 }

@@ -97,6 +97,17 @@ unsigned dma_query_flights(DMAInflight *inflight, DMAFlightCursor *cursor,
     return found;
 }
 
+uint64_t dma_query_accesses(DMAInflight *inflight)
+{
+    uint64_t sum = 0;
+    unsigned i;
+
+    for (i = 0; i < DMA_COUNT_LANES; i++) {
+        sum += qatomic_read(&inflight->lanes[i].accesses);
+    }
+    return sum;
+}
+
 unsigned dma_query_waits(DMAInflight *inflight, int64_t *waited_ns)
 {
     uint64_t stamp = dma_maps_oldest_wait(inflight->maps, NULL);

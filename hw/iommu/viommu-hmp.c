@@ -135,6 +135,42 @@ static void print_stages(Monitor *mon, const VIOMMUStageList *list)
     }
 }
 
+static void print_pasids(Monitor *mon, const VIOMMUPASIDInfoList *list)
+{
+    for (; list; list = list->next) {
+        const VIOMMUPASIDInfo *one = list->value;
+
+        monitor_printf(mon, "    PASID 0x%" PRIx32 ": %s", one->pasid,
+                       VIOMMUEndpointMode_str(one->mode));
+        print_numbers(mon, one->domain, ", ");
+        if (one->has_tag) {
+            monitor_printf(mon, ", tag %" PRIu64, one->tag);
+        }
+        monitor_printf(mon, "\n");
+    }
+}
+
+static void print_endpoint_counters(Monitor *mon, const VIOMMUEndpointInfo *ep)
+{
+    uint64_t hits = ep->accesses - MIN(ep->translations, ep->accesses);
+
+    if (!ep->accesses && !ep->translations && !ep->faults &&
+        !ep->interrupts_remapped) {
+        return;
+    }
+    monitor_printf(mon, "    accesses %" PRIu64 ", translations %" PRIu64,
+                   ep->accesses, ep->translations);
+    if (ep->accesses) {
+        monitor_printf(mon, " (cache hits %" PRIu64 "%%)",
+                       (uint64_t)(100.0 * hits / ep->accesses));
+    }
+    monitor_printf(mon, ", faults %" PRIu64, ep->faults);
+    if (ep->has_interrupts_remapped) {
+        monitor_printf(mon, ", interrupts %" PRIu64, ep->interrupts_remapped);
+    }
+    monitor_printf(mon, "\n");
+}
+
 static void print_endpoints(Monitor *mon, const VIOMMUEndpointInfoList *list)
 {
     monitor_printf(mon, "  Endpoints:\n");
@@ -161,6 +197,8 @@ static void print_endpoints(Monitor *mon, const VIOMMUEndpointInfoList *list)
             monitor_printf(mon, "    %s\n", ep->why);
         }
         print_stages(mon, ep->stages);
+        print_pasids(mon, ep->pasids);
+        print_endpoint_counters(mon, ep);
     }
 }
 

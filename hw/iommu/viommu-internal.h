@@ -16,8 +16,9 @@
  * Counters are plain increments: they may lose one when two threads collide,
  * which is better than a locked instruction on each hit.
  */
-#define VIOMMU_STAT_INC(v, field) \
-    qatomic_set(&(v)->stats.field, qatomic_read(&(v)->stats.field) + 1)
+#define VIOMMU_STAT_INC(owner, field)                   \
+    qatomic_set(&(owner)->stats.field,                  \
+                qatomic_read(&(owner)->stats.field) + 1)
 
 /* The PASID of a request with dma_attrs_code() @attrs. */
 static inline uint32_t viommu_pasid_of(uint32_t attrs)

@@ -184,6 +184,55 @@ static VIOMMUWindowList *query_windows(VIOMMUEndpoint *ep)
     return list;
 }
 
+/* Where a configuration leads */
+static VIOMMUPASIDInfo *query_pasid(VIOMMUEndpoint *ep,
+                                    const VIOMMUConfig *config)
+{
+    VIOMMUPASIDInfo *info = g_new0(VIOMMUPASIDInfo, 1);
+    g_autofree char *why = NULL;
+    VIOMMUBypassReason bypass;
+
+    info->pasid = config->pasid;
+    info->mode = viommu_query_mode(ep, config, &bypass, &why);
+    if (info->mode != VIOMMU_ENDPOINT_MODE_BLOCKED) {
+        info->has_tag = config->tag != DMA_TAG_UNTRANSLATED;
+        info->tag = info->has_tag ? config->tag : 0;
+        info->domain = viommu_query_domain(ep->viommu, config);
+    }
+    return info;
+}
+
+/* Those that something is kept of.  Inside an RCU read section. */
+static VIOMMUPASIDInfoList *query_pasids(VIOMMUEndpoint *ep)
+{
+    VIOMMUConfig **configs = qatomic_rcu_read(&ep->pasid_configs);
+    VIOMMUPASIDInfoList *list = NULL, **tail = &list;
+    const VIOMMUConfig *config;
+    unsigned i;
+
+    for (i = 0; configs && i < VIOMMU_PASID_SLOTS; i++) {
+        config = qatomic_rcu_read(&configs[i]);
+        if (config) {
+            QAPI_LIST_APPEND(tail, query_pasid(ep, config));
+        }
+    }
+    return list;
+}
+
+static void query_endpoint_counters(VIOMMUEndpoint *ep,
+                                    VIOMMUEndpointInfo *info)
+{
+    const VIOMMUQueryOps *query = ep->viommu->ops->query;
+
+    info->accesses = dma_query_accesses(ep->inflight);
+    info->translations = qatomic_read(&ep->stats.translations);
+    info->faults = qatomic_read(&ep->stats.faults);
+    info->has_interrupts_remapped = query && query->remaps &&
+                                    query->remaps(ep->viommu);
+    info->interrupts_remapped = info->has_interrupts_remapped ?
+                                qatomic_read(&ep->stats.interrupts) : 0;
+}
+
 static VIOMMUEndpointInfo *query_endpoint(VIOMMUEndpoint *ep)
 {
     VIOMMUEndpointInfo *info = g_new0(VIOMMUEndpointInfo, 1);
@@ -207,6 +256,8 @@ static VIOMMUEndpointInfo *query_endpoint(VIOMMUEndpoint *ep)
         info->stages = query_stages(&config);
     }
     info->windows = query_windows(ep);
+    info->pasids = query_pasids(ep);
+    query_endpoint_counters(ep, info);
     info->maps_in_flight = dma_inflight_count(ep->inflight);
     info->maps_waited_for = dma_query_waits(ep->inflight, &waited);
     info->has_waited_ms = waited >= 0;

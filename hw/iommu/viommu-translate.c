@@ -214,6 +214,7 @@ bool viommu_lookup(VIOMMULookup *l)
     uint32_t pasid = viommu_config_pasid(l->attrs);
 
     VIOMMU_STAT_INC(v, translations);
+    VIOMMU_STAT_INC(ep, translations);
     l->config = viommu_config_get(ep, pasid, l->fresh);
     l->found.tag = l->config->tag;
     if (unlikely(l->access == VIOMMU_TRANSLATED)) {
@@ -267,6 +268,7 @@ static void viommu_report_fault(VIOMMULookup *l)
      */
     if ((l->need & (IOPT_READ | IOPT_WRITE)) && qatomic_read(&ep->bus)) {
         VIOMMU_STAT_INC(v, faults);
+        VIOMMU_STAT_INC(ep, faults);
         v->ops->fault(v, ep, l->config, &l->fault);
         viommu_fault_log(ep, l->config, &l->fault);
     }

@@ -38,6 +38,12 @@ unsigned dma_query_flights(DMAInflight *inflight, DMAFlightCursor *cursor,
                            DMAFlight *flights, unsigned n);
 
 /**
+ * dma_query_accesses: how often the memory behind @inflight was read, written
+ * or mapped; approximately, if several threads do so.
+ */
+uint64_t dma_query_accesses(DMAInflight *inflight);
+
+/**
  * dma_query_waits: how many of its maps keep invalidations waiting, and for how
  * long the oldest of these has, in ns of host time; -1 if none is.
  */

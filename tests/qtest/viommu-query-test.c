@@ -346,10 +346,47 @@ static void test_fault_log(void)
     g_assert_false(qdict_haskey(fault, "pasid"));
     g_assert_cmpint(get_u64(fault, "count"), >=, 1);
     g_assert_cmpint(get_u64(fault, "count"), ==, get_u64(info, "faults"));
+    g_assert_cmpint(get_u64(query_endpoint(info, DISK), "faults"), ==,
+                    get_u64(fault, "count"));
     g_assert_cmpint(get_u64(fault, "last-us"), >=, get_u64(fault, "first-us"));
     g_assert_true(qdict_get_bool(qdict_get_qdict(fault, "fault"),
                                  "recorded"));
     qobject_unref(info);
+    rig_free(rig);
+}
+
+/* What an endpoint has done is counted, and what its cache did for it. */
+static void test_counters(void)
+{
+    RigOptions opt = preferred();
+    Rig *rig = rig_new(&opt);
+    uint64_t accesses[4], translations[4];
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(accesses); i++) {
+        QDict *info, *ep;
+
+        if (i) {
+            rig_hold(rig, true, RIG_DATA_IOVA);
+            rig_release(rig);
+        }
+        info = query_unit(rig->unit->qts);
+        ep = query_endpoint(info, DISK);
+        accesses[i] = get_u64(ep, "accesses");
+        translations[i] = get_u64(ep, "translations");
+        g_assert_cmpint(get_u64(ep, "faults"), ==, 0);
+        g_assert_true(qlist_empty(qdict_get_qlist(ep, "pasids")));
+        g_assert_false(qdict_haskey(ep, "interrupts-remapped"));
+        /* Nobody else does DMA that is translated. */
+        g_assert_cmpint(translations[i], ==, get_u64(info, "translations"));
+        qobject_unref(info);
+    }
+    /* The first request finds nothing in the cache, and the others all. */
+    g_assert_cmpint(accesses[1], >, accesses[0]);
+    g_assert_cmpint(translations[1], >, translations[0]);
+    g_assert_cmpint(accesses[2], >, accesses[1]);
+    g_assert_cmpint(accesses[3] - accesses[2], ==, accesses[2] - accesses[1]);
+    g_assert_cmpint(translations[3], ==, translations[2]);
     rig_free(rig);
 }
 
@@ -610,6 +647,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/query/bypass", test_bypass);
     qtest_add_func("/viommu/query/refused", test_refused);
     qtest_add_func("/viommu/query/fault-log", test_fault_log);
+    qtest_add_func("/viommu/query/counters", test_counters);
     qtest_add_func("/viommu/query/in-flight", test_in_flight);
     qtest_add_func("/viommu/query/map", test_map);
     qtest_add_func("/viommu/query/none", test_none);

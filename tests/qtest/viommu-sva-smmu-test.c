@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-smmu-bench.h"
 #include "viommu-sva.h"
@@ -87,6 +89,52 @@ static void reaches(Rig *r, uint32_t flags, unsigned n)
                         i != n);
     }
     viommu_fill(r->smmu, r->pages[n], BLANK, 8);
+}
+
+/* Which PASIDs query-viommu knows of the device: a bit for each of ours */
+static unsigned known_pasids(Rig *r)
+{
+    QDict *answer = qtest_qmp(r->smmu->qts, "{'execute': 'query-viommu'}");
+    QList *units = qdict_get_qlist(answer, "return");
+    QDict *unit = qobject_to(QDict, qlist_peek(units));
+    QListEntry *entry, *item;
+    unsigned i, found = 0;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(unit, "endpoint-info"), entry) {
+        QDict *ep = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (qdict_get_int(ep, "requester-id") != SID) {
+            continue;
+        }
+        QLIST_FOREACH_ENTRY(qdict_get_qlist(ep, "pasids"), item) {
+            QDict *one = qobject_to(QDict, qlist_entry_obj(item));
+
+            g_assert_cmpstr(qdict_get_str(one, "mode"), ==, "translate");
+            g_assert_true(qdict_haskey(one, "tag"));
+            g_assert_false(qlist_empty(qdict_get_qlist(one, "domain")));
+            for (i = 0; i < SPACES; i++) {
+                found |= qdict_get_int(one, "pasid") == pasids[i] ? 1u << i : 0;
+            }
+        }
+    }
+    qobject_unref(answer);
+    return found;
+}
+
+static void test_queried(void)
+{
+    Rig *r = rig_new(1);
+
+    g_assert_cmphex(known_pasids(r), ==, 0);
+    reaches(r, 0, 1);
+    g_assert_cmphex(known_pasids(r), ==, 2);
+    reaches(r, 0, 0);
+    g_assert_cmphex(known_pasids(r), ==, 3);
+    /* What it was is not known to be any more. */
+    smmu_inv_everything(r->smmu);
+    g_assert_cmphex(known_pasids(r), ==, 0);
+    smmu_assert_no_event(r->smmu);
+    rig_free(r);
 }
 
 static void test_pasids(void)
@@ -362,6 +410,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     ADD("pasids", test_pasids);
+    ADD("queried", test_queried);
     ADD("beyond", test_beyond);
     ADD("answers", test_answers);
     ADD("attributes", test_attributes);

@@ -433,6 +433,43 @@ static int64_t counted(Remap *r, const char *what)
     return n;
 }
 
+/* Interrupts of edu that were remapped; -1: none can be */
+static int64_t remapped(Remap *r)
+{
+    QDict *answer = qtest_qmp(r->vtd->qts, "{'execute': 'query-viommu'}");
+    QList *units = qdict_get_qlist(answer, "return");
+    QDict *unit = qobject_to(QDict, qlist_peek(units));
+    QListEntry *entry;
+    int64_t n = -1;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(unit, "endpoint-info"), entry) {
+        QDict *ep = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (qdict_get_int(ep, "requester-id") == EDU_SID) {
+            n = qdict_get_try_int(ep, "interrupts-remapped", -1);
+        }
+    }
+    qobject_unref(answer);
+    return n;
+}
+
+static void test_counted(void)
+{
+    Remap *r = remap_new("intremap=on,eim=off", 0);
+
+    remap_put(r, 5, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    g_assert_cmpint(remapped(r), ==, 0);
+    remap_send(r, 5);
+    g_assert_true(arrived(r, 0, VECTOR));
+    g_assert_cmpint(remapped(r), ==, 1);
+    /* That of another, or one that is refused, is none of its. */
+    remap_put(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR), 0);
+    put_redirection(r, VTD_RTE_REMAP(3) | VECTOR);
+    remap_send(r, 7);
+    g_assert_cmpint(remapped(r), ==, 1);
+    remap_free(r);
+}
+
 /* An interrupt is no DMA: it is neither looked up as such nor counted. */
 static void test_uncounted(void)
 {
@@ -470,6 +507,7 @@ int main(int argc, char **argv)
     ADD("ioapic/messages", test_ioapic);
     ADD("ioapic/source", test_ioapic_source);
     ADD("ioapic/source-check", test_ioapic_source_check);
+    ADD("counted", test_counted);
     ADD("uncounted", test_uncounted);
     ADD("fault/request", test_fault_request);
     ADD("fault/index", test_fault_index);

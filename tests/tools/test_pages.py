@@ -12,7 +12,7 @@ def endpoint(number, **more):
                  'mode': 'translate', 'maps-in-flight': 0,
                  'maps-waited-for': 0, 'domain': [{'name': 'DID', 'value': 7}],
                  'tag': 1792, 'windows': [], 'stages': [],
-                 'accesses': number * 10, 'cache-misses': 0, 'faults': 0,
+                 'accesses': number * 10, 'translations': 0, 'faults': 0,
                  'interrupts-remapped': 0}, **more)
 
 

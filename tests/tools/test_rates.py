@@ -50,9 +50,9 @@ class Rates(unittest.TestCase):
 
     def test_hit_rates(self):
         before = [unit([endpoint('00:04.0', **{'accesses': 0,
-                                               'cache-misses': 0})])]
+                                               'translations': 0})])]
         after = [unit([endpoint('00:04.0', **{'accesses': 1000,
-                                              'cache-misses': 250})],
+                                              'translations': 250})],
                       **{'iotlb-hits': 9, 'iotlb-misses': 1})]
         got = rates.compare(before, after, 2)[0]
         self.assertEqual(got['rates']['iotlb-hit-rate'], 0.9)
@@ -66,8 +66,8 @@ class Rates(unittest.TestCase):
 
     def test_counters_may_collide(self):
         # They are no atomics: a miss may be counted, and its access not.
-        before = endpoint('00:04.0', **{'accesses': 0, 'cache-misses': 0})
-        after = endpoint('00:04.0', **{'accesses': 9, 'cache-misses': 10})
+        before = endpoint('00:04.0', **{'accesses': 0, 'translations': 0})
+        after = endpoint('00:04.0', **{'accesses': 9, 'translations': 10})
         got = rates.endpoint_rates(before, after, 1)
         self.assertEqual(got['cache-hit-rate'], 0)
 
@@ -91,7 +91,7 @@ class Order(unittest.TestCase):
     def setUp(self):
         def one(address, rate, **more):
             return dict(endpoint(address), rates={
-                'accesses': rate, 'cache-misses': None, 'faults': 0}, **more)
+                'accesses': rate, 'translations': None, 'faults': 0}, **more)
         self.three = [one('00:04.0', 5.0), one('00:03.0', None, device='b'),
                       one('00:05.0', 9.0, device='a')]
 

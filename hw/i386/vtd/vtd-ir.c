@@ -328,6 +328,7 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
 {
     VTDInterruptWindow *window = opaque;
     VTDRequester who = { .sid = attrs.requester_id };
+    MemTxResult result;
 
     if (!dma_attrs_plain(attrs)) {
         return vtd_ir_window_memory(window, addr, &value, size, attrs, true);
@@ -342,7 +343,12 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
             .sid = viommu_endpoint_sid(window->ep),
         };
     }
-    return vtd_ir_request(window->s, addr, value, who);
+    result = vtd_ir_request(window->s, addr, value, who);
+    if (result == MEMTX_OK && !window->ioapic &&
+        qatomic_read(&window->s->intr_enabled)) {
+        viommu_count_interrupt(window->ep);
+    }
+    return result;
 }
 
 /* An interrupt request is a DWORD; what is none may be anything. */

@@ -184,9 +184,16 @@ static void vtd_query_unit(VIOMMU *v, VIOMMUInfo *info)
     vtd_query_queue(s, info);
 }
 
+static bool vtd_query_remaps(VIOMMU *v)
+{
+    return qatomic_read(&container_of(v, IntelIOMMUState,
+                                      viommu)->intr_enabled);
+}
+
 const VIOMMUQueryOps vtd_query_ops = {
     .properties = vtd_query_properties,
     .unit = vtd_query_unit,
     .domain = vtd_query_domain,
     .fault = vtd_query_fault,
+    .remaps = vtd_query_remaps,
 };

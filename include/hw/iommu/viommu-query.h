@@ -34,6 +34,8 @@ struct VIOMMUQueryOps {
      */
     void (*domain)(VIOMMU *v, const VIOMMUConfig *config,
                    VIOMMUNumberList ***tail);
+    /* remaps: does the model remap interrupts now?  NULL: it never does. */
+    bool (*remaps)(VIOMMU *v);
     /*
      * fault: what VIOMMUOps.fault would do of @fault.  Any thread, with or
      * without the BQL; takes at most a leaf lock of the model's own.

@@ -167,6 +167,13 @@ typedef struct VIOMMUOps {
                                    const VIOMMUPageRequest *req);
 } VIOMMUOps;
 
+/* Counters of an endpoint; relaxed atomics. */
+typedef struct VIOMMUEndpointStats {
+    uint64_t translations;   /* that its own cache did not know */
+    uint64_t faults;
+    uint64_t interrupts;     /* remapped */
+} VIOMMUEndpointStats;
+
 /*
  * One requester: its address space, and what is cached of its configuration.
  * Lives as long as the vIOMMU.
@@ -190,6 +197,7 @@ struct VIOMMUEndpoint {
     VIOMMUConfig *config;    /* RCU; NULL: not cached */
     /* Of accesses with a PASID: VIOMMU_PASID_SLOTS of them, or NULL.  RCU */
     VIOMMUConfig **pasid_configs;
+    VIOMMUEndpointStats stats;
     uint64_t last_tag;       /* tag of the last translation, atomic */
     /*
      * The requester ID that what is cached was resolved for: whatever changes
@@ -358,6 +366,12 @@ void viommu_reset(VIOMMU *v);
  * tables that were loaded.  @enabled: is translation on?  BQL.
  */
 void viommu_post_load(VIOMMU *v, bool enabled);
+
+/** viommu_count_interrupt: the model has remapped one of @ep.  Any thread. */
+static inline void viommu_count_interrupt(VIOMMUEndpoint *ep)
+{
+    qatomic_set(&ep->stats.interrupts, qatomic_read(&ep->stats.interrupts) + 1);
+}
 
 /** viommu_get_stats: a snapshot.  Any thread. */
 void viommu_get_stats(VIOMMU *v, VIOMMUStats *stats);

@@ -54,7 +54,7 @@ def table_line(mark, cells, width):
 def endpoint_cells(one):
     rate, waited = one['rates'], one.get('waited-ms')
     return (one['address'], words.name(one), one['mode'],
-            words.count(rate['accesses']), words.count(rate['cache-misses']),
+            words.count(rate['accesses']), words.count(rate['translations']),
             words.percent(rate['cache-hit-rate']), words.count(rate['faults']),
             words.count(one['maps-in-flight']),
             '' if waited is None else words.duration(waited * 10**6))

@@ -12,7 +12,7 @@ UNIT = ('translations', 'iotlb-hits', 'iotlb-misses', 'walks', 'faults',
         'invalidations-tlb-page', 'invalidations-config', 'drains',
         'drains-waited', 'drain-wait-ns-total', 'drain-stalls',
         'maps-revoked', 'maps-abandoned')
-ENDPOINT = ('accesses', 'cache-misses', 'faults', 'interrupts-remapped')
+ENDPOINT = ('accesses', 'translations', 'faults', 'interrupts-remapped')
 
 
 def change(before, after, name):
@@ -53,7 +53,7 @@ def unit_rates(before, after, seconds):
 def endpoint_rates(before, after, seconds):
     grown = {name: change(before, after, name) for name in ENDPOINT}
     rates = {name: rate(grown[name], seconds) for name in ENDPOINT}
-    accesses, misses = grown['accesses'], grown['cache-misses']
+    accesses, misses = grown['accesses'], grown['translations']
     rates['cache-hit-rate'] = None if accesses is None or misses is None else \
         share(accesses - misses, accesses)
     return rates
@@ -92,7 +92,7 @@ def compare(before, after, seconds):
 ORDERS = ('rate', 'misses', 'faults', 'in-flight', 'address', 'device')
 KEYS = {
     'rate': lambda one: one['rates']['accesses'],
-    'misses': lambda one: one['rates']['cache-misses'],
+    'misses': lambda one: one['rates']['translations'],
     'faults': lambda one: one['rates']['faults'],
     'in-flight': lambda one: one['maps-in-flight'],
 }

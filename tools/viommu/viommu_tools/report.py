@@ -144,7 +144,7 @@ def endpoints(samples, span):
                 modes.append(one['mode'])
         sums = {name: grown(seen, name) for name in rates.ENDPOINT}
         has = 'accesses' in last
-        hits = rates.share(sums['accesses'] - sums['cache-misses'],
+        hits = rates.share(sums['accesses'] - sums['translations'],
                            sums['accesses'])
         rows.append((address, words.name(last), ', then '.join(modes[:8]),
                      words.count(sums['accesses'] / span)
