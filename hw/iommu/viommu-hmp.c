@@ -94,6 +94,18 @@ static void print_registers(Monitor *mon, const VIOMMUNumberList *list)
     print_filled_end(&line);
 }
 
+static void print_findings(Monitor *mon, const VIOMMUFindingList *list)
+{
+    for (; list; list = list->next) {
+        const VIOMMUFinding *f = list->value;
+
+        monitor_printf(mon, "  sanitizer: %s, %s %s, %" PRIu64 " times:\n",
+                       VIOMMUFindingKind_str(f->kind), f->address,
+                       f->device ?: "(no ID)", f->count);
+        monitor_printf(mon, "    %s\n", f->message);
+    }
+}
+
 static void print_unit(Monitor *mon, const VIOMMUInfo *info)
 {
     monitor_printf(mon, "%s %s: translation %s", info->model, info->qom_path,
@@ -120,6 +132,7 @@ static void print_unit(Monitor *mon, const VIOMMUInfo *info)
     monitor_printf(mon, "  drains %" PRIu64 ", waited %" PRIu64 ", stalled %"
                    PRIu64 "\n", info->drains, info->drains_waited,
                    info->drain_stalls);
+    print_findings(mon, info->findings);
 }
 
 static void print_stages(Monitor *mon, const VIOMMUStageList *list)

@@ -211,6 +211,30 @@ GHashTable *viommu_endpoint_table_new(void);
 void viommu_fault_log(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
                       const VIOMMUFault *fault);
 
+/*
+ * viommu-sanitizer.c: what it sees.  All but the first and the last two only if
+ * v->sanitizer is set.
+ *
+ * viommu_sanitizer_init: make it, if it is asked for.  BQL.
+ * viommu_sanitize_walked: @entry was found in the tables of @config.  Any
+ * thread.
+ * viommu_sanitize_invalidated: of domains like @tag in @tag_mask.  Any thread.
+ * viommu_sanitize_fault: an access was refused.  Any thread, inside an RCU read
+ * section; no lock held.
+ * viommu_sanitize_bypass: look for devices whose DMA goes round it.  BQL.
+ * viommu_sanitizer_driver: VIOMMURegistration.driver_ok.
+ */
+void viommu_sanitizer_init(VIOMMU *v);
+void viommu_sanitize_walked(VIOMMU *v, const VIOMMUConfig *config,
+                            const IOTLBEntry *entry);
+void viommu_sanitize_invalidated(VIOMMU *v, uint64_t tag, uint64_t tag_mask,
+                                 hwaddr first, hwaddr last);
+void viommu_sanitize_fault(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
+                           const VIOMMUFault *fault);
+void viommu_sanitize_bypass(VIOMMU *v);
+void viommu_sanitizer_driver(VIOMMURegistration *reg,
+                             const VirtIODevice *vdev);
+
 /* viommu-inv.c */
 
 /* What @ep's configuration was is not cached any more.  BQL. */

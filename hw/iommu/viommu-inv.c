@@ -151,6 +151,10 @@ again:
         goto again;
     }
 
+    if (unlikely(v->sanitizer)) {
+        viommu_sanitize_invalidated(v, scope.tag, scope.tag_mask, scope.first,
+                                    scope.last);
+    }
     for (ep = v->notified; ep; ep = ep->next_notified) {
         if (!ep->notifier_flags ||
             !viommu_is_in_domain(ep, inv->tag, scope.tag_mask)) {

@@ -41,6 +41,15 @@ void viommu_bus_numbered(PCIBus *bus)
     }
 }
 
+void viommu_driver_ok(const VirtIODevice *vdev)
+{
+    VIOMMURegistration *reg;
+
+    QTAILQ_FOREACH(reg, &viommus, next) {
+        reg->driver_ok(reg, vdev);
+    }
+}
+
 VIOMMUInfoList *qmp_query_viommu(Error **errp)
 {
     VIOMMUInfoList *list = NULL, **tail = &list;

@@ -47,6 +47,9 @@ void viommu_fault_says(VIOMMU *v, const VIOMMUConfig *config,
                        const VIOMMUFault *fault, VIOMMUFaultSays *says);
 VIOMMUFaultWords *viommu_fault_words(const VIOMMUFaultSays *says);
 
+/* viommu-sanitizer.c: what it has found, the most recent one first */
+VIOMMUFindingList *viommu_sanitizer_list(VIOMMU *v);
+
 /* VIOMMUQueries of these names: viommu-explain.c, viommu-query-map.c, -dma.c */
 VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,
                                           bool write, uint32_t pasid);

@@ -309,7 +309,7 @@ static void query_properties(VIOMMU *v, VIOMMUInfo *info)
     /* Every model has these: DEFINE_VIOMMU_PROPERTIES() */
     static const char *const common[] = {
         "iotlb-size", "dma-cache-size", "dma-mode", "drain-timeout",
-        "drain-stall-time",
+        "drain-stall-time", "sanitizer",
     };
     VIOMMUPropertyList **tail = &info->properties;
     const char *const *name;
@@ -348,6 +348,8 @@ static VIOMMUInfo *query_info(VIOMMURegistration *reg)
         v->ops->query->unit(v, info);
     }
     info->fault_log = viommu_fault_log_list(v);
+    info->has_findings = v->sanitizer != NULL;
+    info->findings = info->has_findings ? viommu_sanitizer_list(v) : NULL;
     return info;
 }
 

@@ -60,6 +60,9 @@ void viommu_set_enabled(VIOMMU *v, bool enabled)
     trace_viommu_set_enabled(v->name, enabled);
     qatomic_set(&v->enabled, enabled);
     viommu_start_over(v, true);
+    if (unlikely(v->sanitizer)) {
+        viommu_sanitize_bypass(v);
+    }
 }
 
 void viommu_reset(VIOMMU *v)
@@ -141,6 +144,8 @@ void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
     memory_region_add_subregion_overlap(&v->bypass, 0, &v->sysmem, 0);
 
     viommu_query_init(v);
+    viommu_sanitizer_init(v);
+    v->registration.driver_ok = viommu_sanitizer_driver;
     v->registration.bus_numbered = viommu_renumbered;
     viommu_register(&v->registration);
 }

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "hw/iommu/viommu-registry.h"
 #include "hw/virtio/virtio.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
@@ -67,6 +68,9 @@ bool virtio_access_features_ok(const VirtIODevice *vdev)
 bool virtio_access_status_ok(const VirtIODevice *vdev, uint8_t status)
 {
     if (!virtio_access_is_platform(vdev)) {
+        if (status & ~vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
+            viommu_driver_ok(vdev);
+        }
         return true;
     }
     if ((status & VIRTIO_CONFIG_S_FEATURES_OK) &&

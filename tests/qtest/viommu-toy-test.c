@@ -327,10 +327,17 @@ static void test_query(void)
     toy_free(toy);
 }
 
+/* What every model has says what it is about. */
+static void test_help(void)
+{
+    unit_assert_help("x-viommu-toy", 7);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("viommu/toy/in-binary", test_in_binary);
+    qtest_add_func("viommu/toy/help", test_help);
     qtest_add_func("viommu/toy/translate", test_translate);
     qtest_add_func("viommu/toy/fault", test_fault);
     qtest_add_func("viommu/toy/blocked", test_blocked);

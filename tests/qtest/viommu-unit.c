@@ -204,6 +204,43 @@ bool unit_has_property(QTestState *qts, const char *type, const char *name)
     return found;
 }
 
+static bool says_one_of(const char *text, const char *const *words)
+{
+    for (; *words; words++) {
+        if (strstr(text, *words)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A number has a unit, and whatever may be left out, a default. */
+static void assert_help_of(QDict *property)
+{
+    static const char *const units[] = {
+        "bits", "translations", "pages", "registers", "ms that", "ms until",
+        "bytes", "MiB", "without effect", "not used", NULL
+    };
+    static const char *const defaults[] = {
+        "if it is not given", "if not given", "the machine sets it", NULL
+    };
+    const char *what = qdict_get_try_str(property, "description");
+    const char *type = qdict_get_str(property, "type");
+
+    g_test_message("%s", qdict_get_str(property, "name"));
+    g_assert_nonnull(what);
+    /* More than what QEMU says of a property's type of its own accord */
+    g_assert_cmpstr(what, !=, "on/off");
+    g_assert_cmpstr(what, !=, "on/off/auto");
+    if (g_str_has_prefix(type, "uint") || g_str_has_prefix(type, "int") ||
+        g_str_equal(type, "size")) {
+        g_assert_true(says_one_of(what, units));
+    }
+    if (!qdict_haskey(property, "default-value")) {
+        g_assert_true(says_one_of(what, defaults));
+    }
+}
+
 void unit_assert_help(const char *type, unsigned at_least)
 {
     QTestState *qts = qtest_init("-machine none");
@@ -213,14 +250,7 @@ void unit_assert_help(const char *type, unsigned at_least)
     unsigned n = 0;
 
     QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "return"), entry) {
-        QDict *property = qobject_to(QDict, qlist_entry_obj(entry));
-        const char *what = qdict_get_try_str(property, "description");
-
-        g_test_message("%s", qdict_get_str(property, "name"));
-        g_assert_nonnull(what);
-        /* More than what QEMU says of a property's type of its own accord */
-        g_assert_cmpstr(what, !=, "on/off");
-        g_assert_cmpstr(what, !=, "on/off/auto");
+        assert_help_of(qobject_to(QDict, qlist_entry_obj(entry)));
         n++;
     }
     g_assert_cmpuint(n, >=, at_least);

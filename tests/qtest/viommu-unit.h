@@ -203,7 +203,8 @@ bool unit_irq_arrived(QTestState *qts, int apic_id, uint8_t vector);
 
 /*
  * unit_assert_help: each property of @type, of which there are @at_least so
- * many, says what it is about, and not only of which type it is.
+ * many, says what it is about, and not only of which type it is; a number says
+ * its unit, and everything its default.
  */
 void unit_assert_help(const char *type, unsigned at_least);
 

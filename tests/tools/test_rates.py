@@ -141,6 +141,14 @@ class News(unittest.TestCase):
         self.assertIn('disk: write of 0x200 bytes at 0x1000 keeps', said[0])
         self.assertIn('edu write at 0x3000: no, 2 times', said[1])
 
+    def test_what_the_sanitizer_says(self):
+        event = {'event': 'VIOMMU_SANITIZER', 'timestamp': {
+            'seconds': 5, 'microseconds': 0}, 'data': {
+                'viommu': '/iommu', 'address': '00:04.0', 'kind': 'bypass',
+                'message': 'it goes round'}}
+        self.assertIn('00:04.0: bypass: it goes round',
+                      news.lines([], [event])[0])
+
     def test_an_event_that_is_not_known(self):
         event = {'event': 'VIOMMU_OTHER', 'timestamp': {
             'seconds': 5, 'microseconds': 0}, 'data': {'b': 1, 'a': '\x1b['}}

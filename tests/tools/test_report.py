@@ -135,6 +135,19 @@ class Page(unittest.TestCase):
         self.assertEqual(seen, [None, 10, 10, 10, 10, None, 10, 10])
         self.assertEqual(report.grown(run.units['/iommu'], 'walks'), 60)
 
+    def test_findings(self):
+        head, records = recording()
+        self.assertNotIn('sanitizer', report.page(head, records))
+        for one in records:
+            one['units'][0]['findings'] = []
+        self.assertIn('sanitizer', report.page(head, records))
+        records[2]['units'][0]['findings'] = [{
+            'kind': 'use-after-unmap', 'address': '00:04.0', 'device': 'edu',
+            'message': HOSTILE, 'count': 7, 'first-us': 1, 'last-us': 2}]
+        page = report.page(head, records)
+        self.check(page)
+        self.assertIn('use-after-unmap', page)
+
     def test_long_tables_are_cut(self):
         page = report.table(('a',), [(n,) for n in range(report.ROWS + 7)])
         self.assertEqual(page.count('<tr>'), report.ROWS + 1)

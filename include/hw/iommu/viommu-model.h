@@ -26,7 +26,8 @@
     DEFINE_PROP_UINT32("drain-timeout", _state,                         \
                        _field.props.drain_timeout, 0),                  \
     DEFINE_PROP_UINT32("drain-stall-time", _state,                      \
-                       _field.props.drain_stall_time, 1000)
+                       _field.props.drain_stall_time, 1000),            \
+    DEFINE_PROP_BOOL("sanitizer", _state, _field.props.sanitizer, false)
 
 /* What "-device ...,help" says of a property: what it does, and its unit */
 typedef struct VIOMMUPropertyHelp {

@@ -41,6 +41,8 @@ typedef struct VIOMMUQueries {
 
 struct VIOMMURegistration {
     const VIOMMUQueries *queries;
+    /* driver_ok: as viommu_driver_ok().  BQL. */
+    void (*driver_ok)(VIOMMURegistration *reg, const VirtIODevice *vdev);
     /* bus_numbered: as viommu_bus_numbered().  BQL. */
     void (*bus_numbered)(VIOMMURegistration *reg, PCIBus *bus);
     QTAILQ_ENTRY(VIOMMURegistration) next;
@@ -49,6 +51,12 @@ struct VIOMMURegistration {
 /* BQL */
 void viommu_register(VIOMMURegistration *reg);
 void viommu_unregister(VIOMMURegistration *reg);
+
+/*
+ * viommu_driver_ok: the driver of @vdev, which no vIOMMU translates, begins to
+ * use it.  BQL.
+ */
+void viommu_driver_ok(const VirtIODevice *vdev);
 
 /*
  * viommu_bus_numbered: @bus, behind a bridge, may have got another number, and

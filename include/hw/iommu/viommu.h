@@ -27,6 +27,7 @@
 
 typedef struct VIOMMU VIOMMU;
 typedef struct VIOMMUFaultLog VIOMMUFaultLog;
+typedef struct VIOMMUSanitizer VIOMMUSanitizer;
 typedef struct VIOMMUQueryOps VIOMMUQueryOps;
 typedef struct VIOMMUEndpoint VIOMMUEndpoint;
 
@@ -235,6 +236,7 @@ typedef struct VIOMMUProperties {
     /* QEMU_CLOCK_VIRTUAL milliseconds; 0: never */
     uint32_t drain_timeout;
     uint32_t drain_stall_time;
+    bool sanitizer;
 } VIOMMUProperties;
 
 struct VIOMMU {
@@ -264,6 +266,7 @@ struct VIOMMU {
     bool global_seen;        /* a page was global: see IOPTResult; atomic */
     VIOMMUStats stats;
     VIOMMUFaultLog *fault_log;
+    VIOMMUSanitizer *sanitizer;      /* NULL: off */
     VIOMMURegistration registration;
 };
 

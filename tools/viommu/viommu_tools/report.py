@@ -85,10 +85,16 @@ def when(head, seconds=0.0):
     return moment.strftime('%Y-%m-%d %H:%M:%S UTC')
 
 
+def drain_events(run, path):
+    return [(t, event) for t, event in run.events
+            if event['event'].startswith('VIOMMU_DRAIN_') and
+            event.get('data', {}).get('viommu') == path]
+
+
 def pictures(run, path, samples):
     """Of a unit"""
-    marks = [(t, words.words_of_event(event)) for t, event in run.events
-             if event.get('data', {}).get('viommu') == path]
+    marks = [(t, words.words_of_event(event))
+             for t, event in drain_events(run, path)]
     for title, unit, members in PICTURES:
         series = [(name, [(t, None if one['rates'][member] is None else
                            one['rates'][member] * SCALE.get(member, 1))
@@ -180,9 +186,25 @@ def faults(head, samples):
 
 def events(run, path):
     rows = [(when(run.head, t), event['event'], words.words_of_event(event))
-            for t, event in run.events
-            if event.get('data', {}).get('viommu') == path]
+            for t, event in drain_events(run, path)]
     return table(('when', 'event', ''), rows) if rows else '<p>None.</p>'
+
+
+def findings(samples):
+    """Of the sanitizer, all that were there at any time"""
+    found = {}
+    for _, unit in samples:
+        for one in unit.get('findings', ()):
+            found[one['kind'], one['address'], one['first-us'],
+                  one['message']] = one
+    rows = [(when({'when': one['last-us'] / 1e6}), one['kind'],
+             f'{one["address"]} {one.get("device", "")}', one['message'],
+             one['count'])
+            for one in sorted(found.values(), key=lambda one: -one['last-us'])]
+    if not rows:
+        return '<p>None.</p>'
+    return table(('the last one', 'kind', 'endpoint', 'the first one',
+                  'times'), rows, (4,))
 
 
 def domain_map(run, seen):
@@ -228,6 +250,8 @@ def unit_section(run, path, samples):
             '<h3>Endpoints</h3>', endpoints(samples, run.span),
             '<h3>Drains that stalled or were given up</h3>', events(run, path),
             '<h3>Faults</h3>', faults(run.head, samples)]
+    if 'findings' in last:
+        out += ['<h3>Findings of the sanitizer</h3>', findings(samples)]
     for (unit, _), seen in sorted(run.maps.items()):
         if unit == path:
             out.append(domain_map(run, seen))

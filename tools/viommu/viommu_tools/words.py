@@ -120,6 +120,9 @@ def words_of_event(event):
                      f'0x{data.get("length", 0):x} bytes at '
                      f'0x{data.get("iova", 0):x} {did}, '
                      f'{data.get("age-ms", 0)} ms')
+    if event['event'] == 'VIOMMU_SANITIZER':
+        return plain(f'{data.get("device") or data.get("address")}: '
+                     f'{data.get("kind")}: {data.get("message")}')
     rest = ', '.join(f'{key} {data[key]}' for key in sorted(data)
                      if key not in ('device', 'qom-path', 'viommu'))
     return plain(f'{who}: {event["event"]}: {rest}')
