@@ -8,9 +8,9 @@ __all__ = ['CARDS', 'DISKS']
 
 ARCH = 'x86_64'
 WORDS = {
-    'strict': ['intel_iommu=on', 'amd_iommu=on', 'iommu.strict=1'],
-    'lazy': ['intel_iommu=on', 'amd_iommu=on', 'iommu.strict=0'],
-    'pt': ['intel_iommu=on', 'amd_iommu=on', 'iommu=pt'],
+    'strict': ['intel_iommu=on', 'iommu.strict=1'],
+    'lazy': ['intel_iommu=on', 'iommu.strict=0'],
+    'pt': ['intel_iommu=on', 'iommu=pt'],
 }
 # no_timer_check: at boot Linux counts the timer's interrupts for a few
 # milliseconds and panics if interrupt remapping is on and they are few, which
