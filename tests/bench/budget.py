@@ -53,10 +53,13 @@ def one(model, column, rows, binary, unit, out):
     entries = []
     try:
         for row in rows:
+            if row.ours and column == 'base':
+                continue
             for count in (WARM, COUNT):
                 target.emulator.run(row.device, row.command, addr=row.addr,
                                     length=row.length, stride=row.stride,
-                                    window=row.window, count=count)
+                                    window=row.window, count=count,
+                                    pasid=row.pasid if target.unit else 0)
             # One dump for each run; the last one is of the warm cache.
             dumps = sorted(out.glob(f'{prefix.name}.*'),
                            key=lambda p: int(p.suffix[1:]))

@@ -42,6 +42,23 @@ GOALS = [
       for against in ((ITS_OWN, 1.2), (THE_BASES, 1.0))],
     *[(row, 'ours, off', DIRECT, 1.02) for row in UNUSED],
 ]
+# Scalable mode (vtdsm.py): a hit with a PASID against one without, a nested one
+# against one of a single stage, and a nested miss against the base's of a first
+# stage, which is all that the base has.
+HITS = ('read 64 B, 64 pages', 'read 64 B, 4,096 pages', 'write 64 B, 64 pages',
+        'map + unmap 4 KiB')
+MISS = 'read 64 B, each of 4,096 once'
+GOALS += [
+    *[(f'{stages}: {hit}, PASID', 'ours',
+       ('one without', f'{stages}: {hit}', 'ours', 1), 1.05)
+      for stages in ('first stage', 'nested', 'pass-through') for hit in HITS],
+    *[(f'nested: {hit}', 'ours',
+       ('one stage', f'first stage: {hit}', 'ours', 1), 1.05)
+      for hit in HITS],
+    *[(f'nested: {MISS}{who}', 'ours',
+       ("the base's, one stage", f'first stage: {MISS}', 'base', 1), 0.5)
+      for who in ('', ', PASID')],
+]
 # The same limits where pages are scattered: not goals, but to be looked at
 ALSO = [
     ('scattered pages: read 64 B, 64 pages', 'ours', DIRECT, 0.7),

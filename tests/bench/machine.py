@@ -10,7 +10,8 @@ import subprocess
 MAGIC_VALUE = 0x31424d44
 MAGIC, CMD, STATUS, THREADS = 0x00, 0x04, 0x08, 0x0c
 ADDR, LENGTH, STRIDE, WINDOW, COUNT = 0x10, 0x18, 0x20, 0x28, 0x30
-PEER, NS, CPU_NS, OPS, ERRORS, AUX = 0x38, 0x40, 0x48, 0x50, 0x58, 0x80
+PEER, PASID, NS, CPU_NS, OPS, ERRORS = 0x38, 0x3c, 0x40, 0x48, 0x50, 0x58
+AUX = 0x80
 PEER_VALID = 1 << 31
 READ, WRITE, LOAD, MAP_READ, MAP_WRITE, VRING, STORE, CYCLE = range(1, 9)
 STORE32, CYCLE_CONS = 9, 10
@@ -141,7 +142,7 @@ class Emulator:
             self._ask(f'b64write {where:#x} {len(part):#x} {text}')
 
     def run(self, device, command, *, addr=0, length=4, stride=4096,
-            window=4096, count=1, threads=0, peer=None, aux=()):
+            window=4096, count=1, threads=0, peer=None, pasid=0, aux=()):
         """One run of a device's loop."""
         bar = self.BAR_BASE + device * BAR_SIZE
         for reg, value in ((ADDR, self.RAM + addr), (LENGTH, length),
@@ -152,6 +153,7 @@ class Emulator:
             self.write64(bar + AUX + 8 * i, value)
         devfn = (FIRST_SLOT + (peer or 0)) << 3
         self.write32(bar + PEER, PEER_VALID | devfn if peer is not None else 0)
+        self.write32(bar + PASID, pasid)
         self.write32(bar + THREADS, threads)
         self.write32(bar + CMD, command)
         status = self.read32(bar + STATUS)

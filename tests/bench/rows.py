@@ -62,21 +62,26 @@ class Machine:
 
     def _translate(self):
         unit = self.unit = self.model.Unit(self.emulator, TABLES)
-        small = unit.identity(MAPPED, 1)
-        unit.attach(PAGES_4K, DID_4K, small[3])
-        unit.attach(PAGES_4K_TOO, DID_4K, small[3])
-        unit.attach(PAGES_2M, DID_2M, unit.identity(1 << 30, 2)[3])
-        unit.attach(PAGES_1G, DID_1G, unit.identity(1 << 30, 3)[3])
-        strict = unit.identity(MAPPED, 1)
-        unit.attach(STRICT, DID_STRICT, strict[3])
-        self.strict_leaf = strict[1] + (ARENA >> 12) * 8
-        unit.attach(SCATTERED, DID_SCATTERED,
-                    unit.identity(MAPPED, 1, scattered)[3])
-        unit.pass_through(PASS, DID_PASS)
+        getattr(self.model, 'lay_out', lay_out)(self, unit)
         unit.enable()
 
     def close(self):
         self.emulator.close()
+
+
+def lay_out(machine, unit):
+    """Legacy mode, or stage 1: a domain and its tables for each device."""
+    small = unit.identity(MAPPED, 1)
+    unit.attach(PAGES_4K, DID_4K, small[3])
+    unit.attach(PAGES_4K_TOO, DID_4K, small[3])
+    unit.attach(PAGES_2M, DID_2M, unit.identity(1 << 30, 2)[3])
+    unit.attach(PAGES_1G, DID_1G, unit.identity(1 << 30, 3)[3])
+    strict = unit.identity(MAPPED, 1)
+    unit.attach(STRICT, DID_STRICT, strict[3])
+    machine.strict_leaf = strict[1] + (ARENA >> 12) * 8
+    unit.attach(SCATTERED, DID_SCATTERED,
+                unit.identity(MAPPED, 1, scattered)[3])
+    unit.pass_through(PASS, DID_PASS)
 
 
 class Row:
@@ -87,6 +92,7 @@ class Row:
     big = False              # needs an IOTLB that holds everything
     logged = False           # needs writes to be recorded
     alone = False            # no other endpoint may have done any DMA
+    ours = False             # the base's unit cannot do it
 
     def __init__(self, group, name):
         self.group, self.name = group, name
@@ -99,9 +105,10 @@ class Loop(Row):
     """A device's loop over @pages pages, one operation after the other."""
 
     def __init__(self, group, name, command, length, pages, *, device=PAGES_4K,
-                 threads=0, peer=None, addr=ARENA, cold=False, logged=False):
+                 threads=0, peer=None, addr=ARENA, cold=False, logged=False,
+                 pasid=0, ours=False):
         super().__init__(group, name)
-        self.logged = logged
+        self.logged, self.pasid, self.ours = logged, pasid, ours
         self.command, self.length, self.device = command, length, device
         self.addr = addr
         self.stride = max(length, PAGE)
@@ -114,7 +121,8 @@ class Loop(Row):
         result = target.emulator.run(
             self.device, self.command, addr=self.addr, length=self.length,
             stride=self.stride, window=self.window, count=count,
-            threads=self.threads, peer=self.peer)
+            threads=self.threads, peer=self.peer,
+            pasid=self.pasid if target.unit else 0)
         # One thread never waits, so its CPU time is the cost, whatever else
         # the machine does. What threads cost each other is waiting, too.
         if self.threads > 1:
@@ -292,6 +300,8 @@ def invalidations(model):
 
 
 def all_rows(model):
+    if hasattr(model, 'rows'):
+        return list(model.rows())
     return [*accesses(), *maps(), *threads(), *large_pages(),
             *scattered_rows(), *pass_through(), *logged(),
             Loop('misses only', 'read 64 B, each of 65,536 pages once', READ,
@@ -302,7 +312,9 @@ def all_rows(model):
 
 
 # Of the loops, those whose instructions are counted
-def budget_rows():
+def budget_rows(model):
+    if hasattr(model, 'budget_rows'):
+        return list(model.budget_rows())
     return [Loop('instructions', 'read 64 B', READ, 64, 64),
             Loop('instructions', 'write 64 B', WRITE, 64, 64),
             Loop('instructions', 'map + unmap 4 KiB', MAP_READ, 4 * KIB, 64),
