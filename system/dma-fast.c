@@ -27,13 +27,6 @@
 #define RCU_HAS_BARRIERS true
 #endif
 
-/* On the hot path what is about to be filled in is not cleared first. */
-#if __has_attribute(uninitialized)
-#define FAST_UNSET __attribute__((uninitialized))
-#else
-#define FAST_UNSET
-#endif
-
 typedef enum FastAccess {
     FAST_BQL,
     FAST_SLOT,
@@ -174,7 +167,7 @@ static inline uint32_t attrs_who(MemTxAttrs attrs)
 static inline bool fast_find(DMAInflight *inflight, DMACache *c, uint32_t who,
                              hwaddr iova, bool is_write, DMACacheHit *hit)
 {
-    DMACacheHit FAST_UNSET filled;
+    DMACacheHit DMA_CACHE_UNSET filled;
 
     if (likely(dma_cache_find(c, who, iova, is_write ? DMA_CACHE_WRITE :
                               DMA_CACHE_READ, hit))) {
@@ -199,7 +192,7 @@ static inline bool fast_read(DMAInflight *inflight, uint32_t who, hwaddr *addr,
 {
     DMACache *c = get_cache(inflight, who);
     FastAccess access;
-    DMACacheHit FAST_UNSET hit;
+    DMACacheHit DMA_CACHE_UNSET hit;
 
     if (unlikely(!c)) {
         return false;
@@ -226,7 +219,7 @@ static inline bool fast_write(DMAInflight *inflight, uint32_t who,
 {
     DMACache *c = get_cache(inflight, who);
     FastAccess access;
-    DMACacheHit FAST_UNSET hit;
+    DMACacheHit DMA_CACHE_UNSET hit;
 
     if (unlikely(!c)) {
         return false;
@@ -291,7 +284,7 @@ MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
 {
     uint32_t who = attrs_who(attrs);
     DMACache *c = get_cache(inflight, who);
-    DMACacheHit FAST_UNSET hit;
+    DMACacheHit DMA_CACHE_UNSET hit;
 
     if (*plen <= sizeof(uint64_t)) {
         /* A load or store; a longer one was counted where it came from. */
@@ -365,8 +358,8 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
     uint32_t who = attrs_who(attrs);
     DMACache *c = get_cache(inflight, who);
     unsigned need = is_write ? DMA_CACHE_WRITE : DMA_CACHE_READ;
-    DMACacheHit FAST_UNSET hit;
-    DMACacheHit FAST_UNSET filled;
+    DMACacheHit DMA_CACHE_UNSET hit;
+    DMACacheHit DMA_CACHE_UNSET filled;
     FastAccess access;
     hwaddr len = *plen;
     uint64_t seq, tag;

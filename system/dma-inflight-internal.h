@@ -129,6 +129,13 @@ static inline unsigned dma_cache_index(uint32_t who)
            (who / DMA_ATTRS_PASID & 1);
 }
 
+/* Of a DMACacheHit that is about to be filled in, and is not cleared first */
+#if __has_attribute(uninitialized)
+#define DMA_CACHE_UNSET __attribute__((uninitialized))
+#else
+#define DMA_CACHE_UNSET
+#endif
+
 /*
  * dma_inflight_cache: the cache of @who's translations, or NULL.  It may be
  * another one's now.

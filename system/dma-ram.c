@@ -134,41 +134,50 @@ bool dma_ram_find(hwaddr gpa, DMACacheHit *hit)
     return true;
 }
 
-static inline bool ram_find(hwaddr gpa, DMACacheHit *hit)
+/* Most of it is in chunks; @hit stays in registers. */
+static inline bool ram_find_chunk(hwaddr gpa, DMACacheHit *hit)
 {
-    DMACacheHit found;
+    return likely(ram_cache) &&
+           likely(dma_cache_find_chunk(ram_cache,
+                                       qatomic_load_acquire(&ram_cache->gen),
+                                       gpa, DMA_CACHE_READ, hit));
+}
 
-    if (likely(ram_cache) &&
-        likely(dma_cache_find_chunk(ram_cache,
-                                    qatomic_load_acquire(&ram_cache->gen), gpa,
-                                    DMA_CACHE_READ, hit))) {
-        return true;
-    }
-    if (!dma_ram_find(gpa, &found)) {
-        return false;
-    }
-    *hit = found;
-    return true;
+static __attribute__((noinline)) uint8_t *ram_find_slowly(hwaddr gpa,
+                                                          hwaddr len)
+{
+    DMACacheHit hit;
+
+    return dma_ram_find(gpa, &hit) && hit.avail >= len ? hit.host : NULL;
+}
+
+/* @len bytes at @gpa, or NULL */
+static inline uint8_t *ram_find(hwaddr gpa, hwaddr len)
+{
+    DMACacheHit DMA_CACHE_UNSET hit;
+
+    return ram_find_chunk(gpa, &hit) && likely(hit.avail >= len) ? hit.host :
+           ram_find_slowly(gpa, len);
 }
 
 bool dma_ram_read(hwaddr gpa, void *buf, hwaddr len)
 {
-    DMACacheHit hit;
+    uint8_t *host = ram_find(gpa, len);
 
-    if (!ram_find(gpa, &hit) || hit.avail < len) {
+    if (!host) {
         return false;
     }
-    memcpy(buf, hit.host, len);
+    memcpy(buf, host, len);
     return true;
 }
 
 bool dma_ram_read64(hwaddr gpa, uint64_t *val)
 {
-    DMACacheHit hit;
+    uint8_t *host = ram_find(gpa, sizeof(*val));
 
-    if (!ram_find(gpa, &hit)) {
+    if (!host) {
         return false;
     }
-    *val = le64_to_cpu(qatomic_read((uint64_t *)hit.host));
+    *val = le64_to_cpu(qatomic_read((uint64_t *)host));
     return true;
 }

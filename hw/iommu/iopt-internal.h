@@ -72,6 +72,21 @@ typedef struct IOPTTablePage {
     uint8_t shift;           /* 0: not known */
 } IOPTTablePage;
 
+/*
+ * Where the tables are that the last walk through the second stage went
+ * through: the next one of the same access begins at the lowest that covers
+ * its address, too.  By level; what the levels above a table say is as of
+ * then.
+ */
+typedef struct IOPTPath {
+    bool kept;               /* or it is not used at all */
+    uint8_t lowest;          /* level of the lowest that is known; 0: none is */
+    uint64_t iova;
+    uint64_t base[IOPT_MAX_LEVELS + 1];
+    unsigned inherited[IOPT_MAX_LEVELS + 1];
+    uint8_t can[IOPT_MAX_LEVELS + 1];
+} IOPTPath;
+
 /* A walk through up to two stages. */
 typedef struct IOPTWalk {
     const IOPTTable *second; /* NULL: none */
@@ -80,6 +95,7 @@ typedef struct IOPTWalk {
     bool exhausted;          /* one more was wanted: the fault says nothing */
     bool update;             /* entries are updated: no probe */
     IOPTTablePage page;      /* the last of the tables' that was located */
+    IOPTPath path;           /* of @second */
 } IOPTWalk;
 
 /* IOPTFormat.decode of the formats that are data */

@@ -5,7 +5,8 @@
  *
  * A walk of the first stage reads each of its entries through the second, and
  * then sends its output through the second: with five levels each that is 35
- * entries, whatever the tables say.
+ * entries at the most, whatever the tables say.  Tables lie close to each
+ * other, so most of it is the same way: IOPTPath.
  *
  * Updates (Access flag, dirty state) are made when it is known that the access
  * succeeds, so that an access that faults leaves no page dirty.
@@ -269,10 +270,105 @@ static void observe_entry(const IOPTWalk *w, const IOPTTable *table,
     }
 }
 
+/*
+ * A walk of the second stage for @iova begins: at @base, the table of the level
+ * that is returned.  An entry that leads to a table says the same whatever
+ * @attrs are (IOPTFormat.decode).
+ */
+static unsigned path_begin(IOPTPath *path, const IOPTTable *table,
+                           uint64_t iova, unsigned access, uint64_t *base,
+                           unsigned *inherited)
+{
+    unsigned level = path->lowest ?: table->levels;
+
+    while (level < table->levels &&
+           ((iova ^ path->iova) >> iopt_level_shift(table->format, level + 1) ||
+            (access & ~path->can[level]))) {
+        level++;
+    }
+    path->iova = iova;
+    path->lowest = level;
+    if (level < table->levels) {
+        *base = path->base[level];
+        *inherited = path->inherited[level];
+    } else {
+        path->can[level] = IOPT_READ | IOPT_WRITE;
+    }
+    return level;
+}
+
+/* It goes on from the table of @level to @base, the next one. */
+static void path_step(IOPTPath *path, unsigned level, uint64_t base,
+                      unsigned inherited, unsigned can)
+{
+    if (path->lowest == level) {
+        path->lowest = level - 1;
+        path->base[level - 1] = base;
+        path->inherited[level - 1] = inherited;
+        path->can[level - 1] = path->can[level] & can;
+    }
+}
+
+/*
+ * iopt_stage_walk() through a second stage that is data, with nothing to be
+ * updated: most of what a nested walk is made of.
+ */
+static IOPTFault walk_plain_second(IOPTWalk *w, uint64_t iova, unsigned access,
+                                   IOPTResult *out)
+{
+    const IOPTTable *table = w->second;
+    const IOPTFormat *format = table->format;
+    const uint64_t address = iopt_block_last(0, table->output_bits) &
+                             ~iopt_block_last(0, format->page_shift);
+    uint64_t base = table->root, entry;
+    unsigned inherited = 0, level, shift;
+    IOPTFault fault;
+
+    level = path_begin(&w->path, table, iova, access, &base, &inherited);
+    shift = iopt_level_shift(format, level);
+    for (;; level--, shift -= format->index_bits) {
+        unsigned perm;
+        bool leaf;
+
+        out->level = level;
+        out->shift = shift;
+        out->entry = 0;
+        fault = iopt_read_entry(w, false,
+                                iopt_entry_addr(table, base, level, iova),
+                                NULL, out);
+        if (fault != IOPT_OK) {
+            return fault;
+        }
+        entry = out->entry;
+        perm = (entry & format->read_bit ? IOPT_READ : 0) |
+               (entry & format->write_bit ? IOPT_WRITE : 0);
+        if (!perm) {
+            return IOPT_FAULT_NOT_PRESENT;
+        }
+        leaf = iopt_is_leaf(format, level, entry);
+        if (entry & table->reserved[leaf][level]) {
+            return IOPT_FAULT_RESERVED;
+        }
+        perm &= ~inherited;
+        out->perm = perm;
+        if (!perm || (access & ~perm)) {
+            return IOPT_FAULT_PERMISSION;
+        }
+        base = entry & address;
+        if (leaf) {
+            out->addr = base & ~iopt_block_last(0, shift);
+            return IOPT_OK;
+        }
+        inherited = ~perm;
+        path_step(&w->path, level, base, inherited, perm);
+    }
+}
+
 IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
                           uint64_t iova, unsigned access, unsigned attrs,
                           IOPTResult *out)
 {
+    IOPTPath *path = table == w->second && w->path.kept ? &w->path : NULL;
     uint64_t base = table->root;
     unsigned inherited = 0;
     IOPTFault fault;
@@ -287,7 +383,11 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
     if (fault != IOPT_OK) {
         return fault;
     }
-    for (out->level = table->levels; ;
+    if (path && !table->format->decode) {
+        return walk_plain_second(w, iova, access, out);
+    }
+    for (out->level = path ? path_begin(path, table, iova, access, &base,
+                                        &inherited) : table->levels; ;
          out->level = iopt_next_level(&e, out->level)) {
         uint64_t addr = iopt_entry_addr(table, base, out->level, iova);
 
@@ -317,6 +417,10 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
         }
         base = e.addr;
         inherited = e.inherited;
+        /* With levels left out it is not known what a table covers. */
+        if (path && !e.next_level) {
+            path_step(path, out->level, base, inherited, e.can);
+        }
     }
 }
 
@@ -371,6 +475,8 @@ static IOPTFault walk_stages(const IOPTSpace *space, bool nested,
         .mem = mem,
         .reads_left = UINT64_MAX,
         .update = mem->update != NULL,
+        /* An observer is told of every step. */
+        .path = { .kept = nested && !mem->observe },
     };
     IOPTResult first;
     IOPTFault fault;

@@ -12,20 +12,24 @@
 /* Tables are memory: an entry that would have to come from a device fails. */
 static const MemTxAttrs table_attrs = { .memory = 1 };
 
-bool viommu_read_entry(void *opaque, uint64_t addr, uint64_t *entry)
+/* Out of line, for the walks that read nothing but RAM: all there are. */
+static bool __attribute__((noinline)) read_elsewhere(VIOMMU *v, uint64_t addr,
+                                                     uint64_t *entry)
 {
-    VIOMMU *v = opaque;
     uint64_t val;
 
-    if (likely(dma_ram_read64(addr, entry))) {
-        return true;
-    }
     if (address_space_read_full(v->memory, addr, table_attrs, &val,
                                 sizeof(val)) != MEMTX_OK) {
         return false;
     }
     *entry = le64_to_cpu(val);
     return true;
+}
+
+bool viommu_read_entry(void *opaque, uint64_t addr, uint64_t *entry)
+{
+    return likely(dma_ram_read64(addr, entry)) ||
+           read_elsewhere(opaque, addr, entry);
 }
 
 bool viommu_update_entry(void *opaque, uint64_t addr,

@@ -50,7 +50,8 @@ typedef struct IOPTFormat {
      * decode: what the entry @entry of level @level says.  NULL: what the
      * fields below say.
      *
-     * @attrs: IOPT_EXEC, IOPT_PRIV, IOPT_TABLE: the access
+     * @attrs: IOPT_EXEC, IOPT_PRIV, IOPT_TABLE: the access; they matter to
+     *         leaves alone
      * @inherited: the format's own: IOPTEntry.inherited of the level above,
      *             0 at the top
      * Returns: NOT_PRESENT, RESERVED, ADDR_SIZE, ACCESS_FLAG, PRIVILEGE; or OK
