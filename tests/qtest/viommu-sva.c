@@ -108,6 +108,16 @@ void sva_enable(SVA *s, unsigned what)
     }
 }
 
+void sva_msi(SVA *s, uint64_t addr, uint16_t data)
+{
+    uint8_t cap = qpci_find_capability(s->pci, PCI_CAP_ID_MSI, 0);
+
+    qpci_config_writel(s->pci, cap + PCI_MSI_ADDRESS_LO, addr);
+    qpci_config_writel(s->pci, cap + PCI_MSI_ADDRESS_HI, addr >> 32);
+    qpci_config_writew(s->pci, cap + PCI_MSI_DATA_64, data);
+    qpci_config_writew(s->pci, cap + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE);
+}
+
 void sva_flr(SVA *s)
 {
     uint8_t cap = qpci_find_capability(s->pci, PCI_CAP_ID_EXP, 0);

@@ -36,6 +36,8 @@ void sva_cap_write16(SVA *s, uint16_t id, unsigned reg, uint16_t value);
 uint32_t sva_cap_read32(SVA *s, uint16_t id, unsigned reg);
 void sva_cap_write32(SVA *s, uint16_t id, unsigned reg, uint32_t value);
 void sva_enable(SVA *s, unsigned what);
+/* sva_msi: its only message, enabled */
+void sva_msi(SVA *s, uint64_t addr, uint16_t data);
 /* sva_flr: function-level reset; enabled again by sva_enable_bus(). */
 void sva_flr(SVA *s);
 void sva_enable_bus(SVA *s);

@@ -83,17 +83,22 @@ static void test_served(void)
     sms_free(r);
 }
 
-/* Refused: the command ends, and nothing is written. */
+/*
+ * Refused: the command ends, and nothing is written.  The device says so by an
+ * interrupt, out of the register write that brought the answer.
+ */
 static void test_refused(void)
 {
     SMSva *r = rig_new();
 
-    start_fill(r, 3, SMS_IOVA);
+    sva_msi(r->sva, VIOMMU_MSI_ADDR, VECTOR);
+    sms_start(r, 3, true, FLAGS | SVT_F_IRQ, SMS_IOVA, MARK);
     viommu_until(r->vtd, tail(r) == DESC);
     take(r, 3, SMS_IOVA);
     answer(r, 3, INVALID);
     g_assert_cmpint(sva_finish(r->sva, 3), ==, SVT_S_FAULT);
     g_assert_cmphex(pri_status(r), ==, PCI_PRI_STATUS_PASID);
+    g_assert_true(viommu_irq_arrived(r->vtd, 0, VECTOR));
     vtd_assert_no_fault(r->vtd);
     sms_free(r);
 }

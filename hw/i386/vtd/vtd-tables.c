@@ -229,6 +229,11 @@ static void vtd_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
     window->ep = ep;
     memory_region_init_io(&window->mr, OBJECT(s), &vtd_ir_window_ops, window,
                           "vtd-ir", VTD_INTERRUPT_ADDR_SIZE);
+    /*
+     * A device may send an interrupt in the middle of a register write of the
+     * unit: it has been answered for a page.  Remapping changes nothing there.
+     */
+    window->mr.disable_reentrancy_guard = true;
     memory_region_add_subregion_overlap(&ep->root, VTD_INTERRUPT_ADDR_FIRST,
                                         &window->mr, 2);
     ep->window_first = VTD_INTERRUPT_ADDR_FIRST;
