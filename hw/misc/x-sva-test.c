@@ -44,6 +44,7 @@ typedef struct SVTContext {
     uint32_t status, flags, pasid, pages;
     uint64_t src, dst, len, arg, done, last, fault;
     uint32_t command;
+    bool stops;              /* when the page that it waits for is answered */
     /* Not migrated: the step is begun anew */
     uint32_t tries;          /* pages asked for in this step */
     bool waits;              /* for a page */
@@ -346,6 +347,11 @@ static bool svt_run(SVTContext *c)
 {
     unsigned i;
 
+    if (c->stops) {
+        c->status = SVT_S_STOPPED;
+        svt_end(c);
+        return false;
+    }
     for (i = 0; i < SVT_STEPS; i++) {
         switch (svt_step(c)) {
         case SVT_GO_ON:
@@ -389,7 +395,7 @@ static void svt_answered(IOMMUPRINotifier *n, IOMMUPRIResponse *response)
         return;
     }
     svt_stop_waiting(c);
-    if (response->response_code != IOMMU_PRI_RESP_SUCCESS) {
+    if (response->response_code != IOMMU_PRI_RESP_SUCCESS && !c->stops) {
         c->status = SVT_S_FAULT;
         svt_end(c);
         return;
@@ -402,7 +408,7 @@ static void svt_start(SVTContext *c, uint32_t command)
     c->command = command;
     c->pages = c->tries = 0;
     c->done = c->last = c->fault = 0;
-    c->released = false;
+    c->released = c->stops = false;
     if (command < SVT_C_COPY || command > SVT_C_CHASE || c->len > SVT_MAX_LEN ||
         c->pasid >> DMA_ATTRS_PASID_BITS) {
         c->status = SVT_S_COMMAND;
@@ -424,7 +430,9 @@ static void svt_command_written(SVTContext *c, uint32_t command)
 {
     XSVATest *s = c->dev;
 
-    if (command == SVT_C_STOP) {
+    if (command == SVT_C_STOP && c->waits) {
+        c->stops = true;
+    } else if (command == SVT_C_STOP) {
         svt_stop(c);
     } else if (command == SVT_C_RELEASE) {
         if (c->status == SVT_S_HELD) {
@@ -671,6 +679,7 @@ static const VMStateDescription vmstate_svt_context = {
         VMSTATE_UINT64(done, SVTContext),
         VMSTATE_UINT64(last, SVTContext),
         VMSTATE_UINT64(fault, SVTContext),
+        VMSTATE_BOOL(stops, SVTContext),
         VMSTATE_END_OF_LIST()
     },
 };

@@ -59,7 +59,8 @@ enum {
     /* LEN times: read the 64-bit pointer at SRC, then at that + ARG; until 0 */
     SVT_C_CHASE   = 4,
     SVT_C_RELEASE = 16,  /* a command that is SVT_S_HELD goes on */
-    SVT_C_STOP    = 17,  /* end what runs now */
+    /* End what runs now; what waits for a page, when that is answered for */
+    SVT_C_STOP    = 17,
     /* Nothing runs: a stop marker for PASID goes to the page request queue */
     SVT_C_MARKER  = 18,
 };

@@ -103,6 +103,26 @@ static void test_refused(void)
     sms_free(r);
 }
 
+/* Stopped while it waits for a page: not before it has been answered */
+static void test_stopped(void)
+{
+    SMSva *r = rig_new();
+    uint64_t page;
+
+    sva_msi(r->sva, VIOMMU_MSI_ADDR, VECTOR);
+    sms_start(r, 2, true, FLAGS | SVT_F_IRQ, SMS_IOVA, MARK);
+    viommu_until(r->vtd, tail(r) == DESC);
+    sva_set32(r->sva, 2, SVT_CMD, SVT_C_STOP);
+    viommu_turns(r->vtd);
+    g_assert_cmpint(sva_get32(r->sva, 2, SVT_STATUS), ==, SVT_S_BUSY);
+    page = sms_map(r, SMS_IOVA);
+    answer(r, 2, SUCCESS);
+    g_assert_cmpint(sva_finish(r->sva, 2), ==, SVT_S_STOPPED);
+    g_assert_true(viommu_is_filled(r->vtd, page, 0, 8));
+    g_assert_true(viommu_irq_arrived(r->vtd, 0, VECTOR));
+    sms_free(r);
+}
+
 /* Masked, the event is held pending; serviced, it goes without a message. */
 static void test_event(void)
 {
@@ -386,6 +406,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/vtd/prq/served", test_served);
     qtest_add_func("/viommu/vtd/prq/refused", test_refused);
+    qtest_add_func("/viommu/vtd/prq/stopped", test_stopped);
     qtest_add_func("/viommu/vtd/prq/event", test_event);
     qtest_add_func("/viommu/vtd/prq/overflow", test_overflow);
     qtest_add_func("/viommu/vtd/prq/not-enabled", test_not_enabled);
