@@ -100,9 +100,10 @@ def uefi():
     raise AssetError('no QEMU_EFI.fd: install qemu-efi-aarch64')
 
 
-def kernel(arch='x86_64'):
+def kernel(arch='x86_64', series=''):
     """The kernel's facts: release, vmlinuz, modules."""
-    answer = _script('guest-kernel', '--arch', DISTRIBUTION[arch])
+    chosen = ['--series', series] if series else []
+    answer = _script('guest-kernel', '--arch', DISTRIBUTION[arch], *chosen)
     return dict(line.split('=', 1) for line in answer.splitlines())
 
 
@@ -111,6 +112,11 @@ def initramfs(facts, arch='x86_64'):
     return _script('guest-initramfs', '--release', facts['release'],
                    '--modules', facts['modules'],
                    '--busybox', busybox).strip()
+
+
+def module(series, name, *files):
+    """The path of NAME.ko, built from these files for that kernel."""
+    return _script('guest-module', '--series', series, name, *files).strip()
 
 
 @functools.cache

@@ -7,7 +7,7 @@ and says what held.
   boot.py [--mode strict|lazy|pt] [--packed] [--bounce] [--rounds N] [--base]
           [--intremap on|off] [--eim on|off]
           [--virtio translate|bypass|require] [--virtio-iommu]
-          [--switch] [--left] [--prop NAME=VALUE]...
+          [--switch] [--left] [--prop NAME=VALUE]... [--kernel SERIES]
   boot.py --amd ...
   boot.py --arch aarch64 [--stage 1|2|nested] [--acpi] ...
 
@@ -59,6 +59,7 @@ class Config:
     left: bool = False      # disks that Linux meets as the firmware left them
     props: tuple = ()       # more properties of the vIOMMU, 'name=value'
     amd: bool = False       # AMD-Vi, not VT-d; eim is then xtsup
+    kernel: str = ''        # its series; '': the tests' own
 
     @property
     def platform(self):
@@ -96,6 +97,8 @@ class Config:
         if self.left:
             words.append('left')
         words += self.props
+        if self.kernel:
+            words.append(f'Linux {self.kernel}')
         return '+'.join(words)
 
 
@@ -119,8 +122,8 @@ class Outcome:
         return bool(self.checks) and all(held for _, held, _ in self.checks)
 
 
-def kernel_args(words, platform=q35):
-    facts = assets.kernel(platform.ARCH)
+def kernel_args(words, platform=q35, series=''):
+    facts = assets.kernel(platform.ARCH, series)
     base = ['loglevel=5', 'panic=-1', 'mitigations=off'] + platform.BASE_WORDS
     return ['-kernel', facts['vmlinuz'],
             '-initrd', assets.initramfs(facts, platform.ARCH),
@@ -173,7 +176,7 @@ def boot(config, progress=lambda text: None):
         loader = getattr(platform, 'kernel_args', None)
         args = platform.machine_args(config) + \
             (loader(words, config) if loader else
-             kernel_args(words, platform)) + \
+             kernel_args(words, platform, config.kernel)) + \
             devices.disk_args(config.disks, directory, packed,
                               not config.virtio) + \
             devices.card_args(platform.CARDS, packed, not config.virtio)
@@ -344,11 +347,13 @@ def main():
     parser.add_argument('--left', action='store_true')
     parser.add_argument('--prop', action='append', default=[])
     parser.add_argument('--amd', action='store_true')
+    parser.add_argument('--kernel', default='')
     args = parser.parse_args()
     config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
                     args.packed, args.bounce, args.virtio, args.virtio_iommu,
                     args.rounds, args.base, args.arch, args.stage, args.acpi,
-                    args.switch, args.left, tuple(args.prop), args.amd)
+                    args.switch, args.left, tuple(args.prop), args.amd,
+                    args.kernel)
     tap = Tap()
     try:
         outcome = boot(config, tap.note)
