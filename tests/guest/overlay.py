@@ -56,11 +56,16 @@ class Overlay:
                 if word.startswith('/'):
                     self.add_file(word, word)
 
-    def add_modules(self, facts, wanted):
-        """Kernel modules, in the order that /modules/order then says."""
+    def add_modules(self, facts, wanted, ours=()):
+        """
+        Kernel modules, in the order that /modules/order then says; last those
+        that are not the kernel package's: (name, path).
+        """
         modules = self.maker.Modules(facts['modules'])
         for name in wanted:
             modules.add(name)
+        for name, path in ours:
+            modules.order.append((name, self.maker.read(path)))
         for name, image in modules.order:
             self.add(f'modules/{name}.ko', image, 0o644)
         order = ''.join(f'{name}\n' for name, _ in modules.order)
