@@ -31,7 +31,7 @@ import scalable
 import virt
 from guestjob import Report
 from hostserver import HostServer
-from machine import GuestError, Machine
+from machine import GuestError, run_machine
 from qmp import QmpError
 from tap import Tap
 
@@ -182,9 +182,9 @@ def boot(config, progress=lambda text: None):
             devices.card_args(platform.CARDS, packed, not config.virtio)
         progress(f'booting Linux, {config.name()}')
         try:
-            with Machine(assets.emulator(config.arch), args,
-                         directory) as machine:
-                run_guest(machine, outcome, progress)
+            run_machine(assets.emulator(config.arch), args, directory,
+                        lambda machine: run_guest(machine, outcome, progress),
+                        again=bool(config.kernel))
         except (GuestError, QmpError, OSError) as error:
             outcome.error = str(error)
         outcome.console = machine_log(directory, 'console')

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 import assets
 import svapage
 from guestjob import Report
-from machine import GuestError, Machine
+from machine import GuestError, run_machine
 from overlay import Overlay
 from qmp import QmpError
 from tap import Tap
@@ -173,8 +173,9 @@ def boot(setup, progress=lambda text: None):
         args = machine_args(setup, directory) + kernel_args(setup, directory)
         progress(f'booting Linux, {setup.name()}')
         try:
-            with Machine(assets.emulator(), args, directory) as machine:
-                run_guest(machine, outcome, progress)
+            run_machine(assets.emulator(), args, directory,
+                        lambda machine: run_guest(machine, outcome, progress),
+                        again=True)
         except (GuestError, QmpError, OSError) as error:
             outcome.error = str(error)
         judge(outcome)
