@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The little of QMP the tests need."""
 
+import contextlib
 import json
 import socket
 import time
@@ -51,5 +52,7 @@ class Qmp:
                 return answer['return']
 
     def close(self):
-        self.stream.close()
+        # What it was not told before it went away, it need not hear now.
+        with contextlib.suppress(OSError):
+            self.stream.close()
         self.socket.close()

@@ -81,11 +81,17 @@ def await_completion(source, target):
         if time.monotonic() > end:
             raise GuestError(f'migration does not end: {status}')
         time.sleep(0.1)
-    # The source has sent everything; the target may still be loading it.
-    while target.qmp.command('query-status')['status'] == 'inmigrate':
-        if time.monotonic() > end:
-            raise GuestError('the target does not finish loading')
-        time.sleep(0.1)
+    # The source has sent everything; the target may still be loading it, or
+    # have refused it and ended: the source does not hear of that.
+    try:
+        while target.qmp.command('query-status')['status'] == 'inmigrate':
+            if time.monotonic() > end:
+                raise GuestError('the target does not finish loading')
+            time.sleep(0.1)
+    except OSError as error:
+        target.await_end()
+        raise GuestError(f'the target went away ({error}); '
+                         f'it said: {target.stderr()}') from error
 
 
 # Where a VT-d's VER is; CAP and ECAP follow (VT-d 11.4.1 to 11.4.3)
