@@ -47,7 +47,8 @@ typedef struct SVTContext {
     bool stops;              /* when the page that it waits for is answered */
     /* Not migrated: the step is begun anew */
     uint32_t tries;          /* pages asked for in this step */
-    bool waits;              /* for a page */
+    bool waits;              /* for a page, or a group of them */
+    uint32_t group;          /* then: how many */
     bool released;           /* SVT_F_HOLD has been served */
     PCIATCUse use;           /* while SVT_S_HELD */
     bool in_use;
@@ -120,28 +121,37 @@ static SVTStep svt_fail(SVTContext *c, uint32_t status, uint64_t addr)
     return SVT_END;
 }
 
-static SVTStep svt_ask(SVTContext *c, uint64_t addr, bool is_write)
+static int svt_request(SVTContext *c, uint64_t addr, bool is_write, bool last)
+{
+    return pci_pri_request_page(&c->dev->pci, svt_pasid(c),
+                                c->flags & SVT_F_PRIV,
+                                !is_write && (c->flags & SVT_F_EXEC), addr,
+                                last, c->index, !is_write, is_write);
+}
+
+/* @count pages from @addr on, in one group */
+static SVTStep svt_ask(SVTContext *c, uint64_t addr, uint64_t count,
+                       bool is_write)
 {
     XSVATest *s = c->dev;
-    uint32_t pasid = svt_pasid(c);
+    uint64_t i;
     int ret;
 
     if (!(c->flags & SVT_F_PAGES) || c->tries >= SVT_MAX_TRIES) {
         return svt_fail(c, SVT_S_FAULT, addr);
     }
-    ret = pci_pri_register_notifier(&s->pci, pasid, &s->pri_notifier);
-    if (!ret) {
-        c->waits = true;
-        ret = pci_pri_request_page(&s->pci, pasid, c->flags & SVT_F_PRIV,
-                                   !is_write && (c->flags & SVT_F_EXEC), addr,
-                                   true, c->index, !is_write, is_write);
+    ret = pci_pri_register_notifier(&s->pci, svt_pasid(c), &s->pri_notifier);
+    c->waits = !ret;
+    for (i = 0; i < count && !ret; i++) {
+        ret = svt_request(c, addr + i * SVT_PIECE, is_write, i + 1 == count);
     }
     if (ret) {
         svt_stop_waiting(c);
         return svt_fail(c, ret == -EPERM ? SVT_S_DENIED : SVT_S_ERROR, addr);
     }
     c->tries++;
-    c->pages++;
+    c->group = count;
+    c->pages += count;
     c->fault = addr;
     return SVT_WAIT;
 }
@@ -153,7 +163,7 @@ static SVTStep svt_refused(SVTContext *c, int ret, uint64_t addr, bool is_write)
 {
     switch (ret) {
     case -EACCES:
-        return svt_ask(c, addr, is_write);
+        return svt_ask(c, addr, 1, is_write);
     case -EPERM:
     case -ENODEV:
     case -EINVAL:
@@ -310,6 +320,31 @@ static SVTStep svt_chase(SVTContext *c, uint64_t left)
     return SVT_GO_ON;
 }
 
+/* A group that is begun has to be ended: it must fit into what may be asked. */
+static bool svt_has_room(XSVATest *s, uint64_t count)
+{
+    uint32_t max = MIN(pcie_pri_get_req_alloc(&s->pci), s->page_requests);
+    unsigned i;
+
+    for (i = 0; i < SVT_CONTEXTS; i++) {
+        count += s->contexts[i].waits ? s->contexts[i].group : 0;
+    }
+    return count <= max;
+}
+
+/* Whether the pages are there then is for the next command to find. */
+static SVTStep svt_ask_all(SVTContext *c, uint64_t left)
+{
+    if (c->tries) {
+        c->done += left;
+        return SVT_GO_ON;
+    }
+    if (!svt_has_room(c->dev, left)) {
+        return svt_fail(c, SVT_S_COMMAND, c->dst);
+    }
+    return svt_ask(c, c->dst, left, c->arg);
+}
+
 static SVTStep svt_step(SVTContext *c)
 {
     static SVTStep (*const commands[])(SVTContext *c, uint64_t left) = {
@@ -317,6 +352,7 @@ static SVTStep svt_step(SVTContext *c)
         [SVT_C_COMPARE] = svt_compare,
         [SVT_C_FILL] = svt_fill,
         [SVT_C_CHASE] = svt_chase,
+        [SVT_C_ASK] = svt_ask_all,
     };
 
     if (c->done >= c->len) {
@@ -409,7 +445,7 @@ static void svt_start(SVTContext *c, uint32_t command)
     c->pages = c->tries = 0;
     c->done = c->last = c->fault = 0;
     c->released = c->stops = false;
-    if (command < SVT_C_COPY || command > SVT_C_CHASE || c->len > SVT_MAX_LEN ||
+    if (command < SVT_C_COPY || command > SVT_C_LAST || c->len > SVT_MAX_LEN ||
         c->pasid >> DMA_ATTRS_PASID_BITS) {
         c->status = SVT_S_COMMAND;
         return;
@@ -653,7 +689,7 @@ static int svt_post_load(void *opaque, int version_id)
         SVTContext *c = &s->contexts[i];
 
         if (svt_is_running(c)) {
-            if (c->command < SVT_C_COPY || c->command > SVT_C_CHASE) {
+            if (c->command < SVT_C_COPY || c->command > SVT_C_LAST) {
                 return -EINVAL;
             }
             c->status = SVT_S_BUSY;

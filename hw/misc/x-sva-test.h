@@ -43,9 +43,9 @@ enum {
     SVT_PAGES   = 0x14,  /* 32, RO: page requests of this command so far */
     SVT_SRC     = 0x18,  /* 64: virtual address; see the commands */
     SVT_DST     = 0x20,  /* 64 */
-    SVT_LEN     = 0x28,  /* 64: bytes; of SVT_C_CHASE: pointers */
+    SVT_LEN     = 0x28,  /* 64: bytes; of CHASE: pointers; of ASK: pages */
     SVT_ARG     = 0x30,  /* 64 */
-    SVT_DONE    = 0x38,  /* 64, RO: bytes, or pointers, so far */
+    SVT_DONE    = 0x38,  /* 64, RO: bytes, or what LEN counts, so far */
     SVT_LAST    = 0x40,  /* 64, RO: of SVT_C_CHASE: the last pointer read */
     SVT_FAULT   = 0x48,  /* 64, RO: the address that ended the command */
     SVT_KEPT    = 0x50,  /* 32, RO: translations in the device's cache */
@@ -58,6 +58,12 @@ enum {
     SVT_C_FILL    = 3,   /* DST, with ARG's lowest byte */
     /* LEN times: read the 64-bit pointer at SRC, then at that + ARG; until 0 */
     SVT_C_CHASE   = 4,
+    /*
+     * Ask for LEN pages, the first of which has DST: to read, if ARG is 0, else
+     * to write; all in one group, which has one answer.  With SVT_F_PAGES only.
+     */
+    SVT_C_ASK     = 5,
+    SVT_C_LAST    = SVT_C_ASK,  /* of those that need no other */
     SVT_C_RELEASE = 16,  /* a command that is SVT_S_HELD goes on */
     /* End what runs now; what waits for a page, when that is answered for */
     SVT_C_STOP    = 17,

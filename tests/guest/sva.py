@@ -32,8 +32,8 @@ from tap import Tap
 SOURCES = os.path.join(assets.ROOT, 'tests', 'guest', 'sva')
 # Linux before 7.2 refuses SVA on every VT-d.
 SERIES = '7.3'
-CASES = ['heap', 'chase', 'untouched', 'huge', 'swapped', 'migrated', 'freed',
-         'fork', 'two', 'exit', 'rebind', 'untranslated', 'maps', 'dma',
+CASES = ['heap', 'chase', 'untouched', 'grouped', 'huge', 'swapped',
+         'migrated', 'freed', 'fork', 'two', 'exit', 'rebind', 'untranslated', 'maps', 'dma',
          'rounds']
 SWAP_SIZE = 256 << 20
 # Two nodes of memory, so that pages can be moved from one to the other

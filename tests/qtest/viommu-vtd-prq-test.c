@@ -47,8 +47,11 @@ static uint16_t pri_status(SMSva *r)
     return sva_cap_read16(r->sva, PCI_EXT_CAP_ID_PRI, PCI_PRI_STATUS);
 }
 
-/* What is at the head is @context's, for a write at @iova; it is taken. */
-static void take(SMSva *r, unsigned context, uint64_t iova)
+/*
+ * What is at the head is @context's, for a write at @iova, @last of its group;
+ * it is taken.
+ */
+static void take_of_group(SMSva *r, unsigned context, uint64_t iova, bool last)
 {
     uint64_t head = vtd_read64(r->vtd, VTD_PQH);
     uint64_t lo = qtest_readq(r->vtd->qts, r->queue + head);
@@ -58,10 +61,15 @@ static void take(SMSva *r, unsigned context, uint64_t iova)
     g_assert_cmphex(lo >> 8 & 1, ==, 1);
     g_assert_cmphex(lo >> 16 & 0xffff, ==, SVA_SID);
     g_assert_cmphex(lo >> 32 & 0xfffff, ==, SMS_PASID);
-    g_assert_cmphex(hi & 6, ==, 6);          /* write, last in its group */
+    g_assert_cmphex(hi & 7, ==, last ? 6 : 2);      /* write, and LPIG */
     g_assert_cmphex(hi >> 3 & 0x1ff, ==, context);
     g_assert_cmphex(hi & VTD_PTE_ADDR, ==, iova);
     vtd_write64(r->vtd, VTD_PQH, (head + DESC) % VTD_PAGE_SIZE);
+}
+
+static void take(SMSva *r, unsigned context, uint64_t iova)
+{
+    take_of_group(r, context, iova, true);
 }
 
 /* Asked for, mapped, answered, written */
@@ -291,6 +299,101 @@ static void test_drained(void)
     sms_free(r);
 }
 
+/* @count pages from SMS_IOVA on, to write, in one group */
+static void start_ask(SMSva *r, unsigned context, uint64_t count)
+{
+    sva_set(r->sva, context, SVT_ARG, 1);
+    sva_start(r->sva, context, SVT_C_ASK, FLAGS | SVT_F_PASID, SMS_PASID, 0,
+              SMS_IOVA, count);
+}
+
+/* Several requests with one answer, which no other group's is */
+static void test_group(void)
+{
+    enum { COUNT = 5 };
+    SMSva *r = rig_new();
+
+    start_ask(r, 3, COUNT);
+    viommu_until(r->vtd, tail(r) == COUNT * DESC);
+    start_ask(r, 4, 1);
+    viommu_until(r->vtd, tail(r) == (COUNT + 1) * DESC);
+    for (unsigned i = 0; i < COUNT; i++) {
+        uint64_t iova = SMS_IOVA + i * VTD_PAGE_SIZE;
+
+        take_of_group(r, 3, iova, i + 1 == COUNT);
+        sms_map(r, iova);
+    }
+    take(r, 4, SMS_IOVA);
+    answer(r, 4, SUCCESS);
+    g_assert_cmpint(sva_finish(r->sva, 4), ==, SVT_S_OK);
+    viommu_turns(r->vtd);
+    g_assert_cmpint(sva_get32(r->sva, 3, SVT_STATUS), ==, SVT_S_BUSY);
+    answer(r, 3, SUCCESS);
+    g_assert_cmpint(sva_finish(r->sva, 3), ==, SVT_S_OK);
+    g_assert_cmpuint(sva_get(r->sva, 3, SVT_DONE), ==, COUNT);
+    g_assert_cmpuint(sva_get32(r->sva, 3, SVT_PAGES), ==, COUNT);
+    g_assert_cmphex(pri_status(r), ==, PCI_PRI_STATUS_PASID);
+    start_ask(r, 3, COUNT);
+    viommu_until(r->vtd, tail(r) == (2 * COUNT + 1) * DESC);
+    answer(r, 3, INVALID);
+    g_assert_cmpint(sva_finish(r->sva, 3), ==, SVT_S_FAULT);
+    vtd_assert_no_fault(r->vtd);
+    sms_free(r);
+}
+
+/* All requests of a group count among those that there may be. */
+static void test_group_limit(void)
+{
+    SMSva *r = rig_new();
+    unsigned most = sva_cap_read32(r->sva, PCI_EXT_CAP_ID_PRI, PCI_PRI_MAX_REQ);
+
+    start_ask(r, 0, most + 1);
+    g_assert_cmpint(sva_finish(r->sva, 0), ==, SVT_S_COMMAND);
+    g_assert_cmphex(tail(r), ==, 0);
+    start_ask(r, 0, most - 1);
+    viommu_until(r->vtd, tail(r) == (most - 1) * DESC);
+    start_ask(r, 1, 2);
+    g_assert_cmpint(sva_finish(r->sva, 1), ==, SVT_S_COMMAND);
+    start_fill(r, 1, SMS_IOVA);
+    viommu_until(r->vtd, tail(r) == most * DESC);
+    start_fill(r, 2, SMS_IOVA);
+    g_assert_cmpint(sva_finish(r->sva, 2), ==, SVT_S_ERROR);
+    answer(r, 0, SUCCESS);
+    g_assert_cmpint(sva_finish(r->sva, 0), ==, SVT_S_OK);
+    start_ask(r, 0, most - 1);
+    viommu_until(r->vtd, tail(r) == (2 * most - 1) * DESC);
+    sms_free(r);
+}
+
+/*
+ * A group that the queue has room for the beginning of: its last request is
+ * answered with success by the unit (7.4.1).  Software that answers what it has
+ * found is told that nobody waits; the device is free to ask again.
+ */
+static void test_group_overflow(void)
+{
+    SMSva *r = rig_new();
+
+    vtd_write64(r->vtd, VTD_PQH, 3 * DESC);
+    start_ask(r, 0, 4);
+    g_assert_cmpint(sva_finish(r->sva, 0), ==, SVT_S_OK);
+    g_assert_cmphex(vtd_read32(r->vtd, VTD_PRS), ==,
+                    VTD_PRS_PPR | VTD_PRS_PRO);
+    g_assert_cmphex(tail(r), ==, 2 * DESC);
+    g_assert_cmphex(pri_status(r), ==, PCI_PRI_STATUS_PASID);
+    vtd_write64(r->vtd, VTD_PQH, 0);
+    take_of_group(r, 0, SMS_IOVA, false);
+    take_of_group(r, 0, SMS_IOVA + VTD_PAGE_SIZE, false);
+    answer(r, 0, SUCCESS);
+    g_assert_cmphex(pri_status(r), ==, PCI_PRI_STATUS_PASID |
+                    PCI_PRI_STATUS_UPRGI);
+    vtd_write32(r->vtd, VTD_PRS, VTD_PRS_PRO);
+    start_ask(r, 0, 4);
+    viommu_until(r->vtd, tail(r) == 6 * DESC);
+    vtd_assert_no_fault(r->vtd);
+    sms_free(r);
+}
+
 /*
  * A flood: as many requests as the device may have, in a queue of 128 that
  * nobody empties.  What does not fit is answered, and PRO said once.
@@ -415,6 +518,9 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/vtd/prq/marker", test_marker);
     qtest_add_func("/viommu/vtd/prq/drained", test_drained);
     qtest_add_func("/viommu/vtd/prq/flood", test_flood);
+    qtest_add_func("/viommu/vtd/prq/group", test_group);
+    qtest_add_func("/viommu/vtd/prq/group-limit", test_group_limit);
+    qtest_add_func("/viommu/vtd/prq/group-overflow", test_group_overflow);
     qtest_add_func("/viommu/vtd/prq/no-queue", test_no_queue);
     qtest_add_func("/viommu/vtd/prq/migrate", test_migrate);
     return g_test_run();

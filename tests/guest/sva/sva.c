@@ -319,6 +319,27 @@ static void case_untouched(void)
     require(all_are(q, 0x11, pages * PAGE), "the second fill");
 }
 
+/* The same in groups: Linux answers one as a whole, when all pages are there. */
+static void case_grouped(void)
+{
+    size_t pages = 16, count;
+    uint8_t *p = map_pages(2 * pages * PAGE);
+
+    open_device();
+    for (count = 1; count <= pages; count *= 2) {
+        uint8_t *at = p + count * PAGE;
+
+        require(run_ok(SVT_C_ASK, ATC, NULL, at, count, 1) == count, "ask");
+        require(!run_ok(SVT_C_FILL, ATC, NULL, at, count * PAGE, count),
+                "%zu pages that were asked for are not there", count);
+        require(all_are(at, count, count * PAGE), "%zu pages", count);
+    }
+    /* One page of the group is not the process's: the answer is for all. */
+    require(!munmap(p + (pages + 5) * PAGE, PAGE), "%m");
+    require(run(SVT_C_ASK, ATC, NULL, p + pages * PAGE, pages, 1).status ==
+            SVT_S_FAULT, "a group with a page that is not mapped");
+}
+
 /* A page of 2 MiB, which the device has the process touch first */
 static void case_huge(void)
 {
@@ -719,6 +740,7 @@ static const struct {
     { "heap", case_heap },
     { "chase", case_chase },
     { "untouched", case_untouched },
+    { "grouped", case_grouped },
     { "huge", case_huge },
     { "swapped", case_swapped },
     { "migrated", case_migrated },

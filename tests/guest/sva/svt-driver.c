@@ -236,7 +236,7 @@ static long svt_submit(struct svt_open *open, void __user *arg)
     if (copy_from_user(&c, arg, sizeof(c))) {
         return -EFAULT;
     }
-    if (!open->mm || c.command < SVT_C_COPY || c.command > SVT_C_CHASE ||
+    if (!open->mm || c.command < SVT_C_COPY || c.command > SVT_C_LAST ||
         c.flags & ~SVT_USER_FLAGS || c.unused) {
         return -EINVAL;
     }

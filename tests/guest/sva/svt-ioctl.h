@@ -17,7 +17,7 @@
 
 /* A command of the device (x-sva-test.h) and how it ended */
 struct svt_command {
-    __u32 command;      /* in: SVT_C_COPY .. SVT_C_CHASE */
+    __u32 command;      /* in: SVT_C_COPY .. SVT_C_LAST */
     __u32 flags;        /* in: SVT_F_ATC, SVT_F_PAGES, SVT_F_MAP */
     __u64 src, dst;     /* in: addresses of the process */
     __u64 len, arg;     /* in */
