@@ -121,7 +121,7 @@ void viommu_config_drop_pasid(VIOMMUEndpoint *ep, uint32_t pasid)
     }
 }
 
-static VIOMMUConfig *viommu_config_kept(VIOMMUEndpoint *ep, uint32_t pasid)
+VIOMMUConfig *viommu_config_kept(VIOMMUEndpoint *ep, uint32_t pasid)
 {
     VIOMMUConfig **configs, *config;
 
@@ -134,6 +134,14 @@ static VIOMMUConfig *viommu_config_kept(VIOMMUEndpoint *ep, uint32_t pasid)
     }
     config = qatomic_rcu_read(&configs[viommu_pasid_slot(pasid)]);
     return config && config->pasid == pasid ? config : NULL;
+}
+
+uint32_t viommu_config_pasid_at(VIOMMUEndpoint *ep, unsigned i)
+{
+    VIOMMUConfig **configs = i ? qatomic_rcu_read(&ep->pasid_configs) : NULL;
+    VIOMMUConfig *config = configs ? qatomic_rcu_read(&configs[i - 1]) : NULL;
+
+    return config ? config->pasid : VIOMMU_NO_PASID;
 }
 
 VIOMMUConfig *viommu_config_get(VIOMMUEndpoint *ep, uint32_t pasid,

@@ -153,8 +153,9 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     address_space_init(&ep->as, &ep->root, name);
     address_space_set_inflight(&ep->as, ep->inflight);
     memory_region_init_iommu(&ep->iommu, sizeof(ep->iommu),
-                             TYPE_VIOMMU_MEMORY_REGION, v->owner, iommu_name,
-                             UINT64_MAX);
+                             v->sanitizer ? TYPE_VIOMMU_SANITIZED_REGION :
+                                            TYPE_VIOMMU_MEMORY_REGION,
+                             v->owner, iommu_name, UINT64_MAX);
     /*
      * All bypassing endpoints show the same region, so that they share one
      * flat view.

@@ -129,3 +129,44 @@ bool viommu_history_find(const VIOMMUHistory *h, uint64_t tag, uint64_t iova,
     }
     return past->mapped || past->invalidated;
 }
+
+/* Does @inv overlap all or a part of @page? */
+static bool history_touches(const VIOMMUPastInv *inv,
+                            const VIOMMUPastPage *page)
+{
+    uint64_t last = page->first | (((uint64_t)1 << page->shift) - 1);
+
+    return !((inv->tag ^ page->tag) & inv->tag_mask) && inv->first <= last &&
+           page->first <= inv->last;
+}
+
+bool viommu_history_pending(const VIOMMUHistory *h, const VIOMMUPastPage *page)
+{
+    uint64_t n = MIN(h->nr_invs, VIOMMU_HISTORY_INVS), i;
+
+    for (i = 1; i <= n; i++) {
+        const VIOMMUPastInv *inv = &h->invs[(h->nr_invs - i) %
+                                            VIOMMU_HISTORY_INVS];
+
+        if (inv->when < page->when) {
+            return true;
+        }
+        if (history_touches(inv, page)) {
+            return false;
+        }
+    }
+    /* All there have been are newer than the page: were there more? */
+    return h->nr_invs <= VIOMMU_HISTORY_INVS;
+}
+
+const VIOMMUPastPage *viommu_history_page_at(const VIOMMUHistory *h, unsigned i)
+{
+    const VIOMMUPastPage *page = &h->pages[i / HISTORY_WAYS][i % HISTORY_WAYS];
+
+    return page->perm ? page : NULL;
+}
+
+void viommu_history_clear(VIOMMUHistory *h)
+{
+    memset(h, 0, sizeof(*h));
+}

@@ -99,10 +99,22 @@ static void print_findings(Monitor *mon, const VIOMMUFindingList *list)
     for (; list; list = list->next) {
         const VIOMMUFinding *f = list->value;
 
-        monitor_printf(mon, "  sanitizer: %s, %s %s, %" PRIu64 " times:\n",
-                       VIOMMUFindingKind_str(f->kind), f->address,
-                       f->device ?: "(no ID)", f->count);
+        monitor_printf(mon, "  sanitizer: %s, %s%s%s, %" PRIu64 " times:\n",
+                       VIOMMUFindingKind_str(f->kind), f->address ?: "",
+                       f->address ? " " : "",
+                       f->address ? f->device ?: "(no ID)" : "the unit",
+                       f->count);
         monitor_printf(mon, "    %s\n", f->message);
+    }
+}
+
+static void print_stale(Monitor *mon, const VIOMMUStaleInfo *stale)
+{
+    if (stale) {
+        monitor_printf(mon, "  sanitizer: cached entries that were stale %"
+                       PRIu64 ", used meanwhile %" PRIu64 ", now %" PRIu32
+                       ", longest %" PRIu64 " us\n", stale->windows,
+                       stale->uses, stale->open, stale->longest_us);
     }
 }
 
@@ -132,6 +144,7 @@ static void print_unit(Monitor *mon, const VIOMMUInfo *info)
     monitor_printf(mon, "  drains %" PRIu64 ", waited %" PRIu64 ", stalled %"
                    PRIu64 "\n", info->drains, info->drains_waited,
                    info->drain_stalls);
+    print_stale(mon, info->stale);
     print_findings(mon, info->findings);
 }
 

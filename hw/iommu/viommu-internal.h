@@ -86,6 +86,14 @@ VIOMMUConfig *viommu_config_get(VIOMMUEndpoint *ep, uint32_t pasid,
                                 VIOMMUConfig *fresh);
 
 /*
+ * viommu_config_kept: the copy that is kept, or NULL.  viommu_config_pasid_at:
+ * whose is in place @i <= VIOMMU_PASID_SLOTS; of place 0 VIOMMU_NO_PASID, which
+ * of another says that there is none.  Any thread, inside an RCU read section.
+ */
+VIOMMUConfig *viommu_config_kept(VIOMMUEndpoint *ep, uint32_t pasid);
+uint32_t viommu_config_pasid_at(VIOMMUEndpoint *ep, unsigned i);
+
+/*
  * viommu_config_drop: keep no copy any more; viommu_config_drop_pasid: none
  * that came from the entry of @pasid.  v->lock held.
  */
@@ -211,24 +219,31 @@ GHashTable *viommu_endpoint_table_new(void);
 void viommu_fault_log(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
                       const VIOMMUFault *fault);
 
+/* An endpoint's translated view, if the sanitizer looks on */
+#define TYPE_VIOMMU_SANITIZED_REGION "viommu-sanitized-memory-region"
+
 /*
- * viommu-sanitizer.c: what it sees.  All but the first and the last two only if
+ * viommu-sanitize*.c: what it sees.  All but the first and the last only if
  * v->sanitizer is set.
  *
  * viommu_sanitizer_init: make it, if it is asked for.  BQL.
- * viommu_sanitize_walked: @entry was found in the tables of @config.  Any
- * thread.
- * viommu_sanitize_invalidated: of domains like @tag in @tag_mask.  Any thread.
+ * viommu_sanitize_invalidated: of domains like @tag in @tag_mask.  BQL.
+ * viommu_sanitize_config_dropped: some kept configurations were.  BQL; v->lock
+ * may be held.
+ * viommu_sanitize_gone: no device is there any more.  BQL.
+ * viommu_sanitize_clear: the unit is as after a reset, or as another process
+ * left it: nothing is known of what was.  BQL.
  * viommu_sanitize_fault: an access was refused.  Any thread, inside an RCU read
  * section; no lock held.
  * viommu_sanitize_bypass: look for devices whose DMA goes round it.  BQL.
  * viommu_sanitizer_driver: VIOMMURegistration.driver_ok.
  */
 void viommu_sanitizer_init(VIOMMU *v);
-void viommu_sanitize_walked(VIOMMU *v, const VIOMMUConfig *config,
-                            const IOTLBEntry *entry);
 void viommu_sanitize_invalidated(VIOMMU *v, uint64_t tag, uint64_t tag_mask,
                                  hwaddr first, hwaddr last);
+void viommu_sanitize_config_dropped(VIOMMU *v);
+void viommu_sanitize_gone(VIOMMUEndpoint *ep);
+void viommu_sanitize_clear(VIOMMU *v);
 void viommu_sanitize_fault(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
                            const VIOMMUFault *fault);
 void viommu_sanitize_bypass(VIOMMU *v);

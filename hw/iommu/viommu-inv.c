@@ -34,6 +34,9 @@ void viommu_endpoint_changed(VIOMMUEndpoint *ep)
         qatomic_store_release(&v->config_seq, v->config_seq + 1);
         viommu_config_drop(ep);
     }
+    if (unlikely(v->sanitizer)) {
+        viommu_sanitize_config_dropped(v);
+    }
     smp_mb(); /* as in viommu_invalidate_config() */
     viommu_config_changed(ep);
 }
@@ -67,6 +70,9 @@ static void viommu_invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
                 viommu_config_drop(ep);
             }
         }
+    }
+    if (unlikely(v->sanitizer)) {
+        viommu_sanitize_config_dropped(v);
     }
     /* Removed, before the slots of those who might still use it are read. */
     smp_mb();

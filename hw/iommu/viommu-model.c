@@ -30,9 +30,10 @@ static const VIOMMUPropertyHelp viommu_property_help[] = {
                        "device is marked broken; 0: as long as it takes" },
     { "drain-stall-time", "ms until an invalidation that waits is reported as "
                           "VIOMMU_DRAIN_STALLED; 0: never" },
-    { "sanitizer", "for development: finds uses after unmap, accesses out of "
-                   "bounds and DMA that goes round the vIOMMU, and says so "
-                   "(VIOMMU_SANITIZER, the log, info viommu)" },
+    { "sanitizer", "for development, and slow: finds uses after unmap, "
+                   "accesses out of bounds, forgotten invalidations, mistakes "
+                   "in tables and queues, and DMA that goes round the vIOMMU, "
+                   "and says so (VIOMMU_SANITIZER, the log, info viommu)" },
 };
 
 static void viommu_describe_each(ObjectClass *klass,

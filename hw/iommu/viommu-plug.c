@@ -109,6 +109,9 @@ static void viommu_bus_gone(VIOMMU *v, PCIBus *bus)
                 viommu_config_drop(ep);
             }
             dma_inflight_device_gone(ep->inflight);
+            if (unlikely(v->sanitizer)) {
+                viommu_sanitize_gone(ep);
+            }
             dma_drain_start(v->drain, &scope);
         }
     }
@@ -135,6 +138,9 @@ void viommu_device_unrealized(DeviceListener *listener,
     ep = g_hash_table_lookup(v->by_key, &key);
     if (ep && (pci_bus_is_express(key.bus) || pci_bus_is_root(key.bus))) {
         dma_inflight_device_gone(ep->inflight);
+        if (unlikely(v->sanitizer)) {
+            viommu_sanitize_gone(ep);
+        }
     }
     if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_BRIDGE)) {
         viommu_bus_gone(v, pci_bridge_get_sec_bus(PCI_BRIDGE(dev)));

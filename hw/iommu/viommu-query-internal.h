@@ -49,6 +49,8 @@ VIOMMUFaultWords *viommu_fault_words(const VIOMMUFaultSays *says);
 
 /* viommu-sanitizer.c: what it has found, the most recent one first */
 VIOMMUFindingList *viommu_sanitizer_list(VIOMMU *v);
+/* And how long caches were behind */
+VIOMMUStaleInfo *viommu_sanitizer_stale(VIOMMU *v);
 
 /* VIOMMUQueries of these names: viommu-explain.c, viommu-query-map.c, -dma.c */
 VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,

@@ -350,6 +350,7 @@ static VIOMMUInfo *query_info(VIOMMURegistration *reg)
     info->fault_log = viommu_fault_log_list(v);
     info->has_findings = v->sanitizer != NULL;
     info->findings = info->has_findings ? viommu_sanitizer_list(v) : NULL;
+    info->stale = info->has_findings ? viommu_sanitizer_stale(v) : NULL;
     return info;
 }
 

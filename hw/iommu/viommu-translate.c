@@ -71,14 +71,6 @@ static void viommu_note_global(VIOMMU *v, const IOPTResult *res)
     }
 }
 
-static void viommu_note_walked(VIOMMU *v, const VIOMMUConfig *config,
-                               const IOTLBEntry *entry)
-{
-    if (unlikely(v->sanitizer)) {
-        viommu_sanitize_walked(v, config, entry);
-    }
-}
-
 /*
  * Mode TRANSLATE: through the IOTLB, or the tables.  @iova is canonical.
  */
@@ -104,7 +96,6 @@ static IOPTFault viommu_lookup_iotlb(VIOMMU *v, const VIOMMUConfig *config,
     fault = viommu_walk(v, config, &v->mem, iova, need, entry, res, refused);
     if (fault == IOPT_OK && !*refused) {
         viommu_note_global(v, res);
-        viommu_note_walked(v, config, entry);
         iotlb_insert(v->iotlb, entry, seq);
     }
     return fault;
@@ -163,9 +154,6 @@ static bool viommu_lookup_space(VIOMMULookup *l, uint64_t seq,
                                     &entry, &l->fault.res, refused);
         if (l->fault.kind == IOPT_OK) {
             viommu_note_global(v, &l->fault.res);
-            if (!*refused) {
-                viommu_note_walked(v, l->config, &entry);
-            }
         }
     }
     if (!global_seen && qatomic_read(&v->global_seen)) {

@@ -34,6 +34,10 @@ static void viommu_start_over(VIOMMU *v, bool drain)
         }
     }
     iotlb_invalidate_all(v->iotlb);
+    if (unlikely(v->sanitizer)) {
+        viommu_sanitize_config_dropped(v);
+        viommu_sanitize_invalidated(v, 0, 0, 0, HWADDR_MAX);
+    }
     /* Removed, before the slots of those who might still use it are read. */
     smp_mb();
 
@@ -76,6 +80,9 @@ void viommu_reset(VIOMMU *v)
     }
     viommu_start_over(v, false);
     dma_drain_reset(v->drain);
+    if (unlikely(v->sanitizer)) {
+        viommu_sanitize_clear(v);
+    }
 }
 
 void viommu_post_load(VIOMMU *v, bool enabled)
@@ -83,6 +90,9 @@ void viommu_post_load(VIOMMU *v, bool enabled)
     qatomic_set(&v->enabled, enabled);
     viommu_policy_loaded();
     viommu_start_over(v, false);
+    if (unlikely(v->sanitizer)) {
+        viommu_sanitize_clear(v);
+    }
 }
 
 /*
@@ -108,7 +118,8 @@ void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
     const VIOMMUProperties *props = &v->props;
     const DMADrainParams drain = {
         .bounce = props->dma_mode && !strcmp(props->dma_mode, "bounce"),
-        .cache_pages = props->dma_cache_size,
+        /* The sanitizer wants to see each access. */
+        .cache_pages = props->sanitizer ? 0 : props->dma_cache_size,
         .stall_ms = props->drain_stall_time,
         .timeout_ms = props->drain_timeout,
     };

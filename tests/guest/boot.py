@@ -326,6 +326,22 @@ def judge_statistics(outcome):
                       total(stats, 'maps-abandoned') == 0, str(stats))
     outcome.check('the vIOMMU counted no fault', total(stats, 'faults') == 0,
                   str(stats))
+    if 'sanitizer=on' in outcome.config.props:
+        judge_sanitizer(outcome, stats)
+
+
+def judge_sanitizer(outcome, stats):
+    """Linux makes no mistake; in lazy mode it invalidates later."""
+    found = [one for unit in stats for one in unit.get('findings', [])]
+    stale = [unit['stale'] for unit in stats if 'stale' in unit]
+    outcome.check('the sanitizer looked on', stale, str(stats))
+    outcome.check('the sanitizer found nothing', not found,
+                  '\n'.join(f'{one["kind"]}: {one.get("device")}: '
+                            f'{one["message"]} ({one["count"]} times)'
+                            for one in found))
+    if outcome.config.mode == 'strict':
+        outcome.check('nothing stale was used',
+                      not any(one['uses'] for one in stale), str(stale))
 
 
 def main():

@@ -7,130 +7,46 @@
  * The same for every model.
  */
 #include "qemu/osdep.h"
-#include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "standard-headers/linux/virtio_config.h"
-#include "viommu-rig.h"
+#include "viommu-sanitizer.h"
 
 #define HOLE_IOVA   0x30000000ull   /* nothing is, or was, anywhere near */
 #define PAGE_IOVA   0x40000000ull
-#define OFFSET      0x10
-#define LEN         512
 
-static RigOptions sanitized(const char *props, const char *args)
-{
-    return (RigOptions) {
-        .form = unit_ops()->queue_form, .props = props, .args = args,
-    };
-}
-
-static Rig *sanitizer_rig(void)
-{
-    RigOptions opt = sanitized("sanitizer=on", NULL);
-
-    return rig_new(&opt);
-}
-
-/* What query-viommu says of its first unit */
-static QDict *query_unit(Rig *rig)
-{
-    QDict *answer = qtest_qmp(rig->unit->qts, "{'execute': 'query-viommu'}");
-    QDict *info = qobject_to(QDict,
-                             qlist_pop(qdict_get_qlist(answer, "return")));
-
-    g_assert_nonnull(info);
-    qobject_unref(answer);
-    return info;
-}
-
-static unsigned nr_findings(Rig *rig)
-{
-    QDict *info = query_unit(rig);
-    unsigned n = qlist_size(qdict_get_qlist(info, "findings"));
-
-    qobject_unref(info);
-    return n;
-}
-
-/* The device writes to @iova, and is refused. */
-static void refused(Rig *rig, uint64_t iova)
-{
-    Unit *unit = rig->unit;
-    unsigned i;
-
-    vblk_submit(rig->blk, false, RIG_SECTOR, iova, LEN);
-    for (i = 0; i < VIOMMU_TRIES && !unit->ops->drop_faults(unit, rig->sid);
-         i++) {
-        unit_turn(unit->qts);
-    }
-    viommu_turns(unit);
-}
-
-/* The device reads @iova, and may. */
-static void allowed(Rig *rig, uint64_t iova)
-{
-    rig_hold(rig, true, iova);
-    rig_release(rig);
-    rig->unit->ops->assert_no_fault(rig->unit);
-}
-
-/* There is one finding: of @kind, at @iova, with all of these words. */
+/* There is one finding: of @kind, a write at @iova, with all of these words. */
 static void assert_finding(Rig *rig, const char *kind, uint64_t iova,
                            const char *words, const char *more)
 {
-    QDict *info = query_unit(rig), *event, *data;
-    QList *list = qdict_get_qlist(info, "findings");
-    QDict *one = qobject_to(QDict, qlist_peek(list));
-    const char *message;
+    const SanFinding want = {
+        .kind = kind, .iova = iova, .words = words, .more = more,
+    };
 
-    g_assert_cmpint(qlist_size(list), ==, 1);
-    message = qdict_get_str(one, "message");
-    g_test_message("%s", message);
-    g_assert_cmpstr(qdict_get_str(one, "kind"), ==, kind);
-    g_assert_cmpstr(qdict_get_str(one, "device"), ==, "disk");
-    g_assert_cmphex(qdict_get_int(one, "iova"), ==, iova);
-    g_assert_true(qdict_get_bool(one, "write"));
-    g_assert_cmpint(qdict_get_int(one, "count"), >=, 1);
-    g_assert_nonnull(strstr(message, words));
-    g_assert_nonnull(strstr(message, more));
-
-    event = qtest_qmp_eventwait_ref(rig->unit->qts, "VIOMMU_SANITIZER");
-    data = qdict_get_qdict(event, "data");
-    g_assert_cmpstr(qdict_get_str(data, "kind"), ==, kind);
-    g_assert_cmpstr(qdict_get_str(data, "device"), ==, "disk");
-    g_assert_cmpstr(qdict_get_str(data, "message"), ==, message);
-    qobject_unref(event);
-    qobject_unref(info);
-}
-
-static void unmap(Rig *rig, uint64_t iova, UnitScope scope)
-{
-    unit_unmap(rig->unit, rig->space, iova);
-    rig_inv(rig, scope, rig->space, iova, 0);
-    rig_inv_wait(rig);
+    san_assert(rig, &want);
 }
 
 /* Unmapped too early, strict and lazy; and once is once. */
 static void use_after_unmap(UnitScope scope, const char *words)
 {
-    Rig *rig = sanitizer_rig();
+    Rig *rig = san_rig("sanitizer=on");
     g_autofree char *was = g_strdup_printf("was mapped to 0x%" PRIx64,
-                                           rig->page + OFFSET);
+                                           rig->page + SAN_OFFSET);
     uint64_t count;
     QDict *info;
 
-    allowed(rig, RIG_DATA_IOVA);
-    unmap(rig, RIG_DATA_IOVA, scope);
-    g_assert_cmpint(nr_findings(rig), ==, 0);
-    refused(rig, RIG_DATA_IOVA + OFFSET);
-    assert_finding(rig, "use-after-unmap", RIG_DATA_IOVA + OFFSET, was, words);
+    san_allowed(rig, RIG_DATA_IOVA);
+    san_unmap(rig, RIG_DATA_IOVA, scope);
+    g_assert_cmpint(san_count(rig), ==, 0);
+    san_refused(rig, RIG_DATA_IOVA + SAN_OFFSET);
+    assert_finding(rig, "use-after-unmap", RIG_DATA_IOVA + SAN_OFFSET, was,
+                   words);
 
-    refused(rig, RIG_DATA_IOVA + OFFSET);
-    info = query_unit(rig);
+    san_refused(rig, RIG_DATA_IOVA + SAN_OFFSET);
+    info = san_unit(rig);
     count = qdict_get_int(qobject_to(QDict, qlist_peek(
         qdict_get_qlist(info, "findings"))), "count");
     g_assert_cmpint(count, >=, 2);
-    g_assert_cmpint(nr_findings(rig), ==, 1);
+    g_assert_cmpint(san_count(rig), ==, 1);
     qobject_unref(info);
     /* Nobody was told again: the next event is of something else. */
     g_assert_null(qtest_qmp_event_ref(rig->unit->qts, "VIOMMU_SANITIZER"));
@@ -153,43 +69,43 @@ static void test_unmap_lazy(void)
 /* The device had not even used it. */
 static void test_unmap_unused(void)
 {
-    Rig *rig = sanitizer_rig();
+    Rig *rig = san_rig("sanitizer=on");
 
     rig->unit->ops->map(rig->unit, rig->space, PAGE_IOVA, rig->page, UNIT_PAGE,
                         UNIT_RW);
-    unmap(rig, PAGE_IOVA, UNIT_RANGE);
-    refused(rig, PAGE_IOVA + OFFSET);
-    assert_finding(rig, "use-after-unmap", PAGE_IOVA + OFFSET, "was unmapped",
-                   "no device had used the page");
+    san_unmap(rig, PAGE_IOVA, UNIT_RANGE);
+    san_refused(rig, PAGE_IOVA + SAN_OFFSET);
+    assert_finding(rig, "use-after-unmap", PAGE_IOVA + SAN_OFFSET,
+                   "was unmapped", "no device had used the page");
     rig_free(rig);
 }
 
 /* Use, then unmap; map again, and use; and what never was a mapping. */
 static void test_unmap_correct(void)
 {
-    Rig *rig = sanitizer_rig();
+    Rig *rig = san_rig("sanitizer=on");
     unsigned i;
 
     for (i = 0; i < 3; i++) {
-        allowed(rig, RIG_DATA_IOVA);
-        unmap(rig, RIG_DATA_IOVA, i == 1 ? UNIT_ALL : UNIT_RANGE);
+        san_allowed(rig, RIG_DATA_IOVA);
+        san_unmap(rig, RIG_DATA_IOVA, i == 1 ? UNIT_ALL : UNIT_RANGE);
         rig->unit->ops->map(rig->unit, rig->space, RIG_DATA_IOVA, rig->page,
                             UNIT_PAGE, UNIT_RW);
     }
-    g_assert_cmpint(nr_findings(rig), ==, 0);
-    refused(rig, HOLE_IOVA + OFFSET);
-    g_assert_cmpint(nr_findings(rig), ==, 0);
+    g_assert_cmpint(san_count(rig), ==, 0);
+    san_refused(rig, HOLE_IOVA + SAN_OFFSET);
+    g_assert_cmpint(san_count(rig), ==, 0);
     rig_free(rig);
 }
 
 static void test_bounds_behind(void)
 {
-    Rig *rig = sanitizer_rig();
+    Rig *rig = san_rig("sanitizer=on");
 
     rig->unit->ops->map(rig->unit, rig->space, PAGE_IOVA, rig->page, UNIT_PAGE,
                         UNIT_RW);
-    refused(rig, PAGE_IOVA + UNIT_PAGE + OFFSET);
-    assert_finding(rig, "out-of-bounds", PAGE_IOVA + UNIT_PAGE + OFFSET,
+    san_refused(rig, PAGE_IOVA + UNIT_PAGE + SAN_OFFSET);
+    assert_finding(rig, "out-of-bounds", PAGE_IOVA + UNIT_PAGE + SAN_OFFSET,
                    "is 16 bytes behind the end of a mapping",
                    "0x40000000 .. 0x40000fff leads to");
     rig_free(rig);
@@ -197,29 +113,51 @@ static void test_bounds_behind(void)
 
 static void test_bounds_before(void)
 {
-    Rig *rig = sanitizer_rig();
+    Rig *rig = san_rig("sanitizer=on");
 
     rig->unit->ops->map(rig->unit, rig->space, PAGE_IOVA, rig->page, UNIT_PAGE,
                         UNIT_R);
-    refused(rig, PAGE_IOVA - LEN);
-    assert_finding(rig, "out-of-bounds", PAGE_IOVA - LEN,
+    san_refused(rig, PAGE_IOVA - SAN_LEN);
+    assert_finding(rig, "out-of-bounds", PAGE_IOVA - SAN_LEN,
                    "is 512 bytes in front of a mapping: 0x40000000",
                    "for reading");
     rig_free(rig);
 }
 
-/* To the last byte, and no further; and a page that may only be read */
+/* To the last byte, and no further */
 static void test_bounds_correct(void)
 {
-    Rig *rig = sanitizer_rig();
+    Rig *rig = san_rig("sanitizer=on");
     Unit *unit = rig->unit;
 
     unit->ops->map(unit, rig->space, PAGE_IOVA, rig->page, UNIT_PAGE, UNIT_R);
-    vblk_submit(rig->blk, true, RIG_SECTOR, PAGE_IOVA + UNIT_PAGE - LEN, LEN);
+    vblk_submit(rig->blk, true, RIG_SECTOR, PAGE_IOVA + UNIT_PAGE - SAN_LEN,
+                SAN_LEN);
     viommu_until(unit, vblk_completed(rig->blk) == 1);
     unit->ops->assert_no_fault(unit);
-    refused(rig, PAGE_IOVA + OFFSET);
-    g_assert_cmpint(nr_findings(rig), ==, 0);
+    g_assert_cmpint(san_count(rig), ==, 0);
+    rig_free(rig);
+}
+
+static void test_direction(void)
+{
+    Rig *rig = san_rig("sanitizer=on");
+
+    san_map(rig, PAGE_IOVA, rig->page, UNIT_R);
+    san_refused(rig, PAGE_IOVA + SAN_OFFSET);
+    assert_finding(rig, "wrong-direction", PAGE_IOVA + SAN_OFFSET,
+                   "which is mapped for reading alone: 0x40000000 .. "
+                   "0x40000fff leads to", "write");
+    rig_free(rig);
+}
+
+static void test_direction_correct(void)
+{
+    Rig *rig = san_rig("sanitizer=on");
+
+    san_map(rig, PAGE_IOVA, rig->page, UNIT_R);
+    san_allowed(rig, PAGE_IOVA);
+    san_assert_none(rig);
     rig_free(rig);
 }
 
@@ -249,12 +187,12 @@ static void bypasses(const char *platform, bool translated)
     g_autofree char *args = g_strdup_printf(
         "-device virtio-rng-pci,id=rng,addr=07.0,disable-legacy=on,"
         "iommu_platform=%s", platform);
-    RigOptions opt = sanitized("sanitizer=on", args);
+    RigOptions opt = san_options("sanitizer=on", args);
     Rig *rig = rig_new(&opt);
     QDict *info, *one;
 
     start_rng(rig, translated);
-    info = query_unit(rig);
+    info = san_unit(rig);
     one = qobject_to(QDict, qlist_peek(qdict_get_qlist(info, "findings")));
     if (translated) {
         g_assert_null(one);
@@ -285,14 +223,14 @@ static void test_bypass_correct(void)
 /* Off, nothing is kept. */
 static void test_off(void)
 {
-    RigOptions opt = sanitized(NULL, NULL);
+    RigOptions opt = san_options(NULL, NULL);
     Rig *rig = rig_new(&opt);
     QDict *info;
 
-    allowed(rig, RIG_DATA_IOVA);
-    unmap(rig, RIG_DATA_IOVA, UNIT_RANGE);
-    refused(rig, RIG_DATA_IOVA + OFFSET);
-    info = query_unit(rig);
+    san_allowed(rig, RIG_DATA_IOVA);
+    san_unmap(rig, RIG_DATA_IOVA, UNIT_RANGE);
+    san_refused(rig, RIG_DATA_IOVA + SAN_OFFSET);
+    info = san_unit(rig);
     g_assert_false(qdict_haskey(info, "findings"));
     qobject_unref(info);
     g_assert_null(qtest_qmp_event_ref(rig->unit->qts, "VIOMMU_SANITIZER"));
@@ -311,6 +249,8 @@ int main(int argc, char **argv)
     ADD("out-of-bounds/behind", test_bounds_behind);
     ADD("out-of-bounds/before", test_bounds_before);
     ADD("out-of-bounds/correct", test_bounds_correct);
+    ADD("wrong-direction/mistake", test_direction);
+    ADD("wrong-direction/correct", test_direction_correct);
     ADD("bypass/mistake", test_bypass);
     ADD("bypass/correct", test_bypass_correct);
 #undef ADD

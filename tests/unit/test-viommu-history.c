@@ -142,6 +142,57 @@ static void test_full(void)
     viommu_history_free(h);
 }
 
+/* Nothing has been invalidated since, as far as that is known. */
+static void test_pending(void)
+{
+    VIOMMUHistory *h = viommu_history_new();
+    VIOMMUPast past;
+    unsigned i;
+
+    inv(h, 0x100, DOMAIN, 0, UINT64_MAX, 1);
+    put(h, 0x100, 0x200000, LARGE, 0x40000000, 2);
+    g_assert_true(viommu_history_find(h, 0x100, 0x200000, &past));
+    g_assert_true(viommu_history_pending(h, &past.page));
+    inv(h, 0x200, DOMAIN, 0, UINT64_MAX, 3);
+    inv(h, 0x100, DOMAIN, 0x1ff000, 0x1fffff, 3);
+    inv(h, 0x100, DOMAIN, 0x400000, 0x400fff, 3);
+    g_assert_true(viommu_history_pending(h, &past.page));
+    /* Any part of the page is all of it. */
+    inv(h, 0x100, DOMAIN, 0x3ff000, 0x3fffff, 4);
+    g_assert_false(viommu_history_pending(h, &past.page));
+
+    put(h, 0x100, 0x200000, LARGE, 0x40000000, 5);
+    g_assert_true(viommu_history_find(h, 0x100, 0x200000, &past));
+    for (i = 0; i < VIOMMU_HISTORY_INVS - 1; i++) {
+        inv(h, 0x200, DOMAIN, 0, UINT64_MAX, 6);
+        g_assert_true(viommu_history_pending(h, &past.page));
+    }
+    /* The next one takes the place of the last that is older. */
+    inv(h, 0x200, DOMAIN, 0, UINT64_MAX, 6);
+    g_assert_false(viommu_history_pending(h, &past.page));
+    viommu_history_free(h);
+}
+
+/* Each page that is remembered is in one place. */
+static void test_places(void)
+{
+    VIOMMUHistory *h = viommu_history_new();
+    unsigned i, n = 0;
+
+    for (i = 0; i < 100; i++) {
+        put(h, 0x100, (uint64_t)(i % 50) << PAGE, PAGE, 0x1000, i);
+    }
+    for (i = 0; i < VIOMMU_HISTORY_PAGES; i++) {
+        n += viommu_history_page_at(h, i) != NULL;
+    }
+    g_assert_cmpint(n, ==, 50);
+    viommu_history_clear(h);
+    for (i = 0; i < VIOMMU_HISTORY_PAGES; i++) {
+        g_assert_null(viommu_history_page_at(h, i));
+    }
+    viommu_history_free(h);
+}
+
 #define SPACE  16            /* pages */
 #define EVENTS 800           /* fewer than the history remembers */
 
@@ -248,6 +299,8 @@ int main(int argc, char **argv)
     g_test_add_func("/viommu-history/unused", test_unused);
     g_test_add_func("/viommu-history/sizes", test_sizes);
     g_test_add_func("/viommu-history/full", test_full);
+    g_test_add_func("/viommu-history/pending", test_pending);
+    g_test_add_func("/viommu-history/places", test_places);
     g_test_add_func("/viommu-history/random", test_random);
     return g_test_run();
 }

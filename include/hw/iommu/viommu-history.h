@@ -25,6 +25,8 @@ typedef struct VIOMMUPastPage {
     uint8_t shift;           /* log2 of the size */
     uint8_t perm;            /* never 0 */
     int64_t when;            /* the last time */
+    void *owner;             /* who has used it, and how: the caller's own */
+    uint32_t attrs;
 } VIOMMUPastPage;
 
 /* An invalidation */
@@ -63,5 +65,22 @@ void viommu_history_invalidated(VIOMMUHistory *h, const VIOMMUPastInv *inv);
  */
 bool viommu_history_find(const VIOMMUHistory *h, uint64_t tag, uint64_t iova,
                          VIOMMUPast *past);
+
+/**
+ * viommu_history_pending: is it certain that since @page was found in the
+ * tables nothing that overlaps it has been invalidated?  Of what was too long
+ * ago it is not.
+ */
+bool viommu_history_pending(const VIOMMUHistory *h,
+                            const VIOMMUPastPage *page);
+
+/**
+ * viommu_history_page_at: the one in place @i < VIOMMU_HISTORY_PAGES, or NULL.
+ */
+const VIOMMUPastPage *viommu_history_page_at(const VIOMMUHistory *h,
+                                             unsigned i);
+
+/** viommu_history_clear: nothing was mapped. */
+void viommu_history_clear(VIOMMUHistory *h);
 
 #endif

@@ -195,10 +195,11 @@ def findings(samples):
     found = {}
     for _, unit in samples:
         for one in unit.get('findings', ()):
-            found[one['kind'], one['address'], one['first-us'],
+            found[one['kind'], one.get('address'), one['first-us'],
                   one['message']] = one
     rows = [(when({'when': one['last-us'] / 1e6}), one['kind'],
-             f'{one["address"]} {one.get("device", "")}', one['message'],
+             f'{one.get("address", "the unit")} {one.get("device", "")}',
+             one['message'],
              one['count'])
             for one in sorted(found.values(), key=lambda one: -one['last-us'])]
     if not rows:

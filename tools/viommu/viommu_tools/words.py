@@ -121,7 +121,8 @@ def words_of_event(event):
                      f'0x{data.get("iova", 0):x} {did}, '
                      f'{data.get("age-ms", 0)} ms')
     if event['event'] == 'VIOMMU_SANITIZER':
-        return plain(f'{data.get("device") or data.get("address")}: '
+        about = data.get('device') or data.get('address') or 'the unit'
+        return plain(f'{about}: '
                      f'{data.get("kind")}: {data.get("message")}')
     rest = ', '.join(f'{key} {data[key]}' for key in sorted(data)
                      if key not in ('device', 'qom-path', 'viommu'))
