@@ -6,8 +6,7 @@ import re
 from rows import Machine
 
 LOOP = 'x_dma_bench_loop'
-WARM, COUNT = 256, 1024
-SHOWN = 16
+SHOWN = 40
 ARENA_TOUCHED = 1 << 20
 NAME = re.compile(r'fn=\((\d+)\)(?: (.*))?')
 
@@ -53,17 +52,14 @@ def one(model, column, rows, binary, unit, out):
     entries = []
     try:
         for row in rows:
-            if row.ours and column == 'base':
+            if row.ours and column == 'base' or \
+                    row.needs_unit and not target.unit:
                 continue
-            for count in (WARM, COUNT):
-                target.emulator.run(row.device, row.command, addr=row.addr,
-                                    length=row.length, stride=row.stride,
-                                    window=row.window, count=count,
-                                    pasid=row.pasid if target.unit else 0)
-            # One dump for each run; the last one is of the warm cache.
+            count = row.count(target)
+            # One dump for each run of the loop; the last one counts.
             dumps = sorted(out.glob(f'{prefix.name}.*'),
                            key=lambda p: int(p.suffix[1:]))
-            costs = {f: n / COUNT for f, n in self_costs(dumps[-1]).items()}
+            costs = {f: n / count for f, n in self_costs(dumps[-1]).items()}
             top = sorted(costs.items(), key=lambda c: -c[1])[:SHOWN]
             entries.append({'name': row.name, 'column': column,
                             'total': sum(costs.values()),

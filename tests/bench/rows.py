@@ -28,6 +28,9 @@ VRING_SLOTS = 256
 # rest would be a bottom half's, and not measured.
 BATCH = 100
 MAX_COUNT = 1 << 24
+# Operations whose instructions are counted, after some that warm the caches up
+COUNTED_WARM, COUNTED = 256, 1024
+COLD_PAGES = 128
 # Threads that wait for one another are timed by the wall clock, to which a
 # busy machine can only add: each round takes the best of these.
 TRIES = 3
@@ -102,6 +105,13 @@ class Row:
     def key(self):
         return f'{self.group}: {self.name}'
 
+    def count(self, target):
+        """
+        The loop whose instructions are counted is the last that this runs; how
+        many operations it has.
+        """
+        raise NotImplementedError
+
 
 class Loop(Row):
     """A device's loop over @pages pages, one operation after the other."""
@@ -131,6 +141,20 @@ class Loop(Row):
             return result.ns * self.threads / result.ops
         return result.cpu_ns / result.ops
 
+    def count(self, target):
+        if self.cold:
+            self._drop(target)
+            self._run(target, self.steps)
+            return self.steps
+        for count in (COUNTED_WARM, COUNTED):
+            self._run(target, count)
+        return COUNTED
+
+    def _drop(self, target):
+        if target.unit:
+            model = target.model
+            target.unit.invalidate(model.iotlb(model.GLOBAL))
+
     def _calibrate(self, target, milliseconds):
         """Warm up, and find how many operations take that long."""
         wanted, count = milliseconds * 1e6, max(64, self.steps)
@@ -144,9 +168,7 @@ class Loop(Row):
 
     def measure(self, target, milliseconds):
         if self.cold:
-            if target.unit:
-                model = target.model
-                target.unit.invalidate(model.iotlb(model.GLOBAL))
+            self._drop(target)
             return self._run(target, self.steps)
         if self.logged:
             target.emulator.log_writes()
@@ -170,6 +192,10 @@ class Invalidation(Row):
         self.cached, self.scope = cached, scope
         self.descriptors, self.alone = descriptors, alone
         self.big = cached > 1000
+
+    def count(self, target):
+        self.measure(target, 0)
+        return len(self.descriptors)
 
     def measure(self, target, milliseconds):
         model = target.model
@@ -195,18 +221,26 @@ class Strict(Row):
     def __init__(self):
         super().__init__('strict', 'map, 4 KiB write, unmap, invalidate')
 
-    def measure(self, target, milliseconds):
+    def _run(self, target, count):
         where = dict(addr=ARENA, length=self.LENGTH, stride=PAGE,
-                     window=self.PAGES * PAGE)
+                     window=self.PAGES * PAGE, count=count)
         if not target.unit:
-            result = target.emulator.run(STRICT, WRITE,
-                                         count=8 * target.model.SLOTS, **where)
-            return result.cpu_ns / result.ops
+            return target.emulator.run(STRICT, WRITE, **where)
         target.unit.invalidate(target.model.iotlb(target.model.GLOBAL))
-        result = target.unit.cycle(STRICT, target.strict_leaf, DID_STRICT,
-                                   **where)
-        # The loop left head and tail at slot 0.
+        # The loop leaves head and tail at slot 0.
+        return target.unit.cycle(STRICT, target.strict_leaf, DID_STRICT,
+                                 **where)
+
+    def measure(self, target, milliseconds):
+        slots = target.model.SLOTS
+        result = self._run(target, 2 * slots if target.unit else 8 * slots)
         return result.cpu_ns / result.ops
+
+    def count(self, target):
+        # A queue's length of cycles of two descriptors
+        count = target.model.SLOTS // 2
+        self._run(target, count)
+        return count
 
 
 def size(length):
@@ -317,7 +351,19 @@ def all_rows(model):
 def budget_rows(model):
     if hasattr(model, 'budget_rows'):
         return list(model.budget_rows())
+    nobody, own = (
+        [model.iotlb(model.PAGE, did, ELSEWHERE + i * PAGE)
+         for i in range(BATCH)] for did in (DID_NOBODY, DID_4K))
     return [Loop('instructions', 'read 64 B', READ, 64, 64),
             Loop('instructions', 'write 64 B', WRITE, 64, 64),
             Loop('instructions', 'map + unmap 4 KiB', MAP_READ, 4 * KIB, 64),
-            Loop('instructions', 'vring', VRING, 16, 1, addr=VRING_AT)]
+            Loop('instructions', 'map + unmap 4 KiB, pass-through', MAP_READ,
+                 4 * KIB, 64, device=PASS),
+            Loop('instructions', 'map + unmap 64 KiB, scattered', MAP_READ,
+                 64 * KIB, 4096, device=SCATTERED),
+            Loop('instructions', 'read 64 B, a miss', READ, 64, COLD_PAGES,
+                 cold=True),
+            Loop('instructions', 'vring', VRING, 16, 1, addr=VRING_AT),
+            Invalidation(model.PAGE, 'page', 0, own),
+            Invalidation(model.PAGE, "page of another domain", 0, nobody),
+            Strict()]

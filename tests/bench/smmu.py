@@ -25,9 +25,10 @@ STE_SIZE = CD_SIZE = 64
 STE_V, STE_BYPASS, STE_S1_TRANS = 1, 4 << 1, 5 << 1
 CD_T0SZ_39, CD_EPD1, CD_V, CD_AA64 = 25, 1 << 30, 1 << 31, 1 << 41
 CD_IPS_40, CD_R_A_ASET = 2 << 32, 7 << 45
-# Arm ARM, VMSAv8-64: valid, AF, inner shareable, unprivileged too
+# Arm ARM, VMSAv8-64: valid, AF, inner shareable, unprivileged too, and of one
+# address space alone (nG), as an operating system's DMA mappings are
 TABLE = 3
-BLOCK = 1 | 1 << 10 | 3 << 8 | 1 << 6
+BLOCK = 1 | 1 << 11 | 1 << 10 | 3 << 8 | 1 << 6
 RW = BLOCK | 2
 # 4.3, 4.4, 4.7
 CFGI_ALL, NH_ASID, NH_VA, NSNH_ALL, SYNC = 0x04, 0x11, 0x12, 0x30, 0x46
@@ -171,5 +172,5 @@ class Unit:
         """Map, use, unmap, invalidate, wait: see XDB_CYCLE_CONS."""
         lo, _ = iotlb(PAGE, did)
         return self.emulator.run(
-            device, CYCLE_CONS, count=2 * SLOTS, **where,
+            device, CYCLE_CONS, **where,
             aux=(leaf, RW, self.queue, lo, SYNC, 0, BASE + CMDQ_PROD, SLOTS))

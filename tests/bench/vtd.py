@@ -159,6 +159,6 @@ class Unit:
         lo, _ = iotlb(PAGE, did)
         self.emulator.write32(self.status, 0)
         return self.emulator.run(
-            device, CYCLE, count=2 * SLOTS, **where,
+            device, CYCLE, **where,
             aux=(leaf, RW, self.queue, lo, self.wait_descriptor(),
                  self.status, BASE + IQT, SLOTS))
