@@ -14,6 +14,7 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
+#include "exec/ramblock.h"
 #include "qemu/atomic.h"
 #include "qemu/bswap.h"
 #include "system/xen.h"
@@ -160,14 +161,38 @@ static inline uint8_t *ram_find(hwaddr gpa, hwaddr len)
            ram_find_slowly(gpa, len);
 }
 
-bool dma_ram_read(hwaddr gpa, void *buf, hwaddr len)
+const void *dma_ram_at(hwaddr gpa, hwaddr len)
 {
-    uint8_t *host = ram_find(gpa, len);
+    return ram_find(gpa, len);
+}
 
-    if (!host) {
+bool dma_ram_write(hwaddr gpa, const void *buf, hwaddr len)
+{
+    DMACacheHit DMA_CACHE_UNSET hit;
+    MemoryRegion *mr;
+
+    if (unlikely(!ram_find_chunk(gpa, &hit)) &&
+        !dma_ram_find(gpa, &hit)) {
         return false;
     }
-    memcpy(buf, host, len);
+    if (unlikely(hit.avail < len)) {
+        return false;
+    }
+    /* What the caller, or whoever he has heard of, wrote before is visible. */
+    smp_mb_release();
+    switch (len) {
+    case 4:
+        memcpy(hit.host, buf, 4);
+        break;
+    case 8:
+        memcpy(hit.host, buf, 8);
+        break;
+    default:
+        memcpy(hit.host, buf, len);
+        break;
+    }
+    mr = hit.owner;
+    dma_ram_written(mr, hit.host - mr->ram_block->host, len);
     return true;
 }
 

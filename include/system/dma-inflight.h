@@ -271,12 +271,22 @@ void address_space_unmap_standing(AddressSpace *as, void *buffer, hwaddr len,
                                   DMARevoke *revoke, void *opaque);
 
 /**
- * dma_ram_read: copy @len bytes at @gpa, which lie in one page.
+ * dma_ram_at: where the @len bytes at @gpa, which lie in one page, are in the
+ * host; to be read, while the RCU read section or the BQL lasts.
+ *
+ * Returns: NULL if that is not known to be RAM; ask the memory core then.
+ * Any thread, in an RCU read section or with the BQL.
+ */
+const void *dma_ram_at(hwaddr gpa, hwaddr len);
+
+/**
+ * dma_ram_write: write @len bytes at @gpa, which lie in one page; a single
+ * store if @len is 4 or 8 and @gpa a multiple of it.
  *
  * Returns: false if that is not known to be RAM; ask the memory core then.
  * Any thread, in an RCU read section or with the BQL.
  */
-bool dma_ram_read(hwaddr gpa, void *buf, hwaddr len);
+bool dma_ram_write(hwaddr gpa, const void *buf, hwaddr len);
 
 /**
  * dma_ram_read64: the 64-bit little-endian number at @gpa, read atomically.

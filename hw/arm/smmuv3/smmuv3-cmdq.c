@@ -14,6 +14,7 @@
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "hw/iommu/viommu-fetch.h"
+#include "system/dma-inflight.h"
 #include "trace.h"
 #include "smmuv3-internal.h"
 
@@ -56,6 +57,20 @@ static void cmdq_sync_complete(void *opaque)
     smmuv3_irq_sync(s, &sync);
 }
 
+/* Software leaves commands alone between PROD and CONS: they are just read. */
+static bool cmdq_fetch(SMMUv3State *s, uint64_t addr, uint64_t *words)
+{
+    const uint64_t *cmd = dma_ram_at(addr, SMMU_CMD_WORDS * sizeof(*cmd));
+
+    if (unlikely(!cmd)) {
+        return viommu_fetch(&s->viommu.mem, addr, words, SMMU_CMD_WORDS);
+    }
+    for (unsigned i = 0; i < SMMU_CMD_WORDS; i++) {
+        words[i] = ldq_le_p(&cmd[i]);
+    }
+    return true;
+}
+
 /* Fetch and decode.  Returns: false if that is a command queue error. */
 static bool cmdq_next(SMMUv3State *s, SMMUv3Cmd *cmd)
 {
@@ -67,7 +82,7 @@ static bool cmdq_next(SMMUv3State *s, SMMUv3Cmd *cmd)
     const char *why;
 
     trace_smmuv3_cmdq_consume(s->cmdq.prod, s->cmdq.cons, 0, 0);
-    if (!viommu_fetch(&s->viommu.mem, addr, words, SMMU_CMD_WORDS)) {
+    if (!cmdq_fetch(s, addr, words)) {
         cmdq_error(s, 0, SMMU_CERROR_ABT, "cannot be read");
         return false;
     }
@@ -77,7 +92,9 @@ static bool cmdq_next(SMMUv3State *s, SMMUv3Cmd *cmd)
         cmdq_error(s, cmd->op, SMMU_CERROR_ILL, why);
         return false;
     }
-    trace_smmuv3_cmdq_opcode(smmuv3_cmd_name(cmd->op));
+    if (trace_event_get_state_backends(TRACE_SMMUV3_CMDQ_OPCODE)) {
+        trace_smmuv3_cmdq_opcode(smmuv3_cmd_name(cmd->op));
+    }
     return true;
 }
 

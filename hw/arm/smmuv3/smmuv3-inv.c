@@ -56,8 +56,10 @@ static void inv_extent(SMMUv3State *s, uint32_t group, uint16_t asid,
         inv.first = 0;
         inv.last = HWADDR_MAX;
     }
-    trace_smmuv3_tlbi(smmuv3_cmd_name(cmd->op), cmd->tlbi.vmid, asid,
-                      inv.first, inv.last);
+    if (trace_event_get_state_backends(TRACE_SMMUV3_TLBI)) {
+        trace_smmuv3_tlbi(smmuv3_cmd_name(cmd->op), cmd->tlbi.vmid, asid,
+                          inv.first, inv.last);
+    }
     viommu_invalidate(&s->viommu, &inv);
 }
 

@@ -32,7 +32,8 @@ static bool mmio_write32(SMMUv3State *s, hwaddr reg, uint32_t val)
         smmuv3_cmdq_run(s);
         break;
     case SMMU_CMDQ_PROD:
-        smmuv3_reg_write(s, reg, val);
+        /* The doorbell: nobody but the queue, under the BQL, looks at it. */
+        s->cmdq.prod = val & SMMU_QUEUE_INDEX_MASK;
         smmuv3_cmdq_run(s);
         break;
     default:

@@ -75,7 +75,7 @@ static const SMMUv3Reg smmuv3_regs[] = {
         .wmask = SMMU_STRTAB_BASE_CFG_WMASK, .guard = SMMU_CR0_SMMUEN),
     REG(SMMU_CMDQ_BASE, cmdq.base, .wmask = SMMU_QUEUE_BASE_WMASK,
         .guard = SMMU_CR0_CMDQEN),
-    REG(SMMU_CMDQ_PROD, cmdq.prod, .wmask = SMMU_QUEUE_INDEX_MASK),
+    REG(SMMU_CMDQ_PROD, cmdq.prod),
     REG(SMMU_CMDQ_CONS, cmdq.cons, .wmask = SMMU_CMDQ_CONS_WMASK,
         .guard = SMMU_CR0_CMDQEN),
     REG(SMMU_EVENTQ_BASE, eventq.base, .wmask = SMMU_QUEUE_BASE_WMASK,
@@ -110,11 +110,36 @@ static bool reg_constant(hwaddr reg, uint32_t *val)
     }
 }
 
+/*
+ * Of each word of the registers, the index of the first that it is (of);
+ * ARRAY_SIZE(smmuv3_regs): there is none.  Written once, when the first unit is
+ * reset.
+ */
+#define REG_WORDS (SMMU_REGS_END / 4)
+static uint8_t reg_first[REG_WORDS];
+
+static void reg_index(void)
+{
+    unsigned i;
+
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(smmuv3_regs) > UINT8_MAX);
+    memset(reg_first, ARRAY_SIZE(smmuv3_regs), sizeof(reg_first));
+    for (i = ARRAY_SIZE(smmuv3_regs); i--; ) {
+        const SMMUv3Reg *r = &smmuv3_regs[i];
+
+        assert(r->offset + r->size <= SMMU_REGS_END);
+        memset(&reg_first[r->offset / 4], i, r->size / 4);
+    }
+}
+
 /* From @from on, the next that @reg, which may be an upper half, is (of). */
 static const SMMUv3Reg *reg_next(const SMMUv3Reg *from, hwaddr reg)
 {
     const SMMUv3Reg *end = smmuv3_regs + ARRAY_SIZE(smmuv3_regs);
 
+    if (from == smmuv3_regs) {
+        from = reg < SMMU_REGS_END ? smmuv3_regs + reg_first[reg / 4] : end;
+    }
     for (; from < end; from++) {
         if (reg == from->offset || (reg == from->offset + 4 &&
                                     from->size == 8)) {
@@ -210,6 +235,7 @@ void smmuv3_regs_reset(SMMUv3State *s)
 {
     QEMU_LOCK_GUARD(&s->lock);
 
+    reg_index();
     s->cr0 = 0;
     s->cr0ack = 0;
     s->cr1 = 0;

@@ -44,6 +44,8 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 /* 6.1: two pages of 64 KiB; page 1 has the event queue's indexes */
 #define SMMU_PAGE_SIZE              0x10000
 #define SMMU_REG_SIZE               (2 * SMMU_PAGE_SIZE)
+/* All but the identification registers are below */
+#define SMMU_REGS_END               0x200
 
 /* 6.2.1: registers */
 

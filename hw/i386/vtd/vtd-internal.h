@@ -119,7 +119,8 @@ typedef struct VTDRegAction {
 extern const MemoryRegionOps vtd_reg_ops;
 
 /**
- * vtd_regs_init: @actions, @n of them, are done in this order after a write.
+ * vtd_regs_init: @actions, @n of them, at most 32, are done in this order after
+ * a write.
  */
 void vtd_regs_init(IntelIOMMUState *s, const VTDRegAction *actions, size_t n);
 

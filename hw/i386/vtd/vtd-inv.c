@@ -62,9 +62,12 @@ static void vtd_inv_domain_pasids(IntelIOMMUState *s, uint16_t did)
 {
     VIOMMUInv inv = { .kind = VIOMMU_INV_GROUP, .tag = VTD_TAG_PASID(did, 0) };
 
+    if (!s->pasid_dids) {
+        return;
+    }
     /* The tables that it is about were written before they are read. */
     smp_mb();
-    if (s->pasid_dids && test_bit(did, s->pasid_dids)) {
+    if (test_bit(did, s->pasid_dids)) {
         viommu_invalidate(&s->viommu, &inv);
     }
 }

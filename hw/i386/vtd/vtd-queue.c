@@ -58,17 +58,20 @@ static bool vtd_queue_fetch(IntelIOMMUState *s, VTDInvDescRaw *raw)
     unsigned shift = vtd_queue_shift(s);
     dma_addr_t addr = s->iq + ((dma_addr_t)s->iq_head << shift);
     dma_addr_t size = 1ULL << shift;
-    uint64_t val[4] = { 0 };
+    const uint64_t *val = dma_ram_at(addr, size);
+    uint64_t copy[4];
 
-    if (!dma_ram_read(addr, val, size) &&
-        dma_memory_read(&address_space_memory, addr, val, size,
-                        VTD_MEM_ATTRS) != MEMTX_OK) {
-        return false;
+    if (unlikely(!val)) {
+        if (dma_memory_read(&address_space_memory, addr, copy, size,
+                            VTD_MEM_ATTRS) != MEMTX_OK) {
+            return false;
+        }
+        val = copy;
     }
-    raw->lo = le64_to_cpu(val[0]);
-    raw->hi = le64_to_cpu(val[1]);
-    raw->upper[0] = le64_to_cpu(val[2]);
-    raw->upper[1] = le64_to_cpu(val[3]);
+    raw->lo = ldq_le_p(&val[0]);
+    raw->hi = ldq_le_p(&val[1]);
+    raw->upper[0] = s->iq_dw ? ldq_le_p(&val[2]) : 0;
+    raw->upper[1] = s->iq_dw ? ldq_le_p(&val[3]) : 0;
     return true;
 }
 
@@ -100,7 +103,8 @@ static void vtd_queue_complete(void *opaque)
         uint32_t data = cpu_to_le32(wait->data);
 
         trace_vtd_inv_desc_wait_sw(wait->addr, wait->data);
-        if (dma_memory_write(&address_space_memory, wait->addr, &data,
+        if (!dma_ram_write(wait->addr, &data, sizeof(data)) &&
+            dma_memory_write(&address_space_memory, wait->addr, &data,
                              sizeof(data), VTD_MEM_ATTRS) != MEMTX_OK) {
             trace_vtd_inv_desc_wait_write_fail(wait->addr, wait->data);
             vtd_queue_error(s, VTD_IQEI_NONE, "status cannot be written");
@@ -159,7 +163,7 @@ static void vtd_queue_do_iotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
 /* Fetch and decode.  Returns: false if that is a queue error. */
 static bool vtd_queue_next_desc(IntelIOMMUState *s, VTDInvDesc *desc)
 {
-    VTDInvDescRaw raw = { 0 };
+    VTDInvDescRaw raw;
     const char *why;
 
     trace_vtd_inv_qi_head(s->iq_head);
@@ -170,7 +174,9 @@ static bool vtd_queue_next_desc(IntelIOMMUState *s, VTDInvDesc *desc)
     }
     why = vtd_decode_inv_desc(&raw, s->root_ttm != VTD_RTADDR_TTM_LEGACY,
                               s->ecap, desc);
-    trace_vtd_inv_desc(vtd_inv_desc_name(desc->type), raw.hi, raw.lo);
+    if (trace_event_get_state_backends(TRACE_VTD_INV_DESC)) {
+        trace_vtd_inv_desc(vtd_inv_desc_name(desc->type), raw.hi, raw.lo);
+    }
     if (why) {
         vtd_queue_error(s, desc->iqei, why);
         return false;

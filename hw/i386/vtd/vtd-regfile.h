@@ -30,6 +30,22 @@ static inline void vtd_regfile_write(uint8_t *csr, const uint8_t *wmask,
                                      const uint8_t *w1cmask, uint64_t val,
                                      unsigned n)
 {
+    if (n == 8) {
+        /* A queue's tail: all bytes at once, in whatever order they are */
+        uint8_t bytes[8];
+        uint64_t new, old, w, w1c;
+
+        for (unsigned i = 0; i < 8; i++) {
+            bytes[i] = val >> (8 * i);
+        }
+        memcpy(&new, bytes, 8);
+        memcpy(&old, csr, 8);
+        memcpy(&w, wmask, 8);
+        memcpy(&w1c, w1cmask, 8);
+        old = ((old & ~w) | (new & w)) & ~(new & w1c);
+        memcpy(csr, &old, 8);
+        return;
+    }
     for (unsigned i = 0; i < n; i++) {
         uint8_t byte = val >> (8 * i);
 

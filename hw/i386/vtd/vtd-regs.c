@@ -15,10 +15,18 @@
 #include "vtd-internal.h"
 #include "vtd-regfile.h"
 
+/* The actions of which some byte is in the eight around @addr: a bit each */
+static uint32_t vtd_reg_actions_at(const IntelIOMMUState *s, hwaddr addr)
+{
+    return s->reg_acts[addr / 8];
+}
+
 static bool vtd_reg_busy(const IntelIOMMUState *s, hwaddr addr)
 {
-    for (size_t i = 0; i < s->n_reg_actions; i++) {
-        const VTDRegAction *action = &s->reg_actions[i];
+    uint32_t acts = vtd_reg_actions_at(s, addr);
+
+    for (; acts; acts &= acts - 1) {
+        const VTDRegAction *action = &s->reg_actions[ctz32(acts)];
 
         /* Of the register as a whole, whose command is in its upper half */
         if (action->busy && (addr | 7) == action->last && action->busy(s)) {
@@ -26,6 +34,22 @@ static bool vtd_reg_busy(const IntelIOMMUState *s, hwaddr addr)
         }
     }
     return false;
+}
+
+/*
+ * The invalidation queue's registers are the BQL's alone: no other thread has
+ * to do with them.
+ */
+static bool vtd_reg_is_queues(hwaddr addr, hwaddr last)
+{
+    return addr >= DMAR_IQH_REG && last < DMAR_ICS_REG;
+}
+
+static void vtd_reg_change(IntelIOMMUState *s, hwaddr addr, uint64_t val,
+                           unsigned size)
+{
+    vtd_regfile_write(&s->csr[addr], &s->wmask[addr], &s->w1cmask[addr],
+                      val, MIN(size, s->reg_size - addr));
 }
 
 static uint64_t vtd_reg_read(void *opaque, hwaddr addr, unsigned size)
@@ -43,6 +67,7 @@ static void vtd_reg_write(void *opaque, hwaddr addr, uint64_t val,
 {
     IntelIOMMUState *s = opaque;
     hwaddr last = addr + size - 1;
+    uint32_t acts;
 
     trace_vtd_reg_write(addr, size, val);
     if (vtd_reg_busy(s, addr)) {
@@ -51,13 +76,17 @@ static void vtd_reg_write(void *opaque, hwaddr addr, uint64_t val,
         return;
     }
 
-    WITH_QEMU_LOCK_GUARD(&s->lock) {
-        vtd_regfile_write(&s->csr[addr], &s->wmask[addr], &s->w1cmask[addr],
-                          val, MIN(size, s->reg_size - addr));
+    if (likely(vtd_reg_is_queues(addr, last))) {
+        vtd_reg_change(s, addr, val, size);
+    } else {
+        QEMU_LOCK_GUARD(&s->lock);
+        vtd_reg_change(s, addr, val, size);
     }
 
-    for (size_t i = 0; i < s->n_reg_actions; i++) {
-        const VTDRegAction *action = &s->reg_actions[i];
+    /* In the order of the table; an access is of eight bytes at most. */
+    acts = vtd_reg_actions_at(s, addr) | vtd_reg_actions_at(s, last);
+    for (; acts; acts &= acts - 1) {
+        const VTDRegAction *action = &s->reg_actions[ctz32(acts)];
 
         if (addr <= action->last && last >= action->first) {
             action->written(s);
@@ -81,8 +110,14 @@ const MemoryRegionOps vtd_reg_ops = {
 
 void vtd_regs_init(IntelIOMMUState *s, const VTDRegAction *actions, size_t n)
 {
+    assert(n <= 32);
     s->reg_actions = actions;
-    s->n_reg_actions = n;
+    for (size_t i = 0; i < n; i++) {
+        for (hwaddr at = actions[i].first / 8; at <= actions[i].last / 8;
+             at++) {
+            s->reg_acts[at] |= 1u << i;
+        }
+    }
 }
 
 static void vtd_define32(IntelIOMMUState *s, hwaddr reg, uint32_t val,

@@ -105,7 +105,7 @@ struct IntelIOMMUState {
     uint8_t w1cmask[VTD_REG_WINDOW_MAX];    /* write 1 to clear */
     uint8_t womask[VTD_REG_WINDOW_MAX];     /* write only: read as 0 */
     const struct VTDRegAction *reg_actions; /* what writes do */
-    size_t n_reg_actions;
+    uint32_t reg_acts[VTD_REG_WINDOW_MAX / 8 + 1];   /* where: a bit each */
     uint16_t next_frcd_reg;         /* fault recording register to be used */
     dma_addr_t root;                /* root table in use (SRTP) */
     uint8_t root_ttm;               /* and its RTADDR.TTM */
