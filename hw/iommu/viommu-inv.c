@@ -86,17 +86,12 @@ static void viommu_invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
 /*
  * A page marked global is translated alike in all domains of a group, but is
  * cached as the one's that used it first.  Once there has been one, the
- * invalidation of a domain is one of its group.
+ * invalidation of a domain, or of a range of it, is one of its group.
  */
-static VIOMMUInvKind viommu_inv_kind(VIOMMU *v, const VIOMMUInv *inv)
+static bool viommu_inv_is_groups(VIOMMU *v, const VIOMMUInv *inv)
 {
-    switch (inv->kind) {
-    case VIOMMU_INV_TAG:
-    case VIOMMU_INV_RANGE:
-        return qatomic_read(&v->global_seen) ? VIOMMU_INV_GROUP : inv->kind;
-    default:
-        return inv->kind;
-    }
+    return inv->kind == VIOMMU_INV_GROUP ||
+           (inv->kind != VIOMMU_INV_ALL && qatomic_read(&v->global_seen));
 }
 
 /* Is @ep in domain @tag, or was it when it was asked last?  @mask 0: yes. */
@@ -123,11 +118,9 @@ static void viommu_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
         .tag = inv->tag,
         .tag_mask = IOTLB_TAG_DOMAIN_MASK,
     };
-    VIOMMUInvKind kind = viommu_inv_kind(v, inv);
     VIOMMUEndpoint *ep;
 
-again:
-    switch (kind) {
+    switch (inv->kind) {
     case VIOMMU_INV_ALL:
         VIOMMU_STAT_INC(v, inv_global);
         iotlb_invalidate_all(v->iotlb);
@@ -135,8 +128,6 @@ again:
         break;
     case VIOMMU_INV_GROUP:
         VIOMMU_STAT_INC(v, inv_domain);
-        iotlb_invalidate_group(v->iotlb, inv->tag);
-        scope.tag_mask = IOTLB_TAG_GROUP_MASK;
         break;
     case VIOMMU_INV_TAG:
         VIOMMU_STAT_INC(v, inv_domain);
@@ -149,12 +140,10 @@ again:
         scope.last = inv->last;
         break;
     }
-    if (unlikely(viommu_inv_kind(v, inv) != kind)) {
-        /* The first global page came meanwhile. */
-        kind = VIOMMU_INV_GROUP;
-        scope.first = 0;
-        scope.last = HWADDR_MAX;
-        goto again;
+    /* Asked after the removal: the first global page may come meanwhile. */
+    if (unlikely(viommu_inv_is_groups(v, inv))) {
+        iotlb_invalidate_group(v->iotlb, inv->tag);
+        scope.tag_mask = IOTLB_TAG_GROUP_MASK;
     }
 
     if (unlikely(v->sanitizer)) {
