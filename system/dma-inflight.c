@@ -283,20 +283,31 @@ void dma_drain_drop_all_caches(void)
     }
 }
 
-/*
- * Whatever is found in @c was translated through its tag: another domain's
- * invalidation does not concern it.  Who changes the tag drops everything, and
- * translates anew.
- */
 static void dma_drain_drop_from(DMACache *c, const DMADrainScope *scope)
 {
-    if ((qatomic_read(&c->tag) ^ scope->tag) & scope->tag_mask) {
-        return;
-    }
     if (scope->first || scope->last != UINT64_MAX) {
         dma_cache_invalidate_range(c, scope->first, scope->last);
     } else {
         dma_cache_invalidate_all(c);
+    }
+}
+
+/*
+ * Whatever is found in a cache was translated through its tag: another domain's
+ * invalidation does not concern it.  Who changes the tag drops everything, and
+ * translates anew.
+ */
+static void dma_drain_drop_endpoint(DMAInflight *inflight,
+                                    const DMADrainScope *scope)
+{
+    uint32_t made = qatomic_read(&inflight->caches_made);
+
+    for (; made; made &= made - 1) {
+        DMACache *c = qatomic_load_acquire(&inflight->caches[ctz32(made)]);
+
+        if (c && !((qatomic_read(&c->tag) ^ scope->tag) & scope->tag_mask)) {
+            dma_drain_drop_from(c, scope);
+        }
     }
 }
 
@@ -309,14 +320,8 @@ static void dma_drain_drop_scope(DMADrain *drain, const DMADrainScope *scope)
     smp_mb();
     for (inflight = qatomic_load_acquire(&drain->active); inflight;
          inflight = inflight->next_active) {
-        unsigned index = 0;
-        DMACache *c;
-
-        if (scope->only && scope->only != inflight) {
-            continue;
-        }
-        while ((c = dma_inflight_next_cache(inflight, &index))) {
-            dma_drain_drop_from(c, scope);
+        if (!scope->only || scope->only == inflight) {
+            dma_drain_drop_endpoint(inflight, scope);
         }
     }
 }

@@ -57,9 +57,8 @@ typedef struct Slot {
 } Slot;
 
 struct DMAMaps {
+    DMAMapsSeen seen;        /* the first member */
     DMALock lock;
-    unsigned pinned;         /* pointers; read without lock */
-    unsigned count;          /* maps that have not ended; read without lock */
     uint32_t tags;           /* how often tags were forgotten */
     uint64_t last_id;
     DMARanges by_host[2][2]; /* [is_write][standing]; key: the owner */
@@ -83,7 +82,7 @@ static Slot *slot_at(DMAMaps *maps, const void *host)
 
 static void maps_count_add(DMAMaps *maps, int n)
 {
-    qatomic_store_release(&maps->count, maps->count + n);
+    qatomic_store_release(&maps->seen.count, maps->seen.count + n);
 }
 
 /* Records */
@@ -446,7 +445,7 @@ bool dma_maps_remove(DMAMaps *maps, const void *host, bool is_write,
 
     *waited = false;
     /* The caller's own map, if there is one, is counted: it added it. */
-    if (qatomic_read(&maps->count) == 0) {
+    if (qatomic_read(&maps->seen.count) == 0) {
         return false;
     }
     dma_lock(&maps->lock);
@@ -500,7 +499,7 @@ unsigned dma_maps_clear(DMAMaps *maps)
             record_free(maps, container_of(range, Record, by_host));
         }
     }
-    qatomic_store_release(&maps->count, 0);
+    qatomic_store_release(&maps->seen.count, 0);
     dma_unlock(&maps->lock);
     return waited;
 }
@@ -516,7 +515,7 @@ DMAPointer *dma_maps_add_pinned(DMAMaps *maps, const DMAMapInfo *info,
     dma_lock(&maps->lock);
     record_init(maps, &p->record, info);
     p->record.maps = 0;
-    qatomic_store_release(&maps->pinned, maps->pinned + 1);
+    qatomic_store_release(&maps->seen.pinned, maps->seen.pinned + 1);
     qatomic_set(pointer, info->host);
     dma_unlock(&maps->lock);
     return p;
@@ -526,7 +525,7 @@ void dma_maps_remove_pinned(DMAMaps *maps, DMAPointer *pinned)
 {
     dma_lock(&maps->lock);
     record_unlist(maps, &pinned->record);
-    qatomic_set(&maps->pinned, maps->pinned - 1);
+    qatomic_set(&maps->seen.pinned, maps->seen.pinned - 1);
     dma_unlock(&maps->lock);
     g_free(pinned);
 }
@@ -546,20 +545,6 @@ void dma_maps_forget_tags(DMAMaps *maps)
         maps->slots[i].tag = DMA_TAG_ANY;
     }
     dma_unlock(&maps->lock);
-}
-
-unsigned dma_maps_count(DMAMaps *maps)
-{
-    /*
-     * Who sees that the last map has ended must see what was written through
-     * it, as if it had taken the lock.
-     */
-    return qatomic_load_acquire(&maps->count);
-}
-
-bool dma_maps_idle(DMAMaps *maps)
-{
-    return !dma_maps_count(maps) && !qatomic_read(&maps->pinned);
 }
 
 /* What becomes a record meanwhile is met in a later stage, or again. */

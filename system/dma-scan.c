@@ -367,9 +367,24 @@ static int64_t *scan_steps(DMADrain *drain)
     return &drain->scan_steps;
 }
 
-void dma_scan_start(DMADrain *drain, const DMADrainScope *scope, uint64_t seq)
+/* Is nothing in flight that a scan would look at? */
+static bool scan_all_idle(DMADrain *drain)
 {
-    uint64_t epoch = dma_epoch_next();
+    DMAInflight *inflight;
+
+    for (inflight = qatomic_load_acquire(&drain->active); inflight;
+         inflight = inflight->next_active) {
+        if (!dma_maps_idle(inflight->maps)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static __attribute__((noinline))
+void scan_start(DMADrain *drain, const DMADrainScope *scope, uint64_t seq,
+                uint64_t epoch)
+{
     DrainScan first = { .scope = *scope, .seq = seq };
     ScanFound found = { 0 };
     DrainScan *scan;
@@ -398,6 +413,21 @@ void dma_scan_start(DMADrain *drain, const DMADrainScope *scope, uint64_t seq)
         scan->grace = dma_grace_begin();
     }
     scan->epoch = epoch;
+}
+
+void dma_scan_start(DMADrain *drain, const DMADrainScope *scope, uint64_t seq)
+{
+    uint64_t epoch = dma_epoch_next();
+
+    /*
+     * The usual case, in so many words: no access was under way, and none of
+     * those that were has left a map behind, in this order.
+     */
+    if (likely(!scope->topology && !drain->nr_scans &&
+               dma_epoch_passed(epoch) && scan_all_idle(drain))) {
+        return;
+    }
+    scan_start(drain, scope, seq, epoch);
 }
 
 /* Who waited for readers alone waits no more if they have left. */

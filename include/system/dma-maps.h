@@ -26,9 +26,16 @@
 #ifndef SYSTEM_DMA_MAPS_H
 #define SYSTEM_DMA_MAPS_H
 
+#include "qemu/atomic.h"
 #include "system/dma-ranges.h"
 
 typedef struct DMAMaps DMAMaps;
+
+/* What a DMAMaps begins with, for who looks without a call or the lock. */
+typedef struct DMAMapsSeen {
+    unsigned pinned;         /* pointers; atomic */
+    unsigned count;          /* maps that have not ended; atomic */
+} DMAMapsSeen;
 
 /* The tag of a map whose domain has changed since, or is not known */
 #define DMA_TAG_ANY (UINT64_MAX - 1)
@@ -142,8 +149,23 @@ void dma_maps_forget_tags(DMAMaps *maps);
  * dma_maps_idle: is there no map, nor a pinned pointer?
  * Any thread, no lock.
  */
-unsigned dma_maps_count(DMAMaps *maps);
-bool dma_maps_idle(DMAMaps *maps);
+static inline unsigned dma_maps_count(const DMAMaps *maps)
+{
+    const DMAMapsSeen *seen = (const DMAMapsSeen *)maps;
+
+    /*
+     * Who sees that the last map has ended must see what was written through
+     * it, as if it had taken the lock.
+     */
+    return qatomic_load_acquire(&seen->count);
+}
+
+static inline bool dma_maps_idle(const DMAMaps *maps)
+{
+    const DMAMapsSeen *seen = (const DMAMapsSeen *)maps;
+
+    return !dma_maps_count(maps) && !qatomic_read(&seen->pinned);
+}
 
 /* How far a look at what overlaps a range has come; see dma_maps_look(). */
 typedef struct DMAMapsCursor {
