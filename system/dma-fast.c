@@ -331,7 +331,8 @@ hwaddr fast_extend(DMAInflight *inflight, DMACache *c, uint32_t who,
 
     /* So that the next map of it needs one lookup for each 2 MiB. */
     run.last = iova + (done - 1);
-    if ((run.first | (run.last + 1)) & (DMA_CACHE_PAGE_SIZE - 1)) {
+    if (done == hit.avail ||
+        ((run.first | (run.last + 1)) & (DMA_CACHE_PAGE_SIZE - 1))) {
         return done;
     }
     at = iova;
@@ -400,32 +401,38 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
     return hit.host;
 }
 
-bool dma_fast_unmap(AddressSpace *as, void *buffer, bool is_write,
-                    hwaddr access_len)
+/* What a device has written is marked before its map is seen to have ended. */
+static MemoryRegion *fast_unmap_write(DMAInflight *inflight, void *buffer,
+                                      hwaddr access_len)
+{
+    MemoryRegion *mr = dma_maps_owner(inflight->maps, buffer);
+
+    if (unlikely(!mr)) {
+        return NULL;
+    }
+    dma_ram_written(mr, ram_offset(mr, buffer), access_len);
+    if (unlikely(!dma_maps_remove_request(inflight->maps, buffer, true))) {
+        /* It became a record just now. */
+        dma_inflight_unmapped(inflight, buffer, true, NULL, NULL);
+    }
+    return mr;
+}
+
+void dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
+               hwaddr access_len)
 {
     DMAInflight *inflight = as->inflight;
-    MemoryRegion *mr;
+    MemoryRegion *mr = NULL;
 
-    if (unlikely(inflight->bounces)) {
-        return false;
+    if (likely(!inflight->bounces)) {
+        mr = is_write ?
+             fast_unmap_write(inflight, buffer, access_len) :
+             dma_maps_remove_request(inflight->maps, buffer, false);
     }
-    if (is_write) {
-        mr = dma_maps_owner(inflight->maps, buffer);
-        if (unlikely(!mr)) {
-            return false;
-        }
-        dma_ram_written(mr, ram_offset(mr, buffer), access_len);
-        if (unlikely(!dma_maps_remove_request(inflight->maps, buffer, true))) {
-            /* It became a record just now. */
-            dma_inflight_unmapped(inflight, buffer, true, NULL, NULL);
-        }
-    } else {
-        mr = dma_maps_remove_request(inflight->maps, buffer, false);
-        if (unlikely(!mr)) {
-            return false;
-        }
+    if (unlikely(!mr)) {
+        dma_unmap_slowly(as, buffer, len, is_write, access_len);
+        return;
     }
     trace_dma_inflight_unmapped(inflight, buffer, is_write, false);
     dma_ram_unref(mr);
-    return true;
 }

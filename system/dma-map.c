@@ -171,16 +171,15 @@ void dma_ram_unref(MemoryRegion *mr)
                             owner);
 }
 
-bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
-               hwaddr access_len, DMARevoke *revoke, void *opaque)
+/* Returns: false if @buffer is a bounce buffer of the memory core. */
+static bool dma_unmap_recorded(AddressSpace *as, void *buffer, bool is_write,
+                               hwaddr access_len, DMARevoke *revoke,
+                               void *opaque)
 {
     DMABounce *bounce = qatomic_load_acquire(&as->inflight->bounce);
     MemoryRegion *mr;
     ram_addr_t offset;
 
-    if (!revoke && dma_fast_unmap(as, buffer, is_write, access_len)) {
-        return true;
-    }
     if (bounce && dma_bounce_unmap(bounce, as, buffer, is_write, access_len)) {
         return true;
     }
@@ -201,12 +200,21 @@ bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
     return true;
 }
 
+void dma_unmap_slowly(AddressSpace *as, void *buffer, hwaddr len,
+                      bool is_write, hwaddr access_len)
+{
+    if (!dma_unmap_recorded(as, buffer, is_write, access_len, NULL, NULL)) {
+        address_space_unmap_untracked(as, buffer, len, is_write, access_len);
+    }
+}
+
 void address_space_unmap_standing(AddressSpace *as, void *buffer, hwaddr len,
                                   bool is_write, hwaddr access_len,
                                   DMARevoke *revoke, void *opaque)
 {
     if (!as->inflight ||
-        !dma_unmap(as, buffer, len, is_write, access_len, revoke, opaque)) {
-        address_space_unmap(as, buffer, len, is_write, access_len);
+        !dma_unmap_recorded(as, buffer, is_write, access_len, revoke,
+                            opaque)) {
+        address_space_unmap_untracked(as, buffer, len, is_write, access_len);
     }
 }

@@ -46,7 +46,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
  * dma_fast_translate: as address_space_translate(); NULL: ask that.  In a
  * slot, and an RCU read section.
  * dma_fast_map: as address_space_map(), and recorded; NULL: ask that.
- * dma_fast_unmap: as address_space_unmap(); false: ask that.
  * dma_ram_written: @len bytes at @offset of the RAM @mr were written.
  */
 MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
@@ -54,8 +53,6 @@ MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
                                  MemTxAttrs attrs);
 void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
                    MemTxAttrs attrs);
-bool dma_fast_unmap(AddressSpace *as, void *buffer, bool is_write,
-                    hwaddr access_len);
 void dma_ram_written(MemoryRegion *mr, hwaddr offset, hwaddr len);
 
 /*
@@ -79,16 +76,20 @@ void dma_ram_view_put(FlatView *view);
 
 /*
  * address_space_map() and _unmap() of an address space behind a vIOMMU.
- * dma_unmap(): @revoke, @opaque: of a standing map.  Returns: false if @buffer
- * is a bounce buffer of the memory core.
- * address_space_map_untracked: the memory core's own, which records nothing.
+ * dma_unmap_slowly: of what dma_unmap() does not find at once.
+ * address_space_map_untracked: the memory core's own, which records nothing,
+ * and address_space_unmap_untracked.
  */
 void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
               MemTxAttrs attrs);
-bool dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
-               hwaddr access_len, DMARevoke *revoke, void *opaque);
+void dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
+               hwaddr access_len);
+void dma_unmap_slowly(AddressSpace *as, void *buffer, hwaddr len,
+                      bool is_write, hwaddr access_len);
 void *address_space_map_untracked(AddressSpace *as, hwaddr addr, hwaddr *plen,
                                   bool is_write, MemTxAttrs attrs);
+void address_space_unmap_untracked(AddressSpace *as, void *buffer, hwaddr len,
+                                   bool is_write, hwaddr access_len);
 
 /* dma_unpin: @cache is being destroyed.  Any thread. */
 void dma_unpin(MemoryRegionCache *cache);
