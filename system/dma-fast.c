@@ -100,13 +100,93 @@ static inline DMACache *get_cache(DMAInflight *inflight, uint32_t who)
 }
 
 /*
+ * So many pages at the most are looked up together: one access does no more
+ * work than that for those that may follow.
+ */
+#define AHEAD_PAGES 64
+
+/* Of @hit, what is around @iova, only that which @t translates, and may. */
+static void fast_narrow(DMACacheHit *hit, hwaddr iova, const DMATranslation *t)
+{
+    hit->before = MIN(hit->before, iova - t->first);
+    hit->avail = MIN(hit->avail - 1, t->last - iova) + 1;
+    hit->perm = t->perm;
+}
+
+/* Keep what @hit and @t, from the tables as of @seq, say about @iova. */
+static void fast_keep(DMACache *c, uint32_t who, hwaddr iova,
+                      const DMACacheHit *hit, const DMATranslation *t,
+                      uint64_t seq)
+{
+    DMACacheRun DMA_CACHE_UNSET run;
+
+    run.first = iova - hit->before;
+    run.last = iova + (hit->avail - 1);
+    if (t->leaf_shift && t->leaf_shift < DMA_CACHE_CHUNK_SHIFT) {
+        /* One page: its neighbours lead elsewhere, as a rule. */
+        run.first = MAX(run.first, iova & ~(DMA_CACHE_PAGE_SIZE - 1));
+        run.last = MIN(run.last, iova | (DMA_CACHE_PAGE_SIZE - 1));
+    }
+    if ((run.first | (run.last + 1)) & (DMA_CACHE_PAGE_SIZE - 1)) {
+        return;
+    }
+    run.host = hit->host - (iova - run.first);
+    run.owner = hit->owner;
+    run.perm = t->perm;
+    run.leaf_shift = t->leaf_shift;
+    run.who = who;
+    dma_cache_insert(c, &run, iova, seq);
+}
+
+typedef struct FastAhead {
+    DMACache *cache;
+    uint32_t who;
+    uint64_t tag, seq;
+} FastAhead;
+
+/* A DMAAheadRun */
+static bool fast_ahead_run(void *opaque, hwaddr iova, const DMATranslation *t)
+{
+    FastAhead *a = opaque;
+    DMACacheHit DMA_CACHE_UNSET hit;
+
+    if (t->tag != a->tag || !dma_ram_find(t->gpa, &hit)) {
+        return false;
+    }
+    fast_narrow(&hit, iova, t);
+    fast_keep(a->cache, a->who, iova, &hit, t, a->seq);
+    return true;
+}
+
+/*
+ * An access from @iova on, of @len bytes, goes beyond the page that @iova is
+ * in, which was just translated through @tag: so have a look at the others
+ * while their table is at hand.  @seq: from before the tables were read.
+ */
+static void fast_fill_ahead(DMAInflight *inflight, DMACache *c, uint32_t who,
+                            hwaddr iova, hwaddr len, bool is_write,
+                            uint64_t tag, uint64_t seq)
+{
+    hwaddr first = (iova | (DMA_CACHE_PAGE_SIZE - 1)) + 1;
+    hwaddr last = MIN(dma_range_last(iova, len),
+                      dma_range_last(first,
+                                     AHEAD_PAGES * DMA_CACHE_PAGE_SIZE));
+    FastAhead a = { .cache = c, .who = who, .tag = tag, .seq = seq };
+
+    if (first && inflight->ops->translate_ahead) {
+        inflight->ops->translate_ahead(inflight->opaque, first, last, is_write,
+                                       who, fast_ahead_run, &a);
+    }
+}
+
+/*
  * Look @iova up in the tables, and keep what was found, unless the cache is
- * another's for now.  @tag may be NULL.
+ * another's for now.  @len: how far the access goes; @tag may be NULL.
  * Returns: false if it does not lead to RAM, or may not be accessed so.
  */
 static __attribute__((noinline))
 bool fast_fill(DMAInflight *inflight, DMACache *c, uint32_t who, hwaddr iova,
-               bool is_write, DMACacheHit *hit, uint64_t *tag)
+               hwaddr len, bool is_write, DMACacheHit *hit, uint64_t *tag)
 {
     bool keep = dma_cache_claim(c, who);
     unsigned tries = 2;
@@ -114,45 +194,28 @@ bool fast_fill(DMAInflight *inflight, DMACache *c, uint32_t who, hwaddr iova,
     RCU_READ_LOCK_GUARD();
     for (;;) {
         uint64_t seq = dma_cache_seq(c);
-        DMATranslation t;
-        hwaddr before, avail;
-        DMACacheRun run;
+        DMATranslation DMA_CACHE_UNSET t;
 
         if (!inflight->ops->translate(inflight->opaque, iova, is_write, who,
                                       &t) ||
             !dma_ram_find(t.gpa, hit)) {
             return false;
         }
-        before = MIN(hit->before, iova - t.first);
-        avail = MIN(hit->avail - 1, t.last - iova) + 1;
+        fast_narrow(hit, iova, &t);
         if (keep && !dma_cache_set_tag(c, who, t.tag) && --tries) {
             /* Everything was dropped: translate again, and keep that. */
             continue;
         }
-        hit->before = before;
-        hit->avail = avail;
-        hit->perm = t.perm;
         if (tag) {
             *tag = t.tag;
         }
-
-        run.first = iova - before;
-        run.last = iova + (avail - 1);
-        if (t.leaf_shift && t.leaf_shift < DMA_CACHE_CHUNK_SHIFT) {
-            /* One page: its neighbours lead elsewhere, as a rule. */
-            run.first = MAX(run.first, iova & ~(DMA_CACHE_PAGE_SIZE - 1));
-            run.last = MIN(run.last, iova | (DMA_CACHE_PAGE_SIZE - 1));
+        if (keep) {
+            fast_keep(c, who, iova, hit, &t, seq);
+            if (hit->avail < len && t.leaf_shift == DMA_CACHE_PAGE_SHIFT) {
+                fast_fill_ahead(inflight, c, who, iova, len, is_write, t.tag,
+                                seq);
+            }
         }
-        if (!keep ||
-            ((run.first | (run.last + 1)) & (DMA_CACHE_PAGE_SIZE - 1))) {
-            return true;
-        }
-        run.host = hit->host - (iova - run.first);
-        run.owner = hit->owner;
-        run.perm = t.perm;
-        run.leaf_shift = t.leaf_shift;
-        run.who = who;
-        dma_cache_insert(c, &run, iova, seq);
         return true;
     }
 }
@@ -165,7 +228,8 @@ static inline uint32_t attrs_who(MemTxAttrs attrs)
 
 /* @hit stays in registers: its address is not handed to anybody. */
 static inline bool fast_find(DMAInflight *inflight, DMACache *c, uint32_t who,
-                             hwaddr iova, bool is_write, DMACacheHit *hit)
+                             hwaddr iova, hwaddr len, bool is_write,
+                             DMACacheHit *hit)
 {
     DMACacheHit DMA_CACHE_UNSET filled;
 
@@ -173,7 +237,7 @@ static inline bool fast_find(DMAInflight *inflight, DMACache *c, uint32_t who,
                               DMA_CACHE_READ, hit))) {
         return true;
     }
-    if (!fast_fill(inflight, c, who, iova, is_write, &filled, NULL)) {
+    if (!fast_fill(inflight, c, who, iova, len, is_write, &filled, NULL)) {
         return false;
     }
     *hit = filled;
@@ -198,7 +262,7 @@ static inline bool fast_read(DMAInflight *inflight, uint32_t who, hwaddr *addr,
         return false;
     }
     access = fast_begin();
-    while (fast_find(inflight, c, who, *addr, false, &hit)) {
+    while (fast_find(inflight, c, who, *addr, *len, false, &hit)) {
         hwaddr n = MIN(hit.avail, *len);
 
         memmove(*buf, hit.host, n);
@@ -225,7 +289,7 @@ static inline bool fast_write(DMAInflight *inflight, uint32_t who,
         return false;
     }
     access = fast_begin();
-    while (fast_find(inflight, c, who, *addr, true, &hit)) {
+    while (fast_find(inflight, c, who, *addr, *len, true, &hit)) {
         hwaddr n = MIN(hit.avail, *len);
 
         memmove(hit.host, *buf, n);
@@ -290,7 +354,8 @@ MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
         /* A load or store; a longer one was counted where it came from. */
         dma_inflight_count_access(inflight);
     }
-    if (unlikely(!c) || !fast_find(inflight, c, who, addr, is_write, &hit)) {
+    if (unlikely(!c) ||
+        !fast_find(inflight, c, who, addr, *plen, is_write, &hit)) {
         return NULL;
     }
     if (unlikely(hit.avail < *plen) && *plen <= sizeof(uint64_t)) {
@@ -321,7 +386,8 @@ hwaddr fast_extend(DMAInflight *inflight, DMACache *c, uint32_t who,
     while (done < len && iova + done > iova) {
         DMACacheHit next;
 
-        if (!fast_find(inflight, c, who, iova + done, is_write, &next) ||
+        if (!fast_find(inflight, c, who, iova + done, len - done, is_write,
+                       &next) ||
             next.host != hit.host + done || next.owner != hit.owner) {
             break;
         }
@@ -373,7 +439,7 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
     if (unlikely(!dma_cache_find_run(c, who, addr, len, need, &hit, &tag))) {
         uint64_t filled_tag;
 
-        if (!fast_fill(inflight, c, who, addr, is_write, &filled,
+        if (!fast_fill(inflight, c, who, addr, len, is_write, &filled,
                        &filled_tag)) {
             fast_end(access);
             return NULL;

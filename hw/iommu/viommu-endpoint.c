@@ -92,6 +92,7 @@ void viommu_refresh_bh(void *opaque)
 const DMAInflightOps viommu_inflight_ops = {
     .canonical = viommu_canonical,
     .translate = viommu_dma_translate,
+    .translate_ahead = viommu_dma_translate_ahead,
     .probe_begin = viommu_probe_begin,
     .probe_end = viommu_probe_end,
     .probe = viommu_probe,

@@ -12,6 +12,13 @@
 /* A translation that no table limits is handed out in pages of this size. */
 #define BYPASS_PAGE_MASK 0xfffULL
 
+/* Of a large variable that is filled in before it is read */
+#if __has_attribute(uninitialized)
+#define VIOMMU_UNSET __attribute__((uninitialized))
+#else
+#define VIOMMU_UNSET
+#endif
+
 /*
  * Counters are plain increments: they may lose one when two threads collide,
  * which is better than a locked instruction on each hit.
@@ -157,9 +164,12 @@ static inline bool viommu_in_window(const VIOMMUEndpoint *ep, hwaddr iova)
 IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,
                                   IOMMUAccessFlags flag, int iommu_idx);
 
-/* DMAInflightOps.translate, .tag_begin, .tag_end */
+/* DMAInflightOps.translate, .translate_ahead, .tag_begin, .tag_end */
 bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
                           uint32_t attrs, DMATranslation *t);
+void viommu_dma_translate_ahead(void *opaque, hwaddr first, hwaddr last,
+                                bool is_write, uint32_t attrs,
+                                DMAAheadRun *run, void *run_opaque);
 void viommu_tag_begin(void *opaque, uint32_t attrs, DMATagMark *mark);
 uint64_t viommu_tag_end(void *opaque, const DMATagMark *mark);
 

@@ -336,7 +336,7 @@ static void viommu_spare_window(const VIOMMUEndpoint *ep, hwaddr iova,
 bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
                           uint32_t attrs, DMATranslation *t)
 {
-    VIOMMUConfig fresh;
+    VIOMMUConfig VIOMMU_UNSET fresh;
     VIOMMULookup l = {
         .ep = opaque,
         .iova = iova,
@@ -358,6 +358,79 @@ bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
     *t = l.found;
     viommu_spare_window(l.ep, iova, t);
     return true;
+}
+
+/* DMAInflightOps.translate_ahead under way */
+typedef struct ViommuAhead {
+    VIOMMUEndpoint *ep;
+    const VIOMMUConfig *config;
+    hwaddr next;             /* what comes next, if there is no gap */
+    unsigned need;
+    DMAAheadRun *run;
+    void *opaque;
+} ViommuAhead;
+
+/* An IOPTVisit */
+static bool viommu_ahead_visit(void *opaque, uint64_t first, uint64_t last,
+                               const IOPTResult *res)
+{
+    ViommuAhead *a = opaque;
+    hwaddr mask = (1ULL << res->shift) - 1;
+    hwaddr gpa = res->addr | (first & mask);
+    DMATranslation t = {
+        .first = first & ~mask,
+        .last = first | mask,
+        .gpa = gpa,
+        .tag = a->config->tag,
+        .perm = res->perm,
+        .leaf_shift = res->shift,
+    };
+
+    /* What is more than just a page the access itself has to find out about. */
+    if (first != a->next || !res->perm || (a->need & ~res->perm) ||
+        res->global ||
+        !viommu_output_ok(a->ep->viommu, gpa, mask)) {
+        return false;
+    }
+    a->next = last + 1;
+    viommu_spare_window(a->ep, first, &t);
+    return a->run(a->opaque, first, &t);
+}
+
+/* DMAInflightOps.translate_ahead */
+void viommu_dma_translate_ahead(void *opaque, hwaddr first, hwaddr last,
+                                bool is_write, uint32_t attrs,
+                                DMAAheadRun *run, void *run_opaque)
+{
+    VIOMMUConfig VIOMMU_UNSET fresh;
+    VIOMMUEndpoint *ep = opaque;
+    VIOMMU *v = ep->viommu;
+    ViommuAhead a = {
+        .ep = ep,
+        .next = first,
+        .need = is_write ? IOPT_WRITE : IOPT_READ,
+        .run = run,
+        .opaque = run_opaque,
+    };
+    /* It is a look: no table is written. */
+    const IOPTMem mem = { .read = v->mem.read, .as_is = true,
+                          .opaque = v->mem.opaque };
+
+    /* The sanitizer wants to see each translation asked for. */
+    if (first > last || unlikely(v->sanitizer) ||
+        (attrs & (DMA_ATTRS_TRANSLATED | DMA_ATTRS_EXEC | DMA_ATTRS_PRIV)) ||
+        (first <= ep->window_last && last >= ep->window_first)) {
+        return;
+    }
+    a.config = viommu_config_get(ep, viommu_config_pasid(attrs), &fresh);
+    if (a.config->mode != VIOMMU_TRANSLATE ||
+        iopt_space_iova(&a.config->space, first) != first ||
+        iopt_space_iova(&a.config->space, last) != last) {
+        return;
+    }
+    VIOMMU_STAT_INC(v, walks);
+    iopt_space_walk_range(&a.config->space, first, last, &mem,
+                          viommu_ahead_visit, &a);
 }
 
 IOMMUTLBEntry viommu_mr_translate(IOMMUMemoryRegion *iommu, hwaddr addr,

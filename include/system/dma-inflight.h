@@ -43,6 +43,9 @@ typedef struct DMATranslation {
     unsigned leaf_shift;     /* log2 of the leaf's size; 0: no table */
 } DMATranslation;
 
+/* DMAAheadRun: @t says where @iova, and the leaf around it, lead. */
+typedef bool DMAAheadRun(void *opaque, hwaddr iova, const DMATranslation *t);
+
 /* A vIOMMU's own: see DMAInflightOps.probe_begin. */
 typedef struct DMAProbe DMAProbe;
 
@@ -63,6 +66,16 @@ typedef struct DMAInflightOps {
      */
     bool (*translate)(void *opaque, hwaddr iova, bool is_write, uint32_t attrs,
                       DMATranslation *t);
+    /*
+     * translate_ahead: what is known of @first .. @last (inclusive) when its
+     * tables are read once, and nothing has to be updated for such an access:
+     * @run is told leaf by leaf, in rising order and without gaps, until it
+     * returns false.  It may end anywhere, and for any reason: an access there
+     * finds out by translate.  NULL: nothing is.  As translate otherwise.
+     */
+    void (*translate_ahead)(void *opaque, hwaddr first, hwaddr last,
+                            bool is_write, uint32_t attrs, DMAAheadRun *run,
+                            void *run_opaque);
     /*
      * probe_begin: what applies to accesses with dma_attrs_code() @attrs, by
      * the tables as they are now.  @as_is: an access that would have an entry

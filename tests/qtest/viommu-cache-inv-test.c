@@ -11,6 +11,8 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/units.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-dma.h"
 
@@ -174,6 +176,105 @@ static void test_range(bool cached)
         g_assert_true(viommu_is_filled(rig->vtd, other, 0,
                                        VTD_PAGE_SIZE << am));
     }
+    dma_free(rig);
+}
+
+/* Where the @i-th of PAGES scattered pages is: no two are neighbours. */
+static uint64_t scattered(const Place *p, int i)
+{
+    return p->from + i * 3 % PAGES * 2 * VTD_PAGE_SIZE;
+}
+
+static void map_scattered(DMARig *rig, const Place *p)
+{
+    int i;
+
+    for (i = 0; i < PAGES; i++) {
+        vtd_map(rig->vtd, &rig->dom, p->iova + i * VTD_PAGE_SIZE,
+                scattered(p, i), 1, VTD_PTE_RW);
+    }
+    dma_inv(rig, VTD_DOMAIN, 0);
+}
+
+/* Page-table walks so far, of the only unit */
+static uint64_t walks(DMARig *rig)
+{
+    QDict *answer = qtest_qmp(rig->vtd->qts, "{'execute': 'query-viommu'}");
+    QDict *info = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer,
+                                                               "return")));
+    uint64_t n = qdict_get_int(info, "walks");
+
+    qobject_unref(answer);
+    return n;
+}
+
+/*
+ * One operation on scattered pages: those behind the first are looked up
+ * together, and each goes when it is replaced.
+ */
+static void test_ahead(bool cached)
+{
+    static const XDBCommand commands[] = {
+        XDB_READ, XDB_WRITE, XDB_MAP_READ, XDB_MAP_WRITE,
+    };
+    const uint64_t len = PAGES * VTD_PAGE_SIZE;
+    DMARig *rig = new_rig(cached);
+    const Place *p = &places[0];
+    size_t n;
+    int i;
+
+    /* The first time the cache learns whose translations it holds. */
+    map_scattered(rig, p);
+    dma_run(rig, XDB_READ, 1, p->iova, len, PAGES);
+    for (n = 0; n < 2 * G_N_ELEMENTS(commands); n++) {
+        XDBCommand command = commands[n / 2];
+        unsigned threads = n % 2;
+        uint64_t before;
+
+        map_scattered(rig, p);
+        before = walks(rig);
+        dma_run(rig, command, threads, p->iova, len, PAGES);
+        before = walks(rig) - before;
+        if (cached) {
+            g_assert_cmpuint(before, ==, 2);
+        } else {
+            g_assert_cmpuint(before, >, 2);
+        }
+        for (i = 0; i < PAGES; i++) {
+            uint64_t at = p->iova + i * VTD_PAGE_SIZE;
+
+            map_scattered(rig, p);
+            dma_run(rig, command, threads, p->iova, len, PAGES);
+            vtd_map(rig->vtd, &rig->dom, at, p->to + 2 * len, 1, VTD_PTE_RW);
+            dma_inv(rig, VTD_PAGE, at);
+            dma_misses(rig, at, scattered(p, i));
+            dma_reaches(rig, at, p->to + 2 * len);
+        }
+    }
+    dma_free(rig);
+}
+
+/* What a page may not be used for, nobody finds out by looking ahead. */
+static void test_ahead_rights(bool cached)
+{
+    DMARig *rig = new_rig(cached);
+    const Place *p = &places[0];
+    const uint64_t len = PAGES * VTD_PAGE_SIZE;
+    const uint64_t at = p->iova + 3 * VTD_PAGE_SIZE;
+
+    map_scattered(rig, p);
+    vtd_map(rig->vtd, &rig->dom, at, scattered(p, 3), 1, VTD_PTE_R);
+    g_assert_cmpuint(dma_run(rig, XDB_READ, 1, p->iova, len, PAGES), ==, 0);
+    g_assert_false(dma_writes(rig, at, scattered(p, 3)));
+    g_assert_cmpuint(dma_run(rig, XDB_WRITE, 1, p->iova, len, PAGES), ==, 1);
+
+    /* It may be: nothing that is not there is kept. */
+    map_scattered(rig, p);
+    vtd_unmap(rig->vtd, &rig->dom, at, 1);
+    g_assert_cmpuint(dma_run(rig, XDB_READ, 1, p->iova, len, PAGES), ==, 1);
+    vtd_map(rig->vtd, &rig->dom, at, scattered(p, 3), 1, VTD_PTE_RW);
+    g_assert_cmpuint(dma_run(rig, XDB_READ, 1, p->iova, len, PAGES), ==, 0);
+    dma_reaches(rig, at, scattered(p, 3));
     dma_free(rig);
 }
 
@@ -490,6 +591,8 @@ int main(int argc, char **argv)
     dma_add("removed", test_removed);
     dma_add("permission", test_permission);
     dma_add("range", test_range);
+    dma_add("ahead", test_ahead);
+    dma_add("ahead-rights", test_ahead_rights);
     dma_add("context", test_context);
     dma_add("pass-through", test_passthrough);
     dma_add("enable", test_enable);
