@@ -25,6 +25,8 @@ static const UnitOps *const units[] = {
     &amd_unit_ops,
     &smmu_unit_ops,
     &virtio_unit_ops,
+    &virtio_arm_unit_ops,
+    &virtio_mmio_unit_ops,
 };
 
 const UnitOps *unit_ops(void)

@@ -45,9 +45,7 @@ static void fill(VIO *vio)
 
 static void see(VIO *vio)
 {
-    g_assert_cmpuint(qpci_io_readb(vio->pci->pdev, vio->pci->bar,
-                                   vio->pci->device_cfg_offset +
-                                   VIO_CONFIG_BYPASS), ==, 0);
+    g_assert_cmpuint(vio->transport->config(vio, VIO_CONFIG_BYPASS), ==, 0);
     assert_status(vio, vio_put_map(vio, BYPASS, 0, PAGE - 1, 0, VIO_MAP_F_R),
                   VIO_S_INVAL);
     assert_status(vio, vio_put_detach(vio, OTHER, EP2), VIO_S_INVAL);

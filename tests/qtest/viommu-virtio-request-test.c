@@ -359,20 +359,44 @@ static void test_move(void)
 }
 
 /*
- * The driver resets the unit: nobody is attached any more, and the first
- * request that removes something waits for what was in flight then.
+ * The driver resets the unit: nobody is attached any more, and the status reads
+ * as 0 when what was in flight then has drained.
  */
 static void test_driver_reset(void)
 {
     Rig *rig = held();
     VIO *vio = VIO_OF(rig);
-    unsigned slot;
+    uint8_t before = vio->transport->status(vio);
 
-    vio_setup(vio, VIO_ALL_FEATURES);
+    vio_reset_start(vio);
     g_assert_cmpuint(vio_register(vio, "domains"), ==, 0);
     g_assert_cmpuint(vio_register(vio, "mappings"), ==, 0);
     /* It was written before the reset, and stays. */
     g_assert_cmpuint(vio_register(vio, "bypass"), ==, 0);
+    viommu_turns(vio);
+    g_assert_cmphex(vio->transport->status(vio), ==, before);
+    /* Once more changes nothing. */
+    vio_reset_start(vio);
+    qtest_clock_step(vio->qts, RIG_SHORT_NS);
+    viommu_turns(vio);
+    g_assert_cmphex(vio->transport->status(vio), ==, before);
+    qtest_clock_step(vio->qts, RIG_RELEASE_NS);
+    viommu_until(vio, vio_reset_done(vio));
+    g_assert_true(viommu_is_filled(vio, rig->page, RIG_ON_DISK, RIG_LEN));
+    vio_negotiate(vio, VIO_ALL_FEATURES);
+    attach_ok(vio, 1, EP);
+    rig_free(rig);
+}
+
+/* A driver that does not wait: the first request that removes something does. */
+static void test_impatient_reset(void)
+{
+    Rig *rig = held();
+    VIO *vio = VIO_OF(rig);
+    unsigned slot;
+
+    vio_reset_start(vio);
+    vio_negotiate(vio, VIO_ALL_FEATURES);
     slot = vio_put_attach(vio, 1, EP, 0);
     vio_kick(vio);
     viommu_turns(vio);
@@ -380,6 +404,21 @@ static void test_driver_reset(void)
     qtest_clock_step(vio->qts, RIG_RELEASE_NS);
     viommu_until(vio, vio_done(vio, slot));
     g_assert_true(viommu_is_filled(vio, rig->page, RIG_ON_DISK, RIG_LEN));
+    rig_free(rig);
+}
+
+/* The machine's reset does not wait for anything. */
+static void test_reset_of_reset(void)
+{
+    Rig *rig = held();
+    VIO *vio = VIO_OF(rig);
+
+    vio_reset_start(vio);
+    viommu_turns(vio);
+    g_assert_false(vio_reset_done(vio));
+    rig->unit->ops->reset(rig->unit);
+    vio_find(vio);
+    g_assert_true(vio_reset_done(vio));
     rig_free(rig);
 }
 
@@ -394,11 +433,14 @@ static void test_reset_while_waiting(void)
     vio_kick(vio);
     viommu_turns(vio);
     g_assert_false(vio_done(vio, slot));
-    vio_setup(vio, VIO_ALL_FEATURES);
+    vio_reset_start(vio);
     g_assert_cmpuint(vio_register(vio, "requests-waiting"), ==, 0);
-    qtest_clock_step(vio->qts, RIG_RELEASE_NS);
     viommu_turns(vio);
+    g_assert_false(vio_reset_done(vio));
+    qtest_clock_step(vio->qts, RIG_RELEASE_NS);
+    viommu_until(vio, vio_reset_done(vio));
     g_assert_cmphex(vio_answer(vio, slot, 0), ==, VIO_S_NONE);
+    vio_negotiate(vio, VIO_ALL_FEATURES);
     attach_ok(vio, 1, EP);
     rig_free(rig);
 }
@@ -472,6 +514,8 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/virtio/others-go-on", test_others_go_on);
     qtest_add_func("/viommu/virtio/move", test_move);
     qtest_add_func("/viommu/virtio/driver-reset", test_driver_reset);
+    qtest_add_func("/viommu/virtio/impatient-reset", test_impatient_reset);
+    qtest_add_func("/viommu/virtio/reset-of-reset", test_reset_of_reset);
     qtest_add_func("/viommu/virtio/reset-while-waiting",
                    test_reset_while_waiting);
     qtest_add_func("/viommu/virtio/faults", test_faults);

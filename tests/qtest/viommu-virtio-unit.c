@@ -12,9 +12,8 @@
  * one that does nothing, so that the device under test can be attached last.
  */
 #include "qemu/osdep.h"
+#include "viommu-smmu-spec.h"
 #include "viommu-virtio.h"
-
-#define PAGES 64
 
 typedef struct SpacePage {
     uint64_t iova, size;
@@ -27,9 +26,10 @@ struct UnitSpace {
     uint16_t id;
     uint16_t idler;          /* the endpoint that does nothing */
     bool made;
-    unsigned n;
-    SpacePage pages[PAGES];
+    GArray *pages;           /* SpacePage */
 };
+
+#define PAGE_OF(s, i) (&g_array_index((s)->pages, SpacePage, i))
 
 static VIO *vio_of(const Unit *unit)
 {
@@ -40,7 +40,7 @@ static Unit *start(unsigned form, const char *props, const char *args)
 {
     VIO *vio = vio_start(props, args);
 
-    vio->ops = &virtio_unit_ops;
+    vio->ops = unit_ops();
     return &vio->unit;
 }
 
@@ -71,8 +71,8 @@ static void reset(Unit *unit)
         UnitSpace *s = g_array_index(vio->attachments, VIOAttachment, i).space;
 
         s->made = false;
-        for (k = 0; k < s->n; k++) {
-            s->pages[k].now_perms = 0;
+        for (k = 0; k < s->pages->len; k++) {
+            PAGE_OF(s, k)->now_perms = 0;
         }
     }
     g_array_set_size(vio->attachments, 0);
@@ -99,11 +99,12 @@ static void assert_cancelled(Unit *unit, unsigned form)
 
 static UnitSpace *space(Unit *unit, unsigned form, uint16_t id)
 {
-    /* The host bridge and the unit itself */
+    /* The host bridge, and the unit itself or what stands there */
     static const uint16_t idlers[] = { 0, VIO_DEVFN };
     VIO *vio = vio_of(unit);
     UnitSpace *s = g_new0(UnitSpace, 1);
 
+    s->pages = g_array_new(false, true, sizeof(SpacePage));
     s->id = id;
     s->idler = idlers[vio->spaces++];
     return s;
@@ -144,8 +145,8 @@ static void space_make(VIO *vio, UnitSpace *s)
     s->made = true;
     g_assert_cmpint(vio_wait(vio, vio_put_attach(vio, s->id, s->idler, 0)), ==,
                     VIO_S_OK);
-    for (i = 0; i < s->n; i++) {
-        page_map(vio, s, &s->pages[i]);
+    for (i = 0; i < s->pages->len; i++) {
+        page_map(vio, s, PAGE_OF(s, i));
         wait_idle(vio);
     }
 }
@@ -167,14 +168,14 @@ static SpacePage *find_page(UnitSpace *s, uint64_t iova)
 {
     unsigned i;
 
-    for (i = 0; i < s->n; i++) {
-        if (s->pages[i].iova == iova) {
-            return &s->pages[i];
+    for (i = 0; i < s->pages->len; i++) {
+        if (PAGE_OF(s, i)->iova == iova) {
+            return PAGE_OF(s, i);
         }
     }
-    g_assert_cmpuint(s->n, <, PAGES);
-    s->pages[s->n].iova = iova;
-    return &s->pages[s->n++];
+    g_array_set_size(s->pages, i + 1);
+    PAGE_OF(s, i)->iova = iova;
+    return PAGE_OF(s, i);
 }
 
 static void map(Unit *unit, UnitSpace *s, uint64_t iova, uint64_t gpa,
@@ -214,8 +215,7 @@ static void enable_begin(VIO *vio)
     }
     vio_kick(vio);
     /* Who is attached to nothing sees nothing. */
-    qpci_io_writeb(vio->pci->pdev, vio->pci->bar,
-                   vio->pci->device_cfg_offset + VIO_CONFIG_BYPASS, 0);
+    vio->transport->set_config(vio, VIO_CONFIG_BYPASS, 0);
 }
 
 static void enable(Unit *unit, unsigned form)
@@ -257,11 +257,12 @@ static void inv_start(Unit *unit, unsigned form, UnitScope scope,
     if (!s->made) {
         return;
     }
-    for (i = 0; i < s->n; i++) {
+    for (i = 0; i < s->pages->len; i++) {
+        SpacePage *p = PAGE_OF(s, i);
+
         if (scope != UNIT_RANGE ||
-            (s->pages[i].iova >= iova &&
-             s->pages[i].iova < iova + (UNIT_PAGE << order))) {
-            page_change(vio, s, &s->pages[i]);
+            (p->iova >= iova && p->iova < iova + (UNIT_PAGE << order))) {
+            page_change(vio, s, p);
         }
     }
     vio_kick(vio);
@@ -328,30 +329,49 @@ static bool drop_faults(Unit *unit, uint16_t sid)
 
 static const char *const forms[] = { "request", NULL };
 
+#define VIRTIO_UNIT                                                     \
+    .forms = forms,                                                     \
+    .by_request = true,                                                 \
+    .start = start,                                                     \
+    .args = args,                                                       \
+    .adopt = adopt,                                                     \
+    .stop = stop,                                                       \
+    .reset = reset,                                                     \
+    .assert_reset = assert_reset,                                       \
+    .assert_cancelled = assert_cancelled,                               \
+    .space = space,                                                     \
+    .attach = attach,                                                   \
+    .map = map,                                                         \
+    .enable = enable,                                                   \
+    .enable_start = enable_start,                                       \
+    .enabled = enabled,                                                 \
+    .inv_start = inv_start,                                             \
+    .reattach = reattach,                                               \
+    .detach_start = detach_start,                                       \
+    .inv_done = inv_done,                                               \
+    .assert_no_fault = assert_no_fault,                                 \
+    .assert_fault = assert_fault,                                       \
+    .drop_faults = drop_faults
+
 const UnitOps virtio_unit_ops = {
     .name = "virtio",
     .target = "x86_64",
     .type = "virtio-iommu-pci",
-    .forms = forms,
-    .by_request = true,
-    .start = start,
-    .args = args,
-    .adopt = adopt,
-    .stop = stop,
-    .reset = reset,
-    .assert_reset = assert_reset,
-    .assert_cancelled = assert_cancelled,
-    .space = space,
-    .attach = attach,
-    .map = map,
-    .enable = enable,
-    .enable_start = enable_start,
-    .enabled = enabled,
-    .inv_start = inv_start,
-    .reattach = reattach,
-    .detach_start = detach_start,
-    .inv_done = inv_done,
-    .assert_no_fault = assert_no_fault,
-    .assert_fault = assert_fault,
-    .drop_faults = drop_faults,
+    VIRTIO_UNIT,
+};
+
+const UnitOps virtio_arm_unit_ops = {
+    .name = "virtio",
+    .target = "aarch64",
+    .type = "virtio-iommu-pci",
+    .ram = VIRT_RAM,
+    VIRTIO_UNIT,
+};
+
+const UnitOps virtio_mmio_unit_ops = {
+    .name = "virtio-mmio",
+    .target = "aarch64",
+    .type = "virtio-iommu-device",
+    .ram = VIRT_RAM,
+    VIRTIO_UNIT,
 };

@@ -10,17 +10,12 @@
 #include "qobject/qlist.h"
 #include "qobject/qnum.h"
 #include "standard-headers/linux/virtio_config.h"
-#include "standard-headers/linux/virtio_pci.h"
 #include "standard-headers/linux/virtio_ring.h"
+#include "viommu-smmu-spec.h"
 #include "viommu-virtio.h"
 
-/* Below it: what firmware would use. */
-#define FIRST_FREE      0x100000
-
-/* A queue's page */
-#define RING_SIZE       64
-#define AVAIL_OFF       0x400
-#define USED_OFF        0x600
+/* Below it: what firmware, or the board, would use. */
+#define FIRST_FREE      0x1000000
 
 /* A request's slot: what is readable, then what is writable */
 #define SLOT_SIZE       128
@@ -29,12 +24,37 @@
 #define EVENTS          16
 #define EVENT_SIZE      24
 
+static bool is_arm(void)
+{
+    return g_str_equal(qtest_get_arch(), "aarch64");
+}
+
+static const VIOTransport *transport_of_test(void)
+{
+    return g_str_equal(g_getenv("VIOMMU_UNIT") ?: "", "virtio-mmio") ?
+           &vio_mmio_transport : &vio_pci_transport;
+}
+
 char *vio_machine(const char *props)
 {
-    return g_strdup_printf("-machine q35 -m 2G -nodefaults "
-        "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
-        "-device virtio-iommu-pci,addr=1e.0,disable-legacy=on%s%s",
-        *props ? "," : "", props);
+    const VIOTransport *t = transport_of_test();
+
+    return g_strdup_printf("%s -m 2G -nodefaults -device %s%s%s%s",
+        is_arm() ? "-machine virt,gic-version=2 -cpu cortex-a57 "
+                   "-global virtio-mmio.force-legacy=off" :
+                   "-machine q35 -global ICH9-LPC.acpi-pci-hotplug-with-"
+                   "bridge-support=off",
+        t->device, *props ? "," : "", props, t->more);
+}
+
+static void open_bus(VIO *vio)
+{
+    if (is_arm()) {
+        qpci_init_generic(&vio->generic, vio->qts, NULL, true);
+        vio->bus = &vio->generic.bus;
+    } else {
+        vio->bus = qpci_new_pc(vio->qts, NULL);
+    }
 }
 
 static void vio_alloc(VIO *vio)
@@ -52,8 +72,9 @@ VIO *vio_start(const char *props, const char *args)
     g_autofree char *machine = vio_machine(props);
 
     vio->qts = qtest_initf("%s %s", machine, args);
-    vio->bus = qpci_new_pc(vio->qts, NULL);
-    vio->next = FIRST_FREE;
+    vio->transport = transport_of_test();
+    open_bus(vio);
+    vio->next = FIRST_FREE + (is_arm() ? VIRT_RAM : 0);
     vio->attachments = g_array_new(false, false, sizeof(VIOAttachment));
     vio_alloc(vio);
     return vio;
@@ -65,7 +86,8 @@ VIO *vio_adopt(const VIO *from, QTestState *qts)
 
     *vio = *from;
     vio->qts = qts;
-    vio->bus = qpci_new_pc(qts, NULL);
+    open_bus(vio);
+    vio->bus->mmio_alloc_ptr = from->bus->mmio_alloc_ptr;
     vio->attachments = g_array_copy(from->attachments);
     if (from->pci) {
         /* The BAR is where it was. */
@@ -78,10 +100,9 @@ VIO *vio_adopt(const VIO *from, QTestState *qts)
 
 void vio_forget(VIO *vio)
 {
-    if (vio->pci) {
-        g_free(vio->pci->pdev);
-        g_free(vio->pci);
-        vio->pci = NULL;
+    if (vio->started) {
+        vio->transport->forget(vio);
+        vio->started = false;
     }
     memset(vio->slots, 0, sizeof(vio->slots));
     vio->on = false;
@@ -91,40 +112,14 @@ void vio_stop(VIO *vio)
 {
     vio_forget(vio);
     g_array_free(vio->attachments, true);
-    qpci_free_pc(vio->bus);
+    if (!is_arm()) {
+        qpci_free_pc(vio->bus);
+    }
     qtest_quit(vio->qts);
     g_free(vio);
 }
 
-/* The driver's side of the transport */
-
-#define COMMON(field) \
-    (vio->pci->common_cfg_offset + \
-     offsetof(struct virtio_pci_common_cfg, field))
-
-static void write_address(VIO *vio, uint64_t reg, uint64_t gpa)
-{
-    qpci_io_writel(vio->pci->pdev, vio->pci->bar, reg, gpa);
-    qpci_io_writel(vio->pci->pdev, vio->pci->bar, reg + 4, gpa >> 32);
-}
-
-static void start_queue(VIO *vio, VIOQueue *q, unsigned index)
-{
-    QPCIDevice *dev = vio->pci->pdev;
-    QPCIBar bar = vio->pci->bar;
-
-    qtest_memset(vio->qts, q->gpa, 0, UNIT_PAGE);
-    q->avail = q->seen = 0;
-    qpci_io_writew(dev, bar, COMMON(queue_select), index);
-    qpci_io_writew(dev, bar, COMMON(queue_size), RING_SIZE);
-    write_address(vio, COMMON(queue_desc_lo), q->gpa);
-    write_address(vio, COMMON(queue_avail_lo), q->gpa + AVAIL_OFF);
-    write_address(vio, COMMON(queue_used_lo), q->gpa + USED_OFF);
-    q->notify = vio->pci->notify_cfg_offset +
-                qpci_io_readw(dev, bar, COMMON(queue_notify_off)) *
-                vio->pci->notify_off_multiplier;
-    qpci_io_writew(dev, bar, COMMON(queue_enable), 1);
-}
+/* The rings */
 
 static void put_desc(VIO *vio, VIOQueue *q, unsigned index, uint64_t gpa,
                      uint32_t len, uint16_t flags, unsigned next)
@@ -142,21 +137,21 @@ static void put_desc(VIO *vio, VIOQueue *q, unsigned index, uint64_t gpa,
 
 static void announce(VIO *vio, VIOQueue *q, unsigned head)
 {
-    qtest_writew(vio->qts, q->gpa + AVAIL_OFF + 4 + q->avail % RING_SIZE * 2,
+    qtest_writew(vio->qts, q->gpa + VIO_AVAIL_OFF + 4 + q->avail % VIO_RING_SIZE * 2,
                  head);
     q->avail++;
-    qtest_writew(vio->qts, q->gpa + AVAIL_OFF + 2, q->avail);
+    qtest_writew(vio->qts, q->gpa + VIO_AVAIL_OFF + 2, q->avail);
 }
 
 /* Returns: false if nothing has come back that was not seen yet. */
 static bool take_used(VIO *vio, VIOQueue *q, uint32_t *head, uint32_t *len)
 {
-    uint64_t used = q->gpa + USED_OFF;
+    uint64_t used = q->gpa + VIO_USED_OFF;
 
     if (qtest_readw(vio->qts, used + 2) == q->seen) {
         return false;
     }
-    used += 4 + q->seen++ % RING_SIZE * 8;
+    used += 4 + q->seen++ % VIO_RING_SIZE * 8;
     *head = qtest_readl(vio->qts, used);
     *len = qtest_readl(vio->qts, used + 4);
     return true;
@@ -169,28 +164,57 @@ static void put_event_buffer(VIO *vio, unsigned i)
     announce(vio, &vio->events, i);
 }
 
-void vio_setup(VIO *vio, uint64_t features)
+void vio_reset_start(VIO *vio)
 {
-    QPCIAddress addr = { .devfn = VIO_DEVFN };
-    QVirtioDevice *vdev;
+    vio->transport->set_status(vio, 0);
+}
+
+bool vio_reset_done(VIO *vio)
+{
+    return vio->transport->status(vio) == 0;
+}
+
+static void start_queue(VIO *vio, VIOQueue *q, unsigned index)
+{
+    qtest_memset(vio->qts, q->gpa, 0, UNIT_PAGE);
+    q->avail = q->seen = 0;
+    vio->transport->start_queue(vio, q, index);
+}
+
+void vio_find(VIO *vio)
+{
+    vio_forget(vio);
+    vio->transport->find(vio);
+    vio->started = true;
+}
+
+void vio_negotiate(VIO *vio, uint64_t features)
+{
+    const VIOTransport *t = vio->transport;
+    unsigned status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
     unsigned i;
 
-    vio_forget(vio);
-    vio->pci = virtio_pci_new(vio->bus, &addr);
-    g_assert_nonnull(vio->pci);
-    qvirtio_pci_device_enable(vio->pci);
-    vdev = &vio->pci->vdev;
-    qvirtio_reset(vdev);
-    qvirtio_set_acknowledge(vdev);
-    qvirtio_set_driver(vdev);
-    qvirtio_set_features(vdev, 1ULL << VIRTIO_F_VERSION_1 |
-                               (features & qvirtio_get_features(vdev)));
+    memset(vio->slots, 0, sizeof(vio->slots));
+    t->set_status(vio, status);
+    t->set_features(vio, 1ULL << VIRTIO_F_VERSION_1 |
+                         (features & t->features(vio)));
+    status |= VIRTIO_CONFIG_S_FEATURES_OK;
+    t->set_status(vio, status);
+    g_assert_cmphex(t->status(vio), ==, status);
     start_queue(vio, &vio->requests, 0);
     start_queue(vio, &vio->events, 1);
-    qvirtio_set_driver_ok(vdev);
+    t->set_status(vio, status | VIRTIO_CONFIG_S_DRIVER_OK);
     for (i = 0; i < EVENTS; i++) {
         put_event_buffer(vio, i);
     }
+}
+
+void vio_setup(VIO *vio, uint64_t features)
+{
+    vio_find(vio);
+    vio_reset_start(vio);
+    viommu_until(vio, vio_reset_done(vio));
+    vio_negotiate(vio, features);
 }
 
 /* Requests */
@@ -218,7 +242,7 @@ unsigned vio_put(VIO *vio, const void *req, unsigned len, unsigned writable)
 
 void vio_kick(VIO *vio)
 {
-    qpci_io_writew(vio->pci->pdev, vio->pci->bar, vio->requests.notify, 0);
+    vio->transport->kick(vio, &vio->requests, 0);
 }
 
 static void take_answers(VIO *vio)

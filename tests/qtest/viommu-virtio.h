@@ -8,6 +8,7 @@
 #ifndef VIOMMU_VIRTIO_H
 #define VIOMMU_VIRTIO_H
 
+#include "libqos/generic-pcihost.h"
 #include "libqos/virtio-pci.h"
 #include "viommu-unit.h"
 
@@ -41,9 +42,14 @@
 
 #define VIO_SLOTS       32              /* requests outstanding at most */
 
+/* A queue's page: descriptors, avail ring, used ring */
+#define VIO_RING_SIZE   64
+#define VIO_AVAIL_OFF   0x400
+#define VIO_USED_OFF    0x600
+
 typedef struct VIOQueue {
-    uint64_t gpa;            /* a page: descriptors, avail ring, used ring */
-    uint64_t notify;
+    uint64_t gpa;            /* the page */
+    uint64_t notify;         /* the transport's */
     uint16_t avail, seen;
 } VIOQueue;
 
@@ -58,14 +64,40 @@ typedef struct VIOAttachment {
     UnitSpace *space;
 } VIOAttachment;
 
-typedef struct VIO {
+typedef struct VIO VIO;
+
+/*
+ * How the driver reaches the device.  find: before anything else; forget: what
+ * find found.  start_queue: @q's page is cleared and the device told of it.
+ */
+typedef struct VIOTransport {
+    const char *device;      /* its argument, without properties of a test */
+    const char *more;        /* arguments after it */
+    void (*find)(VIO *vio);
+    void (*forget)(VIO *vio);
+    uint64_t (*features)(VIO *vio);
+    void (*set_features)(VIO *vio, uint64_t features);
+    uint8_t (*status)(VIO *vio);
+    void (*set_status)(VIO *vio, uint8_t status);
+    void (*start_queue)(VIO *vio, VIOQueue *q, unsigned index);
+    void (*kick)(VIO *vio, const VIOQueue *q, unsigned index);
+    uint8_t (*config)(VIO *vio, unsigned at);
+    void (*set_config)(VIO *vio, unsigned at, uint8_t value);
+} VIOTransport;
+
+extern const VIOTransport vio_pci_transport, vio_mmio_transport;
+
+struct VIO {
     union {
         Unit unit;
         struct {
             UNIT_FIELDS;
         };
     };
-    QVirtioPCIDevice *pci;   /* NULL: not started */
+    const VIOTransport *transport;
+    bool started;            /* the transport has found it */
+    QVirtioPCIDevice *pci;   /* PCI's */
+    QGenericPCIBus generic;  /* what .bus is, on Arm */
     VIOQueue requests, events;
     uint64_t buffers, event_buffers, big;
     VIOSlot slots[VIO_SLOTS];
@@ -75,7 +107,7 @@ typedef struct VIO {
     unsigned attach_slot;
     GArray *attachments;
     unsigned spaces;
-} VIO;
+};
 
 typedef struct VIOFault {
     uint8_t reason;
@@ -83,13 +115,24 @@ typedef struct VIOFault {
     uint64_t address;
 } VIOFault;
 
+/*
+ * vio_machine: q35, or virt on Arm; there VIOMMU_UNIT=virtio-mmio chooses the
+ * transport.
+ */
 char *vio_machine(const char *props);
 VIO *vio_start(const char *props, const char *args);
 VIO *vio_adopt(const VIO *from, QTestState *qts);
 void vio_stop(VIO *vio);
-/* vio_setup: the driver starts the device, with @features and VERSION_1. */
+/*
+ * vio_setup: the driver starts the device, with @features and VERSION_1:
+ * vio_find, the reset, which may take until DMA has drained, vio_negotiate.
+ */
 #define VIO_ALL_FEATURES 0x77
 void vio_setup(VIO *vio, uint64_t features);
+void vio_find(VIO *vio);
+void vio_reset_start(VIO *vio);
+bool vio_reset_done(VIO *vio);
+void vio_negotiate(VIO *vio, uint64_t features);
 /* vio_forget: the device has been reset by something else than the driver. */
 void vio_forget(VIO *vio);
 

@@ -10,9 +10,10 @@
  *
  *   - the driver's, a 0 written to the device's status: nobody is attached any
  *     more and "bypass" stays as it is (5.13.4.2).  Devices may be doing DMA,
- *     so it is a removal like any other, and the next request that removes
- *     something is returned when all of that has drained;
- *   - one of the PCI function (FLR, bus reset): the same;
+ *     so it is a removal like any other: the driver reads a status of 0, which
+ *     says that the reset is complete (2.4.1), when all of that has drained;
+ *   - one of the PCI function (FLR, bus reset): the same, but it is not asked
+ *     when it is complete, so the next request that removes something waits;
  *   - the machine's: everything is as at the start.  In the exit phase: devices
  *     stop their DMA in the enter and hold phases, and until then it goes where
  *     the guest directed it.
@@ -22,6 +23,7 @@
 #include "hw/qdev-properties.h"
 #include "hw/qdev-properties-system.h"
 #include "hw/virtio/virtio-bus.h"
+#include "hw/virtio/virtio-slow-reset.h"
 #include "qapi/error.h"
 #include "qemu/units.h"
 #include "standard-headers/linux/virtio_ids.h"
@@ -144,12 +146,48 @@ static uint64_t virtio_iommu_get_features(VirtIODevice *vdev, uint64_t f,
 static void virtio_iommu_set_status(VirtIODevice *vdev, uint8_t status)
 {
     trace_virtio_iommu_device_status(status);
+    if (vdev->status) {
+        VIRTIO_IOMMU(vdev)->reset_status = vdev->status;
+    }
 }
 
 /* Reset */
 
-/* Nobody is attached any more, and DMA may be under way. */
-static void virtio_iommu_detach_all(VirtIOIOMMU *s)
+static void virtio_iommu_reset_drained(void *opaque)
+{
+    trace_virtio_iommu_reset_drained();
+}
+
+/* VirtIOSlowResetClass.reset_status */
+static uint8_t virtio_iommu_reset_status(VirtIODevice *vdev)
+{
+    VirtIOIOMMU *s = VIRTIO_IOMMU(vdev);
+
+    return dma_drain_fence_pending(&s->reset_fence) ? s->reset_status : 0;
+}
+
+/*
+ * Requests that the reset has dropped may have removed something, too.  Where
+ * nothing has gone since the last reset, that one is waited for as it was.
+ */
+static void virtio_iommu_reset_wait(VirtIOIOMMU *s, bool removed)
+{
+    if (dma_drain_fence_pending(&s->reset_fence)) {
+        if (!removed) {
+            return;
+        }
+        viommu_fence_cancel(&s->viommu, &s->reset_fence);
+    }
+    if (!viommu_fence(&s->viommu, &s->reset_fence, virtio_iommu_reset_drained,
+                      s)) {
+        trace_virtio_iommu_reset_wait(s->reset_status);
+    }
+}
+
+/*
+ * Nobody is attached any more, and DMA may be under way.  Returns: was anybody?
+ */
+static bool virtio_iommu_detach_all(VirtIOIOMMU *s)
 {
     VIOMMUInv inv = { .kind = VIOMMU_INV_CONFIG_ALL };
     GList *gone = virtio_iommu_domains_leave(s);
@@ -160,17 +198,20 @@ static void virtio_iommu_detach_all(VirtIOIOMMU *s)
         viommu_invalidate(&s->viommu, &inv);
         virtio_iommu_domains_free(gone);
     }
+    return gone;
 }
 
 /* VirtioDeviceClass.reset: in each of them, before the queues are reset */
 static void virtio_iommu_reset(VirtIODevice *vdev)
 {
     VirtIOIOMMU *s = VIRTIO_IOMMU(vdev);
+    bool removed = virtio_iommu_requests_pending(s);
 
     virtio_iommu_requests_drop(s);
     virtio_iommu_faults_drop(s);
     if (!s->in_reset) {
-        virtio_iommu_detach_all(s);
+        removed |= virtio_iommu_detach_all(s);
+        virtio_iommu_reset_wait(s, removed);
     }
 }
 
@@ -209,6 +250,7 @@ static void virtio_iommu_reset_exit(Object *obj, ResetType type)
         return;
     }
     s->system_reset = false;
+    viommu_fence_cancel(&s->viommu, &s->reset_fence);
     gone = virtio_iommu_domains_leave(s);
     qatomic_set(&s->config.bypass, s->boot_bypass);
     viommu_reset(&s->viommu);
@@ -331,6 +373,7 @@ static void virtio_iommu_class_init(ObjectClass *klass, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
     VirtioDeviceClass *vdc = VIRTIO_DEVICE_CLASS(klass);
+    VirtIOSlowResetClass *src = VIRTIO_SLOW_RESET_CLASS(klass);
     ResettableClass *rc = RESETTABLE_CLASS(klass);
 
     device_class_set_props(dc, virtio_iommu_properties);
@@ -348,6 +391,7 @@ static void virtio_iommu_class_init(ObjectClass *klass, void *data)
     vdc->get_features = virtio_iommu_get_features;
     vdc->set_status = virtio_iommu_set_status;
     vdc->vmsd = &vmstate_virtio_iommu_device;
+    src->reset_status = virtio_iommu_reset_status;
 }
 
 static const TypeInfo virtio_iommu_info = {
@@ -355,6 +399,10 @@ static const TypeInfo virtio_iommu_info = {
     .parent = TYPE_VIRTIO_DEVICE,
     .instance_size = sizeof(VirtIOIOMMU),
     .class_init = virtio_iommu_class_init,
+    .interfaces = (InterfaceInfo[]) {
+        { TYPE_VIRTIO_SLOW_RESET },
+        { }
+    },
 };
 
 static void virtio_iommu_register_types(void)

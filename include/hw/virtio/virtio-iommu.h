@@ -52,7 +52,10 @@ struct VirtIOIOMMU {
     bool granule_frozen;
     Notifier machine_done;
     GHashTable *host_devices;    /* those assigned: bus and devfn */
-    bool in_reset, system_reset; /* virtio-iommu.c */
+    /* virtio-iommu.c */
+    bool in_reset, system_reset;
+    DMAFence reset_fence;        /* of the driver's last reset; BQL */
+    uint8_t reset_status;        /* the device's status before it */
 
     /* By endpoint ID, which is a PCI requester ID.  RCU */
     VirtIOMMUDomain **attached;
