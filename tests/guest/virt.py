@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The arm64 guest: a virt machine, its SMMUv3, and what Linux says of it."""
+"""The arm64 guest: a virt machine, its SMMUv3 or virtio-iommu, and Linux."""
 
 import re
 
@@ -35,8 +35,9 @@ OLD_MACHINE = 'virt-9.1'
 
 
 def name(config):
-    words = ['smmuv3', f'stage-{config.stage or DEFAULT_STAGE}',
-             'acpi' if config.acpi else 'dt']
+    words = ['virtio-iommu'] if config.paravirt else \
+        ['smmuv3', f'stage-{config.stage or DEFAULT_STAGE}']
+    words.append('acpi' if config.acpi else 'dt')
     if config.virtio:
         words.append(f'virtio={config.virtio}')
     return words
@@ -44,20 +45,27 @@ def name(config):
 
 def machine_args(config):
     old = config.stage not in ('', DEFAULT_STAGE)
-    switch = f',iommu-virtio={config.virtio}' if config.virtio else ''
+    switch = f'virtio={config.virtio}' if config.virtio else ''
+    if config.paravirt:
+        unit = ''
+    else:
+        unit = ',iommu=smmuv3' + (f',iommu-{switch}' if switch else '')
     args = [
-        '-machine', f'{OLD_MACHINE if old else "virt"},gic-version=3,'
-                    f'iommu=smmuv3{switch}',
+        '-machine', f'{OLD_MACHINE if old else "virt"},gic-version=3{unit}',
         '-accel', 'tcg,thread=multi', '-cpu', 'cortex-a57', '-smp', '2',
         '-m', '1G', '-no-reboot',
     ]
     # Direct kernel boot is with a device tree; UEFI gives the kernel ACPI.
     if config.acpi:
         args += ['-bios', assets.uefi()]
+    props = config.props + (('dma-mode=bounce',) if config.bounce else ())
+    if config.paravirt:
+        return args + ['-device', ','.join(
+            filter(None, ('virtio-iommu-pci,addr=1e.0', switch, *props)))]
     # The machine makes the unit itself, so its properties are set from afar.
     if old:
         args += ['-global', f'arm-smmuv3.stage={config.stage}']
-    for prop in config.props + (('dma-mode=bounce',) if config.bounce else ()):
+    for prop in props:
         args += ['-global', f'arm-smmuv3.{prop}']
     return args
 
@@ -74,6 +82,11 @@ def features(report):
 def judge(outcome):
     report, config = outcome.report, outcome.config
     log = '\n'.join(report.dmesg)
+    if config.paravirt:
+        outcome.check('the firmware describes it by ' +
+                      ('VIOT' if config.acpi else 'device tree'),
+                      report.dmesg_has('ACPI: VIOT') == config.acpi, log)
+        return
     stage = config.stage or DEFAULT_STAGE
     wanted = (STAGES[stage] | (MSI if 'msi=on' in config.props else 0) |
               (HA | HD if 'httu=dirty' in config.props else 0))

@@ -35,6 +35,14 @@ MACHINES = {
 }
 
 
+def machine_of(platform, paravirt=False):
+    """paravirt: with a virtio-iommu, on q35."""
+    if not paravirt:
+        return MACHINES[platform]
+    *machine, _ = MACHINES[q35]
+    return machine + ['virtio-iommu-pci,addr=1e.0']
+
+
 # Of each virtio queue; MOVED's
 RING = 256
 
@@ -139,7 +147,8 @@ def stand_over(stops, firmware, units):
 class Traveller:
     """The guest, wherever it is running now."""
 
-    def __init__(self, directory, platform, firmware, packed):
+    def __init__(self, directory, platform, firmware, packed,
+                 paravirt=False):
         self.directory = directory
         self.disks = [d for d in platform.DISKS if d.name in MOVED]
         self.report = Report()
@@ -149,7 +158,8 @@ class Traveller:
             devices.kernel_words(self.disks, [], 'migrate')
         # Both emulators get the same firmware: its size is part of what they
         # must agree on.
-        self.args = assets.firmware_args(firmware) + MACHINES[platform] + [
+        self.args = assets.firmware_args(firmware) + \
+            machine_of(platform, paravirt) + [
             '-accel', 'tcg,thread=multi', '-smp', '2', '-m', '512M',
             '-no-reboot',
         ] + boot.kernel_args(words, platform) + \
