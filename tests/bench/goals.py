@@ -59,6 +59,13 @@ GOALS += [
        ("the base's, one stage", f'first stage: {MISS}', 'base', 1), 0.5)
       for who in ('', ', PASID')],
 ]
+# virtio-iommu (paravirt.py)
+GOALS += [
+    *[(f'{kind}: read 64 B, 64 pages', 'ours', BASE, 0.3)
+      for kind in ('mappings of a page', 'scattered mappings')],
+    *[(f'requests: {what}', 'ours', BASE, 0.7)
+      for what in ('MAP, UNMAP', 'MAP, read 64 B, UNMAP')],
+]
 # The same limits where pages are scattered: not goals, but to be looked at
 ALSO = [
     ('scattered pages: read 64 B, 64 pages', 'ours', DIRECT, 0.7),

@@ -119,6 +119,11 @@ class Emulator:
             self._command('calc-dirty-rate', **{'calc-time': 60,
                                                 'mode': 'dirty-bitmap'})
 
+    def write(self, addr, size, value):
+        """@size: of 1, 2, 4 and 8 bytes"""
+        verb = {1: 'writeb', 2: 'writew', 4: 'writel', 8: 'writeq'}[size]
+        self._ask(f'{verb} {addr:#x} {value:#x}')
+
     def read32(self, addr):
         return int(self._ask(f'readl {addr:#x}')[0], 16)
 
@@ -140,6 +145,10 @@ class Emulator:
             text = base64.b64encode(part).decode()
             where = self.RAM + addr + at
             self._ask(f'b64write {where:#x} {len(part):#x} {text}')
+
+    def load(self, addr, size):
+        text = self._ask(f'b64read {self.RAM + addr:#x} {size:#x}')[0]
+        return base64.b64decode(text)
 
     def run(self, device, command, *, addr=0, length=4, stride=4096,
             window=4096, count=1, threads=0, peer=None, pasid=0, aux=()):
@@ -186,6 +195,18 @@ class Q35(Emulator):
         where = 1 << 31 | devfn << 8 | offset
         self._ask(f'outl {self.PCI_ADDRESS:#x} {where:#x}')
         self._ask(f'outl {self.PCI_DATA:#x} {value:#x}')
+
+    def config_read(self, devfn, offset):
+        """The aligned 32 bits at @offset."""
+        where = 1 << 31 | devfn << 8 | offset
+        self._ask(f'outl {self.PCI_ADDRESS:#x} {where:#x}')
+        return int(self._ask(f'inl {self.PCI_DATA:#x}')[0], 16)
+
+    def place(self, devfn, bar, addr):
+        """Its 64-bit BAR is at @addr, and memory and DMA are enabled."""
+        self._config(devfn, PCI_BAR0 + 4 * bar, addr)
+        self._config(devfn, PCI_BAR0 + 4 * bar + 4, 0)
+        self._config(devfn, PCI_COMMAND, PCI_COMMAND_MEMORY_MASTER)
 
 
 class Virt(Emulator):
