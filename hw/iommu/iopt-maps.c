@@ -4,10 +4,11 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * An AVL tree whose siblings differ by at most two in height, by path copying.
- * Everything is made of two operations: join (two trees and a mapping between
- * them) and split (a tree at an address).  No node is written once it can be
- * reached from maps->root, except for the link of the list of the dead, which
- * readers do not look at.
+ * One mapping is added or removed by copying the path to it; what removes many
+ * is made of two operations: split (a tree at an address) and join (two trees
+ * and a mapping between them).  No node is written once it can be reached from
+ * maps->root, except for the link of the list of the dead, which readers do not
+ * look at.
  */
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
@@ -20,6 +21,16 @@
 /* log2 of the largest page: IOTLB_MAX_SHIFT */
 #define MAPS_MAX_SHIFT 52
 #define MAPS_IMBALANCE 2
+/*
+ * Nodes that are kept to be used again, by whichever set: some 300 KiB.  What
+ * another thread has freed costs malloc() more than all else that a writer
+ * does.  None where a sanitizer is to see who uses what is free.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MAPS_POOL 0
+#else
+#define MAPS_POOL 4096
+#endif
 
 struct IOPTMapsNode {
     IOPTMapping m;
@@ -29,6 +40,34 @@ struct IOPTMapsNode {
     IOPTMapsNode *left, *right;
     IOPTMapsNode *next_dead;
 };
+
+/* Memory; writers take turns, and whoever reclaims is one. */
+
+static IOPTMapsNode *maps_pool;
+static unsigned maps_pooled;
+
+static IOPTMapsNode *maps_alloc(void)
+{
+    IOPTMapsNode *n = maps_pool;
+
+    if (!n) {
+        return g_new(IOPTMapsNode, 1);
+    }
+    maps_pool = n->next_dead;
+    maps_pooled--;
+    return n;
+}
+
+static void maps_free(IOPTMapsNode *n)
+{
+    if (maps_pooled + 1 > MAPS_POOL) {
+        g_free(n);
+        return;
+    }
+    n->next_dead = maps_pool;
+    maps_pool = n;
+    maps_pooled++;
+}
 
 /* Trees */
 
@@ -53,7 +92,7 @@ static void maps_bury(IOPTMaps *maps, IOPTMapsNode *n, bool whole)
 static IOPTMapsNode *maps_make(IOPTMapsNode *left, const IOPTMapping *m,
                                IOPTMapsNode *right)
 {
-    IOPTMapsNode *n = g_new(IOPTMapsNode, 1);
+    IOPTMapsNode *n = maps_alloc();
 
     *n = (IOPTMapsNode) {
         .m = *m,
@@ -149,6 +188,48 @@ static IOPTMapsNode *maps_take_first(IOPTMaps *maps, IOPTMapsNode *n,
     } else {
         *m = n->m;
         rest = n->right;
+    }
+    maps_bury(maps, n, false);
+    return rest;
+}
+
+/* No mapping of @n overlaps @m. */
+static IOPTMapsNode *maps_insert(IOPTMaps *maps, IOPTMapsNode *n,
+                                 const IOPTMapping *m)
+{
+    IOPTMapsNode *made;
+
+    if (!n) {
+        return maps_make(NULL, m, NULL);
+    }
+    if (m->first < n->m.first) {
+        made = maps_balance(maps, maps_insert(maps, n->left, m), &n->m,
+                            n->right);
+    } else {
+        made = maps_balance(maps, n->left, &n->m,
+                            maps_insert(maps, n->right, m));
+    }
+    maps_bury(maps, n, false);
+    return made;
+}
+
+/* Take the mapping that begins at @first, which is there, out of @n. */
+static IOPTMapsNode *maps_take(IOPTMaps *maps, IOPTMapsNode *n, uint64_t first)
+{
+    IOPTMapsNode *rest;
+    IOPTMapping m;
+
+    if (first < n->m.first) {
+        rest = maps_balance(maps, maps_take(maps, n->left, first), &n->m,
+                            n->right);
+    } else if (first > n->m.first) {
+        rest = maps_balance(maps, n->left, &n->m,
+                            maps_take(maps, n->right, first));
+    } else if (n->left && n->right) {
+        rest = maps_take_first(maps, n->right, &m);
+        rest = maps_balance(maps, n->left, &m, rest);
+    } else {
+        rest = n->left ?: n->right;
     }
     maps_bury(maps, n, false);
     return rest;
@@ -259,7 +340,7 @@ void *iopt_maps_reclaim(void *dead, unsigned max)
                 list = below[i];
             }
         }
-        g_free(n);
+        maps_free(n);
     }
     return list;
 }
@@ -275,14 +356,11 @@ bool iopt_maps_fits(const IOPTMapping *m)
 
 bool iopt_maps_add(IOPTMaps *maps, const IOPTMapping *m)
 {
-    IOPTMapsNode *left, *right;
-
     assert(iopt_maps_fits(m));
     if (iopt_maps_overlaps(maps, m->first, m->last)) {
         return false;
     }
-    maps_split(maps, maps->root, m->first, &left, &right);
-    maps_show(maps, maps_join(maps, left, m, right), MAPS_BATCH);
+    maps_show(maps, maps_insert(maps, maps->root, m), MAPS_BATCH);
     return true;
 }
 
@@ -315,13 +393,20 @@ static void maps_hull(const IOPTMapsNode *n, uint64_t *first, uint64_t *last)
 IOPTMapsRemoved iopt_maps_remove(IOPTMaps *maps, uint64_t *first,
                                  uint64_t *last)
 {
+    const IOPTMapsNode *n = maps_seek(maps->root, *first);
     IOPTMapsNode *left, *middle, *right = NULL;
 
-    if (!iopt_maps_overlaps(maps, *first, *last)) {
+    if (!n || n->m.first > *last) {
         return IOPT_MAPS_NOTHING;
     }
     if (maps_would_split(maps->root, *first, *last)) {
         return IOPT_MAPS_SPLIT;
+    }
+    if (n->m.last == *last) {
+        /* Just one, which is what most requests are about. */
+        *first = n->m.first;
+        maps_show(maps, maps_take(maps, maps->root, *first), MAPS_BATCH);
+        return IOPT_MAPS_REMOVED;
     }
     maps_split(maps, maps->root, *first, &left, &middle);
     if (*last < UINT64_MAX) {

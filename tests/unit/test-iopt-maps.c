@@ -294,10 +294,12 @@ static void test_budget(void)
     iopt_maps_clear(&maps);
 }
 
-/* All of 2^64 bytes: one mapping, and one removal */
+/* All of 2^64 bytes: one mapping, or two, and one removal */
 static void test_everything(void)
 {
     IOPTMapping m = { .last = UINT64_MAX, .perm = 3 };
+    IOPTMapping low = { .last = PAGE - 1 };
+    IOPTMapping high = { .first = -PAGE, .last = UINT64_MAX };
     uint64_t first = 0, last = UINT64_MAX, unread;
     IOPTMaps maps;
     IOPTResult res;
@@ -316,6 +318,11 @@ static void test_everything(void)
     g_assert_cmpint(iopt_maps_remove(&maps, &first, &last), ==,
                     IOPT_MAPS_SPLIT);
     last = UINT64_MAX;
+    g_assert_cmpint(iopt_maps_remove(&maps, &first, &last), ==,
+                    IOPT_MAPS_REMOVED);
+    g_assert_cmpuint(iopt_maps_count(&maps), ==, 0);
+    g_assert_true(iopt_maps_add(&maps, &low));
+    g_assert_true(iopt_maps_add(&maps, &high));
     g_assert_cmpint(iopt_maps_remove(&maps, &first, &last), ==,
                     IOPT_MAPS_REMOVED);
     g_assert_cmpuint(iopt_maps_count(&maps), ==, 0);

@@ -12,6 +12,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/range.h"
 #include "qemu/rcu.h"
 #include "trace.h"
 #include "virtio-iommu-internal.h"
@@ -135,12 +136,37 @@ uint8_t virtio_iommu_detach(VirtIOIOMMU *s, const VirtIOMMURequest *req,
     return VIRTIO_IOMMU_S_OK;
 }
 
-/* Is it reserved for an endpoint of @domain?  Few are attached, as a rule. */
+/* Is part of @first .. @last one of "reserved-regions"? */
+static bool domain_reserved_for_all(VirtIOIOMMU *s, uint64_t first,
+                                    uint64_t last)
+{
+    uint32_t i;
+
+    for (i = 0; i < s->nr_prop_resv_regions; i++) {
+        const Range *range = &s->prop_resv_regions[i].range;
+
+        if (first <= range_upb(range) && last >= range_lob(range)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Is it reserved for an endpoint of @domain?  Only the hosts of assigned
+ * devices make a difference between endpoints.
+ */
 static bool domain_is_reserved(VirtIOIOMMU *s, const VirtIOMMUDomain *domain,
                                uint64_t first, uint64_t last)
 {
     VIOMMUEndpoint *ep;
 
+    if (domain_reserved_for_all(s, first, last)) {
+        return true;
+    }
+    if (!g_hash_table_size(s->host_devices)) {
+        return false;
+    }
     QLIST_FOREACH(ep, &s->viommu.endpoints, next) {
         if (s->attached[viommu_endpoint_sid(ep)] == domain &&
             virtio_iommu_is_reserved(ep, first, last)) {

@@ -34,7 +34,7 @@ struct VirtIOMMUPending {
 static void request_return(VirtIOIOMMU *s, VirtQueueElement *elem, size_t len)
 {
     virtqueue_push(s->req_vq, elem, len);
-    virtio_notify(VIRTIO_DEVICE(s), s->req_vq);
+    virtio_notify(&s->parent_obj, s->req_vq);
     g_free(elem);
 }
 
@@ -102,7 +102,7 @@ static void request_probe(VirtIOIOMMU *s, VirtQueueElement *elem,
 static VirtIOMMULimits request_limits(VirtIOIOMMU *s)
 {
     return (VirtIOMMULimits) {
-        .features = VIRTIO_DEVICE(s)->guest_features,
+        .features = s->parent_obj.guest_features,
         .page_size_mask = s->config.page_size_mask,
         .input_start = s->config.input_range.start,
         .input_end = s->config.input_range.end,

@@ -13,7 +13,8 @@
  * the old one have gone (RCU).  An operation takes O(log n), whatever it adds
  * or removes and whatever order the guest chose.
  *
- * Writers take turns (BQL).  Readers: any thread, inside an RCU read section.
+ * Writers take turns, those of different sets, too: they share a pool of memory
+ * (BQL).  Readers: any thread, inside an RCU read section.
  */
 #ifndef HW_IOMMU_IOPT_MAPS_H
 #define HW_IOMMU_IOPT_MAPS_H
@@ -56,7 +57,7 @@ void iopt_maps_clear(IOPTMaps *maps);
  * iopt_maps_reclaim: free what was retired, at most @max nodes of it.
  *
  * Returns: what is left, to be handed in again (no further waiting is needed),
- * or NULL.  Any thread, one at a time for each @dead.
+ * or NULL.  Writer.
  */
 void *iopt_maps_reclaim(void *dead, unsigned max);
 
