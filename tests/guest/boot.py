@@ -7,7 +7,7 @@ and says what held.
   boot.py [--mode strict|lazy|pt] [--packed] [--bounce] [--rounds N] [--base]
           [--intremap on|off] [--eim on|off]
           [--virtio translate|bypass|require] [--virtio-iommu]
-          [--switch] [--left] [--prop NAME=VALUE]... [--kernel SERIES]
+          [--switch] [--left] [--reset] [--prop NAME=VALUE]... [--kernel SERIES]
   boot.py --amd ...
   boot.py --arch aarch64 [--stage 1|2|nested] [--acpi] ...
 
@@ -60,6 +60,7 @@ class Config:
     props: tuple = ()       # more properties of the vIOMMU, 'name=value'
     amd: bool = False       # AMD-Vi, not VT-d; eim is then xtsup
     kernel: str = ''        # its series; '': the tests' own
+    reset: bool = False     # the NVMe controller's function, at work
 
     @property
     def platform(self):
@@ -96,6 +97,8 @@ class Config:
             words.append('switch')
         if self.left:
             words.append('left')
+        if self.reset:
+            words.append('reset')
         words += self.props
         if self.kernel:
             words.append(f'Linux {self.kernel}')
@@ -173,6 +176,8 @@ def boot(config, progress=lambda text: None):
         words = platform.WORDS[config.mode] + devices.kernel_words(
             config.disks, platform.CARDS, 'io', server.port, config.rounds,
             config.switch)
+        if config.reset:
+            words.append('viommu.reset=' + '@'.join(reset_disk(config)))
         loader = getattr(platform, 'kernel_args', None)
         args = platform.machine_args(config) + \
             (loader(words, config) if loader else
@@ -201,6 +206,12 @@ def boot(config, progress=lambda text: None):
     return outcome
 
 
+def reset_disk(config):
+    """The name and function of the disk that is reset."""
+    return next((disk.name, disk.pci) for disk in config.disks
+                if disk.name == 'nvme')
+
+
 def machine_log(directory, what):
     """What was written to a log of the directory's only machine."""
     path = os.path.join(directory, f'vm.{what}')
@@ -222,6 +233,12 @@ def judge(outcome, directory, patterns, server):
     if config.switch:
         held, detail = judge_switch(config, report)
         outcome.check('I/O untranslated, and translated again', held, detail)
+    if config.reset:
+        name, _ = reset_disk(config)
+        for key in (f'{name}-reset', 'resets'):
+            result = report.results.get(key)
+            outcome.check(f'reset at work: {key}', result and result.ok,
+                          result.detail if result else 'no result')
     for card in config.platform.CARDS:
         held, detail = judge_card(card, report, server)
         outcome.check(f'{card.what}: verified transfers', held, detail)
@@ -364,12 +381,13 @@ def main():
     parser.add_argument('--prop', action='append', default=[])
     parser.add_argument('--amd', action='store_true')
     parser.add_argument('--kernel', default='')
+    parser.add_argument('--reset', action='store_true')
     args = parser.parse_args()
     config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
                     args.packed, args.bounce, args.virtio, args.virtio_iommu,
                     args.rounds, args.base, args.arch, args.stage, args.acpi,
                     args.switch, args.left, tuple(args.prop), args.amd,
-                    args.kernel)
+                    args.kernel, args.reset)
     tap = Tap()
     try:
         outcome = boot(config, tap.note)
