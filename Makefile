@@ -31,6 +31,7 @@ help:
 	@echo 'make bench          measure DMA, invalidation (BENCH=--full: longer)'
 	@echo 'make check-mutants  break the core; the unit tests have to notice'
 	@echo 'make fuzz           fuzz the pure parts (TARGET=, TIME= seconds each)'
+	@echo '                    or, of what make has built, TARGET=emulator'
 	@echo 'make soak           devices on pages that change hands (TIME= seconds)'
 	@echo 'make install        install to the prefix (DESTDIR=)'
 	@echo 'make upstream       the untouched base, in build/upstream'

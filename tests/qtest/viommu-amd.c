@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include "libqos/pci-pc.h"
 #include "viommu-amd.h"
 
@@ -19,6 +20,7 @@ char *amd_machine(const char *props)
 
 AMD *amd_start(const char *props, const char *fmt, ...)
 {
+    g_autofree uint8_t *blocked = g_malloc0(AMD_DEVICES * 32);
     AMD *amd = g_new0(AMD, 1);
     g_autofree char *args = NULL, *machine = NULL;
     unsigned sid;
@@ -28,7 +30,7 @@ AMD *amd_start(const char *props, const char *fmt, ...)
     args = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     machine = amd_machine(props);
-    amd->qts = qtest_initf("%s %s", machine, args);
+    amd->qts = unit_launch(machine, args);
     amd->bus = qpci_new_pc(amd->qts, NULL);
     amd->next = FIRST_FREE;
     amd->devtab = unit_alloc(&amd->unit, AMD_DEVICES * 32 / UNIT_PAGE);
@@ -36,8 +38,9 @@ AMD *amd_start(const char *props, const char *fmt, ...)
     amd->log = unit_alloc(&amd->unit, 1);
     amd->store = unit_alloc(&amd->unit, 1);
     for (sid = 0; sid < AMD_DEVICES; sid++) {
-        qtest_writeq(amd->qts, amd->devtab + 32 * sid, AMD_DTE_V | AMD_DTE_TV);
+        stq_le_p(blocked + 32 * sid, AMD_DTE_V | AMD_DTE_TV);
     }
+    qtest_memwrite(amd->qts, amd->devtab, blocked, AMD_DEVICES * 32);
     return amd;
 }
 
@@ -54,7 +57,7 @@ AMD *amd_adopt(const AMD *from, QTestState *qts)
 void amd_stop(AMD *amd)
 {
     qpci_free_pc(amd->bus);
-    qtest_quit(amd->qts);
+    unit_quit(amd->qts);
     g_free(amd);
 }
 

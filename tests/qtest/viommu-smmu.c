@@ -59,7 +59,7 @@ SMMU *smmu_start(const char *props, const char *fmt, ...)
     va_start(ap, fmt);
     args = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    smmu->qts = qtest_initf("%s %s", machine, args);
+    smmu->qts = unit_launch(machine, args);
     open_bus(smmu);
     set_edges(smmu);
     smmu->next = FIRST_FREE;
@@ -89,7 +89,7 @@ SMMU *smmu_adopt(const SMMU *from, QTestState *qts)
 
 void smmu_stop(SMMU *smmu)
 {
-    qtest_quit(smmu->qts);
+    unit_quit(smmu->qts);
     g_free(smmu);
 }
 

@@ -9,6 +9,29 @@
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-unit.h"
 
+static struct {
+    QTestState *qts;
+    void (*turn)(QTestState *qts);
+} unit_used;
+
+QTestState *unit_launch(const char *machine, const char *args)
+{
+    return unit_used.qts ?: qtest_initf("%s %s", machine, args);
+}
+
+void unit_quit(QTestState *qts)
+{
+    if (qts != unit_used.qts) {
+        qtest_quit(qts);
+    }
+}
+
+void unit_use(QTestState *qts, void (*turn)(QTestState *qts))
+{
+    unit_used.qts = qts;
+    unit_used.turn = turn;
+}
+
 uint64_t unit_alloc(Unit *unit, unsigned pages)
 {
     uint64_t addr = unit->next;
@@ -59,7 +82,20 @@ QPCIDevice *unit_open_bridge(Unit *unit, int devfn, uint8_t bus)
 /* Any command is answered from the main loop; there is memory at 0. */
 void unit_turn(QTestState *qts)
 {
+    if (unit_used.turn) {
+        unit_used.turn(qts);
+        return;
+    }
     qtest_readl(qts, 0);
+}
+
+/* In one process a turn is time: the main loop lets go of the BQL. */
+void unit_pause(QTestState *qts)
+{
+    if (!unit_used.turn) {
+        g_usleep(500);
+    }
+    unit_turn(qts);
 }
 
 void unit_turns(QTestState *qts)

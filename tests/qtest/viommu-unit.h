@@ -121,6 +121,16 @@ extern const UnitOps vtd_unit_ops, vtd_sm_unit_ops, smmu_unit_ops,
  */
 const UnitOps *unit_ops(void);
 
+/*
+ * unit_launch: the emulator with @machine and @args, for a start function;
+ * unit_quit: its end.  After unit_use() they are @qts instead, which has been
+ * started with them and stays, freshly reset.  @turn: what gives its main loop
+ * a turn, if it is in this process (fuzzing); NULL: its answers do.
+ */
+QTestState *unit_launch(const char *machine, const char *args);
+void unit_quit(QTestState *qts);
+void unit_use(QTestState *qts, void (*turn)(QTestState *qts));
+
 /* Zeroed guest memory of @pages pages, or of @size on a boundary of @size */
 uint64_t unit_alloc(Unit *unit, unsigned pages);
 uint64_t unit_alloc_aligned(Unit *unit, uint64_t size);
@@ -147,14 +157,15 @@ QPCIDevice *unit_open_bridge(Unit *unit, int devfn, uint8_t bus);
         int tries_ = 0;                                                 \
         while (!(cond)) {                                               \
             g_assert_cmpint(tries_++, <, VIOMMU_TRIES);                 \
-            g_usleep(500);                                              \
-            unit_turn((unit)->qts);                                     \
+            unit_pause((unit)->qts);                                    \
         }                                                               \
     } while (0)
 
 /* viommu_turns: let QEMU's main loop and its threads run for a while. */
 #define viommu_turns(unit) unit_turns((unit)->qts)
 void unit_turn(QTestState *qts);
+/* unit_pause: a turn, and time for other threads. */
+void unit_pause(QTestState *qts);
 void unit_turns(QTestState *qts);
 
 /*

@@ -71,7 +71,7 @@ VIO *vio_start(const char *props, const char *args)
     VIO *vio = g_new0(VIO, 1);
     g_autofree char *machine = vio_machine(props);
 
-    vio->qts = qtest_initf("%s %s", machine, args);
+    vio->qts = unit_launch(machine, args);
     vio->transport = transport_of_test();
     open_bus(vio);
     vio->next = FIRST_FREE + (is_arm() ? VIRT_RAM : 0);
@@ -115,7 +115,7 @@ void vio_stop(VIO *vio)
     if (!is_arm()) {
         qpci_free_pc(vio->bus);
     }
-    qtest_quit(vio->qts);
+    unit_quit(vio->qts);
     g_free(vio);
 }
 

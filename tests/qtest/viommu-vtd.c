@@ -28,7 +28,7 @@ VTD *vtd_start(const char *unit, const char *fmt, ...)
     args = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     machine = vtd_machine(unit);
-    vtd->qts = qtest_initf("%s %s", machine, args);
+    vtd->qts = unit_launch(machine, args);
     vtd->bus = qpci_new_pc(vtd->qts, NULL);
     vtd->next = FIRST_FREE;
     vtd->root = vtd_alloc(vtd, 1);
@@ -50,7 +50,7 @@ VTD *vtd_adopt(const VTD *from, QTestState *qts)
 void vtd_stop(VTD *vtd)
 {
     qpci_free_pc(vtd->bus);
-    qtest_quit(vtd->qts);
+    unit_quit(vtd->qts);
     g_free(vtd);
 }
 

@@ -1,0 +1,182 @@
+/*
+ * Fuzz targets: the emulator with each vIOMMU, in one process with its guest
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * "viommu-MODEL": the guest is tests/qtest/viommu-fuzz.c; inputs that were once
+ * too much are replayed by viommu-fuzz-test.
+ */
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "qemu/rcu.h"
+#include "qapi/qapi-commands-viommu.h"
+#include "qapi/qapi-types-viommu.h"
+#include "hw/virtio/virtio.h"
+#include "io/channel-buffer.h"
+#include "migration/qemu-file-types.h"
+#include "migration/vmstate.h"
+#include "migration/qemu-file.h"
+#include "system/runstate.h"
+#include "tests/qtest/viommu-fuzz.h"
+#include "tests/qtest/fuzz/fuzz.h"
+
+#define DEVICE_PATH     "/machine/peripheral/sva"
+#define GRACE_INPUTS    64
+#define STREAM_REST     64
+
+static void host_turn(QTestState *qts)
+{
+    main_loop_wait(true);
+    flush_events(qts);
+}
+
+/* What was freed after a grace period is freed now and then. */
+static void host_reset(QTestState *qts)
+{
+    static unsigned inputs;
+
+    fuzz_reset(qts);
+    flush_events(qts);
+    if (inputs++ % GRACE_INPUTS == 0) {
+        drain_call_rcu();
+    }
+}
+
+static void host_ask(QTestState *qts, unsigned question, uint64_t iova,
+                     uint32_t pasid)
+{
+    switch (question) {
+    case FUZZ_ASK_ALL:
+        qapi_free_VIOMMUInfoList(qmp_query_viommu(NULL));
+        break;
+    case FUZZ_ASK_TRANSLATE:
+        qapi_free_VIOMMUTranslation(
+            qmp_viommu_translate(DEVICE_PATH, iova, true, pasid & 1, pasid > 1,
+                                 pasid, NULL));
+        break;
+    case FUZZ_ASK_MAP:
+        qapi_free_VIOMMUMapping(
+            qmp_viommu_map(DEVICE_PATH, false, 0, pasid > 1, pasid, true, iova,
+                           false, 0, NULL));
+        break;
+    case FUZZ_ASK_IN_FLIGHT:
+        qapi_free_VIOMMUFlights(
+            qmp_viommu_in_flight(NULL, NULL, false, 0, NULL));
+        break;
+    }
+}
+
+/* What of a model's state is ours; of a virtio device, what is not virtio's. */
+static const VMStateDescription *model_state(const FuzzModel *model,
+                                             void **opaque)
+{
+    bool virtio = model->ops->by_request;
+    const char *type = virtio ? "virtio-iommu-device" : model->ops->type;
+
+    *opaque = object_resolve_path_type("", type, NULL);
+    return virtio ? VIRTIO_DEVICE_GET_CLASS(*opaque)->vmsd :
+                    qdev_get_vmsd(DEVICE(*opaque));
+}
+
+/* With what may follow in a stream, which the loader looks at */
+static uint8_t *state_save(const VMStateDescription *vmsd, void *opaque,
+                           size_t *size)
+{
+    QIOChannelBuffer *buffer = qio_channel_buffer_new(UNIT_PAGE);
+    QEMUFile *file = qemu_file_new_output(QIO_CHANNEL(buffer));
+    uint8_t *data;
+
+    vmstate_save_state(file, vmsd, opaque, NULL);
+    qemu_fflush(file);
+    *size = buffer->usage;
+    data = g_malloc0(*size + STREAM_REST);
+    memcpy(data, buffer->data, *size);
+    qemu_fclose(file);
+    object_unref(OBJECT(buffer));
+    return data;
+}
+
+static bool state_load(const VMStateDescription *vmsd, void *opaque,
+                       const uint8_t *data, size_t size)
+{
+    QIOChannelBuffer *buffer = qio_channel_buffer_new(size);
+    QEMUFile *file = qemu_file_new_input(QIO_CHANNEL(buffer));
+    int ret;
+
+    memcpy(buffer->data, data, size);
+    buffer->usage = size;
+    ret = vmstate_load_state(file, vmsd, opaque, vmsd->version_id);
+    qemu_fclose(file);
+    object_unref(OBJECT(buffer));
+    return ret == 0;
+}
+
+static bool host_migrate(const FuzzModel *model, const FuzzChange *changes,
+                         unsigned n)
+{
+    g_autofree uint8_t *data = NULL;
+    const VMStateDescription *vmsd;
+    void *opaque;
+    size_t size;
+    bool ok;
+
+    vmsd = model_state(model, &opaque);
+    vm_stop(RUN_STATE_PAUSED);
+    data = state_save(vmsd, opaque, &size);
+    while (n--) {
+        data[changes[n].offset % size] ^= changes[n].flip;
+    }
+    fuzz_reset(NULL);
+    ok = state_load(vmsd, opaque, data, size + STREAM_REST);
+    vm_start();
+    return ok;
+}
+
+static const FuzzHost fuzz_host = {
+    .reset = host_reset,
+    .ask = host_ask,
+    .turn = host_turn,
+    .migrate = host_migrate,
+};
+
+/* There is one target in a process. */
+static const FuzzModel *fuzz_model;
+
+static GString *viommu_cmdline(FuzzTarget *target)
+{
+    GString *line = g_string_new(TARGET_NAME);
+    g_autofree char *machine = NULL;
+
+    fuzz_model = target->opaque;
+    machine = fuzz_machine(fuzz_model);
+    g_string_append_printf(line, " %s -accel qtest -display none", machine);
+    return line;
+}
+
+static void viommu_fuzz(QTestState *qts, const unsigned char *data,
+                        size_t size)
+{
+    fuzz_run(fuzz_model, &fuzz_host, qts, data, size);
+}
+
+static void register_viommu_targets(void)
+{
+    unsigned i;
+
+    for (i = 0; fuzz_models[i]; i++) {
+        const FuzzModel *model = fuzz_models[i];
+
+        if (g_str_equal(model->ops->target, TARGET_NAME)) {
+            fuzz_add_target(&(FuzzTarget) {
+                .name = g_strdup_printf("viommu-%s", model->name),
+                .description = "a guest of random registers, queues, tables "
+                               "and DMA",
+                .get_init_cmdline = viommu_cmdline,
+                .fuzz = viommu_fuzz,
+                .opaque = (void *)model,
+            });
+        }
+    }
+}
+
+fuzz_target_init(register_viommu_targets);
