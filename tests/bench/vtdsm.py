@@ -5,7 +5,8 @@ import struct
 
 import vtd
 from machine import MAP_READ, READ, WRITE, Q35
-from rows import ARENA_SIZE, KIB, MAPPED, PAGE as PAGE_SIZE, Loop
+from rows import (ARENA_SIZE, COLD_PAGES, KIB, MAPPED, PAGE as PAGE_SIZE,
+                  Loop)
 
 Emulator = Q35
 NAME = 'vtd-scalable'
@@ -133,3 +134,6 @@ def budget_rows():
             yield Loop('instructions',
                        f'map + unmap 4 KiB, {name}{with_pasid}', MAP_READ,
                        4 * KIB, 64, **only)
+        yield Loop('instructions', f'read 64 B, a miss, {name}', READ, 64,
+                   COLD_PAGES, cold=True, device=device,
+                   ours=device != AT_FIRST)
