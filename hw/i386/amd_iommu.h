@@ -16,6 +16,7 @@
 #include "hw/iommu/viommu-policy.h"
 #include "hw/iommu/viommu-queue.h"
 #include "hw/pci/pci_device.h"
+#include "qemu/notify.h"
 #include "qemu/thread.h"
 #include "qom/object.h"
 
@@ -43,7 +44,7 @@ typedef struct AMDVIPendingWait {
 
 struct AMDVIState {
     X86IOMMUState iommu;
-    AMDVIPCIState pci;
+    AMDVIPCIState *pci;
     VIOMMU viommu;                  /* translation, invalidation, drain */
     VIOMMUPolicy policy;            /* the property "virtio" is in here */
     MemoryRegion mr_mmio;           /* the registers */
@@ -51,6 +52,8 @@ struct AMDVIState {
     /* Properties */
     bool xtsup;
     bool dma_remap;
+    char *pci_id;                   /* NULL: @pci is our own */
+    OnOffAuto southbridge;
 
     uint64_t efr;                   /* Extended Feature Register */
 
@@ -82,6 +85,9 @@ struct AMDVIState {
     bool events_flushing;
     QEMUBH *event_bh;               /* writes the events of iothreads */
     VMChangeStateEntry *vmstate;
+
+    PCIDevice *smbus;               /* amdvi-southbridge.c; NULL: none */
+    Notifier machine_done;
 
     uint64_t stream_efr;            /* while a migration stream is read */
 };

@@ -16,6 +16,8 @@
 #define BLANK       0x11
 #define LEN         4
 #define BEYOND_RAM  0x7f0000000000ULL
+/* Without a device more than the base has: IVRS lists devices. */
+#define OURS        "-device amd-iommu,southbridge=off"
 
 typedef struct Bench {
     AMD *amd;
@@ -133,10 +135,19 @@ static void test_properties(void)
         { "-device amd-iommu,virtio=require "
           "-device virtio-rng-pci,disable-legacy=on,iommu_platform=off",
           "would bypass amd-iommu" },
+        { "-device edu,id=unit -device amd-iommu,pci-id=unit",
+          "pci-id is 'unit', but there is no device AMDVI-PCI" },
+        { "-device amd-iommu,pci-id=unit -device AMDVI-PCI,id=unit",
+          "pci-id is 'unit', but there is no device AMDVI-PCI" },
+        { "-device pcie-root-port,id=port "
+          "-device AMDVI-PCI,id=unit,bus=port "
+          "-device amd-iommu,pci-id=unit", "not on bus 'pcie.0'" },
+        { "-device edu,addr=14.0 -device amd-iommu,southbridge=on",
+          "southbridge is 'on'" },
     };
     unsigned i;
 
-    unit_assert_help("amd-iommu", 10);
+    unit_assert_help("amd-iommu", 12);
     for (i = 0; i < G_N_ELEMENTS(refused); i++) {
         g_autofree char *args = g_strdup_printf("-machine q35 -nodefaults %s",
                                                 refused[i].args);
@@ -176,13 +187,51 @@ static void test_pci(void)
     amd_stop(amd);
 }
 
+/* The class of the function that IVRS's special entry names, 0: there is none */
+static uint16_t southbridge_class(const char *args)
+{
+    QTestState *qts = qtest_initf("-nodefaults %s", args);
+    QPCIBus *bus = qpci_new_pc(qts, NULL);
+    QPCIDevice *pci = qpci_device_find(bus, QPCI_DEVFN(0x14, 0));
+    uint16_t class = pci ? qpci_config_readw(pci, PCI_CLASS_DEVICE) : 0;
+
+    g_free(pci);
+    qpci_free_pc(bus);
+    qtest_quit(qts);
+    return class;
+}
+
+static void test_southbridge(void)
+{
+    static const struct {
+        const char *args;
+        uint16_t class;
+    } rows[] = {
+        { "-machine q35 -device amd-iommu", 0x0c05 },
+        { "-machine q35 -device amd-iommu,intremap=off", 0 },
+        { "-machine q35 -device amd-iommu,intremap=off,southbridge=on",
+          0x0c05 },
+        { "-machine q35 -device amd-iommu,southbridge=off", 0 },
+        { "-machine pc-q35-9.2 -device amd-iommu", 0 },
+        /* It gives way to what the operator puts there. */
+        { "-machine q35 -device amd-iommu -device edu,addr=14.0", 0x00ff },
+        { "-machine q35 -device edu,addr=14.0 -device amd-iommu", 0x00ff },
+    };
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_test_message("%s", rows[i].args);
+        g_assert_cmphex(southbridge_class(rows[i].args), ==, rows[i].class);
+    }
+}
+
 /* IVRS: the base's bytes, but for what is not there */
 
-static uint8_t *read_ivrs(const char *env, uint32_t *len)
+static uint8_t *read_ivrs(const char *env, const char *devices, uint32_t *len)
 {
-    QTestState *qts = qtest_init_with_env(env, "-machine q35 -m 256M "
-                                          "-nodefaults -device amd-iommu",
-                                          true);
+    g_autofree char *args = g_strdup_printf("-machine q35 -m 256M -nodefaults "
+                                            "%s", devices);
+    QTestState *qts = qtest_init_with_env(env, args, true);
     size_t size = 64 * 1024, at = 0;
     g_autofree uint8_t *file = g_malloc0(size);
     QFWCFG *fw_cfg = pc_fw_cfg_init(qts);
@@ -209,10 +258,25 @@ static uint32_t second_ivhd(const uint8_t *ivrs, uint32_t len)
     return at;
 }
 
+/* Both blocks name the function that pci-id does, and its capability block. */
+static void test_pci_id(void)
+{
+    uint32_t len, at;
+    g_autofree uint8_t *ivrs =
+        read_ivrs(NULL, "-device AMDVI-PCI,id=unit,addr=1e.0 "
+                  "-device amd-iommu,pci-id=unit", &len);
+
+    at = second_ivhd(ivrs, len);
+    g_assert_cmphex(lduw_le_p(ivrs + 52), ==, 0xf0);
+    g_assert_cmphex(lduw_le_p(ivrs + 54), ==, 0x40);
+    g_assert_cmphex(lduw_le_p(ivrs + at + 4), ==, 0xf0);
+    g_assert_cmphex(lduw_le_p(ivrs + at + 6), ==, 0x40);
+}
+
 static void test_ivrs(void)
 {
     uint32_t len, base_len, at, i;
-    g_autofree uint8_t *ours = read_ivrs(NULL, &len), *base = NULL;
+    g_autofree uint8_t *ours = read_ivrs(NULL, OURS, &len), *base = NULL;
 
     at = second_ivhd(ours, len);
     /* HtTunEn, IotlbSup; GASup; the EFR image */
@@ -224,7 +288,7 @@ static void test_ivrs(void)
         g_test_skip("VIOMMU_PEER is not set");
         return;
     }
-    base = read_ivrs("VIOMMU_PEER", &base_len);
+    base = read_ivrs("VIOMMU_PEER", "-device amd-iommu", &base_len);
     g_assert_cmpuint(len, ==, base_len);
     for (i = 0; i < len; i++) {
         bool ours_alone = i == 9 || i == 49 || (i >= 68 && i < 72) ||
@@ -577,6 +641,8 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/amd/registers", test_registers);
     qtest_add_func("/viommu/amd/properties", test_properties);
     qtest_add_func("/viommu/amd/pci", test_pci);
+    qtest_add_func("/viommu/amd/southbridge", test_southbridge);
+    qtest_add_func("/viommu/amd/pci-id", test_pci_id);
     qtest_add_func("/viommu/amd/ivrs", test_ivrs);
     qtest_add_func("/viommu/amd/cmd/wait", test_wait);
     qtest_add_func("/viommu/amd/cmd/illegal", test_illegal);

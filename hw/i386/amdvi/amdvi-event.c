@@ -42,8 +42,8 @@ void amdvi_interrupt(AMDVIState *s)
 
     if (s->control & AMDVI_CONTROL_INT_CAP_XT_EN) {
         amdvi_xt_message(s, &msg);
-    } else if (msi_enabled(&s->pci.dev)) {
-        msg = msi_get_message(&s->pci.dev, 0);
+    } else if (msi_enabled(&s->pci->dev)) {
+        msg = msi_get_message(&s->pci->dev, 0);
     } else {
         return;
     }

@@ -9,6 +9,7 @@
  *   amdvi-event.c      the event log, and the unit's interrupt
  *   amdvi-tables.c     the device table, the core's ops
  *   amdvi-ir.c         interrupt remapping
+ *   amdvi-southbridge.c  a device where the I/O APIC's interrupts come from
  *   amdvi-query.c      what the unit says of itself
  *   amdvi-migration.c  the migration stream
  *   amdvi-decode*.c    pure decoders
@@ -96,6 +97,20 @@ bool amdvi_fetch_dte(AMDVIState *s, const IOPTMem *mem, uint16_t sid,
  */
 bool amdvi_fault_event(VIOMMU *v, const VIOMMUConfig *config,
                        const VIOMMUFault *fault, AMDVIEvent *event);
+
+/*
+ * The southbridge.  IVRS's special entry says that the I/O APIC's interrupts
+ * come from this function of bus 0.
+ */
+#define AMDVI_IOAPIC_DEVFN PCI_DEVFN(0x14, 0)
+
+/**
+ * amdvi_southbridge_realize: see that there is a device, as the property
+ * "southbridge" says.  While amd-iommu is realized; BQL.
+ *
+ * Returns: false if there cannot be, although it is "on".
+ */
+bool amdvi_southbridge_realize(AMDVIState *s, PCIBus *bus, Error **errp);
 
 /* Interrupt remapping */
 

@@ -19,9 +19,6 @@
 #include "trace/trace-hw_i386.h"
 #include "amdvi-internal.h"
 
-/* Where the I/O APIC's interrupts come from: the IVRS's special device */
-#define AMDVI_IOAPIC_SID PCI_BUILD_BDF(0, PCI_DEVFN(0x14, 0))
-
 /* What became of a request */
 typedef struct AMDVIRemap {
     bool ok;                 /* @dst is set */
@@ -209,7 +206,7 @@ int amdvi_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
 {
     if (sid == X86_IOMMU_SID_INVALID) {
         /* KVM asks for a route of the I/O APIC without saying whose it is. */
-        sid = AMDVI_IOAPIC_SID;
+        sid = PCI_BUILD_BDF(0, AMDVI_IOAPIC_DEVFN);
     }
     return amdvi_remap_message(AMD_IOMMU_DEVICE(iommu), src, dst, sid, false) ?
            0 : -EINVAL;

@@ -18,9 +18,6 @@
 #include "system/kvm.h"
 #include "amdvi-internal.h"
 
-/* The requests of the I/O APIC come from here; see amdvi-ir.c. */
-#define AMDVI_IOAPIC_DEVFN PCI_DEVFN(0x14, 0)
-
 /* Where the base has what else is in configuration space */
 #define AMDVI_PCI_HT_CAP    0x5c
 #define AMDVI_PCI_HT_SIZE   4
@@ -76,6 +73,7 @@ static void amdvi_pci_class_init(ObjectClass *klass, void *data)
     k->class_id = 0x0806;           /* IOMMU */
     k->realize = amdvi_pci_realize;
     dc->vmsd = &amdvi_pci_vmstate;
+    dc->hotpluggable = false;
     dc->desc = "AMD IOMMU (AMD-Vi) DMA Remapping device";
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }
@@ -97,8 +95,45 @@ static void amdvi_reset_exit(Object *obj, ResetType type)
     amdvi_cmd_cancel(s);
     amdvi_event_discard(s);
     amdvi_regs_reset(s);
-    msi_reset(&s->pci.dev);
+    msi_reset(&s->pci->dev);
     viommu_reset(&s->viommu);
+}
+
+/* The device that pci-id names: one on @bus that is nobody's yet */
+static AMDVIPCIState *amdvi_find_pci(const char *id, PCIBus *bus, Error **errp)
+{
+    PCIDevice *pdev = NULL;
+
+    if (pci_qdev_find_device(id, &pdev) < 0 ||
+        !object_dynamic_cast(OBJECT(pdev), TYPE_AMD_IOMMU_PCI)) {
+        error_setg(errp, "amd-iommu: pci-id is '%s', but there is no device "
+                   "AMDVI-PCI with this id; put '-device AMDVI-PCI,id=%s' "
+                   "before amd-iommu, or leave pci-id out", id, id);
+        return NULL;
+    }
+    if (pci_get_bus(pdev) != bus) {
+        error_setg(errp, "amd-iommu: pci-id is '%s', but this device is not "
+                   "on bus '%s', where the unit is", id, BUS(bus)->name);
+        return NULL;
+    }
+    return AMD_IOMMU_PCI(pdev);
+}
+
+/* The unit as a PCI device: the operator's, or one of our own */
+static bool amdvi_pci_attach(AMDVIState *s, PCIBus *bus, Error **errp)
+{
+    PCIDevice *pdev;
+
+    if (s->pci_id) {
+        s->pci = amdvi_find_pci(s->pci_id, bus, errp);
+        return s->pci;
+    }
+    pdev = pci_new(-1, TYPE_AMD_IOMMU_PCI);
+    if (!pci_realize_and_unref(pdev, bus, errp)) {
+        return false;
+    }
+    s->pci = AMD_IOMMU_PCI(pdev);
+    return true;
 }
 
 static bool amdvi_check_properties(AMDVIState *s, X86MachineState *x86ms,
@@ -135,7 +170,8 @@ static void amdvi_realize(DeviceState *dev, Error **errp)
     };
 
     if (!amdvi_check_properties(s, x86ms, errp) ||
-        !qdev_realize(DEVICE(&s->pci), &pcms->pcibus->qbus, errp)) {
+        !amdvi_pci_attach(s, pcms->pcibus, errp) ||
+        !amdvi_southbridge_realize(s, pcms->pcibus, errp)) {
         return;
     }
     s->policy.device_iotlb = true;
@@ -157,16 +193,12 @@ static void amdvi_realize(DeviceState *dev, Error **errp)
                                         AMDVI_IOAPIC_DEVFN)->as;
 }
 
-static void amdvi_instance_init(Object *obj)
-{
-    AMDVIState *s = AMD_IOMMU_DEVICE(obj);
-
-    object_initialize(&s->pci, sizeof(s->pci), TYPE_AMD_IOMMU_PCI);
-}
-
 static const Property amdvi_properties[] = {
     DEFINE_PROP_BOOL("xtsup", AMDVIState, xtsup, false),
     DEFINE_PROP_BOOL("dma-remap", AMDVIState, dma_remap, true),
+    DEFINE_PROP_STRING("pci-id", AMDVIState, pci_id),
+    DEFINE_PROP_ON_OFF_AUTO("southbridge", AMDVIState, southbridge,
+                            ON_OFF_AUTO_AUTO),
     DEFINE_PROP_VIOMMU_VIRTIO(AMDVIState, policy.virtio),
     DEFINE_VIOMMU_PROPERTIES(AMDVIState, viommu),
 };
@@ -177,6 +209,12 @@ static const VIOMMUPropertyHelp amdvi_property_help[] = {
                "guest with x2APIC needs" },
     { "dma-remap", "DMA is translated; always on, and there for command lines "
                    "of newer QEMU" },
+    { "pci-id", "id of the AMDVI-PCI device that is the unit's PCI function; "
+                "one is made if it is not given" },
+    { "southbridge", "an SMBus function at 00:14.0, where IVRS says that the "
+                     "I/O APIC's interrupts come from (Linux 7.3 remaps none "
+                     "without it): on/off/auto; auto is on with intremap, "
+                     "unless another device is there" },
     { "virtio", "which virtio devices are translated: device (as each says), "
                 "translate, bypass, require" },
     { "intremap", "interrupts are remapped: on/off/auto; auto is on, unless "
@@ -208,7 +246,6 @@ static const TypeInfo amdvi_types[] = {
         .name = TYPE_AMD_IOMMU_DEVICE,
         .parent = TYPE_X86_IOMMU_DEVICE,
         .instance_size = sizeof(AMDVIState),
-        .instance_init = amdvi_instance_init,
         .class_init = amdvi_class_init,
     }, {
         .name = TYPE_AMD_IOMMU_PCI,
