@@ -10,9 +10,9 @@
 # Nothing fails: the guest boots, DMA is translated, and "intremap=on" is an
 # option without effect.  (6.12 takes the entry as it is.)
 #
-# What follows for us: docs/system/amd-iommu.rst says so, and the guest test with
-# this kernel does not expect remapped interrupts; their remapping is tested by
-# qtests, which need no kernel's consent.
+# What follows for us: our amd-iommu puts a device of class SMBus there
+# (southbridge, docs/system/amd-iommu.rst), and the guest tests boot this kernel
+# with it and expect remapped interrupts.
 
 set -eu
 suite=trixie-backports

@@ -16,7 +16,6 @@
 #include "hw/iommu/viommu-policy.h"
 #include "hw/iommu/viommu-queue.h"
 #include "hw/pci/pci_device.h"
-#include "qemu/notify.h"
 #include "qemu/thread.h"
 #include "qom/object.h"
 
@@ -51,6 +50,7 @@ struct AMDVIState {
 
     /* Properties */
     bool xtsup;
+    bool gtsup;
     bool dma_remap;
     char *pci_id;                   /* NULL: @pci is our own */
     OnOffAuto southbridge;
@@ -73,6 +73,7 @@ struct AMDVIState {
     GArray *events;                 /* AMDVIEvent, not in the log yet */
     bool events_lost;               /* there was no room for some */
 
+    bool nested_seen;               /* atomic; see amdvi_inv_nested() */
     uint64_t cmd_base;
     uint64_t xt_int;
     uint32_t cmd_head;              /* these in bytes, as in the registers */
@@ -86,8 +87,7 @@ struct AMDVIState {
     QEMUBH *event_bh;               /* writes the events of iothreads */
     VMChangeStateEntry *vmstate;
 
-    PCIDevice *smbus;               /* amdvi-southbridge.c; NULL: none */
-    Notifier machine_done;
+    PCIDevice *smbus;               /* to be plugged in when all else is */
 
     uint64_t stream_efr;            /* while a migration stream is read */
 };
@@ -104,5 +104,7 @@ struct AMDVIState {
 
 /** amdvi_extended_feature_register: EFR, for the table IVRS */
 uint64_t amdvi_extended_feature_register(AMDVIState *s);
+/** amdvi_ivhd_features: EFR's guest translations, as IVHD type 10h has them */
+uint32_t amdvi_ivhd_features(AMDVIState *s);
 
 #endif

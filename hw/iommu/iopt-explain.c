@@ -100,8 +100,15 @@ static const BitName amd_v1_bits[] = {
     { 0, NULL }
 };
 
+/* 48882 2.2.6 */
+static const BitName amd_v2_bits[] = {
+    { 0, "P" }, { 1, "R/W" }, { 2, "U/S" }, { 5, "A" }, { 6, "D" },
+    { 7, "PS" }, { 0, NULL }
+};
+
 static const FormatWords format_words[] = {
     { "amd-v1", 2, amd_v1_bits, false },
+    { "amd-v2", 1, amd_v2_bits, false },
     { "vtd-ss", 2, vtd_ss_bits, false },
     { "vtd-fs", 1, vtd_fs_bits, false },
     { "vmsav8-64-stage1", 1, stage1_bits, true },

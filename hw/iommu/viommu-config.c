@@ -121,6 +121,20 @@ void viommu_config_drop_pasid(VIOMMUEndpoint *ep, uint32_t pasid)
     }
 }
 
+void viommu_config_drop_tag(VIOMMUEndpoint *ep, uint64_t tag, uint64_t mask)
+{
+    if (ep->config && !((ep->config->tag ^ tag) & mask)) {
+        viommu_config_set(&ep->config, NULL);
+    }
+    for (unsigned i = 0; ep->pasid_configs && i < VIOMMU_PASID_SLOTS; i++) {
+        VIOMMUConfig **slot = &ep->pasid_configs[i];
+
+        if (*slot && !(((*slot)->tag ^ tag) & mask)) {
+            viommu_config_set(slot, NULL);
+        }
+    }
+}
+
 VIOMMUConfig *viommu_config_kept(VIOMMUEndpoint *ep, uint32_t pasid)
 {
     VIOMMUConfig **configs, *config;

@@ -106,6 +106,8 @@ uint32_t viommu_config_pasid_at(VIOMMUEndpoint *ep, unsigned i);
  */
 void viommu_config_drop(VIOMMUEndpoint *ep);
 void viommu_config_drop_pasid(VIOMMUEndpoint *ep, uint32_t pasid);
+/* viommu_config_drop_tag: or whose tag is @tag, by @mask.  v->lock held. */
+void viommu_config_drop_tag(VIOMMUEndpoint *ep, uint64_t tag, uint64_t mask);
 
 /* viommu-translate.c */
 

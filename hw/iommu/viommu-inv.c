@@ -110,6 +110,25 @@ static bool viommu_is_in_domain(VIOMMUEndpoint *ep, uint64_t tag,
            !((qatomic_read(&ep->last_tag) ^ tag) & mask);
 }
 
+/*
+ * What follows of the invalidation, by tag, is about all that came from these
+ * configurations: nobody else has to be told, or waited for.
+ */
+static void viommu_forget_roots(VIOMMU *v, const VIOMMUInv *inv)
+{
+    uint64_t mask = inv->kind == VIOMMU_INV_GROUP ? IOTLB_TAG_GROUP_MASK :
+                                                    IOTLB_TAG_DOMAIN_MASK;
+    VIOMMUEndpoint *ep;
+
+    WITH_QEMU_LOCK_GUARD(&v->lock) {
+        qatomic_store_release(&v->config_seq, v->config_seq + 1);
+        QLIST_FOREACH(ep, &v->endpoints, next) {
+            viommu_config_drop_tag(ep, inv->tag, mask);
+        }
+    }
+    smp_mb(); /* as in viommu_invalidate_config() */
+}
+
 static void viommu_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
 {
     DMADrainScope scope = {
@@ -120,6 +139,9 @@ static void viommu_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
     };
     VIOMMUEndpoint *ep;
 
+    if (inv->roots) {
+        viommu_forget_roots(v, inv);
+    }
     switch (inv->kind) {
     case VIOMMU_INV_ALL:
         VIOMMU_STAT_INC(v, inv_global);

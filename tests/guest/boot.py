@@ -173,7 +173,8 @@ def boot(config, progress=lambda text: None):
     server = HostServer()
     try:
         patterns = devices.make_images(config.disks, directory)
-        words = platform.WORDS[config.mode] + devices.kernel_words(
+        more = getattr(platform, 'kernel_words', lambda config: [])
+        words = platform.WORDS[config.mode] + more(config) + devices.kernel_words(
             config.disks, platform.CARDS, 'io', server.port, config.rounds,
             config.switch)
         if config.reset:

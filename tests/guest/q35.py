@@ -18,6 +18,16 @@ WORDS = {
 BASE_WORDS = ['console=ttyS0', 'viommu.channel=ttyS1', 'no_timer_check']
 
 
+def guest_tables(config):
+    """Page tables of version 2, which AMD's unit can have."""
+    return config.amd and 'gtsup=on' in config.props
+
+
+def kernel_words(config):
+    """What Linux is told beside the mode."""
+    return ['amd_iommu=pgtbl_v2'] * guest_tables(config)
+
+
 def on_off(value):
     return 'on' if value else 'off'
 
@@ -64,6 +74,10 @@ def judge(outcome):
         outcome.check(f'Linux translates through: {config.scalable}',
                       outcome.translation == config.scalable,
                       f'{outcome.translation}\n' + '\n'.join(report.dmesg))
+    if guest_tables(config) and config.mode != 'pt':
+        outcome.check('Linux uses page tables of version 2',
+                      report.dmesg_has('V2 page table enabled'),
+                      '\n'.join(report.dmesg))
     enabled = report.dmesg_has('AMD-Vi: Interrupt remapping enabled' if
                                config.amd else
                                'DMAR-IR: Enabled IRQ remapping')

@@ -63,7 +63,8 @@ static void make_garbage(Chaos *c)
 
 static void chaos_start(Chaos *c)
 {
-    c->amd = amd_start("xtsup=on", EDU_DEVICE);
+    c->amd = amd_start("xtsup=on,gtsup=on", EDU_DEVICE);
+    c->amd->control = AMD_C_GT;
     c->edu = edu_new(&c->amd->unit, EDU_SID);
     c->rand = g_rand_new_with_seed(20100);
     amd_domain_init(c->amd, &c->dom, 1);
@@ -109,6 +110,20 @@ static void chaos_dma(Chaos *c)
     edu_raise(c->edu);
 }
 
+/* An entry that leads to garbage: to host tables, guest tables, or both */
+static void chaos_dte(Chaos *c)
+{
+    uint64_t w0 = plausible(c), gcr3 = plausible(c) & AMD_ADDR;
+
+    if (g_rand_boolean(c->rand)) {
+        w0 = AMD_RW | (g_rand_boolean(c->rand) ? w0 : 0) | AMD_DTE_GV |
+             AMD_DTE_GIOV | AMD_DTE_GLX(g_rand_int_range(c->rand, 0, 4)) |
+             (gcr3 >> 12 & 7) << 58;
+    }
+    amd_set_dte(c->amd, EDU_SID, 0, w0 | AMD_DTE_V | AMD_DTE_TV,
+                (gcr3 >> 15) << 16 | (rand64(c->rand) & 0xffff));
+}
+
 /* Device table entries, page tables, interrupt tables */
 static void test_tables(void)
 {
@@ -118,8 +133,7 @@ static void test_tables(void)
     chaos_start(&c);
     for (i = 0; i < ROUNDS; i++) {
         make_garbage(&c);
-        amd_set_dte(c.amd, EDU_SID, 0, plausible(&c) | AMD_DTE_V | AMD_DTE_TV,
-                    i % 3 ? i : rand64(c.rand));
+        chaos_dte(&c);
         amd_set_dte(c.amd, EDU_SID, 2, plausible(&c) | 2ULL << 60 | 1,
                     i % 3 ? 0 : rand64(c.rand));
         amd_cmd(c.amd, AMD_CMD_DEVTAB | EDU_SID, 0);
@@ -153,8 +167,8 @@ static void test_commands(void)
         chaos_dma(&c);
         amd_write(c.amd, AMD_CONTROL, AMD_C_IOMMU | AMD_C_EVENT_LOG);
         amd_setup(c.amd);
-        amd_write(c.amd, AMD_CONTROL,
-                  AMD_C_IOMMU | AMD_C_EVENT_LOG | AMD_C_CMD_BUF);
+        amd_write(c.amd, AMD_CONTROL, AMD_C_IOMMU | AMD_C_EVENT_LOG |
+                  AMD_C_CMD_BUF | AMD_C_GT);
     }
     chaos_end(&c);
 }

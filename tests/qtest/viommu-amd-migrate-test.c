@@ -35,8 +35,8 @@ static AMD *migrate_source(const char *props)
 
 static void test_registers(void)
 {
-    AMD *from = migrate_source("xtsup=on"), *to;
-    g_autofree char *machine = amd_machine("xtsup=on");
+    AMD *from = migrate_source("xtsup=on,gtsup=on"), *to;
+    g_autofree char *machine = amd_machine("xtsup=on,gtsup=on");
     uint64_t bad = amd_read(from, AMD_CMD_HEAD);
     QTestState *qts = qtest_initf("%s -incoming defer", machine);
     unsigned i;

@@ -140,10 +140,46 @@ static void test_devtlb(void)
     notify_stop(&n);
 }
 
+/* Guest tables; accesses without a PASID are PASID 0's. */
+static void test_map_guest(void)
+{
+    g_autoptr(GArray) ought = g_array_new(false, false, sizeof(Heard));
+    uint64_t w0 = AMD_CMD_PAGES | AMD_PAGES_DOMAIN(DOMAIN);
+    AMDGuest guest;
+    unsigned i;
+    Notify n;
+
+    n.amd = amd_start("gtsup=on", LISTENER_DEVICE "map=on");
+    n.amd->control = AMD_C_GT;
+    n.l = listener_new(&n.amd->unit, LISTENER_SID);
+    amd_guest_init(n.amd, &guest, DOMAIN, false);
+    amd_guest_attach(n.amd, LISTENER_SID, &guest);
+    amd_enable(n.amd);
+    listener_is_empty(n.l);
+    for (i = 0; i < 8; i++) {
+        uint64_t iova = IOVA + 2 * i * UNIT_PAGE;
+        bool write = i % 2;
+
+        qtest_writeq(n.amd->qts, amd_guest_pte(n.amd, &guest, 0, iova, 1),
+                     TARGET + i * UNIT_PAGE * 3 + AMD_G_P + AMD_G_US +
+                     AMD_G_A + AMD_G_D + (write ? AMD_G_RW : 0));
+        amd_cmd(n.amd, w0, iova | AMD_GN);
+        picture_put(ought, iova, iova + UNIT_PAGE - 1,
+                    TARGET + i * UNIT_PAGE * 3, write ? 3 : 1);
+        listener_agrees_with(n.l, ought);
+    }
+    /* The PASID has no tables any more. */
+    qtest_writeq(n.amd->qts, guest.gcr3, 0);
+    amd_cmd(n.amd, w0, AMD_PAGES_ALL | AMD_GN);
+    listener_is_empty(n.l);
+    notify_stop(&n);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/amd/notify/map", test_map);
+    qtest_add_func("/viommu/amd/notify/map-guest", test_map_guest);
     qtest_add_func("/viommu/amd/notify/devtlb", test_devtlb);
     return g_test_run();
 }

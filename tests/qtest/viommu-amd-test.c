@@ -5,6 +5,7 @@
  */
 #include "qemu/osdep.h"
 #include "libqos/fw_cfg.h"
+#include "libqos/pci-pc.h"
 #include "qemu/bswap.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-amd.h"
@@ -139,15 +140,15 @@ static void test_properties(void)
           "pci-id is 'unit', but there is no device AMDVI-PCI" },
         { "-device amd-iommu,pci-id=unit -device AMDVI-PCI,id=unit",
           "pci-id is 'unit', but there is no device AMDVI-PCI" },
-        { "-device pcie-root-port,id=port "
-          "-device AMDVI-PCI,id=unit,bus=port "
+        { "-device pcie-root-port,id=rp "
+          "-device AMDVI-PCI,id=unit,bus=rp "
           "-device amd-iommu,pci-id=unit", "not on bus 'pcie.0'" },
         { "-device edu,addr=14.0 -device amd-iommu,southbridge=on",
           "southbridge is 'on'" },
     };
     unsigned i;
 
-    unit_assert_help("amd-iommu", 12);
+    unit_assert_help("amd-iommu", 13);
     for (i = 0; i < G_N_ELEMENTS(refused); i++) {
         g_autofree char *args = g_strdup_printf("-machine q35 -nodefaults %s",
                                                 refused[i].args);
@@ -187,7 +188,7 @@ static void test_pci(void)
     amd_stop(amd);
 }
 
-/* The class of the function that IVRS's special entry names, 0: there is none */
+/* The class of what IVRS's special entry names; 0: there is none */
 static uint16_t southbridge_class(const char *args)
 {
     QTestState *qts = qtest_initf("-nodefaults %s", args);
@@ -271,6 +272,18 @@ static void test_pci_id(void)
     g_assert_cmphex(lduw_le_p(ivrs + 54), ==, 0x40);
     g_assert_cmphex(lduw_le_p(ivrs + at + 4), ==, 0xf0);
     g_assert_cmphex(lduw_le_p(ivrs + at + 6), ==, 0x40);
+}
+
+/* Guest translations, in both blocks */
+static void test_ivrs_guest(void)
+{
+    uint32_t len, at;
+    g_autofree uint8_t *ivrs =
+        read_ivrs(NULL, "-device amd-iommu,gtsup=on", &len);
+
+    at = second_ivhd(ivrs, len);
+    g_assert_cmphex(ldl_le_p(ivrs + 68), ==, 0x10000f4c);
+    g_assert_cmphex(ldq_le_p(ivrs + at + 24), ==, 0x0001000f000058d0);
 }
 
 static void test_ivrs(void)
@@ -644,6 +657,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/amd/southbridge", test_southbridge);
     qtest_add_func("/viommu/amd/pci-id", test_pci_id);
     qtest_add_func("/viommu/amd/ivrs", test_ivrs);
+    qtest_add_func("/viommu/amd/ivrs-guest", test_ivrs_guest);
     qtest_add_func("/viommu/amd/cmd/wait", test_wait);
     qtest_add_func("/viommu/amd/cmd/illegal", test_illegal);
     qtest_add_func("/viommu/amd/cmd/unreadable", test_unreadable);

@@ -6,8 +6,19 @@
 #include "qemu/osdep.h"
 #include "viommu-amd.h"
 
+/* Who translates; a guest's accesses have no PASID, which is PASID 0. */
+typedef enum Form {
+    FORM_HOST,
+    FORM_GUEST,
+    FORM_NESTED,
+} Form;
+
+static const char *const forms[] = { "command", "guest", "nested", NULL };
+
 struct UnitSpace {
-    AMDDomain dom;
+    Form form;
+    AMDDomain dom;           /* FORM_HOST */
+    AMDGuest guest;          /* the others */
 };
 
 static AMD *amd_of(const Unit *unit)
@@ -15,17 +26,28 @@ static AMD *amd_of(const Unit *unit)
     return container_of(unit, AMD, unit);
 }
 
+static char *properties(unsigned form, const char *props)
+{
+    return g_strdup_printf("%s%s%s", props,
+                           *props && form != FORM_HOST ? "," : "",
+                           form != FORM_HOST ? "gtsup=on" : "");
+}
+
 static Unit *start(unsigned form, const char *props, const char *args)
 {
-    AMD *amd = amd_start(props, "%s", args);
+    g_autofree char *all = properties(form, props);
+    AMD *amd = amd_start(all, "%s", args);
 
     amd->ops = &amd_unit_ops;
+    amd->control = form != FORM_HOST ? AMD_C_GT : 0;
     return &amd->unit;
 }
 
 static char *args(unsigned form, const char *props)
 {
-    return amd_machine(props);
+    g_autofree char *all = properties(form, props);
+
+    return amd_machine(all);
 }
 
 static Unit *adopt(const Unit *from, QTestState *qts)
@@ -66,21 +88,50 @@ static UnitSpace *space(Unit *unit, unsigned form, uint16_t id)
 {
     UnitSpace *s = g_new0(UnitSpace, 1);
 
-    amd_domain_init(amd_of(unit), &s->dom, id);
+    s->form = form;
+    if (form == FORM_HOST) {
+        amd_domain_init(amd_of(unit), &s->dom, id);
+    } else {
+        amd_guest_init(amd_of(unit), &s->guest, id, form == FORM_NESTED);
+    }
     return s;
 }
 
 static void attach(Unit *unit, uint16_t sid, UnitSpace *s)
 {
-    amd_attach(amd_of(unit), sid, &s->dom);
+    if (s->form == FORM_HOST) {
+        amd_attach(amd_of(unit), sid, &s->dom);
+    } else {
+        amd_guest_attach(amd_of(unit), sid, &s->guest);
+    }
+}
+
+/*
+ * As Linux does it, a page has been accessed and written: one that the unit had
+ * to mark again would be stale.
+ */
+static void guest_map(AMD *amd, UnitSpace *s, uint64_t iova, uint64_t gpa,
+                      uint64_t size, unsigned perms)
+{
+    bool large = size != UNIT_PAGE;
+    uint64_t pte = amd_guest_pte(amd, &s->guest, 0, iova, large ? 2 : 1);
+
+    qtest_writeq(amd->qts, pte, !perms ? 0 : gpa | AMD_G_P | AMD_G_US |
+                 AMD_G_A | AMD_G_D | (large ? AMD_G_PS : 0) |
+                 (perms & UNIT_W ? AMD_G_RW : 0));
 }
 
 static void map(Unit *unit, UnitSpace *s, uint64_t iova, uint64_t gpa,
                 uint64_t size, unsigned perms)
 {
     AMD *amd = amd_of(unit);
-    uint64_t pte = amd_pte(amd, &s->dom, iova, size == UNIT_PAGE ? 1 : 2);
+    uint64_t pte;
 
+    if (s->form != FORM_HOST) {
+        guest_map(amd, s, iova, gpa, size, perms);
+        return;
+    }
+    pte = amd_pte(amd, &s->dom, iova, size == UNIT_PAGE ? 1 : 2);
     qtest_writeq(amd->qts, pte, !perms ? 0 : gpa | AMD_PR |
                  (perms & UNIT_R ? AMD_IR : 0) |
                  (perms & UNIT_W ? AMD_IW : 0));
@@ -88,7 +139,8 @@ static void map(Unit *unit, UnitSpace *s, uint64_t iova, uint64_t gpa,
 
 static uint64_t pte(Unit *unit, UnitSpace *s, uint64_t iova)
 {
-    return amd_pte(amd_of(unit), &s->dom, iova, 1);
+    return s->form == FORM_HOST ? amd_pte(amd_of(unit), &s->dom, iova, 1) :
+           amd_guest_pte(amd_of(unit), &s->guest, 0, iova, 1);
 }
 
 static void enable(Unit *unit, unsigned form)
@@ -101,7 +153,8 @@ static void enable_start(Unit *unit)
     AMD *amd = amd_of(unit);
 
     amd_setup(amd);
-    amd_write(amd, AMD_CONTROL, AMD_C_IOMMU | AMD_C_EVENT_LOG | AMD_C_CMD_BUF);
+    amd_write(amd, AMD_CONTROL, AMD_C_IOMMU | AMD_C_EVENT_LOG | AMD_C_CMD_BUF |
+              amd->control);
     amd_cmd_wait_put(amd);
     amd_cmd_kick(amd);
 }
@@ -132,8 +185,13 @@ static void inv_start(Unit *unit, unsigned form, UnitScope scope,
     if (scope == UNIT_ALL) {
         amd_cmd_put(amd, AMD_CMD_ALL, 0);
     } else {
-        amd_cmd_put(amd, AMD_CMD_PAGES | AMD_PAGES_DOMAIN(s->dom.id),
-                    scope == UNIT_SPACE ? AMD_PAGES_ALL : pages(iova, order));
+        bool host = s->form == FORM_HOST;
+
+        amd_cmd_put(amd, AMD_CMD_PAGES |
+                    AMD_PAGES_DOMAIN(host ? s->dom.id : s->guest.id),
+                    (host ? 0 : AMD_GN) |
+                    (scope == UNIT_SPACE ? AMD_PAGES_ALL :
+                                           pages(iova, order)));
     }
     amd_cmd_wait_put(amd);
     amd_cmd_kick(amd);
@@ -190,8 +248,6 @@ static bool drop_faults(Unit *unit, uint16_t sid)
     }
     return any;
 }
-
-static const char *const forms[] = { "command", NULL };
 
 const UnitOps amd_unit_ops = {
     .name = "amd",

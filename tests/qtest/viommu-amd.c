@@ -83,7 +83,8 @@ void amd_setup(AMD *amd)
 void amd_enable(AMD *amd)
 {
     amd_setup(amd);
-    amd_write(amd, AMD_CONTROL, AMD_C_IOMMU | AMD_C_EVENT_LOG | AMD_C_CMD_BUF);
+    amd_write(amd, AMD_CONTROL, AMD_C_IOMMU | AMD_C_EVENT_LOG | AMD_C_CMD_BUF |
+              amd->control);
     amd_cmd(amd, AMD_CMD_ALL, 0);
 }
 
@@ -160,6 +161,55 @@ uint64_t amd_pte(AMD *amd, const AMDDomain *dom, uint64_t iova, int level)
     }
 }
 
+void amd_guest_init(AMD *amd, AMDGuest *g, uint16_t id, bool nested)
+{
+    uint64_t table;
+    unsigned i;
+
+    *g = (AMDGuest) {
+        .id = id, .levels = 4, .gcr3 = unit_alloc(&amd->unit, 1),
+    };
+    if (nested) {
+        g->host = unit_alloc(&amd->unit, 1);
+        table = unit_alloc(&amd->unit, 1);
+        qtest_writeq(amd->qts, g->host, table | AMD_MODE(3) | AMD_PR | AMD_RW);
+        for (i = 0; i < 4; i++) {
+            qtest_writeq(amd->qts, table + 8 * i,
+                         ((uint64_t)i << 30) | AMD_PR | AMD_RW);
+        }
+    }
+}
+
+void amd_guest_attach(AMD *amd, uint16_t sid, const AMDGuest *g)
+{
+    amd_set_dte(amd, sid, 2, g->levels == 5 ? AMD_DTE2_LEVELS_5 : 0, 0);
+    amd_set_dte(amd, sid, 0, AMD_DTE_V | AMD_DTE_TV | AMD_RW |
+                (g->host ? AMD_MODE(4) | g->host : 0) |
+                AMD_DTE_GV | AMD_DTE_GIOV | (g->gcr3 >> 12 & 7) << 58,
+                g->id | (g->gcr3 >> 15 & 0xffff) << 16 |
+                (g->gcr3 >> 31) << 43);
+}
+
+uint64_t amd_guest_pte(AMD *amd, const AMDGuest *g, uint32_t pasid,
+                       uint64_t iova, int level)
+{
+    uint64_t entry = g->gcr3 + 8 * pasid, made = AMD_GCR3_V, pte;
+    int l;
+
+    for (l = g->levels; ; l--) {
+        pte = qtest_readq(amd->qts, entry);
+        if (!(pte & AMD_G_P)) {
+            pte = unit_alloc(&amd->unit, 1) | made;
+            qtest_writeq(amd->qts, entry, pte);
+        }
+        made = AMD_G_ALL;
+        entry = (pte & AMD_ADDR) + (iova >> (12 + 9 * (l - 1)) & 511) * 8;
+        if (l == level) {
+            return entry;
+        }
+    }
+}
+
 bool amd_event_take(AMD *amd, AMDEvent *event)
 {
     uint64_t head = amd_read(amd, AMD_EVENT_HEAD), w0;
@@ -175,6 +225,10 @@ bool amd_event_take(AMD *amd, AMDEvent *event)
         .domain = w0 >> 32,
         .addr = qtest_readq(amd->qts, amd->log + head + 8),
     };
+    if (event->flags & AMD_F_GN) {
+        event->pasid = (w0 >> 16 & 0xf) << 16 | event->domain;
+        event->domain = 0;
+    }
     amd_write(amd, AMD_EVENT_HEAD, (head + 16) % (AMD_RING_ENTRIES * 16));
     amd_write(amd, AMD_STATUS, AMD_S_EVENT_INT);
     return true;

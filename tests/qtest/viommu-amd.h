@@ -32,6 +32,7 @@
 #define AMD_C_EVENT_INT     (1ULL << 3)
 #define AMD_C_WAIT_INT      (1ULL << 4)
 #define AMD_C_CMD_BUF       (1ULL << 12)
+#define AMD_C_GT            (1ULL << 16)
 #define AMD_C_GA            (1ULL << 17)
 #define AMD_C_XT            (1ULL << 50)
 #define AMD_C_INT_CAP_XT    (1ULL << 51)
@@ -54,6 +55,7 @@
 #define AMD_WAIT_INT        2ULL
 #define AMD_PAGES_DOMAIN(d) ((uint64_t)(d) << 32)
 #define AMD_PAGES_ALL       0x7ffffffffffff001ULL
+#define AMD_GN              4ULL /* of a PASID, which is in word 0 */
 
 /* Device table entries and page table entries */
 #define AMD_DTE_V           (1ULL << 0)
@@ -64,8 +66,23 @@
 #define AMD_RW              (AMD_IR | AMD_IW)
 #define AMD_PR              1ULL
 #define AMD_ADDR            0x000ffffffffff000ULL
+#define AMD_DTE_GIOV        (1ULL << 54)
+#define AMD_DTE_GV          (1ULL << 55)
+#define AMD_DTE_GLX(n)      ((uint64_t)(n) << 56)
 #define AMD_DTE1_I          (1ULL << 32)
 #define AMD_DTE1_SA         (1ULL << 34)
+
+#define AMD_DTE2_LEVELS_5   (1ULL << 54)
+
+/* Guest page table entries, and those of the GCR3 table */
+#define AMD_G_P             (1ULL << 0)
+#define AMD_G_RW            (1ULL << 1)
+#define AMD_G_US            (1ULL << 2)
+#define AMD_G_A             (1ULL << 5)
+#define AMD_G_D             (1ULL << 6)
+#define AMD_G_PS            (1ULL << 7)
+#define AMD_G_ALL           (AMD_G_P | AMD_G_RW | AMD_G_US)
+#define AMD_GCR3_V          1ULL
 
 /* Events */
 #define AMD_EV_ILLEGAL_DTE  1
@@ -74,6 +91,9 @@
 #define AMD_EV_PAGE_ERROR   4
 #define AMD_EV_ILLEGAL_CMD  5
 #define AMD_EV_CMD_ERROR    6
+#define AMD_EV_INVALID_REQUEST 8
+#define AMD_F_GN            (1 << 0)
+#define AMD_F_US            (1 << 2)
 #define AMD_F_I             (1 << 3)
 #define AMD_F_PR            (1 << 4)
 #define AMD_F_RW            (1 << 5)
@@ -96,6 +116,7 @@ typedef struct AMD {
     uint64_t store;              /* where COMPLETION_WAIT writes */
     uint64_t ticket;             /* what the last one was to write */
     unsigned cmd_tail;           /* entry */
+    uint64_t control;            /* what amd_enable() sets beside the usual */
 } AMD;
 
 /* One domain with its tables, of four levels */
@@ -104,9 +125,21 @@ typedef struct AMDDomain {
     uint64_t table;
 } AMDDomain;
 
+/*
+ * Guest tables of all PASIDs of a device.  The GCR3 table is of one level; if
+ * they are nested, the host's table maps the first 4 GiB to themselves.
+ */
+typedef struct AMDGuest {
+    uint16_t id;
+    uint64_t gcr3;
+    uint64_t host;               /* 0: not nested */
+    unsigned levels;             /* 4 or 5 */
+} AMDGuest;
+
 typedef struct AMDEvent {
     unsigned code, flags;
     uint16_t device, domain;
+    uint32_t pasid;              /* with AMD_F_GN; @domain is not set then */
     uint64_t addr;
 } AMDEvent;
 
@@ -142,6 +175,14 @@ void amd_domain_init(AMD *amd, AMDDomain *dom, uint16_t id);
 void amd_attach(AMD *amd, uint16_t sid, const AMDDomain *dom);
 /* amd_pte: address of the entry of @level for @iova, tables made on demand. */
 uint64_t amd_pte(AMD *amd, const AMDDomain *dom, uint64_t iova, int level);
+
+/* Guest tables, of a unit with gtsup=on and AMD_C_GT.  PASIDs up to 511 */
+void amd_guest_init(AMD *amd, AMDGuest *g, uint16_t id, bool nested);
+/* amd_guest_attach: accesses without a PASID are PASID 0's. */
+void amd_guest_attach(AMD *amd, uint16_t sid, const AMDGuest *g);
+/* amd_guest_pte: as amd_pte(), of @pasid */
+uint64_t amd_guest_pte(AMD *amd, const AMDGuest *g, uint32_t pasid,
+                       uint64_t iova, int level);
 
 /* Events.  amd_event_take() takes one out of the log. */
 bool amd_event_take(AMD *amd, AMDEvent *event);

@@ -12,8 +12,9 @@
 
 #define BIT(n) (1ull << (n))
 
-/* EFR: INVALIDATE_IOMMU_ALL and 6 levels */
+/* EFR: INVALIDATE_IOMMU_ALL and 6 levels; and guest translations, 5 levels */
 #define EFR (BIT(6) | 2 << 10)
+#define EFR_GT (EFR | BIT(4) | BIT(12) | BIT(15) | BIT(48) | 19ull << 32)
 
 static const char *dte_dma(uint64_t w0, uint64_t w1, AMDVIDTEDma *dte)
 {
@@ -21,7 +22,7 @@ static const char *dte_dma(uint64_t w0, uint64_t w1, AMDVIDTEDma *dte)
     AMDVIDTEDma ignored;
     bool reserved;
 
-    return amdvi_decode_dte_dma(words, EFR, dte ?: &ignored, &reserved);
+    return amdvi_decode_dte_dma(words, EFR, true, dte ?: &ignored, &reserved);
 }
 
 static const char *dte_int(uint64_t w2, uint64_t w3, AMDVIDTEInt *dte)
@@ -30,7 +31,7 @@ static const char *dte_int(uint64_t w2, uint64_t w3, AMDVIDTEInt *dte)
     AMDVIDTEInt ignored;
     bool reserved;
 
-    return amdvi_decode_dte_int(words, dte ?: &ignored, &reserved);
+    return amdvi_decode_dte_int(words, EFR, dte ?: &ignored, &reserved);
 }
 
 static void test_dte_dma(void)
@@ -69,7 +70,7 @@ static void test_dte_dma_reserved(void)
         AMDVIDTEDma dte;
 
         g_assert_cmpint(!dte_dma(words[0], 0, NULL), ==, !expect);
-        amdvi_decode_dte_dma(words, EFR, &dte, &is_reserved);
+        amdvi_decode_dte_dma(words, EFR, true, &dte, &is_reserved);
         g_assert_true(is_reserved == expect);
     }
     for (bit = 0; bit < 64; bit++) {
@@ -85,7 +86,7 @@ static void test_dte_dma_reserved(void)
         bool is_reserved = true;
         AMDVIDTEDma dte;
 
-        g_assert_nonnull(amdvi_decode_dte_dma(words, EFR, &dte,
+        g_assert_nonnull(amdvi_decode_dte_dma(words, EFR, true, &dte,
                                               &is_reserved));
         g_assert_false(is_reserved);
     }
@@ -102,13 +103,85 @@ static void test_dte_mode(void)
             AMDVIDTEDma dte;
             bool reserved;
 
-            g_assert_cmpint(!amdvi_decode_dte_dma(words, hats << 10, &dte,
-                                                  &reserved), ==,
+            g_assert_cmpint(!amdvi_decode_dte_dma(words, hats << 10, false,
+                                                  &dte, &reserved), ==,
                             mode <= hats + 4);
             g_assert_false(reserved);
-            g_assert_null(amdvi_decode_dte_dma(no_tv, hats << 10, &dte,
-                                               &reserved));
+            g_assert_null(amdvi_decode_dte_dma(no_tv, hats << 10, false,
+                                               &dte, &reserved));
         }
+    }
+}
+
+static const char *dte_guest(uint64_t w0, uint64_t w1, bool gt_en,
+                             AMDVIDTEDma *dte, bool *reserved)
+{
+    const uint64_t words[2] = { w0, w1 };
+
+    return amdvi_decode_dte_dma(words, EFR_GT, gt_en, dte, reserved);
+}
+
+static void test_dte_guest(void)
+{
+    AMDVIDTEDma dte;
+    bool reserved;
+    unsigned i;
+
+    /* GV, GIoV, GLX 2, GCR3 */
+    g_assert_null(dte_guest(0x76c0000000000003, 0xabcdf80012345678, true,
+                            &dte, &reserved));
+    g_assert_true(dte.guest && dte.no_pasid);
+    g_assert_cmpuint(dte.gcr3_levels, ==, 3);
+    g_assert_cmphex(dte.gcr3, ==, 0xabcdf891a5000);
+    g_assert_cmphex(dte.domain, ==, 0x5678);
+    /* Not enabled: GV and GIoV are reserved, and the rest is ignored. */
+    g_assert_nonnull(dte_guest(BIT(55) | 3, 0, false, &dte, &reserved));
+    g_assert_true(reserved);
+    g_assert_nonnull(dte_guest(BIT(54) | 3, 0, false, &dte, &reserved));
+    g_assert_null(dte_guest(0x1f00000000000003, 0, false, &dte, &reserved));
+    /* GLX 3 is an encoding that is none. */
+    g_assert_nonnull(dte_guest(BIT(55) | 3ull << 56 | 3, 0, true, &dte,
+                               &reserved));
+    g_assert_false(reserved);
+    g_assert_null(dte_guest(3ull << 56 | 3, 0, true, &dte, &reserved));
+    g_assert_false(dte.guest);
+    for (i = 0; i < 4; i++) {
+        const uint64_t words[2] = { 1 | (uint64_t)i << 54, 0 };
+        AMDVIDTEInt irq;
+
+        g_assert_cmpint(!amdvi_decode_dte_guest(words[0], EFR_GT, &dte), ==,
+                        i < 2);
+        g_assert_cmpuint(dte.guest_levels, ==, i == 1 ? 5 : 4);
+        g_assert_cmpint(!amdvi_decode_dte_guest(words[0], EFR_GT & ~BIT(12),
+                                                &dte), ==, i == 0);
+        /* It is no matter to interrupts. */
+        g_assert_null(amdvi_decode_dte_int(words, EFR_GT, &irq, &reserved));
+    }
+}
+
+static void test_gcr3(void)
+{
+    static const struct {
+        unsigned level, top;
+        uint32_t pasid;
+        uint64_t at;                 /* 0: there is none */
+    } rows[] = {
+        { 1, 1, 0x1ff, 0x1ff8 }, { 1, 1, 0x200, 0 }, { 1, 1, 0xfffff, 0 },
+        { 2, 2, 0x3ffff, 0x1ff8 }, { 2, 2, 0x40000, 0 },
+        { 1, 2, 0x3ff01, 0x1808 }, { 3, 3, 0xfffff, 0x1018 },
+        { 2, 3, 0xfffff, 0x1ff8 }, { 1, 3, 0xffffe, 0x1ff0 },
+    };
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(rows); i++) {
+        bool ok;
+        uint64_t at = amdvi_gcr3_entry(0x1000, rows[i].level, rows[i].top,
+                                       rows[i].pasid, &ok);
+
+        g_assert_true(ok == (rows[i].at != 0));
+        g_assert_true(!ok || at == rows[i].at);
+        /* Whatever it is, it is within the table. */
+        g_assert_cmphex(at & ~0xff8ull, ==, 0x1000);
     }
 }
 
@@ -251,6 +324,27 @@ static void test_cmd_reserved(void)
     g_assert_nonnull(amdvi_decode_cmd(words, 0, &cmd));
 }
 
+/* With guest translations: GN, and whose */
+static void test_cmd_guest(void)
+{
+    const uint64_t pages[2] = { 0x30001234000abcde, 0x5004 };
+    const uint64_t iotlb[2] = { 0x4adeffffffbcabcd, 0x5004 };
+    AMDVICmd cmd;
+
+    g_assert_nonnull(amdvi_decode_cmd(pages, EFR, &cmd));
+    g_assert_nonnull(amdvi_decode_cmd(iotlb, EFR, &cmd));
+    g_assert_null(amdvi_decode_cmd(pages, EFR_GT, &cmd));
+    g_assert_true(cmd.pages.guest);
+    g_assert_cmphex(cmd.pages.pasid, ==, 0xabcde);
+    g_assert_cmphex(cmd.pages.domain, ==, 0x1234);
+    g_assert_cmphex(cmd.pages.first, ==, 0x5000);
+    g_assert_cmphex(cmd.pages.last, ==, 0x5fff);
+    g_assert_null(amdvi_decode_cmd(iotlb, EFR_GT, &cmd));
+    g_assert_true(cmd.iotlb.guest);
+    g_assert_cmphex(cmd.iotlb.pasid, ==, 0xabcde);
+    g_assert_cmphex(cmd.iotlb.device, ==, 0xabcd);
+}
+
 static void test_cmd_fields(void)
 {
     AMDVICmd cmd;
@@ -314,8 +408,17 @@ static void test_event(void)
         .flags = AMDVI_EVF_PR | AMDVI_EVF_PE | AMDVI_EVF_TR |
                  AMDVI_EVF_REQ_TRANSLATED,
     };
+    const AMDVIEvent guest = {
+        .code = AMDVI_EVENT_IO_PAGE_FAULT,
+        .device = 0x1234,
+        .domain = 0x5678,
+        .pasid = 0xabcde,
+        .flags = AMDVI_EVF_GN | AMDVI_EVF_US,
+    };
     uint64_t words[2];
 
+    amdvi_encode_event(&guest, words);
+    g_assert_cmphex(words[0], ==, 0x2005bcde000a1234);
     amdvi_encode_event(&event, words);
     g_assert_cmphex(words[0], ==, 0x20a8567800001234);
     g_assert_cmphex(words[1], ==, 0x1122334455667788);
@@ -331,10 +434,13 @@ int main(int argc, char **argv)
     g_test_add_func("/amdvi-decode/dte/dma", test_dte_dma);
     g_test_add_func("/amdvi-decode/dte/dma-reserved", test_dte_dma_reserved);
     g_test_add_func("/amdvi-decode/dte/mode", test_dte_mode);
+    g_test_add_func("/amdvi-decode/dte/guest", test_dte_guest);
     g_test_add_func("/amdvi-decode/dte/int", test_dte_int);
+    g_test_add_func("/amdvi-decode/gcr3", test_gcr3);
     g_test_add_func("/amdvi-decode/irte", test_irte);
     g_test_add_func("/amdvi-decode/irte-ga", test_irte_ga);
     g_test_add_func("/amdvi-decode/cmd/reserved", test_cmd_reserved);
+    g_test_add_func("/amdvi-decode/cmd/guest", test_cmd_guest);
     g_test_add_func("/amdvi-decode/cmd/fields", test_cmd_fields);
     g_test_add_func("/amdvi-decode/cmd/sizes", test_cmd_sizes);
     g_test_add_func("/amdvi-decode/event", test_event);

@@ -76,18 +76,58 @@ static void amdvi_cmd_wait_complete(void *opaque)
     }
 }
 
+/*
+ * The host translations of a domain.  Nested ones went through them, and so did
+ * the way to the GCR3 table; any page may have been on it.
+ */
+static void amdvi_inv_nested(AMDVIState *s, uint16_t domain, bool all)
+{
+    const VIOMMUInv inv = {
+        .kind = VIOMMU_INV_GROUP,
+        .tag = AMDVI_TAG_GUEST(domain, 0),
+        .roots = true,
+    };
+
+    if (all || qatomic_read(&s->nested_seen)) {
+        viommu_invalidate(&s->viommu, &inv);
+    }
+}
+
 static void amdvi_inv_pages(AMDVIState *s, const AMDVICmd *cmd)
 {
     bool all = cmd->pages.first == 0 && cmd->pages.last == UINT64_MAX;
     const VIOMMUInv inv = {
         .kind = all ? VIOMMU_INV_TAG : VIOMMU_INV_RANGE,
-        .tag = IOTLB_TAG(0, cmd->pages.domain, 0),
+        .tag = cmd->pages.guest ?
+               AMDVI_TAG_GUEST(cmd->pages.domain, cmd->pages.pasid) :
+               AMDVI_TAG_HOST(cmd->pages.domain),
         .first = cmd->pages.first,
         .last = cmd->pages.last,
+        /*
+         * 2.4.3, GN, all of a PASID: its entry of the GCR3 table may be another
+         * one; software has no other command to say that.
+         */
+        .roots = cmd->pages.guest && all,
     };
 
     trace_amdvi_pages_inval(cmd->pages.domain);
+    if (!cmd->pages.guest && (s->control & AMDVI_CONTROL_GT_EN)) {
+        amdvi_inv_nested(s, cmd->pages.domain, all);
+    }
     viommu_invalidate(&s->viommu, &inv);
+}
+
+static void amdvi_inv_iotlb(AMDVIState *s, const AMDVICmd *cmd)
+{
+    trace_amdvi_iotlb_inval();
+    if (cmd->iotlb.guest) {
+        viommu_invalidate_device_tlb_pasid(&s->viommu, cmd->iotlb.device,
+                                           cmd->iotlb.pasid, false,
+                                           cmd->iotlb.first, cmd->iotlb.last);
+    } else {
+        viommu_invalidate_device_tlb(&s->viommu, cmd->iotlb.device,
+                                     cmd->iotlb.first, cmd->iotlb.last);
+    }
 }
 
 static void amdvi_inv_devtab(AMDVIState *s, uint16_t device)
@@ -104,15 +144,13 @@ static void amdvi_inv_devtab(AMDVIState *s, uint16_t device)
     amdvi_ir_changed(s);
 }
 
-static void amdvi_inv_all(AMDVIState *s)
+void amdvi_inv_all(AMDVIState *s)
 {
     static const VIOMMUInv config = { .kind = VIOMMU_INV_CONFIG_ALL };
     static const VIOMMUInv all = { .kind = VIOMMU_INV_ALL };
 
-    trace_amdvi_all_inval();
     viommu_invalidate(&s->viommu, &config);
     viommu_invalidate(&s->viommu, &all);
-    amdvi_ir_changed(s);
 }
 
 /* Fetch and decode.  Returns: false if that stopped the buffer. */
@@ -160,16 +198,16 @@ static VIOMMUQueueStep amdvi_cmd_take_up(void *opaque)
         amdvi_inv_pages(s, &cmd);
         break;
     case AMDVI_CMD_INVALIDATE_IOTLB_PAGES:
-        trace_amdvi_iotlb_inval();
-        viommu_invalidate_device_tlb(&s->viommu, cmd.iotlb.device,
-                                     cmd.iotlb.first, cmd.iotlb.last);
+        amdvi_inv_iotlb(s, &cmd);
         break;
     case AMDVI_CMD_INVALIDATE_INTERRUPT_TABLE:
         trace_amdvi_intr_inval();
         amdvi_ir_changed(s);
         break;
     default:
+        trace_amdvi_all_inval();
         amdvi_inv_all(s);
+        amdvi_ir_changed(s);
         break;
     }
     amdvi_cmd_advance(s);

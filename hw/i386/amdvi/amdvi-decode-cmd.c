@@ -38,30 +38,36 @@ static const char *amdvi_decode_wait(const uint64_t words[2], AMDVICmd *cmd)
 }
 
 static const char *amdvi_decode_iommu_pages(const uint64_t words[2],
-                                            AMDVICmd *cmd)
+                                            uint64_t efr, AMDVICmd *cmd)
 {
     if ((words[0] & AMDVI_PAGES0_RESERVED) ||
         (words[1] & AMDVI_PAGES1_RESERVED)) {
         return "a reserved bit is set";
     }
-    if (words[1] & AMDVI_PAGES1_GN) {
-        return "GN, but there are no guest translations";
+    cmd->pages.guest = words[1] & AMDVI_PAGES1_GN;
+    if (cmd->pages.guest && !(efr & AMDVI_EFR_GT_SUP)) {
+        return "GN, but EFR.GTSup is clear";
     }
     cmd->pages.domain = amdvi_get(words[0], AMDVI_PAGES0_DOMAIN);
+    cmd->pages.pasid = amdvi_get(words[0], AMDVI_PAGES0_PASID);
     amdvi_decode_pages(words[1], &cmd->pages.first, &cmd->pages.last);
     return NULL;
 }
 
 static const char *amdvi_decode_iotlb_pages(const uint64_t words[2],
-                                            AMDVICmd *cmd)
+                                            uint64_t efr, AMDVICmd *cmd)
 {
     if (words[1] & AMDVI_IOTLB1_RESERVED) {
         return "a reserved bit is set";
     }
-    if (words[1] & AMDVI_PAGES1_GN) {
-        return "GN, but there are no guest translations";
+    cmd->iotlb.guest = words[1] & AMDVI_PAGES1_GN;
+    if (cmd->iotlb.guest && !(efr & AMDVI_EFR_GT_SUP)) {
+        return "GN, but EFR.GTSup is clear";
     }
     cmd->iotlb.device = amdvi_get(words[0], AMDVI_CMD0_DEVICE);
+    cmd->iotlb.pasid = amdvi_get(words[0], AMDVI_IOTLB0_PASID_HIGH) << 16 |
+                       amdvi_get(words[0], AMDVI_IOTLB0_PASID_MID) << 8 |
+                       amdvi_get(words[0], AMDVI_IOTLB0_PASID_LOW);
     amdvi_decode_pages(words[1], &cmd->iotlb.first, &cmd->iotlb.last);
     return NULL;
 }
@@ -81,9 +87,9 @@ const char *amdvi_decode_cmd(const uint64_t words[2], uint64_t efr,
         return (words[0] & AMDVI_DEVTAB0_RESERVED) || words[1] ?
                "a reserved bit is set" : NULL;
     case AMDVI_CMD_INVALIDATE_IOMMU_PAGES:
-        return amdvi_decode_iommu_pages(words, cmd);
+        return amdvi_decode_iommu_pages(words, efr, cmd);
     case AMDVI_CMD_INVALIDATE_IOTLB_PAGES:
-        return amdvi_decode_iotlb_pages(words, cmd);
+        return amdvi_decode_iotlb_pages(words, efr, cmd);
     case AMDVI_CMD_INVALIDATE_IOMMU_ALL:
         if (!(efr & AMDVI_EFR_IA_SUP)) {
             return "EFR.IASup is clear";
@@ -117,8 +123,12 @@ const char *amdvi_cmd_name(uint8_t op)
 
 void amdvi_encode_event(const AMDVIEvent *event, uint64_t words[2])
 {
+    bool guest = event->flags & AMDVI_EVF_GN;
+    uint32_t pasid = guest ? event->pasid : 0;
+
     words[0] = amdvi_put(event->device, AMDVI_EVENT_DEVICE) |
-               amdvi_put(event->domain, AMDVI_EVENT_DOMAIN) |
+               amdvi_put(pasid >> 16, AMDVI_EVENT_PASID_HIGH) |
+               amdvi_put(guest ? pasid : event->domain, AMDVI_EVENT_DOMAIN) |
                amdvi_put(event->flags, AMDVI_EVENT_FLAGS) |
                amdvi_put(event->code, AMDVI_EVENT_CODE);
     words[1] = event->addr;

@@ -6,9 +6,25 @@
 #include "qemu/osdep.h"
 #include "amdvi-decode.h"
 
-const char *amdvi_decode_dte_dma(const uint64_t words[2], uint64_t efr,
-                                 AMDVIDTEDma *dte, bool *reserved)
+/* What of words 0 and 1 is there with GTSup alone; ignored without GV */
+static void amdvi_decode_gcr3(const uint64_t words[2], AMDVIDTEDma *dte)
 {
+    dte->guest = words[0] & AMDVI_DTE0_GV;
+    dte->no_pasid = words[0] & AMDVI_DTE0_GIOV;
+    dte->gcr3_levels = 1 + amdvi_get(words[0], AMDVI_DTE0_GLX);
+    dte->gcr3 = amdvi_get(words[0], AMDVI_DTE0_GCR3) << 12 |
+                amdvi_get(words[1], AMDVI_DTE1_GCR3_LOW) << 15 |
+                amdvi_get(words[1], AMDVI_DTE1_GCR3_HIGH) << 31;
+}
+
+const char *amdvi_decode_dte_dma(const uint64_t words[2], uint64_t efr,
+                                 bool gt_en, AMDVIDTEDma *dte,
+                                 bool *reserved)
+{
+    uint64_t unsupported = AMDVI_DTE0_UNSUPPORTED |
+                           (efr & AMDVI_EFR_GT_SUP && gt_en ?
+                            0 : AMDVI_DTE0_GUEST);
+
     *reserved = false;
     *dte = (AMDVIDTEDma) {
         .valid = words[0] & AMDVI_DTE0_V,
@@ -30,9 +46,10 @@ const char *amdvi_decode_dte_dma(const uint64_t words[2], uint64_t efr,
         *reserved = true;
         return "a reserved bit is set";
     }
-    if (words[0] & AMDVI_DTE0_UNSUPPORTED) {
+    if (words[0] & unsupported) {
         *reserved = true;
-        return "it asks for what EFR does not have (HAD, PPR, GPRP, GIoV, GV)";
+        return "it asks for what EFR does not have or Control does not enable "
+               "(HAD, PPR, GPRP, GIoV, GV)";
     }
     if (amdvi_get(words[1], AMDVI_DTE1_IOCTL) == AMDVI_DTE1_IOCTL_RESERVED) {
         return "IoCtl is reserved";
@@ -40,11 +57,37 @@ const char *amdvi_decode_dte_dma(const uint64_t words[2], uint64_t efr,
     if (dte->translated && dte->mode > AMDVI_EFR_HATS_LEVELS(efr)) {
         return "Mode is reserved, or has more levels than EFR.HATS";
     }
+    amdvi_decode_gcr3(words, dte);
+    if (dte->translated && dte->guest &&
+        dte->gcr3_levels > 1 + amdvi_get(efr, AMDVI_EFR_GLX_SUP)) {
+        return "GLX is reserved, or has more levels than EFR.GLXSup";
+    }
     return NULL;
 }
 
-const char *amdvi_decode_dte_int(const uint64_t words[2], AMDVIDTEInt *dte,
-                                 bool *reserved)
+const char *amdvi_decode_dte_guest(uint64_t word, uint64_t efr,
+                                   AMDVIDTEDma *dte)
+{
+    uint8_t mode = amdvi_get(word, AMDVI_DTE2_GUEST_MODE);
+
+    dte->guest_levels = mode == AMDVI_GUEST_MODE_5 ? 5 : 4;
+    return mode > amdvi_get(efr, AMDVI_EFR_GATS) ?
+           "GuestPagingMode is reserved, or has more levels than EFR.GATS" :
+           NULL;
+}
+
+uint64_t amdvi_gcr3_entry(uint64_t table, unsigned level, unsigned top,
+                          uint32_t pasid, bool *ok)
+{
+    uint32_t index = pasid >> (level - 1) * AMDVI_GCR3_INDEX_BITS;
+
+    *ok = level < top || index >> AMDVI_GCR3_INDEX_BITS == 0;
+    index &= (1u << AMDVI_GCR3_INDEX_BITS) - 1;
+    return table + index * sizeof(uint64_t);
+}
+
+const char *amdvi_decode_dte_int(const uint64_t words[2], uint64_t efr,
+                                 AMDVIDTEInt *dte, bool *reserved)
 {
     unsigned log2 = amdvi_get(words[0], AMDVI_DTE2_INT_TAB_LEN);
 
@@ -62,7 +105,8 @@ const char *amdvi_decode_dte_int(const uint64_t words[2], AMDVIDTEInt *dte,
     if (!dte->valid) {
         return NULL;
     }
-    if ((words[0] & AMDVI_DTE2_RESERVED) || (words[1] & AMDVI_DTE3_RESERVED)) {
+    if ((words[0] & AMDVI_DTE2_RESERVED) || (words[1] & AMDVI_DTE3_RESERVED) ||
+        (!(efr & AMDVI_EFR_GT_SUP) && (words[0] & AMDVI_DTE2_GUEST_MODE))) {
         *reserved = true;
         return "a reserved bit is set";
     }

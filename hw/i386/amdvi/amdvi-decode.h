@@ -26,17 +26,45 @@ typedef struct AMDVIDTEDma {
     bool iotlb;              /* I: translations may be asked for */
     bool suppress;           /* SA: page faults are not logged */
     bool excluded;           /* EX: the exclusion range is for it */
+    /* GV: what follows is valid, with amdvi_decode_dte_guest() */
+    bool guest;
+    bool no_pasid;           /* GIoV: no PASID is PASID 0 */
+    uint8_t gcr3_levels;     /* 1 .. 3 */
+    uint64_t gcr3;           /* the GCR3 table; a GPA if there is a @mode */
+    uint8_t guest_levels;    /* of a guest page table: 4 or 5 */
 } AMDVIDTEDma;
 
 /**
  * amdvi_decode_dte_dma: decode words 0 and 1.
  *
- * @dte: filled whatever is returned
+ * @gt_en: Control.GTEn
+ * @dte: filled whatever is returned, but for guest_levels
  * Returns: NULL, or why it is an illegal entry; then *@reserved says whether
  * that is a reserved bit (RZ of the event) and no encoding.
  */
 const char *amdvi_decode_dte_dma(const uint64_t words[2], uint64_t efr,
-                                 AMDVIDTEDma *dte, bool *reserved);
+                                 bool gt_en, AMDVIDTEDma *dte,
+                                 bool *reserved);
+
+/**
+ * amdvi_decode_dte_guest: of an entry with GV: word 2, which is in the half
+ * that is otherwise the interrupts'.
+ *
+ * @dte: guest_levels is filled, whatever is returned
+ * Returns: NULL, or why it is an illegal entry (an encoding).
+ */
+const char *amdvi_decode_dte_guest(uint64_t word, uint64_t efr,
+                                   AMDVIDTEDma *dte);
+
+/* One step of the way to a PASID's guest page table (2.2.6) */
+
+/**
+ * amdvi_gcr3_entry: address of the entry for @pasid in the table @table of
+ * @level, 1 .. 3.  The top level, @top, has as many entries as any other; @ok:
+ * false if @pasid is beyond it.
+ */
+uint64_t amdvi_gcr3_entry(uint64_t table, unsigned level, unsigned top,
+                          uint32_t pasid, bool *ok);
 
 /* What interrupts meet: bits 255:128 */
 typedef struct AMDVIDTEInt {
@@ -49,8 +77,8 @@ typedef struct AMDVIDTEInt {
 } AMDVIDTEInt;
 
 /** amdvi_decode_dte_int: decode words 2 and 3, as amdvi_decode_dte_dma(). */
-const char *amdvi_decode_dte_int(const uint64_t words[2], AMDVIDTEInt *dte,
-                                 bool *reserved);
+const char *amdvi_decode_dte_int(const uint64_t words[2], uint64_t efr,
+                                 AMDVIDTEInt *dte, bool *reserved);
 
 /* Interrupt remapping table entries (2.2.5) */
 
@@ -96,10 +124,14 @@ typedef struct AMDVICmd {
         } devtab, interrupts;
         struct {
             uint16_t domain;
+            bool guest;              /* GN: of @pasid alone */
+            uint32_t pasid;
             uint64_t first, last;    /* inclusive */
         } pages;
         struct {
             uint16_t device;
+            bool guest;              /* likewise */
+            uint32_t pasid;
             uint64_t first, last;    /* inclusive */
         } iotlb;
     };
@@ -123,6 +155,7 @@ typedef struct AMDVIEvent {
     AMDVIEventCode code;
     uint16_t device;
     uint16_t domain;         /* IO_PAGE_FAULT, PAGE_TAB_HARDWARE_ERROR */
+    uint32_t pasid;          /* the same with AMDVI_EVF_GN; no domain then */
     uint16_t flags;          /* AMDVI_EVF_* */
     uint64_t addr;
 } AMDVIEvent;

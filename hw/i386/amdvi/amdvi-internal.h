@@ -8,6 +8,7 @@
  *   amdvi-cmd.c        the command buffer
  *   amdvi-event.c      the event log, and the unit's interrupt
  *   amdvi-tables.c     the device table, the core's ops
+ *   amdvi-guest.c      the GCR3 table, guest translations
  *   amdvi-ir.c         interrupt remapping
  *   amdvi-southbridge.c  a device where the I/O APIC's interrupts come from
  *   amdvi-query.c      what the unit says of itself
@@ -28,6 +29,14 @@
  * runs, so this cannot re-enter us.
  */
 #define AMDVI_MEM_ATTRS ((MemTxAttrs) { .memory = 1 })
+
+/*
+ * Tags (see IOTLB_TAG).  A domain's host translations are in group 0; its guest
+ * translations in a group of their own, by PASID: nested ones too, which is why
+ * a change of a domain's host tables removes the group.
+ */
+#define AMDVI_TAG_HOST(domain)          IOTLB_TAG(0, domain, 0)
+#define AMDVI_TAG_GUEST(domain, pasid)  IOTLB_TAG((domain) + 1ULL, pasid, 0)
 
 static inline AMDVIState *amdvi_of(VIOMMU *v)
 {
@@ -55,6 +64,8 @@ uint32_t amdvi_ring_next(uint64_t base, uint32_t pointer);
 uint64_t amdvi_status_change(AMDVIState *s, uint64_t clear, uint64_t set);
 /** amdvi_control: Control; any thread */
 uint64_t amdvi_control(AMDVIState *s);
+/** amdvi_inv_all: everything cached, of configuration and translations. */
+void amdvi_inv_all(AMDVIState *s);
 
 /* The command buffer; BQL */
 
@@ -90,6 +101,30 @@ extern const VIOMMUOps amdvi_viommu_ops;
  */
 bool amdvi_fetch_dte(AMDVIState *s, const IOPTMem *mem, uint16_t sid,
                      unsigned first, uint64_t words[2], AMDVIEvent *event);
+/*
+ * VIOMMUConfig.reason: an event's code and its flags; VIOMMUConfig.model is its
+ * address, 0: the access's.
+ */
+#define AMDVI_REASON(code, flags) ((int)(code) | (int)(flags) << 8)
+#define AMDVI_REASON_CODE(reason) ((AMDVIEventCode)((reason) & 0xff))
+#define AMDVI_REASON_FLAGS(reason) ((uint16_t)((reason) >> 8))
+
+/** amdvi_resolve_blocked: every access leads to this event.  Any thread. */
+void amdvi_resolve_blocked(VIOMMUConfig *config, AMDVIEventCode code,
+                           uint16_t flags, uint64_t addr);
+/**
+ * amdvi_resolve_guest: what applies to @sid's accesses with @pasid by its
+ * entry @dte, which is valid, translated and has GV.  As VIOMMUOps.resolve;
+ * what is the same of host translations has been filled in.
+ */
+void amdvi_resolve_guest(AMDVIState *s, uint16_t sid, const AMDVIDTEDma *dte,
+                         uint32_t pasid, VIOMMUConfig *config);
+/**
+ * amdvi_walk_flags: what of PR, PE and RZ an IO_PAGE_FAULT has, that of the
+ * stage which it is about.
+ */
+uint16_t amdvi_walk_flags(const VIOMMUConfig *config,
+                          const VIOMMUFault *fault);
 /**
  * amdvi_fault_event: the event of a fault.  Any thread.
  *

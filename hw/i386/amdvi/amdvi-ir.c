@@ -159,7 +159,7 @@ static AMDVIRemap amdvi_remap(AMDVIState *s, const MSIMessage *src,
     if (!amdvi_fetch_dte(s, &s->viommu.mem, sid, 2, words, &event)) {
         return (AMDVIRemap) { .event = event };
     }
-    if (amdvi_decode_dte_int(words, &dte, &reserved)) {
+    if (amdvi_decode_dte_int(words, s->efr, &dte, &reserved)) {
         return amdvi_remap_blocked(AMDVI_EVENT_ILLEGAL_DEV_TABLE_ENTRY,
                                    reserved ? AMDVI_EVF_RZ : 0, src->address,
                                    false);

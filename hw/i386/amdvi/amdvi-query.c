@@ -9,15 +9,23 @@
 #include "amdvi-internal.h"
 
 static const char *const amdvi_query_properties[] = {
-    "intremap", "virtio", "xtsup", NULL
+    "intremap", "virtio", "xtsup", "gtsup", NULL
 };
 
 /* The reason of an IO_PAGE_FAULT, by its flags */
-static const char *amdvi_page_fault_reason(const VIOMMUFault *fault,
+static const char *amdvi_page_fault_reason(const VIOMMUConfig *config,
+                                           const VIOMMUFault *fault,
                                            uint16_t flags)
 {
-    if (fault->pasid != VIOMMU_NO_PASID) {
-        return "the request has a PASID, and there are no guest translations";
+    if (fault->blocked && (flags & AMDVI_EVF_GN)) {
+        return "the GCR3 table has no valid entry for this PASID";
+    }
+    if (fault->blocked && fault->pasid != VIOMMU_NO_PASID && !config->model) {
+        return "the request has a PASID, and the device table entry has no "
+               "guest translations (GV)";
+    }
+    if (fault->blocked && config->model) {
+        return "the host's tables do not lead to the GCR3 table";
     }
     if (fault->blocked) {
         return flags & AMDVI_EVF_PE ?
@@ -34,11 +42,21 @@ static const char *amdvi_page_fault_reason(const VIOMMUFault *fault,
     if (fault->kind == IOPT_FAULT_RESERVED) {
         return "a page table entry's Next Level or page size is none";
     }
+    if (fault->kind == IOPT_FAULT_PRIVILEGE) {
+        return "the guest's tables keep the page for privileged accesses (U/S)";
+    }
+    if (fault->kind == IOPT_FAULT_RANGE && (flags & AMDVI_EVF_GN)) {
+        return "the address is not canonical for the guest's tables";
+    }
     if (fault->kind == IOPT_FAULT_RANGE) {
         return "the address is beyond what the tables cover (DTE.Mode)";
     }
-    return flags & AMDVI_EVF_PE ? "the tables do not allow it (IR, IW)" :
-                                  "a page table entry is not present";
+    if (flags & AMDVI_EVF_PE) {
+        return flags & AMDVI_EVF_GN ?
+               "the guest's tables do not allow it (R/W)" :
+               "the tables do not allow it (IR, IW)";
+    }
+    return "a page table entry is not present";
 }
 
 static void amdvi_query_fault(VIOMMU *v, const VIOMMUConfig *config,
@@ -51,7 +69,7 @@ static void amdvi_query_fault(VIOMMU *v, const VIOMMUConfig *config,
     says->name = amdvi_event_name(event.code);
     switch (event.code) {
     case AMDVI_EVENT_IO_PAGE_FAULT:
-        says->reason = amdvi_page_fault_reason(fault, event.flags);
+        says->reason = amdvi_page_fault_reason(config, fault, event.flags);
         break;
     case AMDVI_EVENT_ILLEGAL_DEV_TABLE_ENTRY:
         says->reason = "the device table has no entry for this requester, or "
@@ -73,7 +91,13 @@ static void amdvi_query_fault(VIOMMU *v, const VIOMMUConfig *config,
 static void amdvi_query_domain(VIOMMU *v, const VIOMMUConfig *config,
                                VIOMMUNumberList ***tail)
 {
-    viommu_say_number(tail, "DomainID", IOTLB_TAG_DOMAIN(config->tag));
+    uint32_t group = IOTLB_TAG_GROUP(config->tag);
+
+    viommu_say_number(tail, "DomainID",
+                      group ? group - 1 : IOTLB_TAG_DOMAIN(config->tag));
+    if (group) {
+        viommu_say_number(tail, "PASID", IOTLB_TAG_DOMAIN(config->tag));
+    }
 }
 
 static void amdvi_query_ring(VIOMMUQueueInfoList ***tail, const char *name,

@@ -49,6 +49,9 @@ static uint64_t amdvi_control_wmask(const AMDVIState *s)
 {
     uint64_t mask = AMDVI_CONTROL_WMASK;
 
+    if (s->efr & AMDVI_EFR_GT_SUP) {
+        mask |= AMDVI_CONTROL_GT_EN;
+    }
     if (s->efr & AMDVI_EFR_GA_SUP) {
         mask |= AMDVI_CONTROL_GA_EN;
     }
@@ -97,6 +100,10 @@ static void amdvi_control_written(AMDVIState *s, uint64_t value)
     if ((before ^ value) & (AMDVI_CONTROL_GA_EN | AMDVI_CONTROL_XT_EN |
                             AMDVI_CONTROL_IOMMU_EN)) {
         amdvi_ir_changed(s);
+    }
+    if ((before ^ value) & AMDVI_CONTROL_GT_EN) {
+        /* Other entries of the device table are legal. */
+        amdvi_inv_all(s);
     }
     if ((before ^ value) & AMDVI_CONTROL_IOMMU_EN) {
         viommu_set_enabled(&s->viommu, value & AMDVI_CONTROL_IOMMU_EN);
@@ -149,16 +156,12 @@ static void amdvi_event_tail_written(AMDVIState *s, uint64_t value)
 static void amdvi_exclusion_written(AMDVIState *s, uint64_t base,
                                     uint64_t limit)
 {
-    static const VIOMMUInv config = { .kind = VIOMMU_INV_CONFIG_ALL };
-    static const VIOMMUInv all = { .kind = VIOMMU_INV_ALL };
-
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         s->excl_base = base & (AMDVI_EXCL_ADDR | AMDVI_EXCL_BASE_EN |
                                AMDVI_EXCL_BASE_ALLOW);
         s->excl_limit = limit & AMDVI_EXCL_ADDR;
     }
-    viommu_invalidate(&s->viommu, &config);
-    viommu_invalidate(&s->viommu, &all);
+    amdvi_inv_all(s);
 }
 
 static uint64_t amdvi_reg_value(AMDVIState *s, hwaddr reg)

@@ -19,44 +19,67 @@
 #include "hw/southbridge/ich9.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/module.h"
 #include "system/system.h"
 #include "amdvi-internal.h"
 
-static void amdvi_southbridge_machine_done(Notifier *notifier, void *data)
+static void amdvi_southbridge_plug(Notifier *notifier, void *data)
 {
-    AMDVIState *s = container_of(notifier, AMDVIState, machine_done);
-    PCIBus *bus = pci_get_bus(&s->pci->dev);
+    Object *iommu = OBJECT(x86_iommu_get_default());
+    AMDVIState *s = (AMDVIState *)object_dynamic_cast(iommu,
+                                                      TYPE_AMD_IOMMU_DEVICE);
+    PCIDevice *smbus = s ? s->smbus : NULL;
+    PCIBus *bus;
 
+    if (!smbus) {
+        return;
+    }
+    s->smbus = NULL;
+    bus = pci_get_bus(&s->pci->dev);
     if (bus->devices[AMDVI_IOAPIC_DEVFN]) {
         warn_report("amd-iommu: IVRS says that the I/O APIC's interrupts come "
                     "from 00:14.0, where there is a device '%s': Linux 7.3 "
                     "will not remap interrupts; put it at another address, or "
                     "say southbridge=off",
                     bus->devices[AMDVI_IOAPIC_DEVFN]->name);
-        object_unref(OBJECT(s->smbus));
-        s->smbus = NULL;
+        object_unref(OBJECT(smbus));
         return;
     }
-    pci_realize_and_unref(s->smbus, bus, &error_fatal);
+    pci_realize_and_unref(smbus, bus, &error_fatal);
 }
 
 bool amdvi_southbridge_realize(AMDVIState *s, PCIBus *bus, Error **errp)
 {
+    PCIDevice *smbus;
+
     if (s->southbridge == ON_OFF_AUTO_OFF ||
         (s->southbridge == ON_OFF_AUTO_AUTO &&
          !x86_iommu_ir_supported(X86_IOMMU_DEVICE(s)))) {
         return true;
     }
     /* Made now, it is part of the machine and was not hot-plugged. */
-    s->smbus = pci_new(AMDVI_IOAPIC_DEVFN, TYPE_ICH9_SMB_DEVICE);
-    if (s->southbridge == ON_OFF_AUTO_ON) {
-        if (!pci_realize_and_unref(s->smbus, bus, errp)) {
-            error_prepend(errp, "amd-iommu: southbridge is 'on': ");
-            return false;
-        }
+    smbus = pci_new(AMDVI_IOAPIC_DEVFN, TYPE_ICH9_SMB_DEVICE);
+    if (s->southbridge == ON_OFF_AUTO_AUTO) {
+        s->smbus = smbus;
         return true;
     }
-    s->machine_done.notify = amdvi_southbridge_machine_done;
-    qemu_add_machine_init_done_notifier(&s->machine_done);
+    if (!pci_realize_and_unref(smbus, bus, errp)) {
+        error_prepend(errp, "amd-iommu: southbridge is 'on': ");
+        return false;
+    }
     return true;
 }
+
+/*
+ * A PCI bus has a notifier of its own, which makes the devices that it finds
+ * bus masters; one that is realized after it does so itself.  The notifier that
+ * was added first runs last: this one is added before there is a bus.
+ */
+static void amdvi_southbridge_register(void)
+{
+    static Notifier notifier = { .notify = amdvi_southbridge_plug };
+
+    qemu_add_machine_init_done_notifier(&notifier);
+}
+
+type_init(amdvi_southbridge_register)

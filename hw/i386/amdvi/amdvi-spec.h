@@ -58,6 +58,12 @@ static inline uint64_t amdvi_put(uint64_t value, uint64_t mask)
 #define AMDVI_CAP_MISC_PA_40        (40U << 8)
 #define AMDVI_CAP_MISC_VA_48        (48U << 15)
 
+/* 5.2: IVRS, feature reporting of an IVHD of type 10h */
+#define AMDVI_IVHD_GT_SUP           (1U << 2)
+#define AMDVI_IVHD_GLX_SUP          AMDVI_BITS(4, 3)
+#define AMDVI_IVHD_PAS_MAX          AMDVI_BITS(12, 8)
+#define AMDVI_IVHD_GATS             AMDVI_BITS(29, 28)
+
 /* 3.4: registers */
 
 #define AMDVI_REG_DEVTAB            0x0000  /* Device Table Base Address */
@@ -101,10 +107,11 @@ static inline uint64_t amdvi_put(uint64_t value, uint64_t mask)
 #define AMDVI_CONTROL_COHERENT      (1ULL << 10)
 #define AMDVI_CONTROL_ISOC          (1ULL << 11)
 #define AMDVI_CONTROL_CMD_BUF_EN    (1ULL << 12)
+#define AMDVI_CONTROL_GT_EN         (1ULL << 16)
 #define AMDVI_CONTROL_GA_EN         (1ULL << 17)
 #define AMDVI_CONTROL_XT_EN         (1ULL << 50)
 #define AMDVI_CONTROL_INT_CAP_XT_EN (1ULL << 51)
-/* Of whatever is there, in every unit; XT and GA as EFR says. */
+/* Of whatever is there, in every unit; GT, GA and XT as EFR says. */
 #define AMDVI_CONTROL_WMASK \
     (AMDVI_CONTROL_IOMMU_EN | AMDVI_CONTROL_HT_TUN_EN | \
      AMDVI_CONTROL_EVENT_LOG_EN | AMDVI_CONTROL_EVENT_INT_EN | \
@@ -128,6 +135,12 @@ static inline uint64_t amdvi_put(uint64_t value, uint64_t mask)
 #define AMDVI_EFR_HATS              AMDVI_BITS(11, 10)
 #define AMDVI_EFR_HATS_LEVELS(efr)  (4 + (unsigned)amdvi_get(efr, \
                                                              AMDVI_EFR_HATS))
+#define AMDVI_EFR_GATS              AMDVI_BITS(13, 12)  /* 0: 4 levels, 1: 5 */
+#define AMDVI_EFR_GATS_5            1
+#define AMDVI_EFR_GLX_SUP           AMDVI_BITS(15, 14)  /* GCR3 levels - 1 */
+#define AMDVI_EFR_GLX_SUP_2         1
+#define AMDVI_EFR_PAS_MAX           AMDVI_BITS(36, 32)  /* PASID bits - 1 */
+#define AMDVI_EFR_GIO_SUP           (1ULL << 48)        /* DTE.GIoV */
 
 /* 3.4.14: Status */
 #define AMDVI_STATUS_EVENT_OVERFLOW (1ULL << 0)
@@ -159,15 +172,19 @@ static inline uint64_t amdvi_put(uint64_t value, uint64_t mask)
 #define AMDVI_DTE0_GPRP             (1ULL << 53)
 #define AMDVI_DTE0_GIOV             (1ULL << 54)
 #define AMDVI_DTE0_GV               (1ULL << 55)
+#define AMDVI_DTE0_GLX              AMDVI_BITS(57, 56)  /* GCR3 levels - 1 */
+#define AMDVI_DTE0_GCR3             AMDVI_BITS(60, 58)  /* bits 14:12 */
 #define AMDVI_DTE0_IR               (1ULL << 61)
 #define AMDVI_DTE0_IW               (1ULL << 62)
-/* Whatever EFR says; the second: because of what EFR says of this unit */
+/* Whatever EFR says; because it lacks HASup and PPRSup; because of GTSup */
 #define AMDVI_DTE0_RESERVED         (AMDVI_BITS(6, 2) | 1ULL << 63)
 #define AMDVI_DTE0_UNSUPPORTED \
-    (AMDVI_DTE0_HAD | AMDVI_DTE0_PPR | AMDVI_DTE0_GPRP | AMDVI_DTE0_GIOV | \
-     AMDVI_DTE0_GV)
-/* Word 1.  GCR3 (31:16 and 63:43) is ignored while GV is clear. */
+    (AMDVI_DTE0_HAD | AMDVI_DTE0_PPR | AMDVI_DTE0_GPRP)
+#define AMDVI_DTE0_GUEST            (AMDVI_DTE0_GIOV | AMDVI_DTE0_GV)
+/* Word 1 */
 #define AMDVI_DTE1_DOMAIN           AMDVI_BITS(15, 0)
+#define AMDVI_DTE1_GCR3_LOW         AMDVI_BITS(31, 16)  /* bits 30:15 */
+#define AMDVI_DTE1_GCR3_HIGH        AMDVI_BITS(63, 43)  /* bits 51:31 */
 #define AMDVI_DTE1_I                (1ULL << 32)    /* the device's own TLB */
 #define AMDVI_DTE1_SE               (1ULL << 33)    /* Suppress Events */
 #define AMDVI_DTE1_SA               (1ULL << 34)    /* Suppress All */
@@ -181,13 +198,23 @@ static inline uint64_t amdvi_put(uint64_t value, uint64_t mask)
 #define AMDVI_DTE2_INT_TAB_LEN_MAX  11
 #define AMDVI_DTE2_IG               (1ULL << 5)     /* Ignore unmapped */
 #define AMDVI_DTE2_INT_TAB_ROOT     AMDVI_BITS(51, 6)
+#define AMDVI_DTE2_GUEST_MODE       AMDVI_BITS(55, 54)  /* GuestPagingMode */
 #define AMDVI_DTE2_INIT_PASS        (1ULL << 56)
 #define AMDVI_DTE2_EINT_PASS        (1ULL << 57)
 #define AMDVI_DTE2_NMI_PASS         (1ULL << 58)
 #define AMDVI_DTE2_INT_CTL          AMDVI_BITS(61, 60)
-#define AMDVI_DTE2_RESERVED         (AMDVI_BITS(55, 52) | 1ULL << 59)
+#define AMDVI_DTE2_RESERVED         (AMDVI_BITS(53, 52) | 1ULL << 59)
 /* Word 3 */
 #define AMDVI_DTE3_RESERVED         (AMDVI_BITS(15, 0) | AMDVI_BITS(53, 48))
+
+/* DTE.GuestPagingMode */
+#define AMDVI_GUEST_MODE_4          0               /* levels */
+#define AMDVI_GUEST_MODE_5          1
+
+/* 2.2.6: entries of the GCR3 table; the rest of one is ignored */
+#define AMDVI_GCR3_V                (1ULL << 0)
+#define AMDVI_GCR3_ADDR             AMDVI_BITS(51, 12)
+#define AMDVI_GCR3_INDEX_BITS       9               /* of a level */
 
 /* DTE.Mode */
 #define AMDVI_MODE_NONE             0               /* not translated */
@@ -260,6 +287,7 @@ typedef enum AMDVIOpcode {
 #define AMDVI_CMD0_DEVICE           AMDVI_BITS(15, 0)
 #define AMDVI_DEVTAB0_RESERVED      AMDVI_BITS(59, 16)
 /* 2.4.3: INVALIDATE_IOMMU_PAGES */
+#define AMDVI_PAGES0_PASID          AMDVI_BITS(19, 0)   /* with GN */
 #define AMDVI_PAGES0_DOMAIN         AMDVI_BITS(47, 32)
 #define AMDVI_PAGES0_RESERVED       (AMDVI_BITS(31, 20) | AMDVI_BITS(59, 48))
 #define AMDVI_PAGES1_RESERVED       AMDVI_BITS(11, 3)
@@ -268,12 +296,19 @@ typedef enum AMDVIOpcode {
 #define AMDVI_PAGES1_PDE            (1ULL << 1)
 #define AMDVI_PAGES1_GN             (1ULL << 2)
 #define AMDVI_PAGES1_ADDR           AMDVI_BITS(63, 12)
+#define AMDVI_IOTLB0_PASID_HIGH     AMDVI_BITS(59, 56)  /* bits 19:16 */
+#define AMDVI_IOTLB0_PASID_LOW      AMDVI_BITS(55, 48)  /* bits 7:0 */
+#define AMDVI_IOTLB0_PASID_MID      AMDVI_BITS(23, 16)  /* bits 15:8 */
 #define AMDVI_IOTLB1_RESERVED       (1ULL << 1 | 1ULL << 3 | AMDVI_BITS(11, 6))
 /* 2.4.8: INVALIDATE_IOMMU_ALL */
 #define AMDVI_ALL0_RESERVED         AMDVI_BITS(59, 0)
 
-/* 2.5: events.  Word 0; word 1 is an address */
+/*
+ * 2.5: events.  Word 0; word 1 is an address.  With GN it is a guest's, and
+ * bits 15:0 of the PASID are in the place of the domain.
+ */
 #define AMDVI_EVENT_DEVICE          AMDVI_BITS(15, 0)
+#define AMDVI_EVENT_PASID_HIGH      AMDVI_BITS(19, 16)  /* bits 19:16 */
 #define AMDVI_EVENT_DOMAIN          AMDVI_BITS(47, 32)
 #define AMDVI_EVENT_FLAGS           AMDVI_BITS(59, 48)
 #define AMDVI_EVENT_CODE            AMDVI_BITS(63, 60)
@@ -291,6 +326,8 @@ typedef enum AMDVIEventCode {
 } AMDVIEventCode;
 
 /* Flags of events, within AMDVI_EVENT_FLAGS */
+#define AMDVI_EVF_GN                (1U << 0)   /* of a guest translation */
+#define AMDVI_EVF_US                (1U << 2)   /* a user's access; with GN */
 #define AMDVI_EVF_I                 (1U << 3)   /* of an interrupt */
 #define AMDVI_EVF_PR                (1U << 4)   /* the page is present */
 #define AMDVI_EVF_RW                (1U << 5)   /* a write */

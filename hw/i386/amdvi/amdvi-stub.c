@@ -10,3 +10,8 @@ uint64_t amdvi_extended_feature_register(AMDVIState *s)
 {
     return 0;
 }
+
+uint32_t amdvi_ivhd_features(AMDVIState *s)
+{
+    return 0;
+}

@@ -15,11 +15,6 @@
 /* In a tag's variant, beside what the entry denies: with the exclusion range */
 #define AMDVI_TAG_EXCLUSION 4
 
-/* VIOMMUConfig.reason: an event's code and its flags */
-#define AMDVI_REASON(code, flags) ((int)(code) | (int)(flags) << 8)
-#define AMDVI_REASON_CODE(reason) ((AMDVIEventCode)((reason) & 0xff))
-#define AMDVI_REASON_FLAGS(reason) ((uint16_t)((reason) >> 8))
-
 bool amdvi_fetch_dte(AMDVIState *s, const IOPTMem *mem, uint16_t sid,
                      unsigned first, uint64_t words[2], AMDVIEvent *event)
 {
@@ -44,8 +39,8 @@ bool amdvi_fetch_dte(AMDVIState *s, const IOPTMem *mem, uint16_t sid,
     return true;
 }
 
-static void amdvi_resolve_blocked(VIOMMUConfig *config, AMDVIEventCode code,
-                                  uint16_t flags, uint64_t addr)
+void amdvi_resolve_blocked(VIOMMUConfig *config, AMDVIEventCode code,
+                           uint16_t flags, uint64_t addr)
 {
     config->mode = VIOMMU_BLOCKED;
     config->reason = AMDVI_REASON(code, flags);
@@ -82,21 +77,11 @@ static void amdvi_resolve_exclusion(AMDVIState *s, const AMDVIDTEDma *dte,
     config->tag |= AMDVI_TAG_EXCLUSION;
 }
 
-/* A valid entry: 2.2.2.1, V, TV, Mode, IR and IW */
-static void amdvi_resolve_valid(AMDVIState *s, const AMDVIDTEDma *dte,
-                                VIOMMUConfig *config)
+/* Host translations: Mode, IR and IW */
+static void amdvi_resolve_host(AMDVIState *s, const AMDVIDTEDma *dte,
+                               VIOMMUConfig *config)
 {
-    config->cacheable = true;
-    config->quiet = dte->suppress;
-    config->ats = dte->iotlb;
-    /*
-     * Of one domain, entries that do not allow the same are translations of
-     * different variants.
-     */
-    config->tag = IOTLB_TAG(0, dte->domain, dte->denied);
-    if (!dte->translated) {
-        amdvi_resolve_blocked(config, AMDVI_EVENT_IO_PAGE_FAULT, 0, 0);
-    } else if (dte->mode != AMDVI_MODE_NONE) {
+    if (dte->mode != AMDVI_MODE_NONE) {
         config->mode = VIOMMU_TRANSLATE;
         iopt_amd_v1_table(&config->space.table, dte->root, dte->mode,
                           dte->denied);
@@ -110,6 +95,31 @@ static void amdvi_resolve_valid(AMDVIState *s, const AMDVIDTEDma *dte,
     } else {
         amdvi_resolve_identity(config,
                                (IOPT_READ | IOPT_WRITE) & ~dte->denied);
+    }
+}
+
+/* A valid entry: 2.2.2.1, V, TV, and who translates */
+static void amdvi_resolve_valid(AMDVIState *s, uint16_t sid,
+                                const AMDVIDTEDma *dte, uint32_t pasid,
+                                VIOMMUConfig *config)
+{
+    config->cacheable = true;
+    config->quiet = dte->suppress;
+    config->ats = dte->iotlb;
+    /*
+     * Of one domain, entries that do not allow the same are translations of
+     * different variants.
+     */
+    config->tag = AMDVI_TAG_HOST(dte->domain) | dte->denied;
+    if (!dte->translated) {
+        amdvi_resolve_blocked(config, AMDVI_EVENT_IO_PAGE_FAULT, 0, 0);
+    } else if (dte->guest && (pasid != VIOMMU_NO_PASID || dte->no_pasid)) {
+        amdvi_resolve_guest(s, sid, dte, pasid, config);
+    } else if (pasid != VIOMMU_NO_PASID) {
+        /* GV is clear: there are no guest translations. */
+        amdvi_resolve_blocked(config, AMDVI_EVENT_IO_PAGE_FAULT, 0, 0);
+    } else {
+        amdvi_resolve_host(s, dte, config);
     }
 }
 
@@ -128,19 +138,19 @@ static void amdvi_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
         amdvi_resolve_blocked(config, event.code, event.flags, event.addr);
         return;
     }
-    if (amdvi_decode_dte_dma(words, s->efr, &dte, &reserved)) {
+    if (amdvi_decode_dte_dma(words, s->efr,
+                             amdvi_control(s) & AMDVI_CONTROL_GT_EN, &dte,
+                             &reserved)) {
         amdvi_resolve_blocked(config, AMDVI_EVENT_ILLEGAL_DEV_TABLE_ENTRY,
                               reserved ? AMDVI_EVF_RZ : 0, 0);
         return;
     }
-    if (pasid != VIOMMU_NO_PASID) {
-        /* EFR.GTSup is clear: there are no guest translations. */
-        amdvi_resolve_blocked(config, AMDVI_EVENT_IO_PAGE_FAULT, 0, 0);
-        config->quiet = dte.valid && dte.suppress;
+    if (dte.valid) {
+        amdvi_resolve_valid(s, sid, &dte, pasid, config);
         return;
     }
-    if (dte.valid) {
-        amdvi_resolve_valid(s, &dte, config);
+    if (pasid != VIOMMU_NO_PASID) {
+        amdvi_resolve_blocked(config, AMDVI_EVENT_IO_PAGE_FAULT, 0, 0);
         return;
     }
     config->cacheable = true;
@@ -148,21 +158,52 @@ static void amdvi_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     config->bypass_bits = 64;
 }
 
-/* 2.5.3: what of PR, PE and RZ is set */
-static uint16_t amdvi_walk_flags(const VIOMMUFault *fault)
+/* Is @fault about a guest's tables, not about the host's? */
+static bool amdvi_fault_is_guest(const VIOMMUConfig *config,
+                                 const VIOMMUFault *fault)
 {
+    return config->tag != DMA_TAG_UNTRANSLATED &&
+           IOTLB_TAG_GROUP(config->tag) && !fault->res.second;
+}
+
+/* 2.5.3: what of PR, PE and RZ is set */
+uint16_t amdvi_walk_flags(const VIOMMUConfig *config, const VIOMMUFault *fault)
+{
+    const IOPTResult *res = &fault->res;
+    bool rz;
+
     switch (fault->kind) {
     case IOPT_OK:
         /* It leads into the interrupt address range. */
-        return AMDVI_EVF_PR | AMDVI_EVF_PE;
     case IOPT_FAULT_PERMISSION:
+    case IOPT_FAULT_PRIVILEGE:
         return AMDVI_EVF_PR | AMDVI_EVF_PE;
     case IOPT_FAULT_RESERVED:
-        return AMDVI_EVF_PR |
-               (iopt_amd_v1_reserved(fault->res.level, fault->res.entry) ?
-                AMDVI_EVF_RZ : 0);
+        rz = amdvi_fault_is_guest(config, fault) ?
+             iopt_amd_v2_reserved(res->level, res->entry) :
+             iopt_amd_v1_reserved(res->level, res->entry);
+        return AMDVI_EVF_PR | (rz ? AMDVI_EVF_RZ : 0);
     default:
         return 0;
+    }
+}
+
+/* Whose the event is: a guest's PASID, or a domain; and which address it has */
+static void amdvi_event_of_walk(const VIOMMUConfig *config,
+                                const VIOMMUFault *fault, AMDVIEvent *event)
+{
+    uint32_t group = IOTLB_TAG_GROUP(config->tag);
+    uint32_t domain = IOTLB_TAG_DOMAIN(config->tag);
+
+    if (config->tag == DMA_TAG_UNTRANSLATED) {
+        return;
+    }
+    event->domain = group ? group - 1 : domain;
+    if (amdvi_fault_is_guest(config, fault)) {
+        event->flags |= AMDVI_EVF_GN | AMDVI_EVF_US;
+        event->pasid = domain;
+    } else if (fault->res.second) {
+        event->addr = fault->res.ipa;
     }
 }
 
@@ -176,9 +217,7 @@ bool amdvi_fault_event(VIOMMU *v, const VIOMMUConfig *config,
                   AMDVI_EVF_TR : 0),
         .addr = fault->iova,
     };
-    if (config->tag != DMA_TAG_UNTRANSLATED) {
-        event->domain = IOTLB_TAG_DOMAIN(config->tag);
-    }
+    amdvi_event_of_walk(config, fault, event);
     if (fault->denied) {
         /* DTE.I is clear. */
         event->code = AMDVI_EVENT_INVALID_DEVICE_REQUEST;
@@ -186,17 +225,18 @@ bool amdvi_fault_event(VIOMMU *v, const VIOMMUConfig *config,
     } else if (fault->blocked) {
         event->code = AMDVI_REASON_CODE(config->reason);
         event->flags |= AMDVI_REASON_FLAGS(config->reason);
-        event->addr = config->model ?: fault->iova;
+        event->addr = config->model ?: event->addr;
     } else if (fault->kind == IOPT_FAULT_READ_TABLE) {
         event->code = AMDVI_EVENT_PAGE_TAB_HARDWARE_ERROR;
         event->flags |= AMDVI_EVF_TYPE_MASTER_ABORT;
         event->addr = fault->res.fetch;
     } else {
-        event->flags |= amdvi_walk_flags(fault);
+        event->flags |= amdvi_walk_flags(config, fault);
     }
     if (event->code != AMDVI_EVENT_IO_PAGE_FAULT &&
         event->code != AMDVI_EVENT_PAGE_TAB_HARDWARE_ERROR) {
         event->domain = 0;
+        event->flags &= ~(AMDVI_EVF_GN | AMDVI_EVF_US);
     }
     return event->code != AMDVI_EVENT_IO_PAGE_FAULT || !config->quiet;
 }

@@ -23,11 +23,37 @@
 #define AMDVI_PCI_HT_SIZE   4
 #define AMDVI_PCI_MSI_CAP   0x60
 
+/*
+ * PASIDs of as many bits as AMD's units have: Linux takes more for a bug of its
+ * own and stops.  Two levels of GCR3 tables are enough for them.
+ */
+#define AMDVI_PASID_BITS    16
+
+/* Guest translations, see amdvi-guest.c */
+static uint64_t amdvi_guest_features(void)
+{
+    return AMDVI_EFR_GT_SUP | AMDVI_EFR_GIO_SUP |
+           amdvi_put(AMDVI_EFR_GATS_5, AMDVI_EFR_GATS) |
+           amdvi_put(AMDVI_EFR_GLX_SUP_2, AMDVI_EFR_GLX_SUP) |
+           amdvi_put(AMDVI_PASID_BITS - 1, AMDVI_EFR_PAS_MAX);
+}
+
 uint64_t amdvi_extended_feature_register(AMDVIState *s)
 {
     return AMDVI_EFR_IA_SUP | AMDVI_EFR_GA_SUP |
            amdvi_put(AMDVI_MODE_MAX - 4, AMDVI_EFR_HATS) |
-           (s->xtsup ? AMDVI_EFR_XT_SUP : 0);
+           (s->xtsup ? AMDVI_EFR_XT_SUP : 0) |
+           (s->gtsup ? amdvi_guest_features() : 0);
+}
+
+uint32_t amdvi_ivhd_features(AMDVIState *s)
+{
+    uint64_t efr = amdvi_extended_feature_register(s);
+
+    return (efr & AMDVI_EFR_GT_SUP ? AMDVI_IVHD_GT_SUP : 0) |
+           amdvi_put(amdvi_get(efr, AMDVI_EFR_GLX_SUP), AMDVI_IVHD_GLX_SUP) |
+           amdvi_put(amdvi_get(efr, AMDVI_EFR_PAS_MAX), AMDVI_IVHD_PAS_MAX) |
+           amdvi_put(amdvi_get(efr, AMDVI_EFR_GATS), AMDVI_IVHD_GATS);
 }
 
 /* AMDVI-PCI */
@@ -195,6 +221,7 @@ static void amdvi_realize(DeviceState *dev, Error **errp)
 
 static const Property amdvi_properties[] = {
     DEFINE_PROP_BOOL("xtsup", AMDVIState, xtsup, false),
+    DEFINE_PROP_BOOL("gtsup", AMDVIState, gtsup, false),
     DEFINE_PROP_BOOL("dma-remap", AMDVIState, dma_remap, true),
     DEFINE_PROP_STRING("pci-id", AMDVIState, pci_id),
     DEFINE_PROP_ON_OFF_AUTO("southbridge", AMDVIState, southbridge,
@@ -207,6 +234,9 @@ static const Property amdvi_properties[] = {
 static const VIOMMUPropertyHelp amdvi_property_help[] = {
     { "xtsup", "32-bit APIC IDs in interrupt remapping (EFR.XTSup), which a "
                "guest with x2APIC needs" },
+    { "gtsup", "guest translations (EFR.GTSup and GIoSup): page tables of "
+               "version 2, PASIDs and nesting, which Linux uses with "
+               "amd_iommu=pgtbl_v2" },
     { "dma-remap", "DMA is translated; always on, and there for command lines "
                    "of newer QEMU" },
     { "pci-id", "id of the AMDVI-PCI device that is the unit's PCI function; "

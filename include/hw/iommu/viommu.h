@@ -301,6 +301,11 @@ typedef struct VIOMMUInv {
     hwaddr first, last;      /* inclusive */
     uint16_t sid, sid_mask;
     uint32_t pasid;
+    /*
+     * Of a group or a domain: where its tables begin may have changed as well.
+     * Every configuration whose tag is in it is read again; whose it is stays.
+     */
+    bool roots;
 } VIOMMUInv;
 
 /**
