@@ -113,10 +113,13 @@ def judge_one(rows, goal):
             'ratio': value, 'noise': noise, 'met': value <= limit}
 
 
-def judge(table):
-    """[verdict of each goal that was measured], and of what is not one."""
+def judge(table, more=()):
+    """
+    [verdict of each goal that was measured, a model's own @more too], and of
+    what is not one.
+    """
     rows = {f'{r["group"]}: {r["name"]}': r['cells'] for r in table}
-    return ([v for v in (judge_one(rows, g) for g in GOALS) if v],
+    return ([v for v in (judge_one(rows, g) for g in [*GOALS, *more]) if v],
             [v for v in (judge_one(rows, g) for g in ALSO) if v])
 
 
@@ -135,8 +138,8 @@ def lines(title, entries):
         for e in entries]
 
 
-def report(table):
-    goals, also = judge(table)
+def report(goals, also):
+    """The lines of what judge() returned."""
     met = sum(e['met'] for e in goals)
     return lines(f'Goals: {met} of {len(goals)} met', goals) + \
         lines('The same limits where pages are scattered:', also)

@@ -120,7 +120,7 @@ def footer(result):
     lines.append(
         f'Medians of {result["rounds"]} interleaved rounds; ratios are to '
         f'"{TITLE[result["reference"]]}".')
-    lines += goals.report(result['rows'])
+    lines += goals.report(result['goals'], result['scattered'])
     lines += guests(result['guests'])
     return '\n'.join(lines + budget_table(result['instructions'],
                                           result['columns']))

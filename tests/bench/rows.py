@@ -344,7 +344,8 @@ def all_rows(model):
                  64, 65536, cold=True),
             Loop('vring', 'one descriptor in and out', VRING, 16, 1,
                  addr=VRING_AT),
-            *invalidations(model), Strict()]
+            *invalidations(model),
+            *([Strict()] if hasattr(model.Unit, 'cycle') else [])]
 
 
 # Of the loops, those whose instructions are counted
