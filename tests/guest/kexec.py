@@ -26,7 +26,7 @@ import devices
 import q35
 import scalable
 from hostserver import HostServer
-from machine import GuestError, run_machine
+from machine import GuestError, NeverUp, run_machine
 from overlay import Overlay
 from qmp import QmpError
 from tap import Tap
@@ -102,10 +102,14 @@ def run_kernel(machine, outcome, progress):
     """From a kernel's first word to its last."""
     report = outcome.report
     machine.begin_step(outcome.config.name())
-    while not report.ready:
-        kind = report.take(machine.next_line())
-        if kind == 'BOOT':
-            progress(f'{outcome.config.name()}: Linux {report.release} is up')
+    try:
+        while not report.ready:
+            if report.take(machine.next_line()) == 'BOOT':
+                progress(f'{outcome.config.name()}: '
+                         f'Linux {report.release} is up')
+    except GuestError as error:
+        # On a busy host any kernel may not come up (run_machine()).
+        raise error if report.release else NeverUp(str(error))
     outcome.statistics = boot.query_statistics(machine)
     if outcome.config.scalable:
         outcome.translation = scalable.translation(
@@ -123,6 +127,7 @@ def judge_kernel(outcome, directory, patterns, server):
 
 
 def run_kernels(machine, setup, outcomes, judge, progress):
+    outcomes.clear()
     machine.start()
     for step in ('',) + setup.steps:
         if step:
