@@ -374,31 +374,35 @@ hwaddr fast_extend(DMAInflight *inflight, DMACache *c, uint32_t who,
                    uint64_t seq)
 {
     hwaddr done = hit.avail;
-    DMACacheRun run = {
-        .first = iova - hit.before,
-        .host = hit.host - hit.before,
-        .owner = hit.owner,
-        .perm = hit.perm,
-        .who = who,
-    };
+    unsigned perm = hit.perm;
+    DMACacheRun DMA_CACHE_UNSET run;
     hwaddr at;
 
     while (done < len && iova + done > iova) {
-        DMACacheHit next;
+        DMACacheHit DMA_CACHE_UNSET next;
 
         if (!fast_find(inflight, c, who, iova + done, len - done, is_write,
                        &next) ||
             next.host != hit.host + done || next.owner != hit.owner) {
             break;
         }
-        run.perm &= next.perm;
+        perm &= next.perm;
         done += next.avail;
+    }
+    if (done == hit.avail) {
+        return done;
     }
 
     /* So that the next map of it needs one lookup for each 2 MiB. */
-    run.last = iova + (done - 1);
-    if (done == hit.avail ||
-        ((run.first | (run.last + 1)) & (DMA_CACHE_PAGE_SIZE - 1))) {
+    run = (DMACacheRun) {
+        .first = iova - hit.before,
+        .last = iova + (done - 1),
+        .host = hit.host - hit.before,
+        .owner = hit.owner,
+        .perm = perm,
+        .who = who,
+    };
+    if ((run.first | (run.last + 1)) & (DMA_CACHE_PAGE_SIZE - 1)) {
         return done;
     }
     at = iova;
@@ -418,12 +422,12 @@ static bool fast_may_map(DMAInflight *inflight, bool is_write)
            (!inflight->bounces && !(is_write && dma_bounce_writes(bounce)));
 }
 
-void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
-                   MemTxAttrs attrs)
+void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
+              MemTxAttrs attrs)
 {
     DMAInflight *inflight = as->inflight;
     uint32_t who = attrs_who(attrs);
-    DMACache *c = get_cache(inflight, who);
+    DMACache *c;
     unsigned need = is_write ? DMA_CACHE_WRITE : DMA_CACHE_READ;
     DMACacheHit DMA_CACHE_UNSET hit;
     DMACacheHit DMA_CACHE_UNSET filled;
@@ -431,8 +435,13 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
     hwaddr len = *plen;
     uint64_t seq, tag;
 
+    dma_inflight_count_access(inflight);
+    if (unlikely(!qatomic_read(&as->mastering))) {
+        return dma_map_slowly(as, addr, plen, is_write, attrs);
+    }
+    c = get_cache(inflight, who);
     if (unlikely(!c || !len) || unlikely(!fast_may_map(inflight, is_write))) {
-        return NULL;
+        return dma_map_slowly(as, addr, plen, is_write, attrs);
     }
     access = fast_begin();
     seq = dma_cache_seq(c);
@@ -442,7 +451,7 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
         if (!fast_fill(inflight, c, who, addr, len, is_write, &filled,
                        &filled_tag)) {
             fast_end(access);
-            return NULL;
+            return dma_map_slowly(as, addr, plen, is_write, attrs);
         }
         hit = filled;
         tag = filled_tag;
@@ -459,7 +468,7 @@ void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
         /* It is mapped already: not again at the same address. */
         fast_end(access);
         dma_ram_unref(hit.owner);
-        return NULL;
+        return dma_map_slowly(as, addr, plen, is_write, attrs);
     }
     *plen = len;
     fast_end(access);

@@ -128,16 +128,11 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
     return host;
 }
 
-void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
-              MemTxAttrs attrs)
+void *dma_map_slowly(AddressSpace *as, hwaddr addr, hwaddr *plen,
+                     bool is_write, MemTxAttrs attrs)
 {
-    void *host;
-
-    dma_inflight_count_access(as->inflight);
-    host = qatomic_read(&as->mastering) ?
-           dma_fast_map(as, addr, plen, is_write, attrs) : NULL;
-    return host ?: address_space_map_standing(as, addr, plen, is_write, attrs,
-                                              NULL, NULL);
+    return address_space_map_standing(as, addr, plen, is_write, attrs, NULL,
+                                      NULL);
 }
 
 static void dma_ram_unref_bh(void *opaque)

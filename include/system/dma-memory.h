@@ -45,14 +45,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
  *
  * dma_fast_translate: as address_space_translate(); NULL: ask that.  In a
  * slot, and an RCU read section.
- * dma_fast_map: as address_space_map(), and recorded; NULL: ask that.
  * dma_ram_written: @len bytes at @offset of the RAM @mr were written.
  */
 MemoryRegion *dma_fast_translate(DMAInflight *inflight, hwaddr addr,
                                  hwaddr *xlat, hwaddr *plen, bool is_write,
                                  MemTxAttrs attrs);
-void *dma_fast_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
-                   MemTxAttrs attrs);
 void dma_ram_written(MemoryRegion *mr, hwaddr offset, hwaddr len);
 
 /*
@@ -76,12 +73,14 @@ void dma_ram_view_put(FlatView *view);
 
 /*
  * address_space_map() and _unmap() of an address space behind a vIOMMU.
- * dma_unmap_slowly: of what dma_unmap() does not find at once.
+ * dma_map_slowly, dma_unmap_slowly: of what the two do not find at once.
  * address_space_map_untracked: the memory core's own, which records nothing,
  * and address_space_unmap_untracked.
  */
 void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
               MemTxAttrs attrs);
+void *dma_map_slowly(AddressSpace *as, hwaddr addr, hwaddr *plen,
+                     bool is_write, MemTxAttrs attrs);
 void dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
                hwaddr access_len);
 void dma_unmap_slowly(AddressSpace *as, void *buffer, hwaddr len,
