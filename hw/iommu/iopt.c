@@ -10,49 +10,59 @@
 #include "iopt-internal.h"
 
 /*
- * Read and check the entry for @iova in the table @base.  @out->perm is what
- * the levels above allow, and is narrowed; *@leaf is set if it is IOPT_OK.
+ * Of a format that is data, where nothing is updated: the permissions that the
+ * entry gives, and whether it leads on, are bits of it.
  */
-static IOPTFault read_entry(const IOPTTable *table, uint64_t base,
-                            unsigned level, uint64_t iova, unsigned access,
-                            IOPTRead *read, void *opaque, IOPTResult *out,
-                            bool *leaf)
+static IOPTFault walk_plain(const IOPTTable *table, uint64_t iova,
+                            unsigned access, IOPTRead *read, void *opaque,
+                            IOPTResult *out)
 {
     const IOPTFormat *format = table->format;
-    unsigned perm;
-    uint64_t entry, addr;
+    const uint64_t address = iopt_block_last(0, table->output_bits) &
+                             ~iopt_block_last(0, format->page_shift);
+    unsigned level = table->levels;
+    unsigned shift = iopt_level_shift(format, level);
+    uint64_t base = table->root;
 
-    out->level = level;
-    out->shift = iopt_level_shift(format, level);
-    out->entry = 0;
-    addr = iopt_entry_addr(table, base, level, iova);
-    if (!read(opaque, addr, &entry)) {
-        out->fetch = addr;
-        return IOPT_FAULT_READ_TABLE;
+    out->perm = IOPT_READ | IOPT_WRITE;
+    for (;; level--, shift -= format->index_bits) {
+        uint64_t addr = iopt_entry_addr(table, base, level, iova);
+        uint64_t entry;
+        unsigned perm;
+        bool leaf;
+
+        out->level = level;
+        out->shift = shift;
+        out->entry = 0;
+        if (!read(opaque, addr, &entry)) {
+            out->fetch = addr;
+            return IOPT_FAULT_READ_TABLE;
+        }
+        out->entry = entry;
+        perm = (entry & format->read_bit ? IOPT_READ : 0) |
+               (entry & format->write_bit ? IOPT_WRITE : 0);
+        if (!perm) {
+            return IOPT_FAULT_NOT_PRESENT;
+        }
+        leaf = iopt_is_leaf(format, level, entry);
+        if (entry & table->reserved[leaf][level]) {
+            return IOPT_FAULT_RESERVED;
+        }
+        out->perm &= perm;
+        if (!out->perm || (access & ~out->perm)) {
+            return IOPT_FAULT_PERMISSION;
+        }
+        base = entry & address;
+        if (leaf) {
+            out->addr = base & ~iopt_block_last(0, shift);
+            return IOPT_OK;
+        }
     }
-    out->entry = entry;
-    perm = (entry & format->read_bit ? IOPT_READ : 0) |
-           (entry & format->write_bit ? IOPT_WRITE : 0);
-    if (!perm) {
-        return IOPT_FAULT_NOT_PRESENT;
-    }
-    *leaf = iopt_is_leaf(format, level, entry);
-    if (entry & table->reserved[*leaf][level]) {
-        return IOPT_FAULT_RESERVED;
-    }
-    out->perm &= perm;
-    if (!out->perm || (access & ~out->perm)) {
-        return IOPT_FAULT_PERMISSION;
-    }
-    return IOPT_OK;
 }
 
 IOPTFault iopt_walk(const IOPTTable *table, uint64_t iova, unsigned access,
                     IOPTRead *read, void *opaque, IOPTResult *out)
 {
-    uint64_t base = table->root;
-    unsigned level;
-
     if (unlikely(table->format->decode)) {
         IOPTMem mem = { .read = read, .opaque = opaque };
         IOPTWalk w = { .mem = &mem, .reads_left = UINT64_MAX };
@@ -64,19 +74,5 @@ IOPTFault iopt_walk(const IOPTTable *table, uint64_t iova, unsigned access,
     if (iova > iopt_input_last(table)) {
         return IOPT_FAULT_RANGE;
     }
-    out->perm = IOPT_READ | IOPT_WRITE;
-    for (level = table->levels; ; level--) {
-        bool leaf;
-        IOPTFault fault = read_entry(table, base, level, iova, access,
-                                     read, opaque, out, &leaf);
-
-        if (fault != IOPT_OK) {
-            return fault;
-        }
-        if (leaf) {
-            out->addr = iopt_entry_output(table, out->entry, out->shift);
-            return IOPT_OK;
-        }
-        base = iopt_entry_output(table, out->entry, table->format->page_shift);
-    }
+    return walk_plain(table, iova, access, read, opaque, out);
 }

@@ -12,13 +12,6 @@
 /* A translation that no table limits is handed out in pages of this size. */
 #define BYPASS_PAGE_MASK 0xfffULL
 
-/* Of a large variable that is filled in before it is read */
-#if __has_attribute(uninitialized)
-#define VIOMMU_UNSET __attribute__((uninitialized))
-#else
-#define VIOMMU_UNSET
-#endif
-
 /*
  * Counters are plain increments: they may lose one when two threads collide,
  * which is better than a locked instruction on each hit.

@@ -134,7 +134,7 @@ static bool viommu_lookup_space(VIOMMULookup *l, uint64_t seq,
     const IOPTSpace *space = &l->config->space;
     hwaddr iova = iopt_space_iova(space, l->iova);
     bool *refused = &l->fault.reserved_range;
-    IOTLBEntry entry;
+    IOTLBEntry VIOMMU_UNSET entry;
     hwaddr mask;
 
     if (unlikely(iova != l->iova) && l->keep) {

@@ -59,7 +59,7 @@ static bool vtd_queue_fetch(IntelIOMMUState *s, VTDInvDescRaw *raw)
     dma_addr_t addr = s->iq + ((dma_addr_t)s->iq_head << shift);
     dma_addr_t size = 1ULL << shift;
     const uint64_t *val = dma_ram_at(addr, size);
-    uint64_t copy[4];
+    uint64_t VIOMMU_UNSET copy[4];
 
     if (unlikely(!val)) {
         if (dma_memory_read(&address_space_memory, addr, copy, size,
@@ -163,7 +163,7 @@ static void vtd_queue_do_iotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
 /* Fetch and decode.  Returns: false if that is a queue error. */
 static bool vtd_queue_next_desc(IntelIOMMUState *s, VTDInvDesc *desc)
 {
-    VTDInvDescRaw raw;
+    VTDInvDescRaw VIOMMU_UNSET raw;
     const char *why;
 
     trace_vtd_inv_qi_head(s->iq_head);
@@ -218,7 +218,7 @@ static void vtd_queue_do_piotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
 static VIOMMUQueueStep vtd_queue_take_up(void *opaque)
 {
     IntelIOMMUState *s = opaque;
-    VTDInvDesc desc;
+    VTDInvDesc VIOMMU_UNSET desc;
 
     if (!vtd_queue_width_ok(s)) {
         vtd_queue_error(s, VTD_IQEI_WIDTH, "IQA.DW does not suit the mode");

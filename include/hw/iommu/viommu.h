@@ -31,6 +31,13 @@ typedef struct VIOMMUSanitizer VIOMMUSanitizer;
 typedef struct VIOMMUQueryOps VIOMMUQueryOps;
 typedef struct VIOMMUEndpoint VIOMMUEndpoint;
 
+/* Of a large variable that is filled in before it is read */
+#if __has_attribute(uninitialized)
+#define VIOMMU_UNSET __attribute__((uninitialized))
+#else
+#define VIOMMU_UNSET
+#endif
+
 #define TYPE_VIOMMU_MEMORY_REGION "viommu-memory-region"
 
 /* How an endpoint's request came by its address (PCIe 10.2.1) */
