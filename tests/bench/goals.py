@@ -7,6 +7,7 @@ import statistics
 # many times another cell, (text, row, column, times)
 DIRECT, BASE = 'direct', 'base, vIOMMU'
 NOTHING_CACHED = 'invalidate: page, 0 cached'
+STRICT = 'strict: map, 4 KiB write, unmap, invalidate'
 ITS_OWN = ('its own, 0 cached', NOTHING_CACHED, 'ours', 1)
 THE_BASES = ("the base's, 0 cached", NOTHING_CACHED, 'base', 1)
 
@@ -28,15 +29,23 @@ UNUSED = (
 GOALS = [
     ('read 64 B: 1 page', 'ours', DIRECT, 0.7),
     ('read 64 B: 64 pages', 'ours', DIRECT, 0.7),
-    ('read 64 B: 4,096 pages', 'ours', DIRECT, 1.0),
-    ('read 64 B: 65,536 pages', 'ours', DIRECT, 3.0),
+    ('read 64 B: 4,096 pages', 'ours', DIRECT, 0.9),
+    ('write 64 B: 4,096 pages', 'ours', DIRECT, 0.9),
+    ('read 64 B: 65,536 pages', 'ours', DIRECT, 1.6),
     ('read 64 B: 65,536 pages', 'ours', BASE, 1 / 3),
+    ('scattered pages: read 64 B, 65,536 pages', 'ours', DIRECT, 2.5),
     ('map + unmap: 4 KiB, over 64 pages', 'ours', DIRECT, 1.0),
+    ('pass-through: map + unmap 4 KiB', 'ours', DIRECT, 1.0),
+    ('scattered pages: map + unmap 64 KiB', 'ours', pages(1), 18.0),
     ('map + unmap: 64 KiB, over 4096 pages', 'ours', DIRECT, 1.5),
     ('map + unmap: 1 MiB, over 4096 pages', 'ours', DIRECT, 2.0),
-    ('threads: read 64 B, 2 threads, 1 endpoint', 'ours', DIRECT, 1.0),
-    ('threads: read 64 B, 2 threads, 2 endpoints', 'ours', DIRECT, 1.0),
+    ('threads: read 64 B, 2 threads, 1 endpoint', 'ours', DIRECT, 0.9),
+    ('threads: read 64 B, 2 threads, 2 endpoints', 'ours', DIRECT, 0.9),
     ('vring: one descriptor in and out', 'ours', DIRECT, 1.2),
+    (STRICT, 'ours', BASE, 0.5),
+    (STRICT, 'ours', DIRECT, 3.2),
+    *[(f'invalidate: {what}, 0 cached', 'ours', BASE, 0.9)
+      for what in ('page', 'other domain')],
     *[(f'invalidate: page, {n} cached', 'ours', *against)
       for n in ('1,000', '100,000')
       for against in ((ITS_OWN, 1.2), (THE_BASES, 1.0))],
@@ -70,7 +79,6 @@ GOALS += [
 ALSO = [
     ('scattered pages: read 64 B, 64 pages', 'ours', DIRECT, 0.7),
     ('scattered pages: read 64 B, 4,096 pages', 'ours', DIRECT, 1.0),
-    ('scattered pages: read 64 B, 65,536 pages', 'ours', DIRECT, 3.0),
     ('scattered pages: read 64 B, 65,536 pages', 'ours', BASE, 1 / 3),
     ('scattered pages: map + unmap 4 KiB', 'ours', DIRECT, 1.0),
     ('scattered pages: map + unmap 64 KiB', 'ours', pages(16), 1.5),
