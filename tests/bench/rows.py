@@ -335,6 +335,11 @@ def invalidations(model):
     yield Invalidation(model.PAGE, 'page', 1000, elsewhere, alone=False)
 
 
+def strict(model):
+    if hasattr(model.Unit, 'cycle'):
+        yield Strict()
+
+
 def all_rows(model):
     if hasattr(model, 'rows'):
         return list(model.rows())
@@ -344,8 +349,7 @@ def all_rows(model):
                  64, 65536, cold=True),
             Loop('vring', 'one descriptor in and out', VRING, 16, 1,
                  addr=VRING_AT),
-            *invalidations(model),
-            *([Strict()] if hasattr(model.Unit, 'cycle') else [])]
+            *invalidations(model), *strict(model)]
 
 
 # Of the loops, those whose instructions are counted
@@ -367,4 +371,4 @@ def budget_rows(model):
             Loop('instructions', 'vring', VRING, 16, 1, addr=VRING_AT),
             Invalidation(model.PAGE, 'page', 0, own),
             Invalidation(model.PAGE, "page of another domain", 0, nobody),
-            Strict()]
+            *strict(model)]
