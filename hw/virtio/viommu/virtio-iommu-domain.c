@@ -143,7 +143,7 @@ static bool domain_reserved_for_all(VirtIOIOMMU *s, uint64_t first,
     uint32_t i;
 
     for (i = 0; i < s->nr_prop_resv_regions; i++) {
-        const Range *range = &s->prop_resv_regions[i].range;
+        Range *range = &s->prop_resv_regions[i].range;
 
         if (first <= range_upb(range) && last >= range_lob(range)) {
             return true;
