@@ -235,6 +235,7 @@ void viommu_fault_log(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
  * viommu_sanitize_invalidated: of domains like @tag in @tag_mask.  BQL.
  * viommu_sanitize_config_dropped: some kept configurations were.  BQL; v->lock
  * may be held.
+ * viommu_sanitize_fence: software waits for what was invalidated.  BQL.
  * viommu_sanitize_gone: no device is there any more.  BQL.
  * viommu_sanitize_clear: the unit is as after a reset, or as another process
  * left it: nothing is known of what was.  BQL.
@@ -247,6 +248,7 @@ void viommu_sanitizer_init(VIOMMU *v);
 void viommu_sanitize_invalidated(VIOMMU *v, uint64_t tag, uint64_t tag_mask,
                                  hwaddr first, hwaddr last);
 void viommu_sanitize_config_dropped(VIOMMU *v);
+void viommu_sanitize_fence(VIOMMU *v);
 void viommu_sanitize_gone(VIOMMUEndpoint *ep);
 void viommu_sanitize_clear(VIOMMU *v);
 void viommu_sanitize_fault(VIOMMUEndpoint *ep, const VIOMMUConfig *config,

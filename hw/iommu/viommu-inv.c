@@ -233,6 +233,9 @@ void viommu_invalidate_device_tlb(VIOMMU *v, uint16_t sid,
 bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),
                   void *opaque)
 {
+    if (unlikely(v->sanitizer)) {
+        viommu_sanitize_fence(v);
+    }
     return dma_drain_fence(v->drain, fence, done, opaque);
 }
 

@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "hw/iommu/iopt-explain.h"
 #include "viommu-sanitizer-internal.h"
 
 /* What became of the page, in words */
@@ -78,14 +79,15 @@ static char *sanitizer_overrun(VIOMMU *v, const VIOMMUConfig *config,
     return NULL;
 }
 
-/* Was it refused because nothing is mapped there, or not for it? */
-static bool sanitizer_is_unmapped(const VIOMMUConfig *config,
+/* Is it the table's last entry for which it was refused? */
+static bool sanitizer_is_entry(const VIOMMUConfig *config,
                                   const VIOMMUFault *fault)
 {
     return config->mode == VIOMMU_TRANSLATE && !fault->blocked &&
            !fault->denied && !fault->reserved_range &&
            fault->access == VIOMMU_UNTRANSLATED &&
            (fault->kind == IOPT_FAULT_NOT_PRESENT ||
+            fault->kind == IOPT_FAULT_RESERVED ||
             fault->kind == IOPT_FAULT_PERMISSION);
 }
 
@@ -106,6 +108,52 @@ static char *sanitizer_wrong_way(VIOMMU *v, const VIOMMUConfig *config,
                            entry.addr);
 }
 
+/* "bit 51", "no single bit" */
+static char *sanitizer_bits(uint64_t bits)
+{
+    GString *text = g_string_new(NULL);
+    unsigned bit;
+
+    for (bit = 0; bit < 64; bit++) {
+        if (bits >> bit & 1) {
+            g_string_append_printf(text, "%sbit %u", text->len ? " or " : "",
+                                   bit);
+        }
+    }
+    if (!text->len) {
+        g_string_append(text, "more than one bit");
+    }
+    return g_string_free(text, false);
+}
+
+/* A reserved bit is set in the entry where the walk ended. */
+static char *sanitizer_reserved(const VIOMMUConfig *config,
+                                const VIOMMUFault *fault, hwaddr iova)
+{
+    const IOPTSpace *space = &config->space;
+    const IOPTResult *res = &fault->res;
+    const IOPTStep step = {
+        .table = res->second ? &space->second :
+                 iopt_space_is_upper(space, iova) ? &space->upper :
+                                                    &space->table,
+        .level = res->level,
+        .iova = res->second ? res->ipa : iova,
+        .entry = res->entry,
+        .access = fault->is_write ? IOPT_WRITE : IOPT_READ,
+        .fault = fault->kind,
+    };
+    g_autofree char *bits = NULL;
+    IOPTSays says;
+
+    iopt_explain(&step, &says);
+    bits = sanitizer_bits(says.culprits);
+    return g_strdup_printf("is translated by an entry with a reserved bit: "
+                           "stage %u, level %u, 0x%" PRIx64 ": %s",
+                           iopt_stage_number(step.table->format),
+                           iopt_level_number(step.table->format, step.level),
+                           step.entry, bits);
+}
+
 static char *sanitizer_explain(VIOMMU *v, const VIOMMUConfig *config,
                                const VIOMMUFault *fault,
                                VIOMMUFindingKind *kind)
@@ -115,6 +163,10 @@ static char *sanitizer_explain(VIOMMU *v, const VIOMMUConfig *config,
     VIOMMUPast past;
     bool known;
 
+    if (fault->kind == IOPT_FAULT_RESERVED) {
+        *kind = VIOMMU_FINDING_KIND_RESERVED_BITS;
+        return sanitizer_reserved(config, fault, iova);
+    }
     if (fault->kind == IOPT_FAULT_PERMISSION && fault->res.perm) {
         *kind = VIOMMU_FINDING_KIND_WRONG_DIRECTION;
         return sanitizer_wrong_way(v, config, iova);
@@ -135,7 +187,7 @@ void viommu_sanitize_fault(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
     SanitizerFinding new = sanitizer_of(ep, 0, fault->pasid);
     g_autofree char *what = NULL;
 
-    if (!sanitizer_is_unmapped(config, fault)) {
+    if (!sanitizer_is_entry(config, fault)) {
         return;
     }
     what = sanitizer_explain(v, config, fault, &new.kind);

@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "hw/iommu/viommu-sanitizer.h"
 #include "qemu/rcu.h"
 #include "viommu-sanitizer-internal.h"
 
@@ -42,9 +43,7 @@ void viommu_sanitize_config_dropped(VIOMMU *v)
         VIOMMUStaleWindow *at = viommu_stale_at(s->windows, i);
 
         if (at && at->kind == VIOMMU_STALE_CONFIG && !sanitizer_is_kept(at)) {
-            viommu_stale_close_owner(s->windows, at->kind, at->owner,
-                                       at->attrs, UINT32_MAX, 0, UINT64_MAX,
-                                       now);
+            viommu_stale_close_config(s->windows, at->owner, at->attrs, now);
         }
     }
 }
@@ -64,4 +63,69 @@ void viommu_sanitize_clear(VIOMMU *v)
     QEMU_LOCK_GUARD(&s->lock);
     viommu_history_clear(s->history);
     viommu_stale_clear(s->windows);
+    memset(s->tables, 0, sizeof(s->tables));
+    s->unfenced = s->unfenced_told = false;
+}
+
+/*
+ * Queues
+ */
+
+void viommu_sanitize_queued(VIOMMU *v)
+{
+    VIOMMUSanitizer *s = v->sanitizer;
+
+    if (!s->unfenced) {
+        s->unfenced = true;
+        s->unfenced_since = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+    }
+    sanitizer_wake(s);
+}
+
+void viommu_sanitize_fence(VIOMMU *v)
+{
+    v->sanitizer->unfenced = v->sanitizer->unfenced_told = false;
+}
+
+bool sanitizer_look_at_fence(VIOMMUSanitizer *s)
+{
+    int64_t age = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) - s->unfenced_since;
+    SanitizerFinding new = {
+        .kind = VIOMMU_FINDING_KIND_MISSING_WAIT, .pasid = VIOMMU_NO_PASID,
+    };
+
+    if (s->unfenced && !s->unfenced_told && age >= SANITIZER_OVERDUE) {
+        s->unfenced_told = true;
+        new.message = g_strdup_printf(
+            "invalidations were queued %" PRId64 " ms ago, and nothing behind "
+            "them that says when they are complete: until then devices may "
+            "use what was invalidated", age / SCALE_MS);
+        sanitizer_found(s, &new);
+    }
+    return s->unfenced && !s->unfenced_told;
+}
+
+/* Entries from @t->head to @tail */
+static unsigned sanitizer_entries(const VIOMMUTail *t, unsigned tail)
+{
+    return (tail + t->positions - t->head) % t->positions;
+}
+
+void viommu_sanitize_tail(VIOMMU *v, const VIOMMUTail *t)
+{
+    SanitizerFinding new = {
+        .kind = VIOMMU_FINDING_KIND_QUEUE_OVERRUN, .pasid = VIOMMU_NO_PASID,
+    };
+
+    if (t->now >= t->positions || t->was >= t->positions ||
+        t->head >= t->positions ||
+        (sanitizer_entries(t, t->now) >= sanitizer_entries(t, t->was) &&
+         sanitizer_entries(t, t->now) <= t->size)) {
+        return;
+    }
+    new.message = g_strdup_printf(
+        "the tail of the %s went from 0x%x to 0x%x, while its head is at 0x%x: "
+        "entries that had not been taken up are lost, or were written over",
+        t->queue, t->was, t->now, t->head);
+    sanitizer_found(v->sanitizer, &new);
 }

@@ -28,6 +28,7 @@ typedef struct SanitizerNow {
     IOPTFault fault;         /* of the walk; config.mode TRANSLATE */
     bool mapped;
     IOTLBEntry entry;        /* if @mapped */
+    SanitizerReads reads;    /* by both */
 } SanitizerNow;
 
 static bool sanitizer_same_table(const IOPTTable *a, const IOPTTable *b)
@@ -54,10 +55,12 @@ static bool sanitizer_same_config(const VIOMMUConfig *a, const VIOMMUConfig *b)
 static void sanitizer_now_config(VIOMMUEndpoint *ep, uint32_t attrs,
                                  SanitizerNow *now)
 {
-    const IOPTMem mem = { .read = viommu_read_entry, .opaque = ep->viommu };
+    const IOPTMem mem = { .read = sanitizer_read, .opaque = &now->reads };
     uint32_t pasid = viommu_config_pasid(attrs);
     const VIOMMUConfig *kept = viommu_config_kept(ep, pasid);
 
+    now->reads.viommu = ep->viommu;
+    now->reads.n = 0;
     viommu_resolve_look(ep, pasid, &mem, &now->tables);
     now->config = kept ? *kept : now->tables;
     now->config_stale = kept && !sanitizer_same_config(kept, &now->tables);
@@ -68,7 +71,7 @@ static void sanitizer_now_config(VIOMMUEndpoint *ep, uint32_t attrs,
 static void sanitizer_now_page(VIOMMU *v, uint32_t attrs, hwaddr iova,
                                SanitizerNow *now)
 {
-    const IOPTMem mem = { .read = viommu_read_entry, .opaque = v };
+    const IOPTMem mem = { .read = sanitizer_read, .opaque = &now->reads };
     IOPTResult res;
     bool refused;
 
@@ -191,8 +194,6 @@ static void sanitizer_forgotten_page(VIOMMUSanitizer *s,
                                         VIOMMU_FINDING_KIND_MISSING_FLUSH,
                                         viommu_pasid_of(window->attrs));
     g_autofree char *what = sanitizer_now_words(now, page, window->iova);
-    const char *cache = window->kind == VIOMMU_STALE_ATC ? "the device's ATC" :
-                                                            "the IOTLB";
     hwaddr was = page->addr + (window->iova - page->first);
 
     new.iova = window->iova;
@@ -201,17 +202,18 @@ static void sanitizer_forgotten_page(VIOMMUSanitizer *s,
     new.is_write = window->uses && window->is_write;
     if (window->uses) {
         new.message = g_strdup_printf(
-            "%s at 0x%" PRIx64 " went to 0x%" PRIx64 " by %s (looked up %"
-            PRIu64 " times); for %" PRId64 " ms the tables have said that %s, "
-            "and no invalidation has come", window->is_write ? "write" : "read",
-            window->iova, was, cache, window->uses, sanitizer_ms(age), what);
+            "%s at 0x%" PRIx64 " went to 0x%" PRIx64 " by the IOTLB (looked up "
+            "%" PRIu64 " times); for %" PRId64 " ms the tables have said that "
+            "%s, and no invalidation has come",
+            window->is_write ? "write" : "read", window->iova, was,
+            window->uses, sanitizer_ms(age), what);
     } else {
         new.message = g_strdup_printf(
             "0x%" PRIx64 " .. 0x%" PRIx64 " led to 0x%" PRIx64 " %s; for %"
             PRId64 " ms the tables have said that %s, and no invalidation has "
-            "come: %s may still have it", window->first,
+            "come: the IOTLB may still have it", window->first,
             window->first + (((hwaddr)1 << window->shift) - 1), was,
-            sanitizer_rights(window->perm), sanitizer_ms(age), what, cache);
+            sanitizer_rights(window->perm), sanitizer_ms(age), what);
     }
     sanitizer_found(s, &new);
 }
@@ -326,6 +328,26 @@ static void sanitizer_used_config(VIOMMUSanitizer *s, VIOMMUEndpoint *ep,
     }
 }
 
+/* A write goes to @addr: are tables there, which are used? */
+static void sanitizer_used_table(VIOMMUEndpoint *ep, uint32_t attrs,
+                                 hwaddr iova, hwaddr addr)
+{
+    VIOMMU *v = ep->viommu;
+    SanitizerTable table;
+    SanitizerNow now;
+
+    if (!sanitizer_table_find(v->sanitizer, addr, &table)) {
+        return;
+    }
+    sanitizer_now_config(table.ep, table.attrs, &now);
+    if (now.config.mode == VIOMMU_TRANSLATE) {
+        sanitizer_now_page(v, table.attrs, table.iova, &now);
+    }
+    if (sanitizer_has_read(&now.reads, addr)) {
+        sanitizer_table_hit(ep, attrs, iova, addr, &table);
+    }
+}
+
 /* @got was handed out for an access. */
 static void sanitizer_used(VIOMMUEndpoint *ep, hwaddr iova, bool is_write,
                            uint32_t attrs, const SanitizerNow *now,
@@ -348,6 +370,11 @@ static void sanitizer_used(VIOMMUEndpoint *ep, hwaddr iova, bool is_write,
         sanitizer_used_page(s, now, &page,
                             iopt_space_iova(&now->config.space, iova),
                             is_write);
+    }
+    sanitizer_tables_read(s, &now->reads, ep, attrs, iova);
+    if (is_write && (page.perm & IOPT_WRITE)) {
+        sanitizer_used_table(ep, attrs, iova,
+                             page.addr | (iova & got->addr_mask));
     }
     sanitizer_wake(s);
 }
@@ -553,6 +580,7 @@ void sanitizer_tick(void *opaque)
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         viommu_stale_stats(s->windows, &stats);
     }
+    any |= sanitizer_look_at_fence(s);
     if (any || stats.open) {
         sanitizer_wake(s);
     }

@@ -38,6 +38,26 @@ typedef struct SanitizerFinding {
     uint64_t last;           /* findings so far at the last one */
 } SanitizerFinding;
 
+/* Pages of tables that are remembered; a place for each hash */
+#define SANITIZER_TABLES    1024
+/* More than any walk takes: the rest is not remembered. */
+#define SANITIZER_READS     48
+
+/* The pages that entries were read from; opaque of sanitizer_read() */
+typedef struct SanitizerReads {
+    VIOMMU *viommu;
+    unsigned n;
+    hwaddr pages[SANITIZER_READS];
+} SanitizerReads;
+
+/* A page of tables, and what it was read for the last time */
+typedef struct SanitizerTable {
+    hwaddr page;
+    VIOMMUEndpoint *ep;      /* NULL: none */
+    uint32_t attrs;
+    hwaddr iova;
+} SanitizerTable;
+
 struct VIOMMUSanitizer {
     VIOMMU *viommu;
     QEMUBH *bh;              /* reports */
@@ -45,7 +65,13 @@ struct VIOMMUSanitizer {
     QemuMutex lock;          /* a leaf, of everything below */
     VIOMMUHistory *history;
     VIOMMUStaleWindows *windows;
-    unsigned sweep;          /* the history's place that is next; BQL */
+    SanitizerTable tables[SANITIZER_TABLES];
+    /* BQL: */
+    unsigned sweep;          /* the history's place that is next */
+    bool unfenced;           /* what a queue had invalidated, */
+    bool unfenced_told;
+    int64_t unfenced_since;  /* QEMU_CLOCK_VIRTUAL, ns */
+    /* The lock again: */
     uint64_t last;
     unsigned reported[VIOMMU_FINDING_KIND__MAX];
     SanitizerFinding findings[SANITIZER_FINDINGS];
@@ -65,6 +91,24 @@ SanitizerFinding sanitizer_of(VIOMMUEndpoint *ep, VIOMMUFindingKind kind,
 
 /* "for reading", and so on */
 const char *sanitizer_rights(unsigned perm);
+
+/* viommu-sanitize-inv.c: told of in time?  Returns: ask again later.  BQL. */
+bool sanitizer_look_at_fence(VIOMMUSanitizer *s);
+
+/* viommu-sanitize-tables.c.  Any thread; the lock is not held. */
+
+/* An IOPTRead that notes what is read; opaque: SanitizerReads */
+bool sanitizer_read(void *opaque, uint64_t addr, uint64_t *entry);
+/* @reads was what an access with @attrs to @iova took. */
+void sanitizer_tables_read(VIOMMUSanitizer *s, const SanitizerReads *reads,
+                           VIOMMUEndpoint *ep, uint32_t attrs, hwaddr iova);
+/* Was @addr in a table's page, and what was that for? */
+bool sanitizer_table_find(VIOMMUSanitizer *s, hwaddr addr,
+                          SanitizerTable *out);
+bool sanitizer_has_read(const SanitizerReads *reads, hwaddr addr);
+/* @ep writes to @addr, which is in @table. */
+void sanitizer_table_hit(VIOMMUEndpoint *ep, uint32_t attrs, hwaddr iova,
+                         hwaddr addr, const SanitizerTable *table);
 
 /* viommu-sanitize-use.c */
 

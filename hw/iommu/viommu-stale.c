@@ -35,16 +35,11 @@ static bool window_is_like(const VIOMMUStaleWindow *a,
     if (a->kind != b->kind) {
         return false;
     }
-    switch (a->kind) {
-    case VIOMMU_STALE_PAGE:
+    if (a->kind == VIOMMU_STALE_PAGE) {
         return a->tag == b->tag && a->first == b->first &&
                a->shift == b->shift;
-    case VIOMMU_STALE_ATC:
-        return a->owner == b->owner && a->attrs == b->attrs &&
-               a->first == b->first && a->shift == b->shift;
-    default:
-        return a->owner == b->owner && a->attrs == b->attrs;
     }
+    return a->owner == b->owner && a->attrs == b->attrs;
 }
 
 static VIOMMUStaleWindow *window_find(VIOMMUStaleWindows *w,
@@ -145,19 +140,16 @@ void viommu_stale_close_pages(VIOMMUStaleWindows *w, uint64_t tag,
     }
 }
 
-void viommu_stale_close_owner(VIOMMUStaleWindows *w, VIOMMUStaleKind kind,
-                                const void *owner, uint32_t attrs,
-                                uint32_t attrs_mask, uint64_t first,
-                                uint64_t last, int64_t now)
+void viommu_stale_close_config(VIOMMUStaleWindows *w, const void *owner,
+                               uint32_t attrs, int64_t now)
 {
     unsigned i;
 
     for (i = 0; i < w->used; i++) {
         VIOMMUStaleWindow *window = &w->windows[i];
 
-        if (window->kind == kind && window->owner == owner &&
-            !((window->attrs ^ attrs) & attrs_mask) &&
-            window_overlaps(window, first, last)) {
+        if (window->kind == VIOMMU_STALE_CONFIG && window->owner == owner &&
+            window->attrs == attrs) {
             window_close(w, window, now);
         }
     }

@@ -98,6 +98,7 @@ class Row:
     logged = False           # needs writes to be recorded
     alone = False            # no other endpoint may have done any DMA
     ours = False             # the base's unit cannot do it
+    sanitized = False        # sanitizer=on; ours alone
 
     def __init__(self, group, name):
         self.group, self.name = group, name
@@ -118,8 +119,9 @@ class Loop(Row):
 
     def __init__(self, group, name, command, length, pages, *, device=PAGES_4K,
                  threads=0, peer=None, addr=ARENA, cold=False, logged=False,
-                 pasid=0, ours=False):
+                 pasid=0, ours=False, sanitized=False):
         super().__init__(group, name)
+        self.sanitized = sanitized
         self.logged, self.pasid, self.ours = logged, pasid, ours
         self.command, self.length, self.device = command, length, device
         self.addr = addr
@@ -320,6 +322,15 @@ def logged():
                    pages, logged=True)
 
 
+def sanitized():
+    """What sanitizer=on costs: beside the same rows without it"""
+    for name, command, length in (('read 64 B', READ, 64),
+                                  ('write 4 KiB', WRITE, 4 * KIB),
+                                  ('map + unmap 4 KiB', MAP_READ, 4 * KIB)):
+        yield Loop('sanitizer=on', f'{name}, 64 pages', command, length, 64,
+                   sanitized=True)
+
+
 def invalidations(model):
     elsewhere = [model.iotlb(model.PAGE, DID_4K, ELSEWHERE + i * PAGE)
                  for i in range(BATCH)]
@@ -349,7 +360,7 @@ def all_rows(model):
                  64, 65536, cold=True),
             Loop('vring', 'one descriptor in and out', VRING, 16, 1,
                  addr=VRING_AT),
-            *invalidations(model), *strict(model)]
+            *invalidations(model), *sanitized(), *strict(model)]
 
 
 # Of the loops, those whose instructions are counted

@@ -9,6 +9,7 @@ from machine import CYCLE_CONS, FIRST_SLOT, STORE32, Virt
 Emulator = Virt
 NAME = 'smmuv3'
 UNIT = 'iommu=smmuv3'
+SANITIZED = UNIT + ' -global arm-smmuv3.sanitizer=on'
 BIG_UNIT = 'iommu=smmuv3 -global arm-smmuv3.iotlb-size=131072'
 RAM = Virt.RAM
 

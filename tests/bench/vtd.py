@@ -9,6 +9,7 @@ from machine import CYCLE, FIRST_SLOT, STORE, Q35
 Emulator = Q35
 NAME = 'vtd'
 UNIT = 'intel-iommu'
+SANITIZED = UNIT + ',sanitizer=on'
 BIG_UNIT = 'intel-iommu,iotlb-size=131072'
 
 # VT-d 11.4

@@ -148,6 +148,9 @@ class News(unittest.TestCase):
                 'message': 'it goes round'}}
         self.assertIn('00:04.0: bypass: it goes round',
                       news.lines([], [event])[0])
+        del event['data']['address']
+        self.assertIn('the unit: bypass: it goes round',
+                      news.lines([], [event])[0])
 
     def test_an_event_that_is_not_known(self):
         event = {'event': 'VIOMMU_OTHER', 'timestamp': {

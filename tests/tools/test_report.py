@@ -147,6 +147,9 @@ class Page(unittest.TestCase):
         page = report.page(head, records)
         self.check(page)
         self.assertIn('use-after-unmap', page)
+        del records[2]['units'][0]['findings'][0]['address']
+        del records[2]['units'][0]['findings'][0]['device']
+        self.assertIn('the unit', report.page(head, records))
 
     def test_long_tables_are_cut(self):
         page = report.table(('a',), [(n,) for n in range(report.ROWS + 7)])

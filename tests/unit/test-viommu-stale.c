@@ -72,11 +72,12 @@ static void test_page(void)
     viommu_stale_free(w);
 }
 
-/* What is somebody's own: a configuration, and what ATS told */
-static void test_owner(void)
+/* A configuration is somebody's own. */
+static void test_config(void)
 {
     VIOMMUStaleWindows *w = viommu_stale_new();
     VIOMMUStaleWindow what = { .kind = VIOMMU_STALE_CONFIG, .opened = 1 };
+    VIOMMUStaleStats stats;
     unsigned i;
 
     for (i = 0; i < 4; i++) {
@@ -85,26 +86,15 @@ static void test_owner(void)
         viommu_stale_open(w, &what);
         viommu_stale_open(w, &what);
     }
-    what.kind = VIOMMU_STALE_ATC;
-    what.first = 0x5000;
-    what.shift = PAGE;
-    viommu_stale_open(w, &what);
-    g_assert_cmpint(nr_open(w), ==, 5);
-
-    viommu_stale_close_pages(w, 0, 0, 0, UINT64_MAX, 2);
-    g_assert_cmpint(nr_open(w), ==, 5);
-    viommu_stale_close_owner(w, VIOMMU_STALE_CONFIG, &owners[0], 1, 1, 0,
-                               UINT64_MAX, 2);
     g_assert_cmpint(nr_open(w), ==, 4);
-    viommu_stale_close_owner(w, VIOMMU_STALE_CONFIG, &owners[1], 0, 0, 0,
-                               UINT64_MAX, 2);
-    g_assert_cmpint(nr_open(w), ==, 2);
-    viommu_stale_close_owner(w, VIOMMU_STALE_ATC, &owners[1], 0, 0, 0x6000,
-                               UINT64_MAX, 2);
-    g_assert_cmpint(nr_open(w), ==, 2);
-    viommu_stale_close_owner(w, VIOMMU_STALE_ATC, &owners[1], 0, 0, 0x5fff,
-                               0x6000, 2);
-    g_assert_cmpint(nr_open(w), ==, 1);
+    viommu_stale_close_pages(w, 0, 0, 0, UINT64_MAX, 2);
+    g_assert_cmpint(nr_open(w), ==, 4);
+    viommu_stale_close_config(w, &owners[0], 1, 4);
+    g_assert_cmpint(nr_open(w), ==, 3);
+    viommu_stale_stats(w, &stats);
+    g_assert_cmpint(stats.longest, ==, 3);
+    viommu_stale_close_config(w, &owners[0], 1, 5);
+    g_assert_cmpint(nr_open(w), ==, 3);
     viommu_stale_forget(w, &owners[1]);
     g_assert_cmpint(nr_open(w), ==, 1);
     viommu_stale_forget(w, &owners[0]);
@@ -197,7 +187,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/viommu-stale/page", test_page);
-    g_test_add_func("/viommu-stale/owner", test_owner);
+    g_test_add_func("/viommu-stale/config", test_config);
     g_test_add_func("/viommu-stale/over", test_over);
     g_test_add_func("/viommu-stale/full", test_full);
     g_test_add_func("/viommu-stale/random", test_random);

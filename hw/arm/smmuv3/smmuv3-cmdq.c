@@ -14,6 +14,7 @@
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "hw/iommu/viommu-fetch.h"
+#include "hw/iommu/viommu-sanitizer.h"
 #include "system/dma-inflight.h"
 #include "trace.h"
 #include "smmuv3-internal.h"
@@ -115,6 +116,10 @@ static VIOMMUQueueStep cmdq_take_up(void *opaque)
         return VIOMMU_QUEUE_FENCE;
     }
     smmuv3_invalidate(s, &cmd);
+    if (cmd.op != SMMU_CMD_PREFETCH_CONFIG &&
+        cmd.op != SMMU_CMD_PREFETCH_ADDR) {
+        viommu_watch_queued(&s->viommu);
+    }
     cmdq_advance(s);
     return VIOMMU_QUEUE_NEXT;
 }
@@ -125,6 +130,23 @@ static const VIOMMUQueueOps cmdq_ops = {
     .take_up = cmdq_take_up,
     .complete = cmdq_sync_complete,
 };
+
+void smmuv3_cmdq_watch_prod(SMMUv3State *s, uint32_t was)
+{
+    unsigned log2size = s->cmdq.log2size;
+    const VIOMMUTail tail = {
+        .queue = "command queue",
+        .head = smmuv3_queue_pos(s->cmdq.cons, log2size),
+        .was = smmuv3_queue_pos(was, log2size),
+        .now = smmuv3_queue_pos(s->cmdq.prod, log2size),
+        .positions = 2u << log2size,
+        .size = 1u << log2size,
+    };
+
+    if (s->cr0 & SMMU_CR0_CMDQEN) {
+        viommu_sanitize_tail(&s->viommu, &tail);
+    }
+}
 
 void smmuv3_cmdq_run(SMMUv3State *s)
 {

@@ -106,6 +106,8 @@ void smmuv3_control_cancel(SMMUv3State *s);
 void smmuv3_cmdq_init(SMMUv3State *s);
 /** smmuv3_cmdq_run: take up what is in the queue, if nothing stops it. */
 void smmuv3_cmdq_run(SMMUv3State *s);
+/** smmuv3_cmdq_watch_prod: CMDQ_PROD, which was @was, has been written. */
+void smmuv3_cmdq_watch_prod(SMMUv3State *s, uint32_t was);
 /** smmuv3_cmdq_off: CMDQEN changes; a CMD_SYNC that waits is not consumed. */
 void smmuv3_cmdq_off(SMMUv3State *s);
 /** smmuv3_cmdq_cancel: forget what waits (reset, loadvm). */

@@ -17,6 +17,7 @@
 /* Returns: false if there is no such register */
 static bool mmio_write32(SMMUv3State *s, hwaddr reg, uint32_t val)
 {
+    uint32_t was = s->cmdq.prod;
     bool known = true;
 
     switch (reg) {
@@ -34,6 +35,9 @@ static bool mmio_write32(SMMUv3State *s, hwaddr reg, uint32_t val)
     case SMMU_CMDQ_PROD:
         /* The doorbell: nobody but the queue, under the BQL, looks at it. */
         s->cmdq.prod = val & SMMU_QUEUE_INDEX_MASK;
+        if (unlikely(s->viommu.sanitizer)) {
+            smmuv3_cmdq_watch_prod(s, was);
+        }
         smmuv3_cmdq_run(s);
         break;
     default:

@@ -14,6 +14,7 @@
 #include "qemu/log.h"
 #include "exec/address-spaces.h"
 #include "hw/iommu/viommu-fetch.h"
+#include "hw/iommu/viommu-sanitizer.h"
 #include "system/dma.h"
 #include "trace/trace-hw_i386.h"
 #include "amdvi-internal.h"
@@ -210,6 +211,7 @@ static VIOMMUQueueStep amdvi_cmd_take_up(void *opaque)
         amdvi_ir_changed(s);
         break;
     }
+    viommu_watch_queued(&s->viommu);
     amdvi_cmd_advance(s);
     return VIOMMU_QUEUE_NEXT;
 }

@@ -8,6 +8,7 @@
  * are cleared by writing a 1.
  */
 #include "qemu/osdep.h"
+#include "hw/iommu/viommu-sanitizer.h"
 #include "qemu/log.h"
 #include "amdvi-internal.h"
 
@@ -164,6 +165,26 @@ static void amdvi_exclusion_written(AMDVIState *s, uint64_t base,
     amdvi_inv_all(s);
 }
 
+static void amdvi_cmd_tail_written(AMDVIState *s, uint64_t value)
+{
+    unsigned size = 1u << (amdvi_ring_log2(s->cmd_base) +
+                           AMDVI_RING_ENTRY_SHIFT);
+    VIOMMUTail tail = {
+        .queue = "command buffer",
+        .head = s->cmd_head,
+        .was = s->cmd_tail,
+        .positions = size,
+        .size = size,
+    };
+
+    s->cmd_tail = tail.now = amdvi_ring_wrap(s->cmd_base, value);
+    if (unlikely(s->viommu.sanitizer) &&
+        (s->status & AMDVI_STATUS_CMD_RUN)) {
+        viommu_sanitize_tail(&s->viommu, &tail);
+    }
+    amdvi_cmd_run(s);
+}
+
 static uint64_t amdvi_reg_value(AMDVIState *s, hwaddr reg)
 {
     switch (reg) {
@@ -230,8 +251,7 @@ static void amdvi_reg_written(AMDVIState *s, hwaddr reg, uint64_t value)
         amdvi_cmd_head_written(s, value);
         break;
     case AMDVI_REG_CMD_TAIL:
-        s->cmd_tail = amdvi_ring_wrap(s->cmd_base, value);
-        amdvi_cmd_run(s);
+        amdvi_cmd_tail_written(s, value);
         break;
     case AMDVI_REG_EVENT_HEAD:
         s->event_head = amdvi_ring_wrap(s->event_base, value);

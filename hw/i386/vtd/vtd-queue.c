@@ -13,6 +13,7 @@
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "exec/address-spaces.h"
+#include "hw/iommu/viommu-sanitizer.h"
 #include "system/dma.h"
 #include "trace.h"
 #include "vtd-decode.h"
@@ -269,6 +270,9 @@ static VIOMMUQueueStep vtd_queue_take_up(void *opaque)
         vtd_queue_do_wait(s, &desc);
         return VIOMMU_QUEUE_FENCE;
     }
+    if (desc.type != VTD_INV_DESC_PGRP_RESP) {
+        viommu_watch_queued(&s->viommu);
+    }
     vtd_queue_advance(s);
     return VIOMMU_QUEUE_NEXT;
 }
@@ -324,9 +328,30 @@ static void vtd_queue_take_tail(IntelIOMMUState *s)
     s->iq_tail = bytes >> shift;
 }
 
+static void vtd_queue_watch_tail(IntelIOMMUState *s, unsigned was)
+{
+    const VIOMMUTail tail = {
+        .queue = "invalidation queue",
+        .head = s->iq_head,
+        .was = was,
+        .now = s->iq_tail,
+        .positions = s->iq_size,
+        .size = s->iq_size,
+    };
+
+    if (s->qi_enabled) {
+        viommu_sanitize_tail(&s->viommu, &tail);
+    }
+}
+
 void vtd_queue_tail_written(IntelIOMMUState *s)
 {
+    unsigned was = s->iq_tail;
+
     vtd_queue_take_tail(s);
+    if (unlikely(s->viommu.sanitizer)) {
+        vtd_queue_watch_tail(s, was);
+    }
     trace_vtd_inv_qi_tail(s->iq_tail);
     trace_vtd_inv_qi_fetch();
     vtd_queue_run(s);

@@ -18,7 +18,6 @@ typedef enum VIOMMUStaleKind {
     VIOMMU_STALE_NONE,      /* a free place */
     VIOMMU_STALE_PAGE,      /* a translation: @tag, @first, @shift */
     VIOMMU_STALE_CONFIG,    /* what applies to @owner, @attrs */
-    VIOMMU_STALE_ATC,       /* what @owner was told by ATS */
 } VIOMMUStaleKind;
 
 typedef struct VIOMMUStaleWindow {
@@ -76,13 +75,10 @@ void viommu_stale_close_pages(VIOMMUStaleWindows *w, uint64_t tag,
                                 uint64_t last, int64_t now);
 
 /**
- * viommu_stale_close_owner: so was what @owner has of @kind, with attributes
- * like @attrs in the bits @attrs_mask, in @first .. @last.
+ * viommu_stale_close_config: so was what applies to @owner, @attrs.
  */
-void viommu_stale_close_owner(VIOMMUStaleWindows *w, VIOMMUStaleKind kind,
-                                const void *owner, uint32_t attrs,
-                                uint32_t attrs_mask, uint64_t first,
-                                uint64_t last, int64_t now);
+void viommu_stale_close_config(VIOMMUStaleWindows *w, const void *owner,
+                               uint32_t attrs, int64_t now);
 
 /** viommu_stale_forget: @owner's are over, not by an invalidation. */
 void viommu_stale_forget(VIOMMUStaleWindows *w, const void *owner);
