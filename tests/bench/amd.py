@@ -10,6 +10,7 @@ from machine import FIRST_SLOT, STORE, Q35
 Emulator = Q35
 NAME = 'amd'
 UNIT = 'amd-iommu'
+SANITIZED = UNIT + ',sanitizer=on'
 BASE_UNIT = 'amd-iommu'
 BIG_UNIT = 'amd-iommu,iotlb-size=131072'
 
