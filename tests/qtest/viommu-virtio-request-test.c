@@ -8,6 +8,8 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "viommu-rig.h"
 #include "viommu-virtio.h"
 
@@ -388,7 +390,7 @@ static void test_driver_reset(void)
     rig_free(rig);
 }
 
-/* A driver that does not wait: the first request that removes something does. */
+/* A driver that does not wait: the first request to remove something does. */
 static void test_impatient_reset(void)
 {
     Rig *rig = held();
@@ -481,6 +483,95 @@ static void test_faults(void)
     see_fault(true, 1);
 }
 
+static uint64_t config64(VIO *vio, unsigned at)
+{
+    uint64_t value = 0;
+    unsigned i;
+
+    for (i = 0; i < 8; i++) {
+        value |= (uint64_t)vio->transport->config(vio, at + i) << 8 * i;
+    }
+    return value;
+}
+
+typedef struct Limits {
+    const char *props;
+    uint64_t granule, end;   /* the smallest page, the last address */
+} Limits;
+
+/* What the config space says is what requests are held to. */
+static void test_limits(const void *opaque)
+{
+    const Limits *l = opaque;
+    VIO *vio = begin(l->props);
+    uint64_t granule = l->granule ?: qemu_real_host_page_size();
+    uint64_t top = l->end - granule + 1;
+
+    g_assert_cmphex(config64(vio, VIO_CONFIG_MASK), ==, -granule);
+    g_assert_cmphex(config64(vio, VIO_CONFIG_END - 8), ==, 0);
+    g_assert_cmphex(config64(vio, VIO_CONFIG_END), ==, l->end);
+    attach_ok(vio, 1, EP);
+    assert_status(vio, vio_put_map(vio, 1, granule, 2 * granule - 1, granule,
+                                   RW), VIO_S_OK);
+    assert_status(vio, vio_put_map(vio, 1, 4 * granule, 4 * granule +
+                                   granule / 2 - 1, 0, RW), VIO_S_RANGE);
+    assert_status(vio, vio_put_map(vio, 1, 4 * granule, 5 * granule - 1,
+                                   granule / 2, RW), VIO_S_RANGE);
+    assert_status(vio, vio_put_map(vio, 1, top, l->end, 0, RW), VIO_S_OK);
+    if (l->end < UINT64_MAX) {
+        assert_status(vio, vio_put_map(vio, 1, l->end + 1, l->end + granule, 0,
+                                       RW), VIO_S_RANGE);
+        assert_status(vio, vio_put_map(vio, 1, top - granule, l->end + granule,
+                                       0, RW), VIO_S_RANGE);
+    }
+    /* All 2^64 bytes, whatever can be mapped */
+    assert_status(vio, vio_put_unmap(vio, 1, 0, UINT64_MAX), VIO_S_OK);
+    g_assert_cmpuint(vio_register(vio, "mappings"), ==, 0);
+    vio_stop(vio);
+}
+
+static const Limits limits[] = {
+    /* q35's own width */
+    { "", 0, (1ull << 39) - 1 },
+    { "granule=host,aw-bits=64", 0, UINT64_MAX },
+    { "granule=4k,aw-bits=48", 4 << 10, (1ull << 48) - 1 },
+    { "granule=8k,aw-bits=32", 8 << 10, UINT32_MAX },
+    { "granule=16k,aw-bits=63", 16 << 10, INT64_MAX },
+    { "granule=64k", 64 << 10, (1ull << 39) - 1 },
+};
+
+/* Each option of ours says what it does; virtio's own are not asked. */
+static void test_help(void)
+{
+    static const char *const ours[] = {
+        "primary-bus", "boot-bypass", "granule", "aw-bits", "max-domains",
+        "max-mappings", "iotlb-size", "dma-cache-size", "dma-mode",
+        "drain-timeout", "drain-stall-time", "sanitizer", NULL
+    };
+    QTestState *qts = qtest_init("-machine none");
+    QDict *answer = qtest_qmp(qts, "{'execute': 'device-list-properties',"
+                              " 'arguments': {'typename':"
+                              " 'virtio-iommu-device'}}");
+    QListEntry *entry;
+    unsigned n = 0;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "return"), entry) {
+        QDict *property = qobject_to(QDict, qlist_entry_obj(entry));
+        const char *name = qdict_get_str(property, "name");
+        const char *what = qdict_get_try_str(property, "description");
+
+        if (g_strv_contains(ours, name)) {
+            g_test_message("%s: %s", name, what);
+            g_assert_nonnull(what);
+            g_assert_cmpuint(strlen(what), >, 20);
+            n++;
+        }
+    }
+    g_assert_cmpuint(n, ==, ARRAY_SIZE(ours) - 1);
+    qobject_unref(answer);
+    qtest_quit(qts);
+}
+
 static void test_properties(void)
 {
     static const char *const bad[] = {
@@ -500,8 +591,18 @@ static void test_properties(void)
 
 int main(int argc, char **argv)
 {
+    unsigned i;
+
     g_test_init(&argc, &argv, NULL);
     g_setenv("VIOMMU_UNIT", "virtio", true);
+    for (i = 0; i < ARRAY_SIZE(limits); i++) {
+        g_autofree char *path =
+            g_strdup_printf("/viommu/virtio/limits/%s",
+                            *limits[i].props ? limits[i].props : "default");
+
+        qtest_add_data_func(path, &limits[i], test_limits);
+    }
+    qtest_add_func("/viommu/virtio/help", test_help);
     qtest_add_func("/viommu/virtio/attach", test_attach);
     qtest_add_func("/viommu/virtio/bypass-domain", test_bypass_domain);
     qtest_add_func("/viommu/virtio/features", test_features);

@@ -137,8 +137,10 @@ static void put_desc(VIO *vio, VIOQueue *q, unsigned index, uint64_t gpa,
 
 static void announce(VIO *vio, VIOQueue *q, unsigned head)
 {
-    qtest_writew(vio->qts, q->gpa + VIO_AVAIL_OFF + 4 + q->avail % VIO_RING_SIZE * 2,
-                 head);
+    uint64_t slot = q->gpa + VIO_AVAIL_OFF + 4 +
+                    q->avail % VIO_RING_SIZE * 2;
+
+    qtest_writew(vio->qts, slot, head);
     q->avail++;
     qtest_writew(vio->qts, q->gpa + VIO_AVAIL_OFF + 2, q->avail);
 }
