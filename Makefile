@@ -16,6 +16,7 @@ all:
 help:
 	@echo 'make                build both emulators and the standalone core'
 	@echo 'make run            build, then boot Linux and show the drain'
+	@echo '                    (MODEL=vtd, smmuv3, virtio or amd; ARCH=)'
 	@echo '                    (ARCH=aarch64: behind an SMMUv3)'
 	@echo 'make check          every test below; the last line is the sum'
 	@echo 'make check-unit     the core alone, also under sanitizers'
@@ -40,7 +41,7 @@ help:
 	@echo 'Options of the build: ./configure --help'
 
 run: all
-	@scripts/run $(ARCH)
+	@scripts/run $(ARCH) $(if $(MODEL),--model=$(MODEL))
 
 check: all
 	@scripts/install-deps --libvirt || true

@@ -16,13 +16,12 @@ UPSTREAM = os.path.join(ROOT, 'build', 'upstream', 'obj')
 DISTRIBUTION = {'x86_64': 'amd64', 'aarch64': 'arm64'}
 
 # The qtest that holds a throttled read in flight while its page is unmapped,
-# and the case of it `make run` shows.
+# and by model the form of invalidation whose case `make run` shows.
 # (The disk's read is the device's write into the page.)
 DRAIN_TEST = os.path.join(BUILD, 'tests', 'qtest', 'viommu-drain-test')
-DRAIN_CASES = {
-    'x86_64': '/x86_64/viommu/drain/queued/page/disk-read/iothread',
-    'aarch64': '/aarch64/viommu/drain/sync/page/disk-read/iothread',
-}
+DRAIN_CASE = '/{arch}/viommu/drain/{form}/page/disk-read/iothread'
+DRAIN_FORMS = {'vtd': 'queued', 'smmuv3': 'sync', 'virtio': 'request',
+               'amd': 'command'}
 
 
 # A build without the blobs takes its firmware from the distribution, and an

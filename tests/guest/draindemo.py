@@ -16,13 +16,14 @@ import assets
 LIMIT = 600     # a guard against a hang only
 
 
-def run(emulator, progress, arch='x86_64'):
+def run(emulator, progress, arch='x86_64', model='vtd'):
     """Runs the case; returns (held, detail)."""
-    program, case = assets.DRAIN_TEST, assets.DRAIN_CASES[arch]
+    program = assets.DRAIN_TEST
+    case = assets.DRAIN_CASE.format(arch=arch, form=assets.DRAIN_FORMS[model])
     if not os.access(program, os.X_OK):
         return False, f'{os.path.basename(program)} is not built'
     # qtest has no room for the arguments QEMU may carry here.
-    env = dict(os.environ, QTEST_QEMU_BINARY=emulator[0])
+    env = dict(os.environ, QTEST_QEMU_BINARY=emulator[0], VIOMMU_UNIT=model)
     try:
         done = subprocess.run([program, '--tap', '-p', case], env=env,
                               stdout=subprocess.PIPE, text=True,
