@@ -23,6 +23,7 @@
 #include "qemu/memalign.h"
 #include "qemu/thread.h"
 #include "qemu/units.h"
+#include "system/dma-moment.h"
 #include "system/dma-ranges.h"
 #include "dma-inflight-internal.h"
 #include "trace.h"
@@ -53,6 +54,7 @@ typedef struct BouncedMap {
     uint8_t *buffer;
     bool is_write;
     MemTxAttrs attrs;
+    uint32_t moment;         /* in which it was made; dma_moment() */
     unsigned refs;           /* maps that have not ended */
     bool forgotten;          /* its device has gone: not counted any more */
     DMARange range;          /* of @addr, in bounce->writes; not if forgotten */
@@ -168,6 +170,7 @@ static BouncedMap *bounce_new_map(DMABounce *bounce, AddressSpace *as,
     map->len = len;
     map->is_write = is_write;
     map->attrs = attrs;
+    map->moment = dma_moment();
     map->buffer = qemu_memalign(BOUNCE_ALIGN, len);
     memset(map->buffer, 0, len);
     /* A write's page may be write-only: then this is no fault of the guest. */
@@ -330,6 +333,7 @@ bool dma_bounce_next(DMABounce *bounce, uint64_t *at, DMABounced *map)
         .len = next.map->len,
         .is_write = next.map->is_write,
         .attrs = next.map->attrs,
+        .moment = next.map->moment,
     };
     return true;
 }

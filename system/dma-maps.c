@@ -15,6 +15,7 @@
 #include "qemu/atomic.h"
 #include "system/dma-lock.h"
 #include "system/dma-maps.h"
+#include "system/dma-moment.h"
 
 #define HASH_BITS       10
 
@@ -35,6 +36,7 @@ typedef struct Record {
     uint64_t stamp;          /* RECORD_WAITED: the scan that found it */
     RecordState state;
     unsigned maps;           /* so many unmaps end it */
+    uint32_t moment;         /* in which the first of them was added */
     uint32_t tags;           /* info.tag counts if this is maps->tags */
     bool vague;
     GList in_wait;           /* RECORD_WAITED: in maps->wait */
@@ -49,6 +51,7 @@ typedef struct Slot {
     const void *host;        /* atomic; NULL: free */
     void *owner;             /* atomic */
     uint32_t version;        /* odd while the two change; atomic */
+    uint32_t moment;         /* in which it was added */
     uint64_t iova;
     uint64_t len;
     uint64_t tag;
@@ -69,6 +72,20 @@ struct DMAMaps {
     Slot slots[SLOTS];
     unsigned records[1 << HASH_BITS];    /* whose host has this hash */
 };
+
+/* Atomic */
+static uint32_t maps_moment;
+
+uint32_t dma_moment(void)
+{
+    return qatomic_read(&maps_moment);
+}
+
+uint32_t dma_moment_next(void)
+{
+    qatomic_set(&maps_moment, maps_moment + 1);
+    return maps_moment;
+}
 
 static unsigned maps_hash(const void *host)
 {
@@ -135,6 +152,7 @@ static void record_init(DMAMaps *maps, Record *r, const DMAMapInfo *info)
         .info = *info,
         .id = ++maps->last_id,
         .maps = 1,
+        .moment = dma_moment(),
         .tags = maps->tags,
     };
     r->in_wait.data = r;
@@ -227,11 +245,15 @@ static void slot_info(const Slot *s, DMAMapInfo *info)
 
 static Record *slot_spill(DMAMaps *maps, Slot *s)
 {
+    uint32_t moment = s->moment;
     DMAMapInfo info;
+    Record *r;
 
     slot_info(s, &info);
     slot_free(maps, s);
-    return record_new(maps, &info);
+    r = record_new(maps, &info);
+    r->moment = moment;
+    return r;
 }
 
 /* Returns: false if the map has to be a record, or is to be refused. */
@@ -250,6 +272,7 @@ static inline bool slot_add(DMAMaps *maps, uint64_t iova, uint64_t len,
     s->tag = tag;
     s->pasid = pasid;
     s->is_write = is_write;
+    s->moment = dma_moment();
     /* For dma_maps_owner() */
     qatomic_set(&s->version, s->version + 1);
     /* Whoever sees one of the two change sees the odd version. */
@@ -702,6 +725,25 @@ unsigned dma_maps_list(DMAMaps *maps, DMAMapsListing *listing,
     }
     dma_unlock(&maps->lock);
     return found;
+}
+
+bool dma_maps_moment(DMAMaps *maps, const DMAMapInfo *info, uint32_t *moment)
+{
+    Slot *s = slot_at(maps, info->host);
+    Record *r = NULL;
+    bool in_slot;
+
+    dma_lock(&maps->lock);
+    in_slot = !info->revoke && s->host == info->host &&
+              s->is_write == info->is_write;
+    if (!in_slot) {
+        r = record_find(maps, info);
+    }
+    if (in_slot || r) {
+        *moment = r ? r->moment : s->moment;
+    }
+    dma_unlock(&maps->lock);
+    return in_slot || r;
 }
 
 unsigned dma_maps_waited(DMAMaps *maps)

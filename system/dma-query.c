@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
+#include "system/dma-moment.h"
 #include "system/dma-query.h"
 #include "dma-inflight-internal.h"
 
@@ -17,6 +18,43 @@ enum { FLIGHTS_MAPS, FLIGHTS_BOUNCED, FLIGHTS_END };
 
 /* How many maps are copied in one hold of the lock that devices take, too */
 #define FLIGHTS_BATCH 16
+
+/* When the last moments began (dma_moment()), by their numbers */
+#define QUERY_MOMENTS   1024
+#define QUERY_MOMENT_NS (10 * (int64_t)SCALE_MS)
+
+static int64_t query_moments[QUERY_MOMENTS];
+
+void dma_query_age(void)
+{
+    int64_t now = get_clock();
+
+    if (now - query_moments[dma_moment() % QUERY_MOMENTS] >=
+        QUERY_MOMENT_NS) {
+        query_moments[(dma_moment() + 1) % QUERY_MOMENTS] = now;
+        dma_moment_next();
+    }
+}
+
+/* So old at least is what began in @moment: the next one had not begun. */
+static int64_t query_age(uint32_t moment)
+{
+    uint32_t passed = dma_moment() - moment;
+
+    if (!passed) {
+        return -1;
+    }
+    passed = MIN(passed, QUERY_MOMENTS) - 1;
+    return MAX(get_clock() - query_moments[(dma_moment() - passed) %
+                                           QUERY_MOMENTS], 0);
+}
+
+static int64_t query_map_age(DMAMaps *maps, const DMAMapInfo *info)
+{
+    uint32_t moment;
+
+    return dma_maps_moment(maps, info, &moment) ? query_age(moment) : -1;
+}
 
 /* How long the oldest fence that waits for the scan @stamp has waited */
 static int64_t query_waited(DMADrain *drain, uint64_t stamp)
@@ -52,6 +90,7 @@ static unsigned query_maps(DMAInflight *inflight, DMAFlightCursor *cursor,
             .vague = items[i].vague,
             .waited_ns = items[i].waited ?
                          query_waited(inflight->drain, items[i].stamp) : -1,
+            .age_ns = query_map_age(inflight->maps, info),
         };
     }
     return found;
@@ -73,6 +112,7 @@ static unsigned query_bounced(DMAInflight *inflight, DMAFlightCursor *cursor,
             .is_write = map.is_write,
             .bounced = true,
             .waited_ns = -1,
+            .age_ns = query_age(map.moment),
         };
     }
     return found;
@@ -95,6 +135,29 @@ unsigned dma_query_flights(DMAInflight *inflight, DMAFlightCursor *cursor,
         }
     }
     return found;
+}
+
+int64_t dma_query_oldest(DMAInflight *inflight)
+{
+    DMAFlightCursor cursor = { 0 };
+    DMAFlight flights[FLIGHTS_BATCH];
+    unsigned i, n, looked = 0;
+    int64_t oldest = -1;
+
+    while (looked < DMA_QUERY_OLDEST_MAPS) {
+        n = dma_query_flights(inflight, &cursor, flights, FLIGHTS_BATCH);
+        for (i = 0; i < n; i++) {
+            /* What is there for ever says nothing. */
+            if (!flights[i].standing) {
+                oldest = MAX(oldest, flights[i].age_ns);
+            }
+        }
+        if (!n) {
+            break;
+        }
+        looked += n;
+    }
+    return oldest;
 }
 
 uint64_t dma_query_accesses(DMAInflight *inflight)

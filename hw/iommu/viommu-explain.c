@@ -10,6 +10,7 @@
 
 #include "qemu/osdep.h"
 #include "hw/iommu/iopt-explain.h"
+#include "hw/iommu/iopt-maps.h"
 #include "qapi/util.h"
 #include "qemu/rcu.h"
 #include "system/dma-cache.h"
@@ -207,6 +208,25 @@ static bool explain_walk(Explain *x, const VIOMMUConfig *config,
     return true;
 }
 
+/* There is no walk: the mapping itself, or the next one */
+static VIOMMURange *explain_mapping(const VIOMMUConfig *config, hwaddr iova)
+{
+    VIOMMURange *range;
+    IOPTMapping m;
+
+    if (!config->space.maps ||
+        !iopt_maps_next(config->space.maps, iova, &m)) {
+        return NULL;
+    }
+    range = g_new0(VIOMMURange, 1);
+    range->first = m.first;
+    range->last = m.last;
+    range->address = m.addr;
+    range->read = m.perm & IOPT_READ;
+    range->write = m.perm & IOPT_WRITE;
+    return range;
+}
+
 /* As viommu_lookup() has it.  Returns: false if @fault says why it fails. */
 static bool explain_access(Explain *x, const VIOMMUConfig *config,
                            VIOMMUFault *fault)
@@ -230,6 +250,21 @@ static bool explain_access(Explain *x, const VIOMMUConfig *config,
     default:
         fault->blocked = true;
         return false;
+    }
+}
+
+/* The same of a domain without tables */
+static void explain_blame_mapping(GString *text, const VIOMMURange *m,
+                                  hwaddr iova)
+{
+    if (m->first <= iova) {
+        g_string_append_printf(text, ". The mapping 0x%" PRIx64 " .. 0x%"
+                               PRIx64 " is for %s", m->first, m->last,
+                               explain_perm((m->read ? IOPT_READ : 0) |
+                                            (m->write ? IOPT_WRITE : 0)));
+    } else {
+        g_string_append_printf(text, ". The next mapping is 0x%" PRIx64
+                               " .. 0x%" PRIx64, m->first, m->last);
     }
 }
 
@@ -270,6 +305,9 @@ static char *explain_verdict(const VIOMMUTranslation *answer, hwaddr iova,
         g_string_append_printf(text, " is refused: %s",
                                answer->fault->reason);
         explain_blame(text, answer);
+        if (answer->mapping) {
+            explain_blame_mapping(text, answer->mapping, iova);
+        }
     } else if (answer->mode == VIOMMU_ENDPOINT_MODE_BYPASS) {
         g_string_append_printf(text, " is not translated: %s", why);
     } else if (!answer->ok) {
@@ -295,6 +333,7 @@ static void explain_dma(Explain *x, const VIOMMUConfig *config,
         answer->fault = viommu_fault_words(&says);
     }
     if (config->mode == VIOMMU_TRANSLATE) {
+        answer->mapping = explain_mapping(config, fault->iova);
         answer->iotlb = explain_iotlb(x, config, fault->iova);
         answer->dma_cache = explain_dma_cache(x, fault->pasid, fault->iova);
     }

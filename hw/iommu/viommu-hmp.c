@@ -11,6 +11,7 @@
 #include "monitor/hmp.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-viommu.h"
+#include "qemu/cutils.h"
 #include "qobject/qdict.h"
 
 static void print_numbers(Monitor *mon, const VIOMMUNumberList *list,
@@ -204,7 +205,7 @@ static void print_endpoints(Monitor *mon, const VIOMMUEndpointInfoList *list)
         const VIOMMUEndpointInfo *ep = list->value;
 
         monitor_printf(mon, "  %s %s: %s", ep->address,
-                       ep->device ?: ep->qom_path ?: "(no device)",
+                       ep->device ?: ep->type ?: "(no device)",
                        VIOMMUEndpointMode_str(ep->mode));
         print_numbers(mon, ep->domain, ", ");
         if (ep->has_tag) {
@@ -217,6 +218,10 @@ static void print_endpoints(Monitor *mon, const VIOMMUEndpointInfoList *list)
         if (ep->maps_waited_for) {
             monitor_printf(mon, ", %" PRIu32 " of them waited for",
                            ep->maps_waited_for);
+        }
+        if (ep->has_oldest_ms) {
+            monitor_printf(mon, ", the oldest for %" PRIu64 " ms at least",
+                           ep->oldest_ms);
         }
         monitor_printf(mon, "\n");
         if (ep->why) {
@@ -272,6 +277,9 @@ static void print_flights(Monitor *mon)
         if (f->has_pasid) {
             monitor_printf(mon, ", PASID 0x%" PRIx32, f->pasid);
         }
+        if (f->has_age_ms) {
+            monitor_printf(mon, ", for %" PRIu64 " ms at least", f->age_ms);
+        }
         if (f->has_waited_ms) {
             monitor_printf(mon, ", an invalidation has waited for it for %"
                            PRIu64 " ms", f->waited_ms);
@@ -289,8 +297,8 @@ void hmp_info_viommu(Monitor *mon, const QDict *qdict)
     const VIOMMUInfoList *unit;
 
     if (!list) {
-        monitor_printf(mon, "No vIOMMU that can be asked; intel-iommu and "
-                       "arm-smmuv3 are such\n");
+        monitor_printf(mon, "No vIOMMU: no intel-iommu, amd-iommu, arm-smmuv3 "
+                       "or virtio-iommu-pci\n");
     }
     for (unit = list; unit; unit = unit->next) {
         print_unit(mon, unit->value);
@@ -342,14 +350,30 @@ static void print_cached(Monitor *mon, const char *name,
                    cached->agrees ? "" : "; the tables say otherwise now");
 }
 
+static void print_range(Monitor *mon, const VIOMMURange *r)
+{
+    const uint64List *size;
+
+    monitor_printf(mon, " 0x%" PRIx64 " .. 0x%" PRIx64 " to 0x%" PRIx64 ",%s%s",
+                   r->first, r->last, r->address, r->read ? " read" : "",
+                   r->write ? " write" : "");
+    for (size = r->page_sizes; size; size = size->next) {
+        g_autofree char *text = size_to_str(size->value);
+
+        monitor_printf(mon, "%s %s", size == r->page_sizes ? ", pages of" :
+                                                             ",", text);
+    }
+    monitor_printf(mon, "\n");
+}
+
 void hmp_viommu_translate(Monitor *mon, const QDict *qdict)
 {
     g_autoptr(VIOMMUTranslation) t = NULL;
+    uint64_t iova = qdict_get_int(qdict, "iova");
     const VIOMMUWordList *word;
     Error *err = NULL;
 
-    t = qmp_viommu_translate(qdict_get_str(qdict, "device"),
-                             qdict_get_int(qdict, "iova"), true,
+    t = qmp_viommu_translate(qdict_get_str(qdict, "device"), iova, true,
                              qdict_get_try_bool(qdict, "write", false),
                              qdict_haskey(qdict, "pasid"),
                              qdict_get_try_int(qdict, "pasid", 0), &err);
@@ -365,7 +389,82 @@ void hmp_viommu_translate(Monitor *mon, const QDict *qdict)
                        "\n", word->value->value, word->value->address);
     }
     print_walk(mon, t->walk);
+    if (t->mapping) {
+        monitor_printf(mon, "  %s mapping:",
+                       t->mapping->first <= iova ? "its" : "next");
+        print_range(mon, t->mapping);
+    }
     print_cached(mon, "IOTLB", t->iotlb);
     print_cached(mon, "endpoint's cache", t->dma_cache);
     monitor_printf(mon, "%s\n", t->verdict);
+}
+
+/* Answers of viommu-map that one command asks for, at the most */
+#define MAP_ANSWERS 16
+/* Ranges that are listed; a screen or two */
+#define MAP_LINES   64
+
+/* What viommu_map has seen */
+typedef struct MapSeen {
+    uint64_t ranges, bytes;
+    uint64_t next;           /* where it goes on */
+    bool more;
+} MapSeen;
+
+static void map_count(Monitor *mon, const VIOMMUMapping *map, bool list,
+                      MapSeen *seen)
+{
+    const VIOMMURangeList *entry;
+
+    for (entry = map->ranges; entry; entry = entry->next) {
+        const VIOMMURange *r = entry->value;
+
+        seen->ranges++;
+        /* All of 64 bits is a byte more than the sum can say. */
+        seen->bytes = MIN(r->last - r->first, UINT64_MAX - 1 - seen->bytes) +
+                      seen->bytes + 1;
+        if (list) {
+            monitor_printf(mon, " ");
+            print_range(mon, r);
+        }
+    }
+    seen->more = map->has_next;
+    seen->next = map->next;
+}
+
+/*
+ * Neighbours are joined within an answer, so that what more than one answer has
+ * may be counted as one range more.
+ */
+void hmp_viommu_map(Monitor *mon, const QDict *qdict)
+{
+    const char *device = qdict_get_str(qdict, "device");
+    bool has_pasid = qdict_haskey(qdict, "pasid");
+    bool list = !qdict_get_try_bool(qdict, "count", false);
+    MapSeen seen = { .next = qdict_get_try_int(qdict, "start", 0) };
+    VIOMMUEndpointMode mode;
+    Error *err = NULL;
+    unsigned asked = 0;
+
+    do {
+        g_autoptr(VIOMMUMapping) map = qmp_viommu_map(
+            device, false, 0, has_pasid, qdict_get_try_int(qdict, "pasid", 0),
+            true, seen.next, true, list ? MAP_LINES - seen.ranges : 4096,
+            &err);
+
+        if (hmp_handle_error(mon, err)) {
+            return;
+        }
+        mode = map->mode;
+        map_count(mon, map, list, &seen);
+    } while (seen.more && ++asked < MAP_ANSWERS &&
+             !(list && seen.ranges >= MAP_LINES));
+    monitor_printf(mon, "%s: %s, %" PRIu64 " bytes in %" PRIu64 " ranges",
+                   device, VIOMMUEndpointMode_str(mode), seen.bytes,
+                   seen.ranges);
+    if (seen.more) {
+        monitor_printf(mon, "; that is not all, it goes on at 0x%" PRIx64,
+                       seen.next);
+    }
+    monitor_printf(mon, "\n");
 }

@@ -69,8 +69,8 @@ VIOMMUInfoList *qmp_x_query_viommu(Error **errp)
 static bool query_any(Error **errp)
 {
     if (QTAILQ_EMPTY(&viommus)) {
-        error_setg(errp, "this machine has no vIOMMU that can be asked; "
-                   "intel-iommu and arm-smmuv3 are such");
+        error_setg(errp, "this machine has no vIOMMU: no intel-iommu, "
+                   "amd-iommu, arm-smmuv3 or virtio-iommu-pci");
         return false;
     }
     return true;

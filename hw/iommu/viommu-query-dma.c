@@ -57,6 +57,8 @@ static VIOMMUFlight *flight_info(VIOMMUEndpoint *ep, const DMAFlight *f)
     info->pasid = info->has_pasid ? pasid : 0;
     info->has_waited_ms = f->waited_ns >= 0;
     info->waited_ms = MAX(f->waited_ns, 0) / SCALE_MS;
+    info->has_age_ms = f->age_ns >= 0;
+    info->age_ms = MAX(f->age_ns, 0) / SCALE_MS;
     return info;
 }
 
@@ -92,6 +94,7 @@ bool viommu_query_in_flight(VIOMMURegistration *reg, void *endpoint,
     g_autoptr(GPtrArray) endpoints = g_ptr_array_new();
     VIOMMUEndpoint *ep;
 
+    dma_query_age();
     /* New ones come to the head of the list, so numbers count from its end. */
     QLIST_FOREACH(ep, &v->endpoints, next) {
         g_ptr_array_insert(endpoints, 0, ep);

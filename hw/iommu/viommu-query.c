@@ -97,6 +97,9 @@ static const char *query_bypass(VIOMMUEndpoint *ep,
         return "the firmware tables do not list it as behind the vIOMMU";
     }
     *reason = VIOMMU_BYPASS_REASON_TABLES;
+    if (ep->viommu->ops->query && ep->viommu->ops->query->bypass) {
+        return ep->viommu->ops->query->bypass(ep->viommu, ep);
+    }
     return "the guest's configuration tables let it pass";
 }
 
@@ -239,7 +242,7 @@ static VIOMMUEndpointInfo *query_endpoint(VIOMMUEndpoint *ep)
     PCIDevice *dev = viommu_query_device(ep);
     uint16_t sid = viommu_endpoint_sid(ep);
     VIOMMUConfig config;
-    int64_t waited;
+    int64_t waited, oldest;
 
     RCU_READ_LOCK_GUARD();
     viommu_query_look(ep, VIOMMU_NO_PASID, &config);
@@ -247,6 +250,7 @@ static VIOMMUEndpointInfo *query_endpoint(VIOMMUEndpoint *ep)
     info->requester_id = sid;
     info->device = viommu_query_device_id(ep);
     info->qom_path = dev ? object_get_canonical_path(OBJECT(dev)) : NULL;
+    info->type = dev ? g_strdup(object_get_typename(OBJECT(dev))) : NULL;
     info->mode = viommu_query_mode(ep, &config, &info->bypass, &info->why);
     info->has_bypass = info->mode == VIOMMU_ENDPOINT_MODE_BYPASS;
     if (info->mode != VIOMMU_ENDPOINT_MODE_BLOCKED && !query_outside(ep)) {
@@ -262,6 +266,9 @@ static VIOMMUEndpointInfo *query_endpoint(VIOMMUEndpoint *ep)
     info->maps_waited_for = dma_query_waits(ep->inflight, &waited);
     info->has_waited_ms = waited >= 0;
     info->waited_ms = MAX(waited, 0) / SCALE_MS;
+    oldest = dma_query_oldest(ep->inflight);
+    info->has_oldest_ms = oldest >= 0;
+    info->oldest_ms = MAX(oldest, 0) / SCALE_MS;
     return info;
 }
 
@@ -330,6 +337,7 @@ static VIOMMUInfo *query_info(VIOMMURegistration *reg)
     VIOMMUInfo *info = g_new0(VIOMMUInfo, 1);
     VIOMMUEndpoint *ep;
 
+    dma_query_age();
     info->qom_path = object_get_canonical_path(v->owner);
     info->model = g_strdup(v->name);
     info->enabled = v->enabled;

@@ -66,6 +66,7 @@ typedef struct DMABounced {
     hwaddr addr, len;
     bool is_write;
     MemTxAttrs attrs;
+    uint32_t moment;         /* in which it was made; see dma-moment.h */
 } DMABounced;
 
 /**

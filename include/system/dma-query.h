@@ -19,6 +19,7 @@ typedef struct DMAFlight {
     bool bounced;
     bool vague;              /* several in one */
     int64_t waited_ns;       /* an invalidation waits for it; -1: none does */
+    int64_t age_ns;          /* so old at least; -1: that is not known */
 } DMAFlight;
 
 /* Where a listing goes on; all 0: it begins.  May be stored as numbers. */
@@ -36,6 +37,22 @@ typedef struct DMAFlightCursor {
  */
 unsigned dma_query_flights(DMAInflight *inflight, DMAFlightCursor *cursor,
                            DMAFlight *flights, unsigned n);
+
+/**
+ * dma_query_age: what begins from now on is told apart, by its age, from what
+ * was there before.  No clock is read when a map begins: it is so old at least
+ * as the first call of this since then, calls that come within 10 ms of one
+ * another being one.
+ */
+void dma_query_age(void);
+
+/**
+ * dma_query_oldest: the age_ns of the oldest map of @inflight, as far as a
+ * bounded look sees (DMA_QUERY_OLDEST_MAPS); -1 if there is none, or it is not
+ * known.
+ */
+#define DMA_QUERY_OLDEST_MAPS 1024
+int64_t dma_query_oldest(DMAInflight *inflight);
 
 /**
  * dma_query_accesses: how often the memory behind @inflight was read, written

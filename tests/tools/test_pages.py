@@ -135,17 +135,26 @@ class TextPages(unittest.TestCase):
                  'write': False, 'pasid': 5, 'count': 3, 'first-us': 0,
                  'last-us': 0, 'fault': {'reason': 'it is not mapped',
                                          'code': 6, 'recorded': True}}
-        one = dict(unit('/a', [endpoint(3)]), **{'fault-log': [fault]})
+        finding = {'kind': 'out-of-bounds', 'address': '00:03.0',
+                   'message': 'it is behind a mapping', 'count': 7,
+                   'last-us': 0}
+        other = dict(finding, address='00:04.0', count=9)
+        one = dict(unit('/a', [endpoint(3, **{'oldest-ms': 2500})]),
+                   **{'fault-log': [fault], 'findings': [finding, other]})
         shown = screen([one])
         flights = {'maps': [{'iova': 0x2000, 'length': 512, 'write': True,
-                             'kind': 'request', 'waited-ms': 1500}]}
+                             'kind': 'request', 'waited-ms': 1500,
+                             'age-ms': 2500}]}
         said = '\n'.join(pages.endpoint_text(
             shown.units[0], shown.chosen_endpoint(), flights))
         for words in ('requester ID 0x18', 'DID=0x7', 'tag 1792',
                       'accesses: 30, 30/s', 'PASID 0x5: it is not mapped',
                       '3 times', 'write of 0x200 bytes at 0x2000',
-                      'waited for since 1.5 s'):
+                      'waited for since 1.5 s', 'request, for 2.5 s at least',
+                      'the oldest for 2.5 s at least', 'sanitizer: 1',
+                      'out-of-bounds: it is behind a mapping, 7 times'):
             self.assertIn(words, said)
+        self.assertNotIn('9 times', said)
 
     def test_walk(self):
         said = '\n'.join(pages.walk_text({
@@ -155,11 +164,22 @@ class TextPages(unittest.TestCase):
                       'says': 'not allowed', 'bits': [{'bit': 1,
                                                        'name': 'W'}]}],
             'iotlb': {'first': 0, 'last': 4095, 'read': True, 'write': False,
-                      'agrees': False}, 'verdict': 'It is refused.'}))
+                      'agrees': False}, 'verdict': 'It is refused.'}, 0))
         for words in ('0x0000000000000001 at 0x10', 'bit 1 (W)',
                       '0x0 .. 0xfff, read; the tables say otherwise now',
                       'It is refused.'):
             self.assertIn(words, said)
+
+    def test_walk_without_tables(self):
+        mapping = {'first': 0x1000, 'last': 0x2fff, 'address': 0x5000,
+                   'read': True, 'write': False, 'page-sizes': []}
+        for iova, word in ((0x1010, 'its'), (0x10, 'next')):
+            said = pages.walk_text({
+                'endpoint': '00:03.0', 'mode': 'translate', 'walk': [],
+                'configuration': [], 'mapping': mapping,
+                'verdict': 'It is refused.'}, iova)
+            self.assertIn(f'{word} mapping: 0x1000 .. 0x2fff (8 KiB) to '
+                          '0x5000 r-', said)
 
     def test_map(self):
         said = '\n'.join(pages.map_text({'mode': 'translate', 'next': 0x9000,
@@ -171,3 +191,4 @@ class TextPages(unittest.TestCase):
         self.assertIn('0x1000 .. 0x2fff (8 KiB) to 0x5000 r- of pages of '
                       '4 KiB', said)
         self.assertIn('more from 0x9000', said)
+        self.assertIn('translate, 8 KiB in 1 ranges so far', said)

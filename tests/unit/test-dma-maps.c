@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "qemu/atomic.h"
 #include "system/dma-maps.h"
+#include "system/dma-moment.h"
 #include "test-common.h"
 
 #define NOBODY UINT64_MAX
@@ -1161,6 +1162,44 @@ static void test_list(void)
     dma_maps_free(maps);
 }
 
+/* Each map has the moment in which it was added, whatever becomes of it. */
+static void test_moments(void)
+{
+    DMAMaps *maps = dma_maps_new();
+    DMAMapsListing listing = { 0 };
+    uint32_t moment, first = dma_moment();
+    DMAMapsListed items[8];
+    unsigned i, n;
+
+    add(maps, 0, 16, memory, true);
+    g_assert_cmpuint(dma_moment_next(), ==, first + 1);
+    g_assert_cmpuint(dma_moment(), ==, first + 1);
+    add(maps, 0x1000, 16, memory + 4096, true);
+    add_standing(maps, 0x2000, 16, memory + 8192, revoke_a, NULL);
+    dma_moment_next();
+    /* Again the first one, which becomes a record; and the second, vague. */
+    add(maps, 0, 16, memory, true);
+    add_vague(maps, 0x9000, 16, memory + 4096);
+    add(maps, 0x3000, 16, memory + 3 * 4096, true);
+
+    n = dma_maps_list(maps, &listing, items, 8);
+    n += dma_maps_list(maps, &listing, items + n, 8 - n);
+    n += dma_maps_list(maps, &listing, items + n, 8 - n);
+    g_assert_cmpuint(n, ==, 4);
+    for (i = 0; i < n; i++) {
+        static const unsigned since[] = { 0, 1, 1, 2 };
+        unsigned at = ((char *)items[i].info.host - memory) / 4096;
+
+        g_assert_true(dma_maps_moment(maps, &items[i].info, &moment));
+        g_assert_cmpuint(moment, ==, first + since[at]);
+    }
+    end(maps, memory + 3 * 4096, true);
+    items[0].info.host = memory + 3 * 4096;
+    items[0].info.revoke = NULL;
+    g_assert_false(dma_maps_moment(maps, &items[0].info, &moment));
+    dma_maps_free(maps);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -1176,6 +1215,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dma-maps/pinned", test_pinned);
     g_test_add_func("/dma-maps/forget-tags", test_forget_tags);
     g_test_add_func("/dma-maps/list", test_list);
+    g_test_add_func("/dma-maps/moments", test_moments);
     g_test_add_func("/dma-maps/clear", test_clear);
     g_test_add_func("/dma-maps/flood", test_flood);
     g_test_add_func("/dma-maps/exact", test_exact);

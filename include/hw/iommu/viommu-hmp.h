@@ -10,9 +10,11 @@
 
 /*
  * Views of what QMP answers: "info viommu" of query-viommu (-e, -f) and
- * viommu-in-flight (-d), and viommu_translate of viommu-translate.  BQL.
+ * viommu-in-flight (-d), viommu_translate of viommu-translate, and viommu_map of
+ * viommu-map.  BQL; each takes a bounded time.
  */
 void hmp_info_viommu(Monitor *mon, const QDict *qdict);
 void hmp_viommu_translate(Monitor *mon, const QDict *qdict);
+void hmp_viommu_map(Monitor *mon, const QDict *qdict);
 
 #endif

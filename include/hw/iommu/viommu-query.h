@@ -34,6 +34,12 @@ struct VIOMMUQueryOps {
      */
     void (*domain)(VIOMMU *v, const VIOMMUConfig *config,
                    VIOMMUNumberList ***tail);
+    /*
+     * bypass: why the DMA of @ep passes while its mode is BYPASS and
+     * translation is on: a sentence's second half.  NULL: tables say so.  BQL,
+     * inside an RCU read section.
+     */
+    const char *(*bypass)(VIOMMU *v, VIOMMUEndpoint *ep);
     /* remaps: does the model remap interrupts now?  NULL: it never does. */
     bool (*remaps)(VIOMMU *v);
     /*

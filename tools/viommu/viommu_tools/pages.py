@@ -197,8 +197,8 @@ class Screen:
     def main_page(self, width=WIDTH, height=HEIGHT):
         lines = [(self.heading(), MARKED)] + all_unit_lines(self.units)
         if not self.units:
-            lines.append(('no vIOMMU that can be asked in this machine '
-                          '(intel-iommu and arm-smmuv3 are such)'
+            lines.append(('no vIOMMU in this machine: no intel-iommu, amd-iommu, '
+                          'arm-smmuv3 or virtio-iommu-pci'
                           if not self.problem else '', PLAIN))
         room = max(height - len(lines) - NEWS - 3, 1)
         chosen = self.chosen_index() or 0
@@ -273,8 +273,10 @@ def endpoint_text(unit, one, flights):
                          f'{words.count(rate[name])}/s')
     lines.append(f'hits of its cache: '
                  f'{words.percent(rate["cache-hit-rate"])}%')
+    oldest = '' if 'oldest-ms' not in one else ', the oldest for ' \
+        f'{words.duration(one["oldest-ms"] * 10**6)} at least'
     lines += ['', f'maps in flight: {one["maps-in-flight"]}, of these waited '
-              f'for: {one["maps-waited-for"]}']
+              f'for: {one["maps-waited-for"]}{oldest}']
     for flight in (flights or {}).get('maps', []):
         lines.append(f'  {flight_line(flight)}')
     if (flights or {}).get('next'):
@@ -285,6 +287,20 @@ def endpoint_text(unit, one, flights):
     for fault in faults:
         lines.append(f'  {words.clock(fault["last-us"] / 1e6)} '
                      f'{words.words_of_fault(fault)}, {fault["count"]} times')
+    return lines + findings_text(unit, one)
+
+
+def findings_text(unit, one):
+    """What the sanitizer has found of an endpoint; nothing if it is off"""
+    if 'findings' not in unit:
+        return []
+    found = [finding for finding in unit['findings']
+             if finding.get('address') == one['address']]
+    lines = ['', f'sanitizer: {len(found) or "nothing found"}']
+    for finding in found:
+        lines.append(f'  {words.clock(finding["last-us"] / 1e6)} '
+                     f'{finding["kind"]}: {finding["message"]}, '
+                     f'{finding["count"]} times')
     return lines
 
 
@@ -294,14 +310,16 @@ def flight_line(flight):
             f'{flight["kind"]}')
     if 'pasid' in flight:
         text += f', PASID 0x{flight["pasid"]:x}'
+    if 'age-ms' in flight:
+        text += (f', for {words.duration(flight["age-ms"] * 10**6)} at least')
     if 'waited-ms' in flight:
         text += (', waited for since '
                  f'{words.duration(flight["waited-ms"] * 10**6)}')
     return text
 
 
-def walk_text(answer):
-    """What viommu-translate said"""
+def walk_text(answer, iova):
+    """What viommu-translate said of @iova"""
     lines = [f'{answer["endpoint"]}: {answer["mode"]}']
     lines += [f'configuration: 0x{word["value"]:016x} at 0x{word["address"]:x}'
               for word in answer['configuration']]
@@ -312,6 +330,10 @@ def walk_text(answer):
         lines.append(f'stage {step["stage"]}, level {step["level"]}: '
                      f'0x{step["value"]:016x} at 0x{step["address"]:x}: '
                      f'{step["says"]}{"; " + bits if bits else ""}')
+    if 'mapping' in answer:
+        there = answer['mapping']['first'] <= iova
+        lines.append(f'{"its" if there else "next"} mapping: '
+                     f'{range_text(answer["mapping"])}')
     for key, name in (('iotlb', 'IOTLB'), ('dma-cache', "endpoint's cache")):
         if key in answer:
             held = answer[key]
@@ -324,16 +346,22 @@ def walk_text(answer):
     return lines + ['', answer['verdict']]
 
 
+def range_text(one):
+    rights = ('r' if one['read'] else '-') + ('w' if one['write'] else '-')
+    pages = ', '.join(words.size(n) for n in one['page-sizes'])
+    return (f'0x{one["first"]:x} .. 0x{one["last"]:x} '
+            f'({words.size(one["last"] - one["first"] + 1)}) to '
+            f'0x{one["address"]:x} {rights}'
+            f'{" of pages of " if pages else ""}{pages}')
+
+
 def map_text(mapping):
     """What viommu-map said"""
-    lines = [f'{mapping["mode"]}']
-    for one in mapping['ranges']:
-        rights = ('r' if one['read'] else '-') + ('w' if one['write'] else '-')
-        pages = ', '.join(words.size(n) for n in one['page-sizes'])
-        lines.append(f'0x{one["first"]:x} .. 0x{one["last"]:x} '
-                     f'({words.size(one["last"] - one["first"] + 1)}) to '
-                     f'0x{one["address"]:x} {rights}'
-                     f'{" of pages of " if pages else ""}{pages}')
+    total = sum(one['last'] - one['first'] + 1 for one in mapping['ranges'])
+    lines = [f'{mapping["mode"]}, {words.size(total)} in '
+             f'{len(mapping["ranges"])} ranges'
+             f'{" so far" if "next" in mapping else ""}']
+    lines += [range_text(one) for one in mapping['ranges']]
     if not mapping['ranges']:
         lines.append('nothing is mapped' if 'next' not in mapping else
                      'nothing is mapped so far')

@@ -224,7 +224,7 @@ class Terminal:
                                 iova=iova, write=write)
         self.text(f'{one["address"]} {words.name(one)} '
                   f'{"writes" if write else "reads"} at 0x{iova:x}',
-                  lambda: said or pages.walk_text(answer))
+                  lambda: said or pages.walk_text(answer, iova))
 
 
 def faster_slower(interval, faster):

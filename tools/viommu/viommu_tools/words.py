@@ -105,7 +105,8 @@ def number(text):
 
 def name(one):
     """What an endpoint is called"""
-    return plain(one.get('device') or one.get('qom-path') or '(no device)')
+    return plain(one.get('device') or one.get('type') or
+                 one.get('qom-path') or '(no device)')
 
 
 def words_of_event(event):
