@@ -31,7 +31,8 @@ void virt_viommu_policy_class_init(ObjectClass *oc)
                                           "With iommu=smmuv3: which virtio "
                                           "devices are translated. Valid "
                                           "values are device, translate, "
-                                          "bypass and require");
+                                          "bypass and require; device if it is "
+                                          "not given");
 }
 
 void virt_viommu_policy_init(VirtMachineState *vms, PCIBus *bus)

@@ -355,7 +355,8 @@ static const Property virtio_iommu_properties[] = {
 };
 
 static const VIOMMUPropertyHelp virtio_iommu_help[] = {
-    { "primary-bus", "the PCI bus whose devices it translates: a root bus" },
+    { "primary-bus", "the root bus whose devices it translates; the "
+                     "machine sets it" },
     { "boot-bypass", "on: devices see memory until the guest has attached them "
                      "to a domain; off: they see nothing" },
     { "granule", "the smallest page that can be mapped: 4k, 8k, 16k, 64k, or "
@@ -368,6 +369,13 @@ static const VIOMMUPropertyHelp virtio_iommu_help[] = {
                       "some 70 bytes each; more are refused with "
                       "VIRTIO_IOMMU_S_NOMEM" },
 };
+
+void virtio_iommu_pci_describe(ObjectClass *klass)
+{
+    object_class_property_set_description(klass, "reserved-regions",
+        "ranges of addresses that the guest is told not to map, first:last:type "
+        "each; type 0: nothing is there, 1: interrupt messages (MSI)");
+}
 
 static void virtio_iommu_class_init(ObjectClass *klass, void *data)
 {

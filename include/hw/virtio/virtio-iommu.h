@@ -69,4 +69,7 @@ struct VirtIOIOMMU {
     GTree *stream;               /* while a state is saved or loaded */
 };
 
+/* virtio_iommu_pci_describe: help text of what the PCI device alone has */
+void virtio_iommu_pci_describe(ObjectClass *klass);
+
 #endif
