@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 What docs/system/sva.rst tells its reader to do: commands of the host, the
-emulator's arguments, and commands of the guest with what they say.
+emulator's arguments, and commands of the guest with what they say. The first
+two are read of other pages, too.
 """
 
 import os
@@ -14,9 +15,9 @@ EMULATOR = 'build/obj/qemu-system-x86_64'
 HOST, GUEST = 'host$ ', 'guest# '
 
 
-def _blocks():
+def _blocks(path=PATH):
     """The indented lines, each with those that it is continued on."""
-    with open(PATH, encoding='utf-8') as f:
+    with open(path, encoding='utf-8') as f:
         lines = iter(f.read().splitlines())
     for line in lines:
         if line.startswith('  '):
@@ -25,17 +26,17 @@ def _blocks():
         yield line
 
 
-def host_commands():
-    return [line.strip()[len(HOST):] for line in _blocks()
+def host_commands(path=PATH):
+    return [line.strip()[len(HOST):] for line in _blocks(path)
             if line.strip().startswith(HOST)]
 
 
-def machine():
+def machine(path=PATH):
     """The arguments that the emulator is started with."""
-    for line in _blocks():
+    for line in _blocks(path):
         if line.strip().startswith(EMULATOR):
             return shlex.split(line)[1:]
-    raise ValueError(f'{PATH}: no command line of the emulator')
+    raise ValueError(f'{path}: no command line of the emulator')
 
 
 def guest_commands():
