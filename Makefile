@@ -4,7 +4,8 @@ CHECKS := unit model qtest guest vhost docs tools libvirt base migration
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all run check $(CHECKS:%=check-%) check-mutants bench fuzz soak
+.PHONY: all run check $(CHECKS:%=check-%) check-mutants check-latency bench fuzz
+.PHONY: soak
 .PHONY: install upstream clean distclean help
 
 # Ninja decides by itself how much it does at once.
@@ -31,6 +32,7 @@ help:
 	@echo 'make check-migration  migration with a stock QEMU'
 	@echo 'make bench          measure DMA, invalidation (BENCH=--full: longer)'
 	@echo 'make check-mutants  break the core; the unit tests have to notice'
+	@echo 'make check-latency  how long a guest keeps the emulator busy (TIME=)'
 	@echo 'make fuzz           fuzz the pure parts (TARGET=, TIME= seconds each)'
 	@echo '                    or, of what make has built, TARGET=emulator'
 	@echo 'make soak           devices on pages that change hands (TIME= seconds)'
@@ -72,6 +74,10 @@ bench: all
 check-mutants:
 	@scripts/build core
 	@scripts/check-mutants
+
+check-latency: all
+	@scripts/install-deps --fuzz || true
+	@tests/fuzz/latency $(if $(TIME),--time=$(TIME))
 
 fuzz:
 	@scripts/install-deps --fuzz || true

@@ -19,6 +19,7 @@
 #include "system/runstate.h"
 #include "tests/qtest/viommu-fuzz.h"
 #include "tests/qtest/fuzz/fuzz.h"
+#include "emulator.h"
 
 #define DEVICE_PATH     "/machine/peripheral/sva"
 #define GRACE_INPUTS    64
@@ -132,7 +133,31 @@ static bool host_migrate(const FuzzModel *model, const FuzzChange *changes,
     return ok;
 }
 
+/* The longest of each kind so far; latency.c asks. */
+static GHashTable *longest;
+
+static void host_took(const char *step, int64_t ns)
+{
+    int64_t *old;
+
+    if (!longest) {
+        longest = g_hash_table_new(g_str_hash, g_str_equal);
+    }
+    old = g_hash_table_lookup(longest, step);
+    if (!old) {
+        old = g_new0(int64_t, 1);
+        g_hash_table_insert(longest, (void *)step, old);
+    }
+    *old = MAX(*old, ns);
+}
+
+GHashTable *emulator_longest(void)
+{
+    return longest;
+}
+
 static const FuzzHost fuzz_host = {
+    .took = host_took,
     .reset = host_reset,
     .ask = host_ask,
     .turn = host_turn,
@@ -141,6 +166,12 @@ static const FuzzHost fuzz_host = {
 
 /* There is one target in a process. */
 static const FuzzModel *fuzz_model;
+
+/* For unit files that ask which unit they are */
+const UnitOps *unit_ops(void)
+{
+    return fuzz_model->ops;
+}
 
 static GString *viommu_cmdline(FuzzTarget *target)
 {

@@ -6,6 +6,8 @@ build/fuzz/emulator, and linked with the objects of build/obj that are the
 base's, with the base's fuzzing driver, its qtest client, and the guest. Minutes
 instead of the quarter of an hour of a build with --enable-fuzzing; and what is
 found is ours. Heap memory of the base is watched, too, where ours touches it.
+
+Or as it is, without instruments, to be measured (latency.c).
 """
 
 import concurrent.futures
@@ -102,35 +104,41 @@ def our_objects(arch, linked, commands):
     return work, ours
 
 
-def guest_objects(arch, commands):
+def guest_objects(arch, commands, plain):
     """The driver and the guest, compiled as a file of the target is"""
     like = next(as_clang(e['command']) for e in commands
                 if e['output'].startswith(f'libqemu-{arch}-softmmu.a.p/'))
-    flags = like + ['-g', '-O1', '-w', '-fsanitize=address',
-                    f'-I{QEMU}', f'-I{QEMU}/tests/qtest', f'-I{ROOT}/tests/qtest',
-                    f'-I{ROOT}', f'-I{ROOT}/hw']
+    flags = like + ['-g', '-O1', '-w',
+                    *([] if plain else ['-fsanitize=address']),
+                    f'-I{QEMU}', f'-I{QEMU}/tests/qtest', f'-I{ROOT}',
+                    f'-I{ROOT}/tests/qtest', f'-I{ROOT}/hw']
     sources = [QEMU / 'tests/qtest/fuzz/fuzz.c',
                QEMU / 'tests/qtest/fuzz/qtest_wrappers.c',
                ROOT / 'tests/fuzz/emulator.c',
+               *([ROOT / 'tests/fuzz/latency.c'] if plain else []),
                *(ROOT / f'tests/qtest/{name}.c' for name in GUEST)]
-    work = [(str(source), str(BUILD / f'{arch}-guest-{source.stem}.o'), flags)
+    kind = 'plain' if plain else 'guest'
+    work = [(str(source), str(BUILD / f'{arch}-{kind}-{source.stem}.o'), flags)
             for source in sources]
-    # libFuzzer wants at least one edge of the function that it calls.
-    first = work[0]
-    work[0] = (first[0], first[1], flags + ['-fsanitize=fuzzer-no-link'])
+    if not plain:
+        # libFuzzer wants at least one edge of the function that it calls.
+        first = work[0]
+        work[0] = (first[0], first[1], flags + ['-fsanitize=fuzzer-no-link'])
     return work
 
 
-def build(arch):
-    """Returns the binary."""
+def build(arch, plain=False):
+    """Returns the binary. plain: without sanitizers and libFuzzer"""
     BUILD.mkdir(parents=True, exist_ok=True)
     commands = json.loads((OBJ / 'compile_commands.json').read_text())
     link = link_command(f'qemu-system-{arch}')
     work, ours = our_objects(arch, set(link), commands)
-    guest = guest_objects(arch, commands)
-    if not ours:
+    guest = guest_objects(arch, commands, plain)
+    if plain:
+        work, ours = [], {}
+    elif not ours:
         sys.exit('error: none of our files is in the emulator')
-    print(f'==> building the emulator for {arch} with sanitizers: '
+    print(f'==> building the emulator for {arch}, and a guest: '
           f'{len(work) + len(guest)} files', flush=True)
     compile_all(work + guest)
     libqos = [word for word in link_command('tests/qtest/viommu-soak-test')
@@ -138,11 +146,12 @@ def build(arch):
     out = link.index('-o')
     rest = [ours.get(word, word) for word in link[1:out] + link[out + 2:]
             if not word.endswith('system_main.c.o')]
-    binary = BUILD / f'qemu-fuzz-{arch}'
+    binary = BUILD / f"qemu-{'latency' if plain else 'fuzz'}-{arch}"
+    libraries = [] if plain else ['-fsanitize=fuzzer,address,undefined']
     wraps = [f'-Wl,-wrap,qtest_{name}' for name in WRAPPED]
-    done = subprocess.run([compiler()[-1], '-fsanitize=fuzzer,address,undefined',
-                           '-o', str(binary), *(w[1] for w in guest), *libqos,
-                           *rest, *wraps], cwd=OBJ, text=True, check=False,
+    done = subprocess.run([compiler()[-1], *libraries, '-o', str(binary),
+                           *(job[1] for job in guest), *libqos, *rest, *wraps],
+                          cwd=OBJ, text=True, check=False,
                           stderr=subprocess.PIPE)
     if done.returncode:
         sys.exit(f'{done.stderr[-2000:]}\nerror: a fuzz target does not link')

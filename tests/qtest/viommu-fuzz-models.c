@@ -47,6 +47,14 @@ static void command_take(FuzzGuest *g, const FuzzCommand *all, unsigned n,
     *hi = command_word(g, c->hi, c->hi_mask);
 }
 
+/* So many at once; now and then as many as there is room for, or nearly */
+static unsigned command_count(FuzzGuest *g)
+{
+    uint8_t how = fuzz_bytes(g, 1);
+
+    return how < 0xf8 ? 1 + how % 4 : 120;
+}
+
 /* VT-d */
 
 static const uint32_t vtd_regs[] = {
@@ -97,7 +105,7 @@ static VTD *vtd_of(const FuzzGuest *g)
 static void vtd_command(FuzzGuest *g)
 {
     VTD *vtd = vtd_of(g);
-    unsigned n = 1 + fuzz_bytes(g, 1) % 4;
+    unsigned n = command_count(g);
     uint64_t lo, hi;
 
     while (n--) {
@@ -251,7 +259,7 @@ static const FuzzCommand smmu_commands[] = {
 static void smmu_command(FuzzGuest *g)
 {
     SMMU *smmu = container_of(g->unit, SMMU, unit);
-    unsigned n = 1 + fuzz_bytes(g, 1) % 4;
+    unsigned n = command_count(g);
     uint64_t lo, hi;
 
     while (n--) {
@@ -346,7 +354,7 @@ static const FuzzCommand amd_commands[] = {
 static void amd_command(FuzzGuest *g)
 {
     AMD *amd = container_of(g->unit, AMD, unit);
-    unsigned n = 1 + fuzz_bytes(g, 1) % 4;
+    unsigned n = command_count(g);
     uint64_t lo, hi;
 
     while (n--) {
@@ -380,7 +388,7 @@ static void amd_ready(FuzzGuest *g)
 static const FuzzModel fuzz_amd = {
     .name = "amd",
     .ops = &amd_unit_ops,
-    .props = "xtsup=on,drain-timeout=1000",
+    .props = "xtsup=on,gtsup=on,drain-timeout=1000",
     .regs = amd_regs,
     .flags = amd_flags,
     .ready = amd_ready,

@@ -13,6 +13,7 @@
 #define ARENA       32           /* pages */
 #define STEPS       400
 #define CHANGES     4            /* of a migration stream */
+#define ALONE       100          /* operations in the background */
 #define MARK        0x5a
 /* Of this thread's time, whatever else the machine does */
 #define STEP_NS     1000000000LL
@@ -230,7 +231,7 @@ static void step_dma(FuzzGuest *g)
               1 + size % 64 * 4 : (size & 0x1fULL) << 10);
     bench_set(g, XDB_STRIDE, UNIT_PAGE);
     bench_set(g, XDB_WINDOW, WINDOW * UNIT_PAGE);
-    bench_set(g, XDB_COUNT, alone ? 0 : 1 + (how >> 3) % 4);
+    bench_set(g, XDB_COUNT, alone ? ALONE : 1 + (how >> 3) % 4);
     qpci_io_writel(g->bench, g->bar, XDB_THREADS, alone);
     qpci_io_writel(g->bench, g->bar, XDB_PASID, fuzz_pasid(g));
     qpci_io_writel(g->bench, g->bar, XDB_CMD,
@@ -418,6 +419,7 @@ static void guest_open(FuzzGuest *g, QTestState *qts)
     g->host->reset(qts);
     unit_use(qts, g->host->turn);
     g->unit = ops->start(0, g->model->props, FUZZ_DEVICES);
+    g->unit->ops = ops;
     g->arena = unit_alloc(g->unit, ARENA);
     guest_spaces(g);
     ops->enable(g->unit, g->form);
@@ -434,20 +436,34 @@ static int64_t fuzz_clock(void)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
+/* More than once: more often */
+static const struct {
+    const char *name;
+    void (*run)(FuzzGuest *g);
+} steps[] = {
+    { "register", step_register }, { "register", step_register },
+    { "entry", step_entry }, { "entry", step_entry }, { "entry", step_entry },
+    { "poke", step_poke }, { "fill", step_fill },
+    { "command", step_command }, { "command", step_command },
+    { "command", step_command }, { "invalidate", step_invalidate },
+    { "dma", step_dma }, { "dma", step_dma }, { "dma", step_dma },
+    { "sva", step_sva }, { "sva", step_sva }, { "config", step_config },
+    { "route", step_route }, { "turn", step_turn }, { "ask", step_ask },
+    { "migrate", step_migrate },
+};
+
 static void fuzz_step(FuzzGuest *g)
 {
-    static void (*const steps[])(FuzzGuest *g) = {
-        step_register, step_register, step_entry, step_entry, step_entry,
-        step_poke, step_fill, step_command, step_command, step_command,
-        step_invalidate, step_dma, step_dma, step_dma, step_sva, step_sva,
-        step_config, step_route, step_turn, step_ask, step_migrate,
-    };
     unsigned which = fuzz_bytes(g, 1) % ARRAY_SIZE(steps);
-    int64_t start = fuzz_clock();
+    int64_t start = fuzz_clock(), ns;
 
-    steps[which](g);
-    if (fuzz_clock() - start > STEP_NS) {
-        g_error("step %u took more than a second", which);
+    steps[which].run(g);
+    ns = fuzz_clock() - start;
+    if (g->host->took) {
+        g->host->took(steps[which].name, ns);
+    }
+    if (ns > STEP_NS) {
+        g_error("step %s took more than a second", steps[which].name);
     }
 }
 

@@ -40,6 +40,8 @@ typedef struct FuzzHost {
                 uint32_t pasid);
     /* NULL, or to give the main loop a turn */
     void (*turn)(QTestState *qts);
+    /* took: NULL, or told what a step took of this thread's time */
+    void (*took)(const char *step, int64_t ns);
     /*
      * migrate: NULL, or the machine stops, is reset, and goes on with what the
      * unit's stream has, with @n changes.  False: the stream is refused.
