@@ -388,7 +388,8 @@ static void amd_ready(FuzzGuest *g)
 static const FuzzModel fuzz_amd = {
     .name = "amd",
     .ops = &amd_unit_ops,
-    .props = "xtsup=on,gtsup=on,drain-timeout=1000",
+    .props = "xtsup=on,drain-timeout=1000",
+    .forms = 1,              /* host page tables alone */
     .regs = amd_regs,
     .flags = amd_flags,
     .ready = amd_ready,

@@ -414,7 +414,7 @@ static void guest_open(FuzzGuest *g, QTestState *qts)
     while (ops->forms[n]) {
         n++;
     }
-    g->form = fuzz_bytes(g, 1) % n;
+    g->form = fuzz_bytes(g, 1) % (g->model->forms ?: n);
     g->words = g_array_new(false, false, sizeof(uint64_t));
     g->host->reset(qts);
     unit_use(qts, g->host->turn);

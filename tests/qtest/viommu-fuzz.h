@@ -62,6 +62,7 @@ struct FuzzModel {
     const char *name;        /* of the target, and of the corpus */
     const UnitOps *ops;
     const char *props;
+    unsigned forms;          /* the first so many of ops->forms; 0: all */
     const uint32_t *regs;    /* what a driver writes; FUZZ_END ends them */
     const uint64_t *flags;   /* of entries; 0 ends them */
     /* ready: g->regs is set, and fuzz_word() called for words of entries */
