@@ -280,6 +280,12 @@ bool iopt_space_walk_range(const IOPTSpace *space, uint64_t first,
         return iopt_maps_walk_range(space->maps, first, last, r.w.reads_left,
                                     visit, visit_opaque);
     }
+    if (space->ask) {
+        const IOPTResult unread = { .unread = true };
+
+        visit(visit_opaque, first, last, &unread);
+        return false;
+    }
     if (!space->identity_perm || first > space->identity_last ||
         last < space->identity_first) {
         all = walk_tables(&r, space, first, last);

@@ -519,6 +519,11 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     if (space->maps) {
         return iopt_maps_walk(space->maps, iova, access, out);
     }
+    if (space->ask) {
+        memset(out, 0, sizeof(*out));
+        return space->ask->walk(space->ask, space, iova,
+                                access | space->attrs, out);
+    }
     if (iopt_is_identity(space, iova)) {
         return walk_identity(space, iova, access, out);
     }

@@ -35,8 +35,12 @@ bool viommu_refresh(VIOMMUEndpoint *ep)
     bool bypass;
 
     qatomic_set(&ep->refresh, false);
-    WITH_RCU_READ_LOCK_GUARD() {
-        viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
+    if (v->ops->asks && v->enabled && !ep->unlisted) {
+        config.mode = VIOMMU_TRANSLATE;
+    } else {
+        WITH_RCU_READ_LOCK_GUARD() {
+            viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
+        }
     }
     bypass = config.mode == VIOMMU_BYPASS &&
              (!v->enabled || ep->unlisted ||

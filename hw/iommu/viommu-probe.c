@@ -51,6 +51,11 @@ DMAProbe *viommu_probe_begin(void *opaque, uint32_t attrs, bool as_is)
         .as_is = as_is,
         .opaque = probe,
     };
+    if (ep->viommu->ops->asks && as_is) {
+        /* The drain's: nobody knows without asking, and it must not wait. */
+        probe->config.mode = VIOMMU_BLOCKED;
+        return probe;
+    }
     viommu_resolve_now(ep, viommu_config_pasid(attrs), &probe->config);
     if (attrs & DMA_ATTRS_TRANSLATED) {
         probe->config.mode = probe->config.ats ? VIOMMU_BYPASS : VIOMMU_BLOCKED;
@@ -95,6 +100,30 @@ static bool probe_visit(void *opaque, uint64_t first, uint64_t last,
     return true;
 }
 
+/* Page by page, as long as the range is */
+static bool probe_asking(DMAProbe *probe, hwaddr first, hwaddr last,
+                         unsigned need, DMAProbeRun *run, void *opaque)
+{
+    for (;;) {
+        IOPTResult res;
+        hwaddr mask, end;
+
+        if (iopt_space_walk(&probe->config.space, first, need, &probe->mem,
+                            &res) != IOPT_OK) {
+            return false;
+        }
+        mask = (1ULL << res.shift) - 1;
+        end = MIN(first | mask, last);
+        if (!run(opaque, first, res.addr | (first & mask), end - first + 1)) {
+            return false;
+        }
+        if (end == last) {
+            return true;
+        }
+        first = end + 1;
+    }
+}
+
 bool viommu_probe(DMAProbe *probe, hwaddr first, hwaddr last, bool is_write,
                   uint64_t *entries, DMAProbeRun *run, void *opaque)
 {
@@ -113,6 +142,9 @@ bool viommu_probe(DMAProbe *probe, hwaddr first, hwaddr last, bool is_write,
         return (config->bypass_bits >= 64 || !(last >> config->bypass_bits)) &&
                run(opaque, first, first, last - first + 1);
     case VIOMMU_TRANSLATE:
+        if (config->space.ask) {
+            return probe_asking(probe, first, last, range.need, run, opaque);
+        }
         probe->entries = *entries;
         config->space.table.max_reads = *entries;
         iopt_space_walk_range(&config->space, first, last, &probe->mem,
@@ -129,7 +161,7 @@ hwaddr viommu_canonical(void *opaque, uint32_t attrs, hwaddr iova)
     VIOMMUEndpoint *ep = opaque;
     VIOMMUConfig *config, fresh;
 
-    if (attrs & DMA_ATTRS_TRANSLATED) {
+    if (attrs & DMA_ATTRS_TRANSLATED || ep->viommu->ops->asks) {
         return iova;
     }
     config = viommu_config_get(ep, viommu_pasid_of(attrs), &fresh);

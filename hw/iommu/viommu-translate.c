@@ -94,7 +94,7 @@ static IOPTFault viommu_lookup_iotlb(VIOMMU *v, const VIOMMUConfig *config,
     VIOMMU_STAT_INC(v, iotlb_misses);
     VIOMMU_STAT_INC(v, walks);
     fault = viommu_walk(v, config, &v->mem, iova, need, entry, res, refused);
-    if (fault == IOPT_OK && !*refused) {
+    if (fault == IOPT_OK && !*refused && !res->once) {
         viommu_note_global(v, res);
         iotlb_insert(v->iotlb, entry, seq);
     }
@@ -143,9 +143,9 @@ static bool viommu_lookup_space(VIOMMULookup *l, uint64_t seq,
     }
     /*
      * What the endpoint keeps the IOTLB would only hold twice.  It saves more
-     * than it costs where one walk is many.
+     * than it costs where one walk is many, or a question.
      */
-    if (!l->keep || space->second.format) {
+    if (!l->keep || space->second.format || space->ask) {
         l->fault.kind = viommu_lookup_iotlb(v, l->config, iova, l->need, seq,
                                             &entry, &l->fault.res, refused);
     } else {
@@ -158,6 +158,9 @@ static bool viommu_lookup_space(VIOMMULookup *l, uint64_t seq,
     }
     if (!global_seen && qatomic_read(&v->global_seen)) {
         /* An invalidation under way may not know that it concerns this. */
+        l->unsure = true;
+    }
+    if (unlikely(l->fault.res.once)) {
         l->unsure = true;
     }
     if (l->fault.kind != IOPT_OK || *refused) {

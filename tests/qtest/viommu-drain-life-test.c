@@ -201,9 +201,12 @@ static void check_event(Rig *rig, const char *name)
     QDict *data = qdict_get_qdict(event, "data");
 
     g_assert_cmpstr(qdict_get_str(data, "device"), ==, "disk");
-    g_assert_cmphex(qdict_get_int(data, "iova"), ==, rig->data_iova);
-    g_assert_cmpint(qdict_get_int(data, "length"), ==, RIG_LEN);
-    g_assert_true(qdict_get_bool(data, "write"));
+    if (!rig->unit->ops->vague) {
+        /* Otherwise the request's header is waited for, too. */
+        g_assert_cmphex(qdict_get_int(data, "iova"), ==, rig->data_iova);
+        g_assert_cmpint(qdict_get_int(data, "length"), ==, RIG_LEN);
+        g_assert_true(qdict_get_bool(data, "write"));
+    }
     g_assert_cmpint(qdict_get_int(data, "age-ms"), >=, 200);
     qobject_unref(event);
 }

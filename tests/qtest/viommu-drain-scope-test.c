@@ -46,8 +46,15 @@ static bool changes_in_place(void)
     return !unit_ops()->by_request;
 }
 
+/* What is in flight leads where it led, and whoever can see that does. */
 static void done_at_once(Rig *rig)
 {
+    if (unit_ops()->vague) {
+        rig_assert_pending(rig);
+        rig_release(rig);
+        rig_inv_wait(rig);
+        return;
+    }
     rig_assert_done(rig);
     rig_release(rig);
 }
@@ -228,7 +235,8 @@ static void test_shared_page(const void *opaque)
         qtest_clock_step(rig->unit->qts, RIG_RELEASE_NS);
         viommu_until(rig->unit, vblk_completed(rig->blk) == 2);
         rig_unmap(rig, UNIT_RANGE);
-        done_at_once(rig);
+        rig_assert_done(rig);
+        rig_release(rig);
         rig->unit->ops->assert_no_fault(rig->unit);
         shared_page_free(rig, is_write);
     }
@@ -295,7 +303,7 @@ static void test_enable(const void *opaque)
     rig_hold(rig, false, rig->page);
     unit->ops->enable_start(unit);
     viommu_turns(unit);
-    if (identity || expect_corruption()) {
+    if ((identity && !unit->ops->vague) || expect_corruption()) {
         viommu_until(unit, unit->ops->enabled(unit));
         rig_release(rig);
     } else {

@@ -49,6 +49,11 @@ typedef struct UnitOps {
      * leads where it led.  Nothing is attached that is not there.
      */
     bool by_request;
+    /*
+     * The drain cannot look whether a page still leads where it led: it waits
+     * for all that an invalidation is about.
+     */
+    bool vague;
     uint64_t ram;            /* where the machine's memory begins */
     /*
      * start: the machine for @form, with properties @props ("" for none) of
@@ -113,7 +118,7 @@ struct Unit {
 
 extern const UnitOps vtd_unit_ops, vtd_sm_unit_ops, smmu_unit_ops,
                      virtio_unit_ops, virtio_arm_unit_ops,
-                     virtio_mmio_unit_ops, amd_unit_ops;
+                     virtio_mmio_unit_ops, amd_unit_ops, remote_unit_ops;
 
 /*
  * unit_ops: those of the unit that the environment variable VIOMMU_UNIT names;

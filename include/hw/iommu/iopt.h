@@ -23,6 +23,8 @@
 typedef struct IOPTTable IOPTTable;
 typedef struct IOPTEntry IOPTEntry;
 typedef struct IOPTMaps IOPTMaps;
+typedef struct IOPTAsk IOPTAsk;
+typedef struct IOPTSpace IOPTSpace;
 
 typedef enum IOPTFault {
     IOPT_OK,
@@ -142,6 +144,7 @@ typedef struct IOPTResult {
     uint8_t level;           /* level at which the walk ended or faulted */
     uint64_t entry;          /* the last entry read */
     bool global;             /* the page is the same in all of its group */
+    bool once;               /* for this one access: nobody may keep it */
     /* It is said to lead to a device: no copy of the table needs to have it. */
     bool device;
     /* Of a fault in a space with two stages: */
@@ -247,8 +250,18 @@ typedef struct IOPTMem {
     void *opaque;
 } IOPTMem;
 
+/*
+ * Somebody else has the tables, and is asked.  What needs no update of a table
+ * is his to say.
+ */
+struct IOPTAsk {
+    /* walk: as iopt_space_walk(), which has zeroed @out; may wait. */
+    IOPTFault (*walk)(const IOPTAsk *ask, const IOPTSpace *space,
+                      uint64_t iova, unsigned access, IOPTResult *out);
+};
+
 /* All that translates one IOVA space. */
-typedef struct IOPTSpace {
+struct IOPTSpace {
     IOPTTable table;         /* the only or the first stage (lower half) */
     /*
      * First stage, for an IOVA with bit 55 set, or bit 63 if input_bits is
@@ -269,13 +282,19 @@ typedef struct IOPTSpace {
      */
     const IOPTMaps *maps;
     /*
+     * Who is asked; there are neither tables nor mappings then, and IOPTMem is
+     * not used.  A range is a hole that has not been read.  NULL: nobody.
+     */
+    const IOPTAsk *ask;
+    uint32_t ask_rid, ask_pasid, ask_domain;     /* the question's */
+    /*
      * IOPT_READ, IOPT_WRITE: IOVAs @identity_first .. @identity_last (pages of
      * 4 KiB) are the addresses of memory, with these permissions, whatever the
      * tables say.  0: none are.
      */
     uint8_t identity_perm;
     uint64_t identity_first, identity_last;
-} IOPTSpace;
+};
 
 /**
  * iopt_space_walk: translate one IOVA through all stages, as iopt_walk().

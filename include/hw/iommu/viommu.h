@@ -114,6 +114,12 @@ typedef struct VIOMMUFault {
 
 typedef struct VIOMMUOps {
     /*
+     * resolve() and the walks of a space ask somebody and may wait for the
+     * answer.  So the drain, which must not, takes all that an invalidation is
+     * about for stale, and no endpoint has the bypass view.
+     */
+    bool asks;
+    /*
      * resolve: read the configuration tables (root, context, ... entries) of
      * @ep as they are in memory now and fill @config (zeroed by the core).
      * @pasid: any of 20 bits, or VIOMMU_NO_PASID.  One that is out of range, or

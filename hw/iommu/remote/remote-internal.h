@@ -1,0 +1,101 @@
+/*
+ * viommu-remote: what its files share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * remote-frame.c   messages as bytes and as numbers; pure
+ * remote-link.c    the connection, and who waits for an answer
+ * remote-memory.c  what the server is told of guest memory
+ * remote-serve.c   what the server asks for
+ * remote-model.c   the model on the core: resolve, walk, fault, query
+ * viommu-remote.c  the device: properties, registers, reset, migration
+ */
+#ifndef HW_IOMMU_REMOTE_INTERNAL_H
+#define HW_IOMMU_REMOTE_INTERNAL_H
+
+#include "exec/memory.h"
+#include "hw/iommu/viommu-model.h"
+#include "hw/qdev-core.h"
+#include "qom/object.h"
+#include "remote-link.h"
+
+#define TYPE_VIOMMU_REMOTE "viommu-remote"
+OBJECT_DECLARE_SIMPLE_TYPE(VIOMMURemote, VIOMMU_REMOTE)
+
+/* Reasons of our own, beside the server's, which have 32 bits */
+#define REMOTE_R_DOWN   (1ull << 32)     /* nobody is there to ask */
+#define REMOTE_R_LATE   (2ull << 32)     /* no answer came in time */
+#define REMOTE_R_ERROR  (3ull << 32)     /* it answered with an error */
+
+/* Guest memory, as the server was told of it */
+typedef struct RemoteMap {
+    VRPDMAMap map;
+    int fd;                  /* the RAM block's; -1: not shared */
+} RemoteMap;
+
+struct VIOMMURemote {
+    DeviceState parent_obj;
+
+    /* Properties */
+    CharBackend chr;
+    PCIBus *primary_bus;
+    uint64_t mmio;           /* where its registers are; 0: nowhere */
+    uint32_t timeout;        /* ms */
+    char *on_disconnect;
+    VIOMMU viommu;
+    VIOMMUPolicy policy;
+
+    RemoteLink *link;
+    bool stop;               /* on-disconnect=stop */
+    IOPTAsk ask;
+    MemoryRegion registers;
+    uint64_t region_size;    /* as it was first told; 0: not yet */
+
+    /* remote-memory.c */
+    MemoryListener listener;
+    QemuMutex map_lock;      /* before the link's locks */
+    GArray *maps;            /* RemoteMap; map_lock */
+
+    /* remote-serve.c */
+    QemuMutex lock;
+    GQueue commands;         /* RemoteCommand, to be carried out; lock */
+    uint64_t last_seq;       /* the link's thread's */
+    QEMUBH *command_bh;
+    QTAILQ_HEAD(, RemoteDrain) drains;   /* BQL */
+
+    QEMUBH *news_bh;         /* tells of: */
+    char *down_reason;       /* lock; NULL: it did not go down */
+    bool came_up, went_late; /* atomic */
+    uint32_t missed_faults;  /* not told yet; atomic */
+    uint64_t lost_faults;    /* never told; atomic */
+
+    /* Migration: the server's state, while it is saved or loaded */
+    uint32_t state_size;
+    uint8_t *state;
+};
+
+/* remote-memory.c */
+
+/* Begin to follow the guest's memory.  BQL. */
+void remote_memory_init(VIOMMURemote *s);
+/* Tell a new connection all of it.  The link's thread. */
+void remote_memory_greet(VIOMMURemote *s);
+
+/* remote-serve.c */
+
+void remote_serve_init(VIOMMURemote *s);
+/* RemoteLinkOps.command */
+const char *remote_serve(void *opaque, const VRPHeader *h, const void *message,
+                         const uint8_t *data, size_t len);
+/*
+ * Nobody waits for the drain any more; @answer: but whoever asked is told that
+ * it is over (a reset).  BQL.
+ */
+void remote_serve_forget(VIOMMURemote *s, bool answer);
+
+/* remote-model.c */
+
+extern const VIOMMUOps viommu_remote_ops;
+void remote_model_init(VIOMMURemote *s);
+
+#endif

@@ -1,0 +1,695 @@
+/*
+ * A vIOMMU outside the VMM: the connection
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Two locks, of which no thread holds both: @lock has who waits for what, and
+ * whether the link is up; @out_lock what is to be written.  The character
+ * device may tell of a connection's end in the middle of a write, under
+ * @out_lock: so what it tells is only noted, and the link's thread acts on it.
+ *
+ * A connection has a number, and so have those who write: what was meant for
+ * one never reaches the next.
+ */
+#include "qemu/osdep.h"
+#include "block/aio.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/lockable.h"
+#include "qemu/main-loop.h"
+#include "qemu/thread.h"
+#include "qobject/qdict.h"
+#include "qobject/qjson.h"
+#include "system/iothread.h"
+#include "../trace.h"
+#include "remote-link.h"
+
+/* What may wait to be written or answered.  A guest can cause both. */
+#define OUT_MAX (4u << 20)
+#define ASKS_MAX 4096
+
+typedef enum LinkState {
+    LINK_DOWN,               /* nobody is there */
+    LINK_GREETING,           /* the handshake is under way */
+    LINK_UP,
+} LinkState;
+
+/* Somebody waits for an answer, or has given up. */
+typedef struct RemoteAsk {
+    uint16_t command;
+    bool done, abandoned;
+    int error;
+    QemuCond answered;
+    void *answer;            /* the waiter's; and .more; NULL: not wanted */
+    GByteArray *more;
+    /* The handshake's: called in place of all that.  The link's thread */
+    void (*then)(RemoteLink *link, const void *message, const uint8_t *data,
+                 size_t len);
+} RemoteAsk;
+
+typedef struct OutMessage {
+    size_t done, len;
+    int fd;
+    uint8_t bytes[];
+} OutMessage;
+
+struct RemoteLink {
+    CharBackend *chr;
+    IOThread *iothread;
+    QEMUBH *event_bh;
+    const RemoteLinkOps *ops;
+    void *opaque;
+    uint32_t timeout_ms;
+    /* Noted by whoever is told; atomic */
+    bool opened;
+    unsigned openings;
+    const char *wrong;       /* why it is to be hung up on */
+
+    QemuMutex lock;
+    QemuCond changed;        /* .state or .reason */
+    LinkState state;
+    char *reason;            /* why it is not up */
+    GHashTable *asks;        /* RemoteAsk by .id */
+    uint16_t next_id;
+    bool late;
+    RemoteLinkStats stats;
+
+    QemuMutex out_lock;
+    GQueue out;              /* OutMessage */
+    size_t out_bytes;
+    bool watching;
+    bool greeted;            /* others than the handshake may write */
+    unsigned connection;
+
+    /* The link's thread's */
+    GByteArray *in;
+    unsigned acted_on;       /* .openings */
+};
+
+/* Writing */
+
+static void out_free(OutMessage *m)
+{
+    if (m->fd >= 0) {
+        close(m->fd);
+    }
+    g_free(m);
+}
+
+static gboolean link_writable(void *do_not_use, GIOCondition cond,
+                              void *opaque);
+
+/* out_lock held */
+static void link_flush(RemoteLink *link)
+{
+    OutMessage *m;
+
+    while ((m = g_queue_peek_head(&link->out))) {
+        int n;
+
+        if (m->fd >= 0 && !m->done) {
+            qemu_chr_fe_set_msgfds(link->chr, &m->fd, 1);
+        }
+        n = qemu_chr_fe_write(link->chr, m->bytes + m->done, m->len - m->done);
+        if (n <= 0) {
+            /* If it is broken, the end of the connection clears the queue. */
+            if (!link->watching && errno == EAGAIN) {
+                link->watching = qemu_chr_fe_add_watch(
+                    link->chr, G_IO_OUT | G_IO_HUP, link_writable, link);
+            }
+            return;
+        }
+        m->done += n;
+        link->out_bytes -= n;
+        if (m->done == m->len) {
+            out_free(g_queue_pop_head(&link->out));
+        }
+    }
+}
+
+static gboolean link_writable(void *do_not_use, GIOCondition cond,
+                              void *opaque)
+{
+    RemoteLink *link = opaque;
+
+    QEMU_LOCK_GUARD(&link->out_lock);
+    link->watching = false;
+    link_flush(link);
+    return G_SOURCE_REMOVE;
+}
+
+static OutMessage *out_new(VRPHeader *h, const char *fields,
+                           const void *message, const void *data, size_t len)
+{
+    size_t fixed = vrp_fields_size(fields);
+    OutMessage *m;
+
+    h->size = sizeof(*h) + fixed + len;
+    m = g_malloc(sizeof(*m) + h->size);
+    m->done = 0;
+    m->len = h->size;
+    m->fd = -1;
+    vrp_pack(VRP_HEADER_FIELDS, h, m->bytes);
+    vrp_pack(fields, message, m->bytes + sizeof(*h));
+    if (len) {
+        memcpy(m->bytes + sizeof(*h) + fixed, data, len);
+    }
+    return m;
+}
+
+/*
+ * Takes over @m.  @connection: 0 for whichever there is, once it has been
+ * greeted.
+ */
+static void link_write(RemoteLink *link, unsigned connection, OutMessage *m)
+{
+    bool full;
+
+    WITH_QEMU_LOCK_GUARD(&link->out_lock) {
+        if (connection ? connection != link->connection : !link->greeted) {
+            out_free(m);
+            return;
+        }
+        full = link->out_bytes + m->len > OUT_MAX;
+        if (full) {
+            out_free(m);
+        } else {
+            g_queue_push_tail(&link->out, m);
+            link->out_bytes += m->len;
+            link_flush(link);
+        }
+    }
+    if (full) {
+        remote_link_hang_up(link, "it does not read what it is sent");
+    }
+}
+
+/* A new connection has begun, or there is none any more: @number 0. */
+static void out_restart(RemoteLink *link, unsigned number)
+{
+    OutMessage *m;
+
+    QEMU_LOCK_GUARD(&link->out_lock);
+    while ((m = g_queue_pop_head(&link->out))) {
+        out_free(m);
+    }
+    link->out_bytes = 0;
+    link->greeted = false;
+    link->connection = number;
+}
+
+/* Asking */
+
+static void ask_free(RemoteAsk *ask)
+{
+    qemu_cond_destroy(&ask->answered);
+    g_free(ask);
+}
+
+/*
+ * lock held.  NULL: so many are waiting that the server cannot be alive.  The
+ * answer's @id.
+ */
+static RemoteAsk *ask_new(RemoteLink *link, VRPCommand command, uint16_t *id)
+{
+    RemoteAsk *ask;
+
+    if (g_hash_table_size(link->asks) >= ASKS_MAX) {
+        return NULL;
+    }
+    do {
+        *id = link->next_id++;
+    } while (g_hash_table_contains(link->asks, GUINT_TO_POINTER(*id)));
+    ask = g_new0(RemoteAsk, 1);
+    ask->command = command;
+    qemu_cond_init(&ask->answered);
+    g_hash_table_insert(link->asks, GUINT_TO_POINTER(*id), ask);
+    return ask;
+}
+
+/* lock held */
+static void ask_await(RemoteLink *link, RemoteAsk *ask, unsigned ms)
+{
+    int64_t end = g_get_monotonic_time() + (int64_t)ms * 1000;
+
+    while (!ask->done) {
+        int64_t left = (end - g_get_monotonic_time() + 999) / 1000;
+
+        if (left <= 0) {
+            return;
+        }
+        qemu_cond_timedwait(&ask->answered, &link->lock, left);
+    }
+}
+
+int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
+                    const void *data, size_t len, void *answer,
+                    GByteArray *more, bool patient)
+{
+    bool locked = !patient && bql_locked(), first_late = false;
+    unsigned connection;
+    RemoteAsk *ask;
+    VRPHeader h = { .command = command };
+    int error;
+
+    qemu_mutex_lock(&link->lock);
+    if (link->state != LINK_UP) {
+        qemu_mutex_unlock(&link->lock);
+        return -ENOTCONN;
+    }
+    ask = ask_new(link, command, &h.id);
+    if (!ask) {
+        qemu_mutex_unlock(&link->lock);
+        remote_link_hang_up(link, "it does not answer");
+        return -ETIMEDOUT;
+    }
+    ask->answer = answer;
+    ask->more = more;
+    /* While it is up, only the link's thread changes it. */
+    connection = qatomic_read(&link->connection);
+    qemu_mutex_unlock(&link->lock);
+
+    link_write(link, connection,
+               out_new(&h, vrp_shape(command)->fields, message, data, len));
+
+    qemu_mutex_lock(&link->lock);
+    ask_await(link, ask, locked && link->late ?
+              MIN(link->timeout_ms, REMOTE_LATE_MS) : link->timeout_ms);
+    if (ask->done) {
+        error = ask->error;
+        link->stats.asked += !error;
+        ask_free(ask);
+    } else {
+        /* It may still be answered, and that will be no lie. */
+        ask->abandoned = true;
+        ask->answer = NULL;
+        ask->more = NULL;
+        error = -ETIMEDOUT;
+        link->stats.late++;
+        first_late = !link->late;
+        link->late = true;
+    }
+    qemu_mutex_unlock(&link->lock);
+    if (first_late) {
+        link->ops->late(link->opaque);
+    }
+    return error;
+}
+
+void remote_link_post(RemoteLink *link, VRPCommand command,
+                      const void *message, const void *data, size_t len,
+                      int fd)
+{
+    VRPHeader h = { .command = command, .flags = VRP_FLAG_NO_REPLY };
+    OutMessage *m = out_new(&h, vrp_shape(command)->fields, message, data,
+                            len);
+
+    if (fd >= 0) {
+        m->fd = qemu_dup(fd);
+    }
+    link_write(link, 0, m);
+}
+
+void remote_link_reply(RemoteLink *link, unsigned connection,
+                       const VRPHeader *h, int error, const void *message,
+                       const void *data, size_t len)
+{
+    VRPHeader back = {
+        .id = h->id,
+        .command = h->command,
+        .flags = VRP_TYPE_REPLY | (error ? VRP_FLAG_ERROR : 0),
+        .error = error,
+    };
+    const char *fields = error ? NULL : vrp_shape(h->command)->answer;
+
+    link_write(link, connection,
+               out_new(&back, fields, message, data, error ? 0 : len));
+}
+
+unsigned remote_link_connection(RemoteLink *link)
+{
+    return qatomic_read(&link->connection);
+}
+
+/* What happens to the connection: the link's thread */
+
+static void link_down(RemoteLink *link, const char *reason)
+{
+    GHashTableIter iter;
+    gpointer value;
+    bool was_up;
+
+    out_restart(link, 0);
+    g_byte_array_set_size(link->in, 0);
+    WITH_QEMU_LOCK_GUARD(&link->lock) {
+        was_up = link->state == LINK_UP;
+        link->state = LINK_DOWN;
+        link->late = false;
+        g_free(link->reason);
+        link->reason = g_strdup(reason);
+        g_hash_table_iter_init(&iter, link->asks);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+            RemoteAsk *ask = value;
+
+            g_hash_table_iter_remove(&iter);
+            if (ask->abandoned || ask->then) {
+                ask_free(ask);
+                continue;
+            }
+            ask->error = -ENOTCONN;
+            ask->done = true;
+            qemu_cond_signal(&ask->answered);
+        }
+        qemu_cond_broadcast(&link->changed);
+    }
+    if (was_up) {
+        link->ops->down(link->opaque, reason);
+    }
+}
+
+/* The handshake's next question */
+static void link_greet(RemoteLink *link, VRPCommand command,
+                       const void *message, const char *text,
+                       void (*then)(RemoteLink *, const void *,
+                                    const uint8_t *, size_t))
+{
+    VRPHeader h = { .command = command };
+
+    WITH_QEMU_LOCK_GUARD(&link->lock) {
+        ask_new(link, command, &h.id)->then = then;
+    }
+    link_write(link, qatomic_read(&link->connection),
+               out_new(&h, vrp_shape(command)->fields, message, text,
+                       text ? strlen(text) + 1 : 0));
+}
+
+static void link_region_known(RemoteLink *link, const void *message,
+                              const uint8_t *data, size_t len)
+{
+    const VRPRegionInfo *info = message;
+    const char *wrong;
+
+    WITH_QEMU_LOCK_GUARD(&link->out_lock) {
+        link->greeted = true;
+    }
+    wrong = link->ops->greet(link->opaque, info->size);
+    if (wrong) {
+        remote_link_hang_up(link, wrong);
+        return;
+    }
+    WITH_QEMU_LOCK_GUARD(&link->lock) {
+        link->state = LINK_UP;
+        link->stats.connections++;
+        g_clear_pointer(&link->reason, g_free);
+        qemu_cond_broadcast(&link->changed);
+    }
+    link->ops->up(link->opaque);
+}
+
+/* Does the JSON text @data say that the server is a vIOMMU of our kind? */
+static bool link_speaks(const uint8_t *data, size_t len)
+{
+    QObject *object;
+    QDict *dict;
+    bool speaks;
+
+    if (!len || data[len - 1]) {
+        return false;
+    }
+    object = qobject_from_json((const char *)data, NULL);
+    dict = qobject_to(QDict, object);
+    dict = dict ? qdict_get_qdict(dict, "capabilities") : NULL;
+    dict = dict ? qdict_get_qdict(dict, "viommu") : NULL;
+    speaks = dict &&
+             qdict_get_try_int(dict, "version", 0) == VRP_VIOMMU_VERSION;
+    qobject_unref(object);
+    return speaks;
+}
+
+static void link_version_known(RemoteLink *link, const void *message,
+                               const uint8_t *data, size_t len)
+{
+    VRPRegionInfo info = { .argsz = sizeof(info) };
+
+    if (!link_speaks(data, len)) {
+        remote_link_hang_up(link, "it is no vIOMMU: no capability viommu of "
+                            "version 1");
+        return;
+    }
+    link_greet(link, VRP_REGION_INFO, &info, NULL, link_region_known);
+}
+
+static void link_hello(RemoteLink *link)
+{
+    VRPVersion version = { VRP_MAJOR, VRP_MINOR };
+    g_autofree char *text = g_strdup_printf(
+        "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":%u,"
+        "\"viommu\":{\"version\":%u}}}", VRP_DATA_MAX, VRP_VIOMMU_VERSION);
+
+    out_restart(link, link->acted_on);
+    WITH_QEMU_LOCK_GUARD(&link->lock) {
+        link->state = LINK_GREETING;
+    }
+    link_greet(link, VRP_VERSION, &version, text, link_version_known);
+}
+
+static void link_event_bh(void *opaque)
+{
+    RemoteLink *link = opaque;
+    const char *wrong = qatomic_xchg(&link->wrong, NULL);
+    unsigned openings = qatomic_read(&link->openings);
+
+    if (wrong && link->state != LINK_DOWN) {
+        trace_viommu_remote_hang_up(wrong);
+        link_down(link, wrong);
+        qemu_chr_fe_disconnect(link->chr);
+    }
+    if (link->state != LINK_DOWN &&
+        (openings != link->acted_on || !qatomic_read(&link->opened))) {
+        link_down(link, "the connection ended");
+    }
+    if (openings != link->acted_on && qatomic_read(&link->opened)) {
+        link->acted_on = openings;
+        link_hello(link);
+    }
+}
+
+static void link_event(void *opaque, QEMUChrEvent event)
+{
+    RemoteLink *link = opaque;
+
+    if (event == CHR_EVENT_OPENED) {
+        qatomic_set(&link->openings, link->openings + 1);
+        qatomic_set(&link->opened, true);
+    } else if (event == CHR_EVENT_CLOSED) {
+        qatomic_set(&link->opened, false);
+    } else {
+        return;
+    }
+    qemu_bh_schedule(link->event_bh);
+}
+
+void remote_link_hang_up(RemoteLink *link, const char *reason)
+{
+    qatomic_set(&link->wrong, reason);
+    qemu_bh_schedule(link->event_bh);
+}
+
+/* Reading: the link's thread */
+
+/* Returns: what is wrong with it, or NULL. */
+static const char *link_answered(RemoteLink *link, const VRPHeader *h,
+                                 const void *message, const uint8_t *data,
+                                 size_t len)
+{
+    const char *fields = vrp_shape(h->command)->answer;
+    int error = h->flags & VRP_FLAG_ERROR ? -(int)MIN(h->error, 4095) : 0;
+    void (*then)(RemoteLink *, const void *, const uint8_t *, size_t) = NULL;
+    RemoteAsk *ask;
+
+    WITH_QEMU_LOCK_GUARD(&link->lock) {
+        ask = g_hash_table_lookup(link->asks, GUINT_TO_POINTER(h->id));
+        if (!ask || ask->command != h->command) {
+            return "it answers what it was not asked";
+        }
+        g_hash_table_remove(link->asks, GUINT_TO_POINTER(h->id));
+        link->late = false;
+        if (ask->abandoned || ask->then) {
+            then = ask->then;
+            ask_free(ask);
+        } else {
+            ask->error = h->flags & VRP_FLAG_ERROR && !error ? -EIO : error;
+            if (!ask->error && ask->answer) {
+                memcpy(ask->answer, message, vrp_fields_size(fields));
+            }
+            if (!ask->error && ask->more) {
+                g_byte_array_append(ask->more, data, len);
+            }
+            ask->done = true;
+            qemu_cond_signal(&ask->answered);
+        }
+    }
+    if (then) {
+        if (h->flags & VRP_FLAG_ERROR) {
+            return "it refuses the handshake";
+        }
+        then(link, message, data, len);
+    }
+    return NULL;
+}
+
+static const char *link_message(RemoteLink *link, const VRPHeader *h,
+                                const uint8_t *body)
+{
+    QEMU_ALIGNED(8) uint8_t message[VRP_FIXED_MAX];
+    const char *wrong = vrp_check_server(h, body, message);
+    const VRPShape *shape = vrp_shape(h->command);
+    bool reply = (h->flags & VRP_FLAG_TYPE) == VRP_TYPE_REPLY;
+    size_t fixed;
+
+    if (wrong) {
+        return wrong;
+    }
+    fixed = h->flags & VRP_FLAG_ERROR ? 0 :
+            vrp_fields_size(reply ? shape->answer : shape->fields);
+    trace_viommu_remote_message(h->id, h->command, h->flags, h->size);
+    if (reply) {
+        return link_answered(link, h, message, body + fixed,
+                             h->size - sizeof(*h) - fixed);
+    }
+    if (link->state != LINK_UP) {
+        return "it commands before the handshake is over";
+    }
+    return link->ops->command(link->opaque, h, message, body + fixed,
+                              h->size - sizeof(*h) - fixed);
+}
+
+static int link_can_read(void *opaque)
+{
+    return 1 << 16;
+}
+
+static void link_read(void *opaque, const uint8_t *buf, int size)
+{
+    RemoteLink *link = opaque;
+    const char *wrong = NULL;
+    size_t at = 0;
+
+    if (link->state == LINK_DOWN || qatomic_read(&link->wrong)) {
+        return;
+    }
+    g_byte_array_append(link->in, buf, size);
+    while (!wrong && link->in->len - at >= sizeof(VRPHeader)) {
+        VRPHeader h;
+
+        vrp_unpack(VRP_HEADER_FIELDS, link->in->data + at, &h);
+        wrong = vrp_check_header(&h);
+        if (!wrong && link->in->len - at < h.size) {
+            break;
+        }
+        if (!wrong) {
+            wrong = link_message(link, &h, link->in->data + at + sizeof(h));
+            at += h.size;
+        }
+        if (qatomic_read(&link->wrong)) {
+            break;
+        }
+    }
+    g_byte_array_remove_range(link->in, 0, at);
+    if (wrong) {
+        remote_link_hang_up(link, wrong);
+    }
+}
+
+/* Beginning and end */
+
+RemoteLink *remote_link_new(CharBackend *chr, uint32_t timeout_ms,
+                            const RemoteLinkOps *ops, void *opaque,
+                            Error **errp)
+{
+    g_autofree char *id = g_strdup_printf("viommu-remote-%s",
+                                          qemu_chr_fe_get_driver(chr)->label);
+    IOThread *iothread = iothread_create(id, errp);
+    RemoteLink *link;
+
+    if (!iothread) {
+        return NULL;
+    }
+    link = g_new0(RemoteLink, 1);
+    link->chr = chr;
+    link->iothread = iothread;
+    link->ops = ops;
+    link->opaque = opaque;
+    link->timeout_ms = timeout_ms;
+    link->reason = g_strdup("it has not answered");
+    link->asks = g_hash_table_new(NULL, NULL);
+    link->in = g_byte_array_new();
+    qemu_mutex_init(&link->lock);
+    qemu_mutex_init(&link->out_lock);
+    qemu_cond_init(&link->changed);
+    g_queue_init(&link->out);
+    link->event_bh = aio_bh_new(iothread_get_aio_context(iothread),
+                                link_event_bh, link);
+    qemu_chr_fe_set_handlers(chr, link_can_read, link_read, link_event, NULL,
+                             link, iothread_get_g_main_context(iothread),
+                             true);
+    return link;
+}
+
+bool remote_link_wait(RemoteLink *link, unsigned ms, Error **errp)
+{
+    int64_t end = g_get_monotonic_time() + (int64_t)ms * 1000;
+
+    QEMU_LOCK_GUARD(&link->lock);
+    /* A connection that has ended does not come up by itself. */
+    while (link->state != LINK_UP &&
+           (link->state == LINK_GREETING || !link->acted_on)) {
+        int64_t left = (end - g_get_monotonic_time()) / 1000;
+
+        if (left <= 0) {
+            break;
+        }
+        qemu_cond_timedwait(&link->changed, &link->lock, left);
+    }
+    if (link->state != LINK_UP) {
+        error_setg(errp, "viommu-remote: the server at chardev '%s' will not "
+                   "do: %s", qemu_chr_fe_get_driver(link->chr)->label,
+                   link->reason);
+        return false;
+    }
+    return true;
+}
+
+void remote_link_free(RemoteLink *link)
+{
+    qemu_chr_fe_set_handlers(link->chr, NULL, NULL, NULL, NULL, NULL, NULL,
+                             true);
+    qemu_bh_delete(link->event_bh);
+    iothread_destroy(link->iothread);
+    out_restart(link, 0);
+    g_hash_table_unref(link->asks);
+    g_byte_array_unref(link->in);
+    qemu_cond_destroy(&link->changed);
+    qemu_mutex_destroy(&link->out_lock);
+    qemu_mutex_destroy(&link->lock);
+    g_free(link->reason);
+    g_free(link);
+}
+
+bool remote_link_is_up(RemoteLink *link)
+{
+    QEMU_LOCK_GUARD(&link->lock);
+    return link->state == LINK_UP;
+}
+
+void remote_link_stats(RemoteLink *link, RemoteLinkStats *stats)
+{
+    QEMU_LOCK_GUARD(&link->lock);
+    *stats = link->stats;
+}
+
+size_t remote_link_backlog(RemoteLink *link)
+{
+    QEMU_LOCK_GUARD(&link->out_lock);
+    return link->out_bytes;
+}

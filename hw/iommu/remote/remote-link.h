@@ -1,0 +1,120 @@
+/*
+ * A vIOMMU outside the VMM: the connection
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A thread of its own reads what the server sends, so that an answer arrives
+ * whatever the others wait for: it takes neither the BQL nor part in any RCU
+ * grace period longer than one access to memory.  Whoever has something to say
+ * writes it; what the socket does not take, that thread writes later.
+ *
+ * Nothing here blocks without a bound: an answer has its time, what is not read
+ * and what is not answered have their limits, and who exceeds one, or says what
+ * cannot be right, is hung up on.
+ */
+#ifndef HW_IOMMU_REMOTE_LINK_H
+#define HW_IOMMU_REMOTE_LINK_H
+
+#include "chardev/char-fe.h"
+#include "remote-frame.h"
+
+typedef struct RemoteLink RemoteLink;
+
+/* All but .late: the link's thread. */
+typedef struct RemoteLinkOps {
+    /*
+     * greet: the server has said who it is, and its region is of @region_size
+     * bytes: tell it what it has to know before anybody asks it anything.
+     * Returns: NULL, or why it will not do.
+     */
+    const char *(*greet)(void *opaque, uint64_t region_size);
+    /* up: it is asked from now on. */
+    void (*up)(void *opaque);
+    /* down: it has been up, and is no longer: @reason. */
+    void (*down)(void *opaque, const char *reason);
+    /*
+     * command: the server's, which has been checked; @message is the fixed
+     * part.  Returns: NULL, or what is wrong with it after all.
+     */
+    const char *(*command)(void *opaque, const VRPHeader *h,
+                           const void *message, const uint8_t *data,
+                           size_t len);
+    /* late: the first answer that has not come in time.  Any thread. */
+    void (*late)(void *opaque);
+} RemoteLinkOps;
+
+/* Relaxed atomics */
+typedef struct RemoteLinkStats {
+    uint64_t asked;              /* questions that were answered */
+    uint64_t late;               /* those that were not, in time */
+    uint64_t connections;        /* how often it has been up */
+} RemoteLinkStats;
+
+/**
+ * remote_link_new: talk to the server at @chr, which is connected.
+ * @timeout_ms: how long an answer may take.
+ * Returns: NULL with @errp set if there is no thread to be had.  BQL.
+ */
+RemoteLink *remote_link_new(CharBackend *chr, uint32_t timeout_ms,
+                            const RemoteLinkOps *ops, void *opaque,
+                            Error **errp);
+
+/**
+ * remote_link_wait: until it is up, at most @ms milliseconds.  BQL, which is
+ * held all the time: nothing of the link needs it.
+ * Returns: false with @errp set if it is not, or if the server will not do.
+ */
+bool remote_link_wait(RemoteLink *link, unsigned ms, Error **errp);
+
+/** remote_link_free: hang up.  BQL. */
+void remote_link_free(RemoteLink *link);
+
+/**
+ * remote_link_ask: send @command with @message and @len bytes of @data, and
+ * wait for the answer: its fixed part is copied to @answer, what follows to
+ * @more (which may be NULL: it is ignored).
+ *
+ * Waits as long as remote_link_new() was told.  Who holds the BQL keeps all
+ * others waiting: so while the server is late with an answer, such a one waits
+ * REMOTE_LATE_MS at most; the answer, if it comes, says that the server is
+ * alive.  @patient: it waits like anybody: for a guest that stands still
+ * (reset, migration).
+ *
+ * Any thread but the link's own.
+ * Returns: 0, or -ENOTCONN, -ETIMEDOUT, or the server's error, negative.
+ */
+int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
+                    const void *data, size_t len, void *answer,
+                    GByteArray *more, bool patient);
+#define REMOTE_LATE_MS 10
+
+/**
+ * remote_link_post: the same without an answer.  @fd: goes along, and stays the
+ * caller's; -1: none.  Lost if the link is not up or about to be.  Any thread.
+ */
+void remote_link_post(RemoteLink *link, VRPCommand command,
+                      const void *message, const void *data, size_t len,
+                      int fd);
+
+/**
+ * remote_link_reply: to the server's command @h.  @error: an errno, positive,
+ * or 0 and @message, @data.  @connection: what remote_link_connection() said
+ * when it came: if that is no more, nobody waits for it.  Any thread.
+ */
+void remote_link_reply(RemoteLink *link, unsigned connection,
+                       const VRPHeader *h, int error, const void *message,
+                       const void *data, size_t len);
+unsigned remote_link_connection(RemoteLink *link);
+
+/**
+ * remote_link_hang_up: on a server that says what cannot be right.  @reason
+ * lives for ever.  Any thread.
+ */
+void remote_link_hang_up(RemoteLink *link, const char *reason);
+
+bool remote_link_is_up(RemoteLink *link);
+void remote_link_stats(RemoteLink *link, RemoteLinkStats *stats);
+/** remote_link_backlog: bytes that wait to be written.  Any thread. */
+size_t remote_link_backlog(RemoteLink *link);
+
+#endif

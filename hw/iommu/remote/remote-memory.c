@@ -1,0 +1,96 @@
+/*
+ * viommu-remote: what the server is told of guest memory
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Memory that other processes can map is handed over as a file descriptor; it
+ * is for reading.  What the server writes, it has us write, so that migration
+ * and whoever else logs writes sees them.
+ */
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "exec/cpu-common.h"
+#include "exec/ramblock.h"
+#include "qemu/lockable.h"
+#include "remote-internal.h"
+
+static void memory_tell(VIOMMURemote *s, const RemoteMap *m)
+{
+    remote_link_post(s->link, VRP_DMA_MAP, &m->map, NULL, 0, m->fd);
+}
+
+static bool memory_is_ours(const MemoryRegionSection *section)
+{
+    return memory_region_is_ram(section->mr) &&
+           !memory_region_is_ram_device(section->mr) &&
+           !int128_gethi(section->size);
+}
+
+/* MemoryListener; BQL */
+static void memory_added(MemoryListener *listener, MemoryRegionSection *section)
+{
+    VIOMMURemote *s = container_of(listener, VIOMMURemote, listener);
+    RAMBlock *block = section->mr->ram_block;
+    RemoteMap m = {
+        .map = {
+            .argsz = sizeof(m.map),
+            .flags = VRP_DMA_READABLE |
+                     (section->readonly ? 0 : VRP_DMA_WRITEABLE),
+            .addr = section->offset_within_address_space,
+            .size = int128_get64(section->size),
+        },
+        .fd = -1,
+    };
+
+    if (!memory_is_ours(section)) {
+        return;
+    }
+    if (qemu_ram_is_shared(block) && qemu_ram_get_fd(block) >= 0) {
+        m.fd = qemu_ram_get_fd(block);
+        m.map.offset = block->fd_offset + section->offset_within_region;
+    }
+    QEMU_LOCK_GUARD(&s->map_lock);
+    g_array_append_val(s->maps, m);
+    memory_tell(s, &m);
+}
+
+static void memory_removed(MemoryListener *listener,
+                           MemoryRegionSection *section)
+{
+    VIOMMURemote *s = container_of(listener, VIOMMURemote, listener);
+    VRPDMAUnmap unmap = {
+        .argsz = sizeof(unmap),
+        .addr = section->offset_within_address_space,
+        .size = int128_get64(section->size),
+    };
+
+    if (!memory_is_ours(section)) {
+        return;
+    }
+    QEMU_LOCK_GUARD(&s->map_lock);
+    for (guint i = 0; i < s->maps->len; i++) {
+        if (g_array_index(s->maps, RemoteMap, i).map.addr == unmap.addr) {
+            g_array_remove_index_fast(s->maps, i);
+            break;
+        }
+    }
+    remote_link_post(s->link, VRP_DMA_UNMAP, &unmap, NULL, 0, -1);
+}
+
+void remote_memory_greet(VIOMMURemote *s)
+{
+    QEMU_LOCK_GUARD(&s->map_lock);
+    for (guint i = 0; i < s->maps->len; i++) {
+        memory_tell(s, &g_array_index(s->maps, RemoteMap, i));
+    }
+}
+
+void remote_memory_init(VIOMMURemote *s)
+{
+    s->listener = (MemoryListener) {
+        .name = TYPE_VIOMMU_REMOTE,
+        .region_add = memory_added,
+        .region_del = memory_removed,
+    };
+    memory_listener_register(&s->listener, s->viommu.memory);
+}

@@ -1,0 +1,288 @@
+/*
+ * viommu-remote: the model on the core
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a local model reads in guest memory, this one asks the server; the core
+ * does the rest.  The race that is so old as remote units is closed as it is
+ * for tables: an answer may be used by the access that asked for it, for which
+ * the drain waits; it is cached only if nothing was invalidated since it was
+ * asked for.
+ *
+ * Any thread may have to wait here, in an RCU read section: so long are the
+ * grace periods of the whole emulator, at most remote_link_new()'s timeout.
+ */
+#include "qemu/osdep.h"
+#include "hw/iommu/viommu-query.h"
+#include "remote-internal.h"
+
+/* While so many bytes wait to be written, faults are counted and not told. */
+#define FAULT_BACKLOG (1u << 18)
+
+/* Where message interrupts are written to on x86 */
+#define X86_MSI_FIRST 0xfee00000ull
+#define X86_MSI_SIZE  0x100000ull
+
+static VIOMMURemote *remote_of(VIOMMU *v)
+{
+    return container_of(v, VIOMMURemote, viommu);
+}
+
+static uint64_t remote_reason(int error)
+{
+    return error == -ENOTCONN ? REMOTE_R_DOWN :
+           error == -ETIMEDOUT ? REMOTE_R_LATE : REMOTE_R_ERROR;
+}
+
+static void remote_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
+                           VIOMMUConfig *config)
+{
+    VIOMMURemote *s = remote_of(v);
+    VRPResolve question = {
+        .rid = viommu_endpoint_sid(ep),
+        .pasid = pasid == VIOMMU_NO_PASID ? VRP_NO_PASID : pasid,
+    };
+    VRPConfig answer;
+    int error = remote_link_ask(s->link, VRP_RESOLVE, &question, NULL, 0,
+                                &answer, NULL, false);
+
+    if (error) {
+        config->mode = VIOMMU_BLOCKED;
+        config->model = remote_reason(error);
+        return;
+    }
+    config->tag = IOTLB_TAG(0, answer.domain, 0);
+    config->cacheable = answer.flags & VRP_CONFIG_KEEP;
+    config->quiet = answer.flags & VRP_CONFIG_QUIET;
+    config->model = answer.reason;
+    if (answer.mode == VRP_BYPASS) {
+        config->mode = VIOMMU_BYPASS;
+        config->bypass_bits = answer.bypass_bits;
+    } else if (answer.mode == VRP_TRANSLATED) {
+        config->mode = VIOMMU_TRANSLATE;
+        config->space.ask = &s->ask;
+        config->space.ask_rid = question.rid;
+        config->space.ask_pasid = question.pasid;
+        config->space.ask_domain = answer.domain;
+    }
+}
+
+/* IOPTAsk.walk */
+static IOPTFault remote_walk(const IOPTAsk *ask, const IOPTSpace *space,
+                             uint64_t iova, unsigned access, IOPTResult *out)
+{
+    static const IOPTFault kinds[VRP_VERDICTS] = {
+        [VRP_ABSENT] = IOPT_FAULT_NOT_PRESENT,
+        [VRP_DENIED] = IOPT_FAULT_PERMISSION,
+        [VRP_RESERVED] = IOPT_FAULT_RESERVED,
+        [VRP_UNREADABLE] = IOPT_FAULT_READ_TABLE,
+        [VRP_RANGE] = IOPT_FAULT_RANGE,
+    };
+    VIOMMURemote *s = container_of(ask, VIOMMURemote, ask);
+    VRPTranslate question = {
+        .iova = iova,
+        .rid = space->ask_rid,
+        .pasid = space->ask_pasid,
+        .domain = space->ask_domain,
+        .access = (access & IOPT_READ ? VRP_READ : 0) |
+                  (access & IOPT_WRITE ? VRP_WRITE : 0) |
+                  (access & IOPT_EXEC ? VRP_EXEC : 0) |
+                  (access & IOPT_PRIV ? VRP_PRIV : 0),
+    };
+    unsigned need = question.access & (VRP_READ | VRP_WRITE);
+    VRPAnswer answer;
+    int error = remote_link_ask(s->link, VRP_TRANSLATE, &question, NULL, 0,
+                                &answer, NULL, false);
+
+    if (error) {
+        out->entry = remote_reason(error);
+        return IOPT_FAULT_READ_TABLE;
+    }
+    if (answer.verdict != VRP_OK) {
+        out->entry = answer.reason;
+        return kinds[answer.verdict];
+    }
+    if (need & ~answer.perm) {
+        /* It said yes, and what it allows is less. */
+        return IOPT_FAULT_PERMISSION;
+    }
+    out->addr = answer.addr;
+    out->shift = answer.shift;
+    out->perm = (answer.perm & VRP_READ ? IOPT_READ : 0) |
+                (answer.perm & VRP_WRITE ? IOPT_WRITE : 0);
+    out->once = answer.flags & VRP_ANSWER_ONCE;
+    return IOPT_OK;
+}
+
+static uint64_t remote_fault_reason(const VIOMMUConfig *config,
+                                    const VIOMMUFault *fault)
+{
+    return fault->blocked ? config->model : fault->res.entry;
+}
+
+static VRPVerdict remote_verdict(const VIOMMUFault *fault)
+{
+    static const VRPVerdict verdicts[] = {
+        [IOPT_FAULT_RANGE] = VRP_RANGE,
+        [IOPT_FAULT_READ_TABLE] = VRP_UNREADABLE,
+        [IOPT_FAULT_NOT_PRESENT] = VRP_ABSENT,
+        [IOPT_FAULT_RESERVED] = VRP_RESERVED,
+        [IOPT_FAULT_PERMISSION] = VRP_DENIED,
+    };
+
+    if (fault->blocked) {
+        return VRP_OK;
+    }
+    return fault->denied || fault->reserved_range ? VRP_DENIED :
+           verdicts[fault->kind];
+}
+
+/* Is what @ep met a matter between it and the server, not us? */
+static bool remote_fault_is_told(const VIOMMUConfig *config,
+                                 const VIOMMUFault *fault)
+{
+    return !config->quiet &&
+           remote_fault_reason(config, fault) <= UINT32_MAX;
+}
+
+static void remote_fault(VIOMMU *v, VIOMMUEndpoint *ep,
+                         const VIOMMUConfig *config, const VIOMMUFault *fault)
+{
+    VIOMMURemote *s = remote_of(v);
+    VRPFault told = {
+        .iova = fault->iova,
+        .rid = viommu_endpoint_sid(ep),
+        .pasid = fault->pasid == VIOMMU_NO_PASID ? VRP_NO_PASID : fault->pasid,
+        .access = (fault->is_write ? VRP_WRITE : VRP_READ) |
+                  (fault->attrs & IOPT_EXEC ? VRP_EXEC : 0) |
+                  (fault->attrs & IOPT_PRIV ? VRP_PRIV : 0),
+        .verdict = remote_verdict(fault),
+        .reason = remote_fault_reason(config, fault),
+    };
+
+    if (!remote_fault_is_told(config, fault)) {
+        return;
+    }
+    if (remote_link_backlog(s->link) > FAULT_BACKLOG) {
+        qatomic_inc(&s->missed_faults);
+        qatomic_set(&s->lost_faults, qatomic_read(&s->lost_faults) + 1);
+        return;
+    }
+    told.missed = qatomic_xchg(&s->missed_faults, 0);
+    remote_link_post(s->link, VRP_FAULT, &told, NULL, 0, -1);
+}
+
+/*
+ * On x86 an endpoint's message interrupts go where they went without a vIOMMU;
+ * elsewhere the doorbell is an address like any other.
+ */
+static void remote_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
+{
+    MemoryRegion *window;
+
+    if (!object_dynamic_cast(qdev_get_machine(), "x86-machine")) {
+        return;
+    }
+    window = g_new0(MemoryRegion, 1);
+    memory_region_init_alias(window, v->owner, "viommu-remote-msi",
+                             v->memory->root, X86_MSI_FIRST, X86_MSI_SIZE);
+    memory_region_add_subregion_overlap(&ep->root, X86_MSI_FIRST, window, 2);
+    ep->window_first = X86_MSI_FIRST;
+    ep->window_last = X86_MSI_FIRST + X86_MSI_SIZE - 1;
+    ep->model = window;
+}
+
+static bool remote_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
+                                  IOMMUNotifierFlag flags, Error **errp)
+{
+    if (flags & IOMMU_NOTIFIER_MAP) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": the server does not say what is "
+                   "mapped before it is asked, so nobody can keep a copy of "
+                   "it; assign the device to a guest with intel-iommu, "
+                   "caching-mode=on, instead");
+        return false;
+    }
+    if (flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": there are no device TLBs; "
+                   "remove ats=on from the device");
+        return false;
+    }
+    return true;
+}
+
+/* Query */
+
+static const char *const remote_properties[] = {
+    "chardev", "mmio", "on-disconnect", "timeout", NULL
+};
+
+static void remote_query_unit(VIOMMU *v, VIOMMUInfo *info)
+{
+    VIOMMURemote *s = remote_of(v);
+    VIOMMUNumberList **tail = &info->registers;
+    RemoteLinkStats stats;
+
+    remote_link_stats(s->link, &stats);
+    viommu_say_number(&tail, "connected", remote_link_is_up(s->link));
+    viommu_say_number(&tail, "connections", stats.connections);
+    viommu_say_number(&tail, "answers", stats.asked);
+    viommu_say_number(&tail, "answers-late", stats.late);
+    viommu_say_number(&tail, "bytes-unsent", remote_link_backlog(s->link));
+    viommu_say_number(&tail, "faults-untold", qatomic_read(&s->lost_faults));
+    viommu_say_number(&tail, "drains-waiting", !QTAILQ_EMPTY(&s->drains));
+}
+
+static void remote_query_domain(VIOMMU *v, const VIOMMUConfig *config,
+                                VIOMMUNumberList ***tail)
+{
+    viommu_say_number(tail, "domain", IOTLB_TAG_DOMAIN(config->tag));
+}
+
+static void remote_query_fault(VIOMMU *v, const VIOMMUConfig *config,
+                               const VIOMMUFault *fault,
+                               VIOMMUFaultSays *says)
+{
+    static const char *const words[VRP_VERDICTS] = {
+        [VRP_OK] = "the server says that the requester is blocked",
+        [VRP_ABSENT] = "the server says that nothing is mapped there",
+        [VRP_DENIED] = "the server says that it is not for this access",
+        [VRP_RESERVED] = "the server says that a table is malformed",
+        [VRP_UNREADABLE] = "the server says that it cannot read a table",
+        [VRP_RANGE] = "the server says that no table covers the address",
+    };
+    uint64_t reason = remote_fault_reason(config, fault);
+
+    *says = (VIOMMUFaultSays) {
+        .code = reason,
+        .reason = words[remote_verdict(fault)],
+        .recorded = remote_fault_is_told(config, fault),
+    };
+    if (reason > UINT32_MAX) {
+        says->code = 0;
+        says->reason =
+            reason == REMOTE_R_DOWN ? "there is no connection to the server" :
+            reason == REMOTE_R_LATE ? "the server did not answer in time" :
+            "the server answered with an error";
+    }
+}
+
+static const VIOMMUQueryOps remote_query_ops = {
+    .properties = remote_properties,
+    .unit = remote_query_unit,
+    .domain = remote_query_domain,
+    .fault = remote_query_fault,
+};
+
+const VIOMMUOps viommu_remote_ops = {
+    .asks = true,
+    .resolve = remote_resolve,
+    .fault = remote_fault,
+    .query = &remote_query_ops,
+    .endpoint_init = remote_endpoint_init,
+    .check_notifier = remote_check_notifier,
+};
+
+void remote_model_init(VIOMMURemote *s)
+{
+    s->ask.walk = remote_walk;
+}

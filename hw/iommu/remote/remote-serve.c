@@ -1,0 +1,291 @@
+/*
+ * viommu-remote: what the server asks for
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * 1. The link's thread serves what needs nobody else: reads and writes of guest
+ *    memory, prefetched answers.  It carries them out in the order in which
+ *    they come.  It never waits for the BQL, which somebody may hold who waits
+ *    for it.
+ * 2. Invalidations and interrupts need the BQL, and follow in the main loop, in
+ *    order, a bounded number in one go.  A prefetched answer that came before
+ *    an invalidation has been cached by then, and goes with it.
+ * 3. An invalidation is answered when the drain says that no access uses what
+ *    it was about.  Those of one go share a fence.
+ */
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "qemu/lockable.h"
+#include "qemu/main-loop.h"
+#include "../trace.h"
+#include "remote-internal.h"
+
+/* Commands in one go, and how many may wait */
+#define SERVE_BUDGET 128
+#define SERVE_MAX 4096
+
+typedef struct RemoteCommand {
+    VRPHeader h;
+    unsigned connection;
+    union {
+        VRPInvalidate inv;
+        VRPInterrupt irq;
+    };
+} RemoteCommand;
+
+typedef struct RemoteDrain {
+    VIOMMURemote *s;
+    DMAFence fence;
+    GQueue commands;         /* that are answered with it */
+    QTAILQ_ENTRY(RemoteDrain) next;
+} RemoteDrain;
+
+/* The link's thread */
+
+static void serve_reply(VIOMMURemote *s, const VRPHeader *h, int error,
+                        const void *message, const void *data, size_t len)
+{
+    if (!(h->flags & VRP_FLAG_NO_REPLY)) {
+        remote_link_reply(s->link, remote_link_connection(s->link), h, error,
+                          message, data, len);
+    }
+}
+
+/* Only memory: a device's registers would want the BQL. */
+static const MemTxAttrs serve_attrs = { .memory = 1 };
+
+static void serve_dma_read(VIOMMURemote *s, const VRPHeader *h,
+                           const VRPDMA *dma)
+{
+    g_autofree uint8_t *data = g_malloc(dma->count);
+    MemTxResult result = address_space_read(s->viommu.memory, dma->addr,
+                                            serve_attrs, data, dma->count);
+
+    serve_reply(s, h, result == MEMTX_OK ? 0 : EFAULT, dma, data, dma->count);
+}
+
+static void serve_dma_write(VIOMMURemote *s, const VRPHeader *h,
+                            const VRPDMA *dma, const uint8_t *data)
+{
+    MemTxResult result = address_space_write(s->viommu.memory, dma->addr,
+                                             serve_attrs, data, dma->count);
+
+    serve_reply(s, h, result == MEMTX_OK ? 0 : EFAULT, dma, NULL, 0);
+}
+
+static void serve_update(VIOMMURemote *s, const VRPHeader *h,
+                         const VRPUpdate *update)
+{
+    const IOPTMem *mem = &s->viommu.mem;
+    VRPUpdate done = *update;
+    bool good;
+
+    WITH_RCU_READ_LOCK_GUARD() {
+        good = mem->update(mem->opaque, update->addr, &done.expected,
+                           update->value);
+    }
+    serve_reply(s, h, good || done.expected != update->expected ? 0 : EFAULT,
+                &done, NULL, 0);
+}
+
+static void serve_prefetch(VIOMMURemote *s, const VRPPrefetch *p)
+{
+    IOTLBEntry entry = {
+        .tag = IOTLB_TAG(0, p->domain, 0),
+        .iova = p->iova,
+        .addr = p->addr,
+        .shift = p->shift,
+        .perm = (p->perm & VRP_READ ? IOPT_READ : 0) |
+                (p->perm & VRP_WRITE ? IOPT_WRITE : 0),
+    };
+    IOTLB *tlb = s->viommu.iotlb;
+
+    /* What invalidates it comes after it, and is carried out later. */
+    WITH_RCU_READ_LOCK_GUARD() {
+        iotlb_insert(tlb, &entry, iotlb_seq(tlb));
+    }
+}
+
+static const char *serve_later(VIOMMURemote *s, const VRPHeader *h,
+                               const void *message)
+{
+    RemoteCommand *c = g_new0(RemoteCommand, 1);
+    bool full;
+
+    c->h = *h;
+    c->connection = remote_link_connection(s->link);
+    if (h->command == VRP_INVALIDATE) {
+        c->inv = *(const VRPInvalidate *)message;
+        if (c->inv.seq <= s->last_seq) {
+            g_free(c);
+            return "the sequence numbers of its invalidations do not rise";
+        }
+        s->last_seq = c->inv.seq;
+    } else {
+        c->irq = *(const VRPInterrupt *)message;
+    }
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        full = g_queue_get_length(&s->commands) >= SERVE_MAX;
+        if (!full) {
+            g_queue_push_tail(&s->commands, c);
+        }
+    }
+    if (full) {
+        g_free(c);
+        return "it does not wait for the answers to its invalidations";
+    }
+    qemu_bh_schedule(s->command_bh);
+    return NULL;
+}
+
+const char *remote_serve(void *opaque, const VRPHeader *h, const void *message,
+                         const uint8_t *data, size_t len)
+{
+    VIOMMURemote *s = opaque;
+
+    switch (h->command) {
+    case VRP_DMA_READ:
+        serve_dma_read(s, h, message);
+        return NULL;
+    case VRP_DMA_WRITE:
+        serve_dma_write(s, h, message, data);
+        return NULL;
+    case VRP_UPDATE:
+        serve_update(s, h, message);
+        return NULL;
+    case VRP_PREFETCH:
+        serve_prefetch(s, message);
+        return NULL;
+    default:
+        return serve_later(s, h, message);
+    }
+}
+
+/* The main loop, with the BQL */
+
+static void serve_invalidate(VIOMMURemote *s, const VRPInvalidate *c)
+{
+    static const VIOMMUInvKind kinds[VRP_INV_KINDS] = {
+        [VRP_INV_CONFIG_ALL] = VIOMMU_INV_CONFIG_ALL,
+        [VRP_INV_CONFIG_RID] = VIOMMU_INV_CONFIG_ENDPOINT,
+        [VRP_INV_CONFIG_PASID] = VIOMMU_INV_CONFIG_PASID,
+        [VRP_INV_ALL] = VIOMMU_INV_ALL,
+        [VRP_INV_DOMAIN] = VIOMMU_INV_TAG,
+        [VRP_INV_RANGE] = VIOMMU_INV_RANGE,
+    };
+    VIOMMUInv inv = {
+        .kind = kinds[c->kind],
+        .tag = IOTLB_TAG(0, c->domain, 0),
+        .first = c->first,
+        .last = c->last,
+        .sid = c->rid,
+        .sid_mask = c->rid_mask,
+        .pasid = c->pasid,
+    };
+
+    trace_viommu_remote_invalidate(c->seq, c->kind, c->domain, c->first,
+                                   c->last);
+    if (c->kind != VRP_INV_NOTHING) {
+        viommu_invalidate(&s->viommu, &inv);
+    }
+}
+
+static void serve_interrupt(VIOMMURemote *s, const VRPInterrupt *irq)
+{
+    MemTxAttrs attrs = { .requester_id = irq->rid };
+
+    address_space_stl_le(s->viommu.memory, irq->addr, irq->data, attrs, NULL);
+}
+
+/* Removes, and frees, @d. */
+static void drain_end(RemoteDrain *d, bool answer)
+{
+    VIOMMURemote *s = d->s;
+    RemoteCommand *c;
+
+    QTAILQ_REMOVE(&s->drains, d, next);
+    while ((c = g_queue_pop_head(&d->commands))) {
+        VRPDrained drained = { c->inv.seq };
+
+        if (answer && !(c->h.flags & VRP_FLAG_NO_REPLY)) {
+            trace_viommu_remote_drained(drained.seq);
+            remote_link_reply(s->link, c->connection, &c->h, 0, &drained, NULL,
+                              0);
+        }
+        g_free(c);
+    }
+    g_free(d);
+}
+
+static void serve_drained(void *opaque)
+{
+    drain_end(opaque, true);
+}
+
+static RemoteCommand *serve_take(VIOMMURemote *s)
+{
+    QEMU_LOCK_GUARD(&s->lock);
+    return g_queue_pop_head(&s->commands);
+}
+
+static void serve_commands_bh(void *opaque)
+{
+    VIOMMURemote *s = opaque;
+    RemoteDrain *d = g_new0(RemoteDrain, 1);
+    unsigned budget = SERVE_BUDGET;
+    RemoteCommand *c;
+
+    d->s = s;
+    g_queue_init(&d->commands);
+    QTAILQ_INSERT_TAIL(&s->drains, d, next);
+    while (budget && (c = serve_take(s))) {
+        budget--;
+        if (c->h.command == VRP_INTERRUPT) {
+            serve_interrupt(s, &c->irq);
+            g_free(c);
+        } else {
+            serve_invalidate(s, &c->inv);
+            g_queue_push_tail(&d->commands, c);
+        }
+    }
+    if (!budget) {
+        qemu_bh_schedule(s->command_bh);
+    }
+    if (g_queue_is_empty(&d->commands) ||
+        viommu_fence(&s->viommu, &d->fence, serve_drained, d)) {
+        serve_drained(d);
+    }
+}
+
+void remote_serve_forget(VIOMMURemote *s, bool answer)
+{
+    RemoteDrain *d, *next, *rest = g_new0(RemoteDrain, 1);
+    RemoteCommand *c;
+
+    QTAILQ_FOREACH_SAFE(d, &s->drains, next, next) {
+        viommu_fence_cancel(&s->viommu, &d->fence);
+        drain_end(d, answer);
+    }
+    /* What has not been taken up is about what is forgotten, too. */
+    rest->s = s;
+    g_queue_init(&rest->commands);
+    QTAILQ_INSERT_TAIL(&s->drains, rest, next);
+    while ((c = serve_take(s))) {
+        if (c->h.command == VRP_INVALIDATE) {
+            g_queue_push_tail(&rest->commands, c);
+        } else {
+            g_free(c);
+        }
+    }
+    drain_end(rest, answer);
+}
+
+void remote_serve_init(VIOMMURemote *s)
+{
+    qemu_mutex_init(&s->lock);
+    g_queue_init(&s->commands);
+    QTAILQ_INIT(&s->drains);
+    /* Like the drain's: not in the middle of somebody's register write. */
+    s->command_bh = aio_bh_new(iohandler_get_aio_context(), serve_commands_bh,
+                               s);
+}

@@ -1,0 +1,431 @@
+/*
+ * viommu-remote: a vIOMMU whose translation unit is another process
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * docs/system/viommu-remote.rst says how it is used, and
+ * docs/interop/viommu-remote.rst what is spoken.  remote-internal.h lists the
+ * files and their jobs.
+ */
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/pci/pci_host.h"
+#include "hw/qdev-properties-system.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qapi/qapi-events-viommu.h"
+#include "qemu/error-report.h"
+#include "qemu/lockable.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
+#include "system/reset.h"
+#include "system/runstate.h"
+#include "../trace.h"
+#include "remote-internal.h"
+
+/* How long the handshake may take when the machine is made */
+#define HANDSHAKE_MS 10000
+#define TIMEOUT_MAX 60000
+#define REGION_MAX (16ull << 20)
+/* With so much to be written yet, a register write waits for its answer. */
+#define WRITE_BACKLOG (1u << 16)
+
+/* The link's news.  They come from its thread, and are acted on here. */
+
+static const char *remote_greet(void *opaque, uint64_t region_size)
+{
+    VIOMMURemote *s = opaque;
+
+    if (region_size > REGION_MAX) {
+        return "its registers take more than 16 MiB";
+    }
+    if (s->region_size && s->region_size != region_size) {
+        return "its registers take another size than those of the server "
+               "before it";
+    }
+    s->region_size = region_size;
+    s->last_seq = 0;
+    remote_memory_greet(s);
+    return NULL;
+}
+
+static void remote_up(void *opaque)
+{
+    VIOMMURemote *s = opaque;
+
+    qatomic_set(&s->came_up, true);
+    qemu_bh_schedule(s->news_bh);
+}
+
+static void remote_down(void *opaque, const char *reason)
+{
+    VIOMMURemote *s = opaque;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        g_free(s->down_reason);
+        s->down_reason = g_strdup(reason);
+    }
+    qemu_bh_schedule(s->news_bh);
+}
+
+static void remote_late(void *opaque)
+{
+    VIOMMURemote *s = opaque;
+
+    qatomic_set(&s->went_late, true);
+    qemu_bh_schedule(s->news_bh);
+}
+
+static const RemoteLinkOps remote_link_ops = {
+    .greet = remote_greet,
+    .up = remote_up,
+    .down = remote_down,
+    .command = remote_serve,
+    .late = remote_late,
+};
+
+/* What is known of the server's answers is worth nothing any more. */
+static void remote_forget_answers(VIOMMURemote *s)
+{
+    const VIOMMUInv config = { .kind = VIOMMU_INV_CONFIG_ALL };
+    const VIOMMUInv all = { .kind = VIOMMU_INV_ALL };
+
+    viommu_invalidate(&s->viommu, &config);
+    viommu_invalidate(&s->viommu, &all);
+}
+
+static void remote_went_down(VIOMMURemote *s, const char *path,
+                             const char *reason)
+{
+    warn_report(TYPE_VIOMMU_REMOTE ": no server at chardev '%s': %s; all DMA "
+                "of its devices is blocked%s", qemu_chr_fe_get_driver(&s->chr)->
+                label, reason, s->stop ? ", and the machine stops" : "");
+    remote_serve_forget(s, false);
+    remote_forget_answers(s);
+    qapi_event_send_viommu_remote_down(path, reason);
+    if (s->stop) {
+        qemu_system_vmstop_request_prepare();
+        qemu_system_vmstop_request(RUN_STATE_IO_ERROR);
+    }
+}
+
+static void remote_news_bh(void *opaque)
+{
+    VIOMMURemote *s = opaque;
+    g_autofree char *path = object_get_canonical_path(OBJECT(s));
+    g_autofree char *reason = NULL;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        reason = g_steal_pointer(&s->down_reason);
+    }
+    if (reason) {
+        remote_went_down(s, path, reason);
+    }
+    if (qatomic_xchg(&s->went_late, false)) {
+        qapi_event_send_viommu_remote_late(path, s->timeout);
+    }
+    if (qatomic_xchg(&s->came_up, false)) {
+        qapi_event_send_viommu_remote_up(path);
+    }
+}
+
+/* Registers */
+
+static uint64_t remote_mmio_read(void *opaque, hwaddr offset, unsigned size)
+{
+    VIOMMURemote *s = opaque;
+    VRPRegion question = { .offset = offset, .count = size };
+    g_autoptr(GByteArray) data = g_byte_array_new();
+    uint64_t value = 0;
+    unsigned i;
+
+    if (remote_link_ask(s->link, VRP_REGION_READ, &question, NULL, 0, NULL,
+                        data, false) || data->len != size) {
+        /* As on a bus where nobody answers */
+        return UINT64_MAX;
+    }
+    for (i = 0; i < size; i++) {
+        value |= (uint64_t)data->data[i] << (8 * i);
+    }
+    return value;
+}
+
+static void remote_mmio_write(void *opaque, hwaddr offset, uint64_t value,
+                              unsigned size)
+{
+    VIOMMURemote *s = opaque;
+    VRPRegion region = { .offset = offset, .count = size };
+    uint8_t data[8];
+    unsigned i;
+
+    for (i = 0; i < size; i++) {
+        data[i] = value >> (8 * i);
+    }
+    if (remote_link_backlog(s->link) > WRITE_BACKLOG) {
+        /* The guest is faster than the server. */
+        remote_link_ask(s->link, VRP_REGION_WRITE, &region, data, size, NULL,
+                        NULL, false);
+    } else {
+        remote_link_post(s->link, VRP_REGION_WRITE, &region, data, size, -1);
+    }
+}
+
+static const MemoryRegionOps remote_mmio_ops = {
+    .read = remote_mmio_read,
+    .write = remote_mmio_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = { .min_access_size = 1, .max_access_size = 8 },
+    .impl = { .min_access_size = 1, .max_access_size = 8 },
+};
+
+/*
+ * In the exit phase: devices stop their DMA in the enter and hold phases, and
+ * until then it goes where the guest directed it.
+ */
+static void remote_reset_exit(Object *obj, ResetType type)
+{
+    VIOMMURemote *s = VIOMMU_REMOTE(obj);
+
+    /*
+     * What it said before it answers this is about the time before: it is
+     * waited for, so that nothing of that comes afterwards.
+     */
+    if (remote_link_ask(s->link, VRP_RESET, NULL, NULL, 0, NULL, NULL, true) ==
+        -ETIMEDOUT) {
+        remote_link_hang_up(s->link, "it does not answer to a reset");
+    }
+    remote_serve_forget(s, true);
+    viommu_reset(&s->viommu);
+    /* Whether it translates is for the server to say. */
+    viommu_set_enabled(&s->viommu, true);
+}
+
+/* Migration: the server's state is the server's */
+
+static int remote_pre_save(void *opaque)
+{
+    VIOMMURemote *s = opaque;
+    g_autoptr(GByteArray) state = g_byte_array_new();
+    int error = remote_link_ask(s->link, VRP_STATE_SAVE, NULL, NULL, 0, NULL,
+                                state, true);
+
+    if (error) {
+        error_report(TYPE_VIOMMU_REMOTE ": the server does not save its state: "
+                     "%s", strerror(-error));
+        return error;
+    }
+    s->state_size = state->len;
+    g_free(s->state);
+    s->state = g_byte_array_free(g_steal_pointer(&state), false);
+    return 0;
+}
+
+static int remote_post_load(void *opaque, int version_id)
+{
+    VIOMMURemote *s = opaque;
+    g_autofree uint8_t *state = g_steal_pointer(&s->state);
+    int error;
+
+    if (s->state_size > VRP_DATA_MAX) {
+        error_report(TYPE_VIOMMU_REMOTE ": the server's state has %u bytes, "
+                     "but at most %u can be", s->state_size, VRP_DATA_MAX);
+        return -EINVAL;
+    }
+    error = remote_link_ask(s->link, VRP_STATE_LOAD, NULL, state,
+                            s->state_size, NULL, NULL, true);
+    if (error) {
+        error_report(TYPE_VIOMMU_REMOTE ": the server does not load its state: "
+                     "%s; it has to be the same kind of server as on the "
+                     "source", strerror(-error));
+        return error;
+    }
+    viommu_post_load(&s->viommu, true);
+    return 0;
+}
+
+static const VMStateDescription remote_vmstate = {
+    .name = TYPE_VIOMMU_REMOTE,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .priority = MIG_PRI_IOMMU,
+    .pre_save = remote_pre_save,
+    .post_load = remote_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT32(state_size, VIOMMURemote),
+        VMSTATE_VBUFFER_ALLOC_UINT32(state, VIOMMURemote, 1, NULL, state_size),
+        VMSTATE_END_OF_LIST()
+    },
+};
+
+/* The device */
+
+static bool remote_check_properties(VIOMMURemote *s, Error **errp)
+{
+    s->stop = s->on_disconnect && !strcmp(s->on_disconnect, "stop");
+    if (s->on_disconnect && !s->stop && strcmp(s->on_disconnect, "block")) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": on-disconnect is '%s', but must "
+                   "be 'block' (the guest runs on, and DMA faults) or 'stop' "
+                   "(the machine stops, too)", s->on_disconnect);
+        return false;
+    }
+    if (!s->timeout || s->timeout > TIMEOUT_MAX) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": timeout is %u ms, but must be 1 "
+                   "to %u", s->timeout, TIMEOUT_MAX);
+        return false;
+    }
+    if (s->mmio & 0xfff) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": mmio is 0x%" PRIx64 ", but must "
+                   "be a multiple of 4096, or 0 for no registers", s->mmio);
+        return false;
+    }
+    if (!qemu_chr_fe_backend_connected(&s->chr)) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": there is no server; give "
+                   "chardev=ID, and -chardev socket,id=ID,path=... with the "
+                   "socket that the server listens on");
+        return false;
+    }
+    return true;
+}
+
+/* The bus that it translates: what primary-bus says, or the only root bus */
+static bool remote_find_bus(VIOMMURemote *s, Error **errp)
+{
+    bool ambiguous = false;
+    Object *host;
+
+    if (s->primary_bus) {
+        return true;
+    }
+    host = object_resolve_path_type("", TYPE_PCI_HOST_BRIDGE, &ambiguous);
+    if (!host) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": the machine has %s; give "
+                   "primary-bus=, the QOM path of the one to translate",
+                   ambiguous ? "several PCI root buses" : "no PCI root bus");
+        return false;
+    }
+    s->primary_bus = PCI_HOST_BRIDGE(host)->bus;
+    return true;
+}
+
+static bool remote_connect(VIOMMURemote *s, Error **errp)
+{
+    if (qemu_chr_fe_wait_connected(&s->chr, errp) < 0) {
+        return false;
+    }
+    s->link = remote_link_new(&s->chr, s->timeout, &remote_link_ops, s, errp);
+    if (!s->link) {
+        return false;
+    }
+    if (!remote_link_wait(s->link, HANDSHAKE_MS, errp)) {
+        return false;
+    }
+    if (s->mmio && !s->region_size) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": the server has no registers; "
+                   "leave mmio=0x%" PRIx64 " out", s->mmio);
+        return false;
+    }
+    return true;
+}
+
+static void remote_disconnect(VIOMMURemote *s)
+{
+    if (s->link) {
+        remote_link_free(s->link);
+        s->link = NULL;
+    }
+}
+
+static void remote_realize(DeviceState *dev, Error **errp)
+{
+    static const PCIIOMMUOps pci_ops = {
+        .get_address_space = viommu_get_address_space,
+    };
+    static const VIOMMUModel model = {
+        .name = "remote",
+        .type = TYPE_VIOMMU_REMOTE,
+        .ops = &viommu_remote_ops,
+        .pci_ops = &pci_ops,
+    };
+    VIOMMURemote *s = VIOMMU_REMOTE(dev);
+
+    if (!remote_check_properties(s, errp) || !remote_find_bus(s, errp)) {
+        return;
+    }
+    qemu_mutex_init(&s->map_lock);
+    s->maps = g_array_new(false, false, sizeof(RemoteMap));
+    remote_serve_init(s);
+    s->news_bh = aio_bh_new(iohandler_get_aio_context(), remote_news_bh, s);
+    remote_model_init(s);
+    if (!remote_connect(s, errp) ||
+        !viommu_realize(&s->viommu, &model, OBJECT(s), s->primary_bus,
+                        &s->policy, errp)) {
+        remote_disconnect(s);
+        return;
+    }
+    remote_memory_init(s);
+    if (s->mmio) {
+        memory_region_init_io(&s->registers, OBJECT(s), &remote_mmio_ops, s,
+                              TYPE_VIOMMU_REMOTE, s->region_size);
+        memory_region_add_subregion(get_system_memory(), s->mmio,
+                                    &s->registers);
+    }
+    qemu_register_resettable(OBJECT(s));
+}
+
+static const Property remote_properties[] = {
+    DEFINE_PROP_CHR("chardev", VIOMMURemote, chr),
+    DEFINE_PROP_LINK("primary-bus", VIOMMURemote, primary_bus, TYPE_PCI_BUS,
+                     PCIBus *),
+    DEFINE_PROP_UINT64("mmio", VIOMMURemote, mmio, 0),
+    DEFINE_PROP_UINT32("timeout", VIOMMURemote, timeout, 1000),
+    DEFINE_PROP_STRING("on-disconnect", VIOMMURemote, on_disconnect),
+    DEFINE_PROP_VIOMMU_VIRTIO(VIOMMURemote, policy.virtio),
+    DEFINE_VIOMMU_PROPERTIES(VIOMMURemote, viommu),
+};
+
+/* What "-device viommu-remote,help" says of each: what it does, and its unit */
+static const VIOMMUPropertyHelp remote_property_help[] = {
+    { "chardev", "the character device (a socket) at whose other end the "
+                 "server is; no machine is made if it is not given" },
+    { "primary-bus", "QOM path of the PCI root bus that it translates; the "
+                     "machine's only one if it is not given" },
+    { "mmio", "guest-physical address of its registers, in bytes; 0: the guest "
+              "does not see them" },
+    { "timeout", "ms that an access waits for the server's answer until it "
+                 "faults, 1 to 60000" },
+    { "on-disconnect", "block (all DMA faults) or stop (the machine stops, "
+                       "too) when the server goes away; block if it is not "
+                       "given" },
+    { "virtio", "which virtio devices are translated: device (as each says), "
+                "translate, bypass, require" },
+};
+
+static void remote_class_init(ObjectClass *klass, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+
+    RESETTABLE_CLASS(klass)->phases.exit = remote_reset_exit;
+    dc->realize = remote_realize;
+    dc->vmsd = &remote_vmstate;
+    dc->desc = "vIOMMU whose translation unit is another process";
+    dc->hotpluggable = false;
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    device_class_set_props(dc, remote_properties);
+    viommu_describe(klass, remote_property_help,
+                    ARRAY_SIZE(remote_property_help));
+}
+
+static const TypeInfo remote_type = {
+    .name = TYPE_VIOMMU_REMOTE,
+    .parent = TYPE_DEVICE,
+    .instance_size = sizeof(VIOMMURemote),
+    .class_init = remote_class_init,
+};
+
+static void remote_register_types(void)
+{
+    type_register_static(&remote_type);
+}
+
+type_init(remote_register_types)

@@ -1,0 +1,230 @@
+/*
+ * A vIOMMU outside the VMM: the protocol's messages
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * docs/interop/viommu-remote.rst says what they mean.  The VMM is the client,
+ * the translation unit the server.  The frame, and the commands below
+ * VRP_RESOLVE, are vfio-user's (message header, and "Message sizes" of each);
+ * the others are ours.  Everything is little-endian; what is reserved is 0.
+ *
+ * Pure: no QEMU type beyond fixed-width integers.
+ */
+#ifndef HW_IOMMU_VIOMMU_REMOTE_PROTO_H
+#define HW_IOMMU_VIOMMU_REMOTE_PROTO_H
+
+#define VRP_MAJOR               0
+#define VRP_MINOR               1
+/* capabilities.viommu.version of VRP_VERSION's JSON */
+#define VRP_VIOMMU_VERSION      1
+
+/* The most data in one message, beside its header and fixed part */
+#define VRP_DATA_MAX            (1u << 20)
+#define VRP_MESSAGE_MAX         (VRP_DATA_MAX + 64)
+
+typedef enum VRPCommand {
+    /* vfio-user's */
+    VRP_VERSION         = 1,    /* VRPVersion, JSON; the same back */
+    VRP_DMA_MAP         = 2,    /* VRPDMAMap; maybe a file descriptor */
+    VRP_DMA_UNMAP       = 3,    /* VRPDMAUnmap */
+    VRP_REGION_INFO     = 5,    /* VRPRegionInfo; the same back */
+    VRP_REGION_READ     = 9,    /* VRPRegion; the same back, and data */
+    VRP_REGION_WRITE    = 10,   /* VRPRegion, data */
+    VRP_DMA_READ        = 11,   /* server: VRPDMA; the same back, and data */
+    VRP_DMA_WRITE       = 12,   /* server: VRPDMA, data; VRPDMA back */
+    VRP_RESET           = 13,   /* nothing */
+    /* ours; client to server */
+    VRP_RESOLVE         = 0x8001,   /* VRPResolve; VRPConfig back */
+    VRP_TRANSLATE       = 0x8002,   /* VRPTranslate; VRPAnswer back */
+    VRP_FAULT           = 0x8003,   /* VRPFault */
+    VRP_STATE_SAVE      = 0x8004,   /* nothing; data back */
+    VRP_STATE_LOAD      = 0x8005,   /* data; nothing back */
+    /* ours; server to client */
+    VRP_INVALIDATE      = 0x8101,   /* VRPInvalidate; VRPDrained back */
+    VRP_PREFETCH        = 0x8102,   /* VRPPrefetch */
+    VRP_INTERRUPT       = 0x8103,   /* VRPInterrupt */
+    VRP_UPDATE          = 0x8104,   /* VRPUpdate; the same back */
+} VRPCommand;
+
+#define VRP_FLAG_TYPE           0xfu
+#define VRP_TYPE_COMMAND        0u
+#define VRP_TYPE_REPLY          1u
+#define VRP_FLAG_NO_REPLY       (1u << 4)
+#define VRP_FLAG_ERROR          (1u << 5)   /* of a reply: .error is an errno */
+
+typedef struct VRPHeader {
+    uint16_t id;                /* a reply has its command's */
+    uint16_t command;
+    uint32_t size;              /* of all of the message */
+    uint32_t flags;
+    uint32_t error;
+} VRPHeader;
+
+typedef struct VRPVersion {
+    uint16_t major, minor;
+    /* Then JSON, which ends with a 0 */
+} VRPVersion;
+
+#define VRP_DMA_READABLE        (1u << 0)
+#define VRP_DMA_WRITEABLE       (1u << 1)
+
+/*
+ * Guest memory: @size bytes at guest-physical @addr are those at @offset of
+ * the file descriptor that comes along, which is for reading only; without one
+ * they are read with VRP_DMA_READ.  They are written by VRP_DMA_WRITE and
+ * VRP_UPDATE, if @flags say that they may be.
+ */
+typedef struct VRPDMAMap {
+    uint32_t argsz, flags;
+    uint64_t offset, addr, size;
+} VRPDMAMap;
+
+typedef struct VRPDMAUnmap {
+    uint32_t argsz, flags;
+    uint64_t addr, size;
+} VRPDMAUnmap;
+
+typedef struct VRPRegionInfo {
+    uint32_t argsz, flags;
+    uint32_t index, cap_offset;
+    uint64_t size, offset;
+} VRPRegionInfo;
+
+typedef struct VRPRegion {
+    uint64_t offset;
+    uint32_t region, count;
+} VRPRegion;
+
+typedef struct VRPDMA {
+    uint64_t addr, count;
+} VRPDMA;
+
+/* The PASID of a request without one */
+#define VRP_NO_PASID            0xffffffffu
+/* Domains are numbers below this. */
+#define VRP_DOMAINS             (1u << 24)
+
+/* What applies to @rid's requests with @pasid? */
+typedef struct VRPResolve {
+    uint32_t rid;               /* requester ID, 15:0 */
+    uint32_t pasid;             /* 19:0, or VRP_NO_PASID */
+} VRPResolve;
+
+typedef enum VRPMode {
+    VRP_BLOCKED,                /* every access faults, with .reason */
+    VRP_BYPASS,                 /* addresses are guest-physical */
+    VRP_TRANSLATED,             /* VRP_TRANSLATE says */
+} VRPMode;
+
+/* The answer may be used until a VRP_INVALIDATE says otherwise. */
+#define VRP_CONFIG_KEEP         (1u << 0)
+/* Faults are not to be told. */
+#define VRP_CONFIG_QUIET        (1u << 1)
+#define VRP_CONFIG_FLAGS        (VRP_CONFIG_KEEP | VRP_CONFIG_QUIET)
+
+typedef struct VRPConfig {
+    uint32_t mode;              /* VRPMode */
+    uint32_t flags;
+    uint32_t domain;            /* by which invalidations know it */
+    uint32_t reason;            /* the server's own */
+    uint32_t bypass_bits;       /* VRP_BYPASS: so many address bits, 12 .. 64 */
+    uint32_t reserved;
+} VRPConfig;
+
+#define VRP_READ                (1u << 0)
+#define VRP_WRITE               (1u << 1)
+#define VRP_EXEC                (1u << 2)   /* an instruction fetch */
+#define VRP_PRIV                (1u << 3)   /* privileged */
+
+/* Where does @iova lead?  A question, which records no fault. */
+typedef struct VRPTranslate {
+    uint64_t iova;
+    uint32_t rid, pasid;
+    uint32_t domain;            /* VRPConfig's */
+    uint32_t access;            /* VRP_READ and so on; 0: any at all */
+} VRPTranslate;
+
+typedef enum VRPVerdict {
+    VRP_OK,
+    VRP_ABSENT,                 /* not mapped */
+    VRP_DENIED,                 /* mapped, but not for this access */
+    VRP_RESERVED,               /* a table has reserved bits set */
+    VRP_UNREADABLE,             /* a table could not be read */
+    VRP_RANGE,                  /* no table covers the IOVA */
+    VRP_VERDICTS
+} VRPVerdict;
+
+/* For this one access: the next one is to ask again. */
+#define VRP_ANSWER_ONCE         (1u << 0)
+
+typedef struct VRPAnswer {
+    uint32_t verdict;           /* VRPVerdict */
+    uint32_t reason;            /* not VRP_OK: the server's own */
+    uint64_t addr;              /* of the page's first byte */
+    uint32_t shift;             /* log2 of the page's size, 12 .. 52 */
+    uint32_t perm;              /* VRP_READ, VRP_WRITE: all that it allows */
+    uint32_t flags;
+    uint32_t reserved;
+} VRPAnswer;
+
+/* An access was refused. */
+typedef struct VRPFault {
+    uint64_t iova;
+    uint32_t rid, pasid;
+    uint32_t access;
+    uint32_t verdict;           /* VRP_OK: the configuration's, BLOCKED */
+    uint32_t reason;            /* VRPConfig's or VRPAnswer's */
+    uint32_t missed;            /* so many before it were not told */
+} VRPFault;
+
+typedef enum VRPInvKind {
+    VRP_INV_CONFIG_ALL,         /* configurations: all */
+    VRP_INV_CONFIG_RID,         /* of @rid, ignoring the bits of @rid_mask */
+    VRP_INV_CONFIG_PASID,       /* of @pasid */
+    VRP_INV_ALL,                /* translations: all */
+    VRP_INV_DOMAIN,             /* of @domain */
+    VRP_INV_RANGE,              /* of @domain, in @first .. @last, inclusive */
+    VRP_INV_NOTHING,            /* only wait for what was before it */
+    VRP_INV_KINDS
+} VRPInvKind;
+
+/* Forget it; the reply comes when no access uses it any more. */
+typedef struct VRPInvalidate {
+    uint64_t seq;               /* rises from one to the next */
+    uint64_t first, last;
+    uint32_t kind;              /* VRPInvKind */
+    uint32_t domain;
+    uint32_t rid, rid_mask;
+    uint32_t pasid;
+    uint32_t reserved;
+} VRPInvalidate;
+
+typedef struct VRPDrained {
+    uint64_t seq;
+} VRPDrained;
+
+/* An answer that nobody has asked for yet */
+typedef struct VRPPrefetch {
+    uint64_t iova, addr;        /* of the page's first byte */
+    uint32_t domain;
+    uint32_t shift, perm;
+    uint32_t reserved;
+} VRPPrefetch;
+
+/*
+ * Make the 8 bytes at @addr @value if they are still @expected, atomically: the
+ * accessed and dirty flags of a table.  Back comes what they were as @expected.
+ */
+typedef struct VRPUpdate {
+    uint64_t addr;              /* a multiple of 8 */
+    uint64_t expected, value;
+} VRPUpdate;
+
+/* The unit's own message interrupt */
+typedef struct VRPInterrupt {
+    uint64_t addr;
+    uint32_t data;
+    uint32_t rid;               /* that the write is made as */
+} VRPInterrupt;
+
+#endif

@@ -1,0 +1,189 @@
+/*
+ * A machine with viommu-remote, and the toy server (tests/remote/toy.py)
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include "libqos/pci-pc.h"
+#include "viommu-remote.h"
+
+#define FIRST_FREE  0x1000000ull
+#define DIR_PAGES   128                  /* 65,536 entries */
+#define PRESENT     (1ull << 63)
+#define ADDR        0xfffffffff000ull
+#define LARGE       (1ull << 7)
+
+/* Beside the emulator's build directory is the tree. */
+static char *rmt_toy(void)
+{
+    g_autofree char *dir = g_path_get_dirname(g_getenv("QTEST_QEMU_BINARY"));
+
+    return g_build_filename(dir, "..", "..", "tests", "remote", "toy.py",
+                            NULL);
+}
+
+int rmt_listen(char **path)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int fd;
+
+    if (!*path) {
+        fd = g_file_open_tmp("viommu-remote-XXXXXX", path, NULL);
+        g_assert_cmpint(fd, >=, 0);
+        close(fd);
+    }
+    unlink(*path);
+    g_assert_cmpuint(strlen(*path), <, sizeof(addr.sun_path));
+    strcpy(addr.sun_path, *path);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), ==, 0);
+    g_assert_cmpint(listen(fd, 1), ==, 0);
+    return fd;
+}
+
+GPid rmt_serve(int listener, const char *option)
+{
+    g_autofree char *toy = rmt_toy();
+    g_autofree char *fd = g_strdup_printf("%d", listener);
+    GPid pid = fork();
+
+    g_assert_cmpint(pid, >=, 0);
+    if (!pid) {
+        execlp("python3", "python3", toy, "--fd", fd, option, NULL);
+        _exit(127);
+    }
+    close(listener);
+    return pid;
+}
+
+void rmt_end_server(GPid server)
+{
+    kill(server, SIGKILL);
+    g_assert_cmpint(waitpid(server, NULL, 0), ==, server);
+}
+
+char *rmt_args(const char *props, const char *chardev, GPid *server)
+{
+    g_autofree char *path = NULL;
+    int listener = rmt_listen(&path);
+
+    *server = rmt_serve(listener, NULL);
+    return g_strdup_printf(
+        "-machine q35 -m 256 -nodefaults -display none "
+        "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
+        "-chardev socket,id=remote,path=%s%s%s -device viommu-remote,"
+        "chardev=remote,mmio=0x%llx,timeout=60000%s%s", path,
+        *chardev ? "," : "", chardev, RMT_BASE, *props ? "," : "", props);
+}
+
+RMT *rmt_start(const char *props, const char *args)
+{
+    RMT *rmt = g_new0(RMT, 1);
+    GPid server;
+    g_autofree char *machine = rmt_args(props, "", &server);
+
+    rmt->servers = g_array_new(false, false, sizeof(GPid));
+    g_array_append_val(rmt->servers, server);
+    rmt->qts = qtest_initf("%s %s", machine, args);
+    rmt->bus = qpci_new_pc(rmt->qts, NULL);
+    rmt->next = FIRST_FREE;
+    rmt->dir = unit_alloc(&rmt->unit, DIR_PAGES);
+    return rmt;
+}
+
+RMT *rmt_adopt(const RMT *from, QTestState *qts)
+{
+    RMT *rmt = g_memdup2(from, sizeof(*from));
+
+    rmt->qts = qts;
+    rmt->bus = qpci_new_pc(qts, NULL);
+    rmt->servers = g_array_new(false, false, sizeof(GPid));
+    return rmt;
+}
+
+void rmt_stop(RMT *rmt)
+{
+    guint i;
+
+    qpci_free_pc(rmt->bus);
+    qtest_quit(rmt->qts);
+    for (i = 0; i < rmt->servers->len; i++) {
+        rmt_end_server(g_array_index(rmt->servers, GPid, i));
+    }
+    g_array_unref(rmt->servers);
+    g_free(rmt);
+}
+
+uint64_t rmt_read(RMT *rmt, unsigned reg)
+{
+    return qtest_readq(rmt->qts, RMT_BASE + reg);
+}
+
+void rmt_write(RMT *rmt, unsigned reg, uint64_t value)
+{
+    qtest_writeq(rmt->qts, RMT_BASE + reg, value);
+}
+
+void rmt_inv(RMT *rmt, RMTInv what, unsigned operand)
+{
+    rmt_write(rmt, RMT_INV, what | (uint64_t)operand << 16);
+}
+
+bool rmt_drained(RMT *rmt)
+{
+    return !rmt_read(rmt, RMT_STATUS);
+}
+
+void rmt_attach(RMT *rmt, uint16_t sid, const UnitSpace *space)
+{
+    qtest_writeq(rmt->qts, rmt->dir + 8 * sid,
+                 space ? PRESENT | space->root | space->domain : 0);
+}
+
+UnitSpace *rmt_space(RMT *rmt, unsigned domain)
+{
+    UnitSpace *space = g_new0(UnitSpace, 1);
+
+    space->root = unit_alloc(&rmt->unit, 1);
+    space->domain = domain;
+    return space;
+}
+
+static uint64_t rmt_entry(RMT *rmt, const UnitSpace *space, uint64_t iova,
+                          int leaf)
+{
+    uint64_t table = space->root, at;
+    int level;
+
+    for (level = 3; ; level--) {
+        at = table + 8 * (iova >> (12 + 9 * (level - 1)) & 511);
+        if (level == leaf) {
+            return at;
+        }
+        table = qtest_readq(rmt->qts, at) & ADDR;
+        if (!table) {
+            table = unit_alloc(&rmt->unit, 1);
+            qtest_writeq(rmt->qts, at, table | UNIT_RW);
+        }
+    }
+}
+
+void rmt_map(RMT *rmt, const UnitSpace *space, uint64_t iova, uint64_t gpa,
+             uint64_t size, unsigned perms)
+{
+    bool large = size != UNIT_PAGE;
+
+    qtest_writeq(rmt->qts, rmt_entry(rmt, space, iova, large ? 2 : 1),
+                 !perms ? 0 : gpa | perms | (large ? LARGE : 0));
+}
+
+void rmt_enable(RMT *rmt)
+{
+    rmt_write(rmt, RMT_DIR, rmt->dir);
+    rmt_write(rmt, RMT_CTRL, 1);
+    viommu_until(rmt, rmt_drained(rmt));
+}
