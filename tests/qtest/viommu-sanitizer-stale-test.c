@@ -272,6 +272,7 @@ static void test_migrate(void)
     rig_throttle(to);
     rig_step(rig, SAN_LONG);
     san_refused(rig, RIG_DATA_IOVA + SAN_OFFSET);
+    san_settle(rig);
     san_assert_none(rig);
 
     /* And finds what comes. */

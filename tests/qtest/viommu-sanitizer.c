@@ -65,6 +65,15 @@ void san_refused(Rig *rig, uint64_t iova)
     unit->ops->drop_faults(unit, rig->sid);
 }
 
+void san_settle(Rig *rig)
+{
+    Unit *unit = rig->unit;
+
+    rig_step(rig, SAN_LONG);
+    viommu_until(unit, vblk_completed(rig->blk) == rig->blk->submitted);
+    unit->ops->drop_faults(unit, rig->sid);
+}
+
 void san_allowed(Rig *rig, uint64_t iova)
 {
     /* After a quiet second it is not held. */

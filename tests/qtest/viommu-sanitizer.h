@@ -26,6 +26,11 @@ uint64_t san_stale(Rig *rig, const char *name);
 
 /* san_refused: the device writes to @iova, and is refused. */
 void san_refused(Rig *rig, uint64_t iova);
+/*
+ * san_settle: what was refused has ended: its data goes there once more, when
+ * the disk has it, and that faults, too.
+ */
+void san_settle(Rig *rig);
 /* san_allowed: the device reads @iova, and may. */
 void san_allowed(Rig *rig, uint64_t iova);
 void san_map(Rig *rig, uint64_t iova, uint64_t gpa, unsigned perms);
