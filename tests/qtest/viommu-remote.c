@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -53,6 +54,8 @@ GPid rmt_serve(int listener, const char *option)
 
     g_assert_cmpint(pid, >=, 0);
     if (!pid) {
+        /* Not even a test that fails leaves a server behind. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         execlp("python3", "python3", toy, "--fd", fd, option, NULL);
         _exit(127);
     }
