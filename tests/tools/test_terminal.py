@@ -184,7 +184,8 @@ class TestTerminals(TerminalCase):
         terminal = self.top()
         terminal.until('q leave')
         terminal.resize(120, 40)
-        text = terminal.until('/machine/unattached/device[2]')
+        # There is room for long names.
+        text = terminal.until('DEVICE' + 50 * ' ', 'h help')
         self.assertEqual(len(text.split('\n')), 40)
         for width, height in ((40, 10), (5, 3), (20, 2), (80, 24)):
             terminal.resize(width, height)
