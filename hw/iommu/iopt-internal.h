@@ -256,6 +256,7 @@ static inline IOPTFault iopt_read_entry(IOPTWalk *w, bool nested,
         if (fault != IOPT_OK) {
             return fault;
         }
+        out->fetch = addr;
     }
     if (w->reads_left == 0) {
         w->exhausted = true;

@@ -248,7 +248,8 @@ static IOPTFault settle_entry(IOPTWalk *w, const IOPTTable *table,
 }
 
 static void observe_entry(const IOPTWalk *w, const IOPTTable *table,
-                          uint64_t addr, uint64_t iova, unsigned access,
+                          bool nested, uint64_t addr, uint64_t iova,
+                          unsigned access,
                           unsigned attrs, unsigned inherited, IOPTFault fault,
                           const IOPTResult *out)
 {
@@ -257,6 +258,7 @@ static void observe_entry(const IOPTWalk *w, const IOPTTable *table,
         .level = out->level,
         .iova = iova,
         .addr = addr,
+        .memory = nested ? out->fetch : addr,
         .entry = out->entry,
         .access = access,
         .attrs = attrs,
@@ -402,8 +404,8 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
             fault = IOPT_FAULT_NOT_PRESENT;
         }
         if (unlikely(w->mem->observe)) {
-            observe_entry(w, table, addr, iova, access, attrs, inherited,
-                          fault, out);
+            observe_entry(w, table, nested, addr, iova, access, attrs,
+                          inherited, fault, out);
         }
         if (fault != IOPT_OK) {
             return fault;

@@ -115,7 +115,7 @@ static void explain_step(void *opaque, const IOPTStep *step)
     about->stage = iopt_stage_number(step->table->format);
     about->level = iopt_level_number(step->table->format, step->level);
     about->input = step->iova;
-    about->address = x->last_read;
+    about->address = step->memory;
     about->value = step->entry;
     about->ok = says.ok;
     about->says = explain_words(step, &says);

@@ -208,9 +208,6 @@ static void test_translate(const void *data)
 {
     Rig *rig = rig_new(data);
     Unit *unit = rig->unit;
-    const RigOptions *opt = data;
-    bool amd_nested = g_str_equal(unit->ops->name, "amd") &&
-                      g_str_equal(unit->ops->forms[opt->form], "nested");
     QDict *before, *answer, *step;
     unsigned n = 0;
 
@@ -234,13 +231,8 @@ static void test_translate(const void *data)
                                                                "walk"))))) {
         uint64_t value = qtest_readq(unit->qts, get_u64(step, "address"));
 
-        /*
-         * It is what is in memory, and it leads on.  TODO: of AMD's nested
-         * walks the address is that of the host's entry that was read last.
-         */
-        if (!amd_nested) {
-            g_assert_cmphex(get_u64(step, "value"), ==, value);
-        }
+        /* It is what is in memory, and it leads on. */
+        g_assert_cmphex(get_u64(step, "value"), ==, value);
         g_assert_true(qdict_get_bool(step, "ok"));
         g_assert_true(qlist_empty(qdict_get_qlist(step, "bits")));
         n++;

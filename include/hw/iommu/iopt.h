@@ -153,7 +153,7 @@ typedef struct IOPTResult {
     bool table_write;        /* or had to be updated (@on_table too) */
     /* Of IOPT_FAULT_READ_TABLE: */
     bool not_updated;        /* the entry was read, but could not be updated */
-    uint64_t fetch;          /* its address in memory */
+    uint64_t fetch;          /* its address in memory (nested: always) */
     /* Of a fault with @second: */
     uint64_t ipa;            /* the second stage's input address */
 } IOPTResult;
@@ -216,6 +216,7 @@ typedef struct IOPTStep {
     unsigned level;
     uint64_t iova;           /* the stage's own input address */
     uint64_t addr;           /* of the entry; before the second stage */
+    uint64_t memory;         /* where that is in memory */
     uint64_t entry;
     unsigned access;         /* IOPT_READ, IOPT_WRITE */
     unsigned attrs, inherited;   /* IOPTFormat.decode's */
