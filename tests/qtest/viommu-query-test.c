@@ -93,9 +93,11 @@ static uint64_t get_u64(QDict *dict, const char *key)
 static void assert_error(QTestState *qts, const char *command,
                          const char *text)
 {
-    QDict *answer = qtest_qmp(qts, command);
-    QDict *error = qdict_get_qdict(answer, "error");
+    QDict *answer, *error;
 
+    qtest_qmp_send_raw(qts, "%s", command);
+    answer = qtest_qmp_receive(qts);
+    error = qdict_get_qdict(answer, "error");
     g_assert_nonnull(error);
     g_assert_nonnull(strstr(qdict_get_str(error, "desc"), text));
     qobject_unref(answer);
