@@ -83,10 +83,11 @@ static void fuzz_insert(IOTLB *tlb, Reference *ref, FuzzInput *in)
 
     e.shift = b & 0x80 ? b & 63 : 12 + 9 * (b & 1);
     e.perm = b >> 6 & 1 ? 3 : 1;
+    e.addr = fuzz_take(in, 2) << 12;
     if (e.shift < 64) {
         e.iova &= -(1ull << e.shift);
+        e.addr &= -(1ull << e.shift);
     }
-    e.addr = fuzz_take(in, 2) << 12;
     if (iotlb_insert(tlb, &e, iotlb_seq(tlb))) {
         FUZZ_RULE(e.shift >= 12 && e.shift <= IOTLB_MAX_SHIFT);
         ref->entry[ref->n++] = e;
