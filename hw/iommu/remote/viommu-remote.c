@@ -24,7 +24,7 @@
 #include "../trace.h"
 #include "remote-internal.h"
 
-/* How long the handshake may take when the machine is made */
+/* How long the handshake may take when the machine is made, at least */
 #define HANDSHAKE_MS 10000
 #define TIMEOUT_MAX 60000
 #define REGION_MAX (16ull << 20)
@@ -317,7 +317,7 @@ static bool remote_connect(VIOMMURemote *s, Error **errp)
     if (!s->link) {
         return false;
     }
-    if (!remote_link_wait(s->link, HANDSHAKE_MS, errp)) {
+    if (!remote_link_wait(s->link, MAX(s->timeout, HANDSHAKE_MS), errp)) {
         return false;
     }
     if (s->mmio && !s->region_size) {
