@@ -5,6 +5,7 @@ import functools
 import os
 import shlex
 import subprocess
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -29,6 +30,10 @@ DRAIN_FORMS = {'vtd': 'queued', 'smmuv3': 'sync', 'virtio': 'request',
 FIRMWARE = ['/usr/share/seabios', '/usr/share/qemu', '/usr/lib/ipxe/qemu']
 UEFI = ['/usr/share/qemu-efi-aarch64/QEMU_EFI.fd',
         '/usr/share/edk2/aarch64/QEMU_EFI.fd']
+
+
+# Several guests may be started at once; what one makes the others use.
+_making = threading.RLock()
 
 
 class AssetError(Exception):
@@ -84,8 +89,9 @@ def _own_firmware():
 
 
 def _script(name, *args):
-    done = subprocess.run([os.path.join(SCRIPTS, name), *args],
-                          stdout=subprocess.PIPE, text=True, check=False)
+    with _making:
+        done = subprocess.run([os.path.join(SCRIPTS, name), *args],
+                              stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise AssetError(f'scripts/{name} failed (its message is above)')
     return done.stdout
@@ -128,7 +134,8 @@ def distribution_emulator(series='10.0', arch='x86_64'):
     """The distribution's emulator, or None with the reason printed."""
     command = [os.path.join(SCRIPTS, 'guest-distro-qemu'), '--series', series,
                '--target', arch]
-    done = subprocess.run(command + ['--fetch'], check=False)
+    with _making:
+        done = subprocess.run(command + ['--fetch'], check=False)
     return None if done.returncode else command
 
 

@@ -38,6 +38,8 @@ MEANING = {
 
 # A test that is told to end ends its emulators first.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+_running = set()
+_ended = threading.Event()
 
 
 class GuestError(Exception):
@@ -83,6 +85,9 @@ class Machine:
         with open(self.errors, 'wb') as errors:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                             stdout=errors, stderr=errors)
+        _running.add(self)
+        if _ended.is_set():
+            self.process.kill()
         try:
             self.qmp = self._await_socket(lambda: Qmp(monitor, LIMIT))
             self.socket = self._await_socket(lambda: self._connect(channel))
@@ -200,6 +205,7 @@ class Machine:
                           'end of the console:'] + tail)
 
     def kill(self):
+        _running.discard(self)
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -213,6 +219,13 @@ class Machine:
 
     def __exit__(self, *_):
         self.kill()
+
+
+def kill_all():
+    """Of every thread; what waits for them fails, and none is started."""
+    _ended.set()
+    for machine in list(_running):
+        machine.process.kill()
 
 
 def run_machine(binary, args, directory, run, again=False):
