@@ -16,11 +16,6 @@
 #include "trace.h"
 #include "viommu-internal.h"
 
-static VIOMMUEndpoint *viommu_ats_endpoint(AddressSpace *as)
-{
-    return dma_inflight_opaque(as->inflight, &viommu_inflight_ops);
-}
-
 /* Translation requests */
 
 /* What is asked about one IOVA after the other */
@@ -91,8 +86,7 @@ static bool ats_may_execute(const ATSRequest *r, hwaddr iova)
 static void ats_entry(const ATSRequest *r, const VIOMMULookup *l,
                       IOMMUTLBEntry *entry)
 {
-    unsigned shift = l->found.leaf_shift;
-    hwaddr mask = shift ? (1ULL << shift) - 1 : BYPASS_PAGE_MASK;
+    hwaddr mask = viommu_found_mask(l, true);
     /* What was not asked for may need an update of a table first. */
     unsigned perm = l->need & (IOPT_READ | IOPT_WRITE);
 
@@ -129,11 +123,13 @@ static VIOMMUATSStatus ats_translate_one(const ATSRequest *r, hwaddr iova,
     static const unsigned needs[] = {
         IOPT_READ | IOPT_WRITE, IOPT_READ, IOPT_WRITE,
     };
+    const IOMMUWindow *window = viommu_in_window(r->ep, iova);
     VIOMMUConfig fresh;
     VIOMMULookup l;
     unsigned i;
 
-    if (viommu_in_window(r->ep, iova) && !(r->attrs & DMA_ATTRS_PASID)) {
+    if (window && window->kind == IOMMU_WINDOW_MSI &&
+        !(r->attrs & DMA_ATTRS_PASID)) {
         /* To be written untranslated: VT-d 4.2.3, PCIe 10.2.3.2 (U) */
         ats_entry_none(r, iova, r->no_write ? IOMMU_NONE :
                        IOMMU_WO | VIOMMU_ATS_UNTRANSLATED, entry);
@@ -161,7 +157,7 @@ ssize_t viommu_ats_translate(AddressSpace *as, uint32_t attrs, hwaddr addr,
                              size_t n, uint32_t *errors)
 {
     ATSRequest r = {
-        .ep = viommu_ats_endpoint(as),
+        .ep = viommu_of_address_space(as),
         .attrs = attrs & ~DMA_ATTRS_TRANSLATED,
         .no_write = no_write,
     };
@@ -231,7 +227,7 @@ void viommu_pages_forget(VIOMMU *v)
 
 int viommu_ats_page_request(AddressSpace *as, const VIOMMUPageRequest *req)
 {
-    VIOMMUEndpoint *ep = viommu_ats_endpoint(as);
+    VIOMMUEndpoint *ep = viommu_of_address_space(as);
     VIOMMUPageCode code = VIOMMU_PAGE_INVALID;
     VIOMMU *v;
 
@@ -273,7 +269,7 @@ void viommu_page_response(VIOMMU *v, uint16_t sid, uint32_t pasid,
 
 bool viommu_ats_listen(AddressSpace *as, VIOMMUATSListener *l)
 {
-    VIOMMUEndpoint *ep = viommu_ats_endpoint(as);
+    VIOMMUEndpoint *ep = viommu_of_address_space(as);
 
     if (!ep) {
         return false;
@@ -289,7 +285,7 @@ void viommu_ats_unlisten(VIOMMUATSListener *l)
 
 int viommu_ats_register_notifier(AddressSpace *as, IOMMUNotifier *n)
 {
-    VIOMMUEndpoint *ep = viommu_ats_endpoint(as);
+    VIOMMUEndpoint *ep = viommu_of_address_space(as);
 
     if (!ep) {
         return -ENODEV;
@@ -300,7 +296,7 @@ int viommu_ats_register_notifier(AddressSpace *as, IOMMUNotifier *n)
 
 int viommu_ats_unregister_notifier(AddressSpace *as, IOMMUNotifier *n)
 {
-    VIOMMUEndpoint *ep = viommu_ats_endpoint(as);
+    VIOMMUEndpoint *ep = viommu_of_address_space(as);
 
     if (!ep) {
         return -ENODEV;

@@ -61,6 +61,7 @@ bool viommu_refresh(VIOMMUEndpoint *ep)
     memory_region_transaction_begin();
     memory_region_set_enabled(&ep->bypass, bypass);
     memory_region_set_enabled(MEMORY_REGION(&ep->iommu), !bypass);
+    viommu_windows_show(ep, bypass);
     memory_region_transaction_commit();
     return !bypass;
 }
@@ -106,6 +107,11 @@ const DMAInflightOps viommu_inflight_ops = {
     .abandon = viommu_device_abandon,
 };
 
+VIOMMUEndpoint *viommu_of_address_space(AddressSpace *as)
+{
+    return dma_inflight_opaque(as->inflight, &viommu_inflight_ops);
+}
+
 static guint viommu_endpoint_hash(gconstpointer key)
 {
     const VIOMMUEndpoint *ep = key;
@@ -148,8 +154,7 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     ep->devfn = devfn;
     ep->sid = viommu_endpoint_sid(ep);
     ep->last_tag = DMA_TAG_UNTRANSLATED;
-    ep->window_first = 1;
-    ep->window_last = 0;
+    viommu_windows_init(ep);
     ep->inflight = dma_inflight_new(v->drain, &viommu_inflight_ops, ep);
     QLIST_INIT(&ep->listeners);
     viommu_notify_init(ep);
@@ -170,6 +175,7 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     if (v->ops->endpoint_init) {
         v->ops->endpoint_init(v, ep);
     }
+    viommu_windows_begin(ep);
 
     memory_region_transaction_begin();
     memory_region_set_enabled(MEMORY_REGION(&ep->iommu), true);

@@ -233,6 +233,13 @@ static bool explain_access(Explain *x, const VIOMMUConfig *config,
 {
     unsigned bits = config->bypass_bits;
 
+    if (config->mode != VIOMMU_BLOCKED && fault->pasid == VIOMMU_NO_PASID) {
+        fault->window = viommu_in_window(x->ep, fault->iova);
+        if (fault->window) {
+            fault->kind = IOPT_FAULT_NOT_PRESENT;
+            return false;
+        }
+    }
     switch (config->mode) {
     case VIOMMU_TRANSLATE:
         return explain_walk(x, config, fault);
@@ -351,6 +358,7 @@ VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,
         .steps = &answer->walk,
     };
     VIOMMUFault fault = { .pasid = pasid, .iova = iova, .is_write = write };
+    const IOMMUWindow *window;
     g_autofree char *why = NULL;
     VIOMMUConfig config;
 
@@ -364,10 +372,12 @@ VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,
     answer->endpoint = viommu_query_address(viommu_endpoint_sid(x.ep));
     answer->mode = viommu_query_mode(x.ep, &config, &answer->bypass, &why);
     answer->has_bypass = answer->mode == VIOMMU_ENDPOINT_MODE_BYPASS;
+    window = viommu_in_window(x.ep, iova);
     if (answer->has_bypass && config.mode != VIOMMU_BYPASS) {
         /* It is asked of tables that are not asked. */
         explain_ok(answer, iova, IOPT_READ | IOPT_WRITE, 0);
-    } else if (!viommu_in_window(x.ep, iova) || pasid != VIOMMU_NO_PASID) {
+    } else if (!window || window->kind != IOMMU_WINDOW_MSI ||
+               pasid != VIOMMU_NO_PASID) {
         answer->domain = viommu_query_domain(x.ep->viommu, &config);
         explain_dma(&x, &config, &fault);
     }

@@ -177,6 +177,21 @@ static void print_pasids(Monitor *mon, const VIOMMUPASIDInfoList *list)
     }
 }
 
+/* What a unit of its model always has is not worth a line. */
+static void print_windows(Monitor *mon, const VIOMMUWindowList *list)
+{
+    for (; list; list = list->next) {
+        const VIOMMUWindow *w = list->value;
+
+        if (w->origin != VIOMMU_WINDOW_ORIGIN_MODEL) {
+            monitor_printf(mon, "    window 0x%" PRIx64 " .. 0x%" PRIx64
+                           ": %s (%s)\n", w->first, w->last,
+                           VIOMMUWindowKind_str(w->kind),
+                           VIOMMUWindowOrigin_str(w->origin));
+        }
+    }
+}
+
 static void print_endpoint_counters(Monitor *mon, const VIOMMUEndpointInfo *ep)
 {
     uint64_t hits = ep->accesses - MIN(ep->translations, ep->accesses);
@@ -228,6 +243,7 @@ static void print_endpoints(Monitor *mon, const VIOMMUEndpointInfoList *list)
             monitor_printf(mon, "    %s\n", ep->why);
         }
         print_stages(mon, ep->stages);
+        print_windows(mon, ep->windows);
         print_pasids(mon, ep->pasids);
         print_endpoint_counters(mon, ep);
     }

@@ -149,10 +149,28 @@ typedef struct VIOMMULookup {
 bool viommu_lookup(VIOMMULookup *l);
 void viommu_lookup_fault(VIOMMULookup *l);
 
-/* Is @iova in the model's window: an interrupt message, say, and no memory? */
-static inline bool viommu_in_window(const VIOMMUEndpoint *ep, hwaddr iova)
+/*
+ * viommu_found_mask: how much of what was found around the IOVA, if anything
+ * was, is no part of a window; a power of two, less 1.
+ */
+hwaddr viommu_found_mask(const VIOMMULookup *l, bool found);
+
+/*
+ * viommu_in_window: the opaque window that @iova is in, or NULL: an interrupt
+ * message, say, and no memory.  Any thread, inside an RCU read section.
+ */
+static inline const IOMMUWindow *viommu_in_window(const VIOMMUEndpoint *ep,
+                                                  hwaddr iova)
 {
-    return iova >= ep->window_first && iova <= ep->window_last;
+    const IOMMUWindow *w = iommu_windows_find(viommu_windows(ep), iova);
+
+    return w && iommu_window_is_opaque(w) ? w : NULL;
+}
+
+/* Do windows count for a request with @attrs?  Not if it has a PASID. */
+static inline bool viommu_minds_windows(uint32_t attrs)
+{
+    return !(attrs & (DMA_ATTRS_PASID | DMA_ATTRS_TRANSLATED));
 }
 
 /* IOMMUMemoryRegionClass.translate */
@@ -214,6 +232,9 @@ void viommu_refresh_bh(void *opaque);
 
 extern const DMAInflightOps viommu_inflight_ops;
 
+/* viommu_of_address_space: the endpoint whose @as is, or NULL.  Any thread. */
+VIOMMUEndpoint *viommu_of_address_space(AddressSpace *as);
+
 /* The table by_key: (bus, devfn) -> VIOMMUEndpoint */
 GHashTable *viommu_endpoint_table_new(void);
 
@@ -256,6 +277,25 @@ void viommu_sanitize_fault(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
 void viommu_sanitize_bypass(VIOMMU *v);
 void viommu_sanitizer_driver(VIOMMURegistration *reg,
                              const VirtIODevice *vdev);
+
+/* viommu-windows.c; see viommu-windows.h.  BQL */
+
+/* viommu_windows_init: no list yet; viommu_windows_begin: the first one. */
+void viommu_windows_init(VIOMMUEndpoint *ep);
+void viommu_windows_begin(VIOMMUEndpoint *ep);
+/* viommu_windows_show: @ep's view is, or is not, that of who bypasses. */
+void viommu_windows_show(VIOMMUEndpoint *ep, bool bypass);
+/* What the operator says of @dev, and that it has gone again */
+void viommu_windows_device_came(VIOMMUEndpoint *ep, PCIDevice *dev,
+                                const IOMMUWindows *list);
+void viommu_windows_device_gone(VIOMMU *v, PCIDevice *dev);
+
+/* viommu-windows-device.c.  BQL */
+
+/* Can the operator have @list of @v?  @who: whose property it is. */
+bool viommu_windows_kinds_ok(const VIOMMU *v, const char *who,
+                             const IOMMUWindows *list, Error **errp);
+void viommu_windows_device_realized(VIOMMU *v, PCIDevice *dev);
 
 /* viommu-inv.c */
 

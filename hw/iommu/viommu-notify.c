@@ -57,7 +57,7 @@ void viommu_notify_init(VIOMMUEndpoint *ep)
  * Tell @n of @first .. @last, cut to what it registered for, in naturally
  * aligned power-of-two pieces.
  */
-static void notify_one(VIOMMUEndpoint *ep, IOMMUNotifier *n,
+static void notify_pieces(VIOMMUEndpoint *ep, IOMMUNotifier *n,
                        IOMMUNotifierFlag type, hwaddr first, hwaddr last,
                        hwaddr addr, IOMMUAccessFlags perm)
 {
@@ -90,6 +90,32 @@ static void notify_one(VIOMMUEndpoint *ep, IOMMUNotifier *n,
         start += mask + 1;
         addr += mask + 1;
     }
+}
+
+/*
+ * Of what is mapped only what is not in a window: nothing is mapped there, and
+ * the host of an assigned device would refuse the whole page.  What is unmapped
+ * may be more than was mapped.
+ */
+static void notify_one(VIOMMUEndpoint *ep, IOMMUNotifier *n,
+                       IOMMUNotifierFlag type, hwaddr first, hwaddr last,
+                       hwaddr addr, IOMMUAccessFlags perm)
+{
+    const IOMMUWindows *list = &ep->windows->list;
+    const IOMMUWindow *w = NULL;
+
+    while (type == IOMMU_NOTIFIER_MAP &&
+           (w = iommu_windows_next(list, first, last, true))) {
+        if (w->first > first) {
+            notify_pieces(ep, n, type, first, w->first - 1, addr, perm);
+        }
+        if (w->last >= last) {
+            return;
+        }
+        addr += w->last + 1 - first;
+        first = w->last + 1;
+    }
+    notify_pieces(ep, n, type, first, last, addr, perm);
 }
 
 static void notify_all(VIOMMUEndpoint *ep, IOMMUNotifierFlag type,

@@ -84,6 +84,7 @@ void viommu_device_realized(DeviceListener *listener, DeviceState *dev)
     VIOMMU *v = container_of(listener, VIOMMU, device_listener);
 
     if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
+        viommu_windows_device_realized(v, PCI_DEVICE(dev));
         viommu_listed_refresh(v);
         viommu_attributed_refresh(v, PCI_DEVICE(dev));
     }
@@ -133,6 +134,7 @@ void viommu_device_unrealized(DeviceListener *listener,
     if (!object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
         return;
     }
+    viommu_windows_device_gone(v, PCI_DEVICE(dev));
     key.bus = pci_get_bus(PCI_DEVICE(dev));
     key.devfn = PCI_DEVICE(dev)->devfn;
     ep = g_hash_table_lookup(v->by_key, &key);

@@ -11,6 +11,7 @@
 
 struct DMAProbe {
     VIOMMU *v;
+    const IOMMUWindows *windows;    /* NULL: there are none for it */
     VIOMMUConfig config;
     IOPTMem mem;
     uint64_t entries;        /* that may be read */
@@ -44,6 +45,7 @@ DMAProbe *viommu_probe_begin(void *opaque, uint32_t attrs, bool as_is)
     DMAProbe *probe = g_new(DMAProbe, 1);
 
     probe->v = ep->viommu;
+    probe->windows = viommu_minds_windows(attrs) ? viommu_windows(ep) : NULL;
     probe->entries = 0;
     /* It is no access: no table is written for it. */
     probe->mem = (IOPTMem) {
@@ -137,6 +139,10 @@ bool viommu_probe(DMAProbe *probe, hwaddr first, hwaddr last, bool is_write,
         .opaque = opaque,
     };
 
+    if (probe->windows &&
+        iommu_windows_next(probe->windows, first, last, true)) {
+        return false;
+    }
     switch (config->mode) {
     case VIOMMU_BYPASS:
         return (config->bypass_bits >= 64 || !(last >> config->bypass_bits)) &&

@@ -61,6 +61,17 @@ VIOMMUInfoList *qmp_query_viommu(Error **errp)
     return list;
 }
 
+VIOMMUUnitWindowsList *qmp_query_viommu_windows(Error **errp)
+{
+    VIOMMUUnitWindowsList *list = NULL, **tail = &list;
+    VIOMMURegistration *reg;
+
+    QTAILQ_FOREACH(reg, &viommus, next) {
+        QAPI_LIST_APPEND(tail, reg->queries->windows(reg));
+    }
+    return list;
+}
+
 VIOMMUInfoList *qmp_x_query_viommu(Error **errp)
 {
     return qmp_query_viommu(errp);

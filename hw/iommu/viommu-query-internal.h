@@ -37,6 +37,10 @@ VIOMMUEndpointMode viommu_query_mode(VIOMMUEndpoint *ep,
 /* The domain of @config in the model's words */
 VIOMMUNumberList *viommu_query_domain(VIOMMU *v, const VIOMMUConfig *config);
 
+/* viommu-windows-query.c: @ep's; VIOMMUQueries.windows */
+VIOMMUWindowList *viommu_query_windows(VIOMMUEndpoint *ep);
+VIOMMUUnitWindows *viommu_query_unit_windows(VIOMMURegistration *reg);
+
 /* viommu-faultlog.c */
 
 VIOMMUFaultLog *viommu_fault_log_new(void);

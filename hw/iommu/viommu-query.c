@@ -172,21 +172,6 @@ static VIOMMUStageList *query_stages(const VIOMMUConfig *config)
     return list;
 }
 
-static VIOMMUWindowList *query_windows(VIOMMUEndpoint *ep)
-{
-    VIOMMUWindowList *list = NULL, **tail = &list;
-    VIOMMUWindow *window;
-
-    if (ep->window_first <= ep->window_last) {
-        window = g_new0(VIOMMUWindow, 1);
-        window->first = ep->window_first;
-        window->last = ep->window_last;
-        window->what = g_strdup("interrupt messages");
-        QAPI_LIST_APPEND(tail, window);
-    }
-    return list;
-}
-
 /* Where a configuration leads */
 static VIOMMUPASIDInfo *query_pasid(VIOMMUEndpoint *ep,
                                     const VIOMMUConfig *config)
@@ -259,7 +244,7 @@ static VIOMMUEndpointInfo *query_endpoint(VIOMMUEndpoint *ep)
         info->domain = viommu_query_domain(ep->viommu, &config);
         info->stages = query_stages(&config);
     }
-    info->windows = query_windows(ep);
+    info->windows = viommu_query_windows(ep);
     info->pasids = query_pasids(ep);
     query_endpoint_counters(ep, info);
     info->maps_in_flight = dma_inflight_count(ep->inflight);
@@ -316,7 +301,7 @@ static void query_properties(VIOMMU *v, VIOMMUInfo *info)
     /* Every model has these: DEFINE_VIOMMU_PROPERTIES() */
     static const char *const common[] = {
         "iotlb-size", "dma-cache-size", "dma-mode", "drain-timeout",
-        "drain-stall-time", "sanitizer",
+        "drain-stall-time", "sanitizer", "reserved-ranges",
     };
     VIOMMUPropertyList **tail = &info->properties;
     const char *const *name;
@@ -421,6 +406,7 @@ void viommu_query_init(VIOMMU *v)
         .translate = viommu_query_translate,
         .map = viommu_query_map,
         .in_flight = viommu_query_in_flight,
+        .windows = viommu_query_unit_windows,
     };
 
     v->fault_log = viommu_fault_log_new();

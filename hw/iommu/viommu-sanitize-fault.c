@@ -84,7 +84,7 @@ static bool sanitizer_is_entry(const VIOMMUConfig *config,
                                   const VIOMMUFault *fault)
 {
     return config->mode == VIOMMU_TRANSLATE && !fault->blocked &&
-           !fault->denied && !fault->reserved_range &&
+           !fault->denied && !fault->reserved_range && !fault->window &&
            fault->access == VIOMMU_UNTRANSLATED &&
            (fault->kind == IOPT_FAULT_NOT_PRESENT ||
             fault->kind == IOPT_FAULT_RESERVED ||

@@ -124,6 +124,22 @@ static bool viommu_lookup_bypass(VIOMMULookup *l)
 }
 
 /*
+ * No table is asked about what is in a window.  Returns: true if @l->fault says
+ * that it is.
+ */
+static bool viommu_lookup_window(VIOMMULookup *l)
+{
+    const IOMMUWindow *window = viommu_in_window(l->ep, l->iova);
+
+    if (likely(!window)) {
+        return false;
+    }
+    l->fault.kind = IOPT_FAULT_NOT_PRESENT;
+    l->fault.window = window;
+    return true;
+}
+
+/*
  * @seq: of the IOTLB, and @global_seen: both from before the configuration was
  * looked up.  Returns: false if @l->fault says why not.
  */
@@ -237,6 +253,11 @@ bool viommu_lookup(VIOMMULookup *l)
         l->fault.blocked = true;
         return false;
     }
+    /* For what is kept the caller has looked. */
+    if (!l->keep && l->config->mode != VIOMMU_BLOCKED &&
+        viommu_minds_windows(l->attrs) && unlikely(viommu_lookup_window(l))) {
+        return false;
+    }
     switch (l->config->mode) {
     case VIOMMU_BYPASS:
         return viommu_lookup_bypass(l);
@@ -286,6 +307,15 @@ static VIOMMUAccess viommu_access_of(uint32_t attrs)
                                           VIOMMU_UNTRANSLATED;
 }
 
+hwaddr viommu_found_mask(const VIOMMULookup *l, bool found)
+{
+    unsigned shift = found ? l->found.leaf_shift : 0;
+    hwaddr mask = shift ? (1ULL << shift) - 1 : BYPASS_PAGE_MASK;
+
+    return found && viommu_minds_windows(l->attrs) ?
+           iommu_windows_mask(viommu_windows(l->ep), l->iova, mask) : mask;
+}
+
 IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
                                IOMMUAccessFlags flag, uint32_t attrs)
 {
@@ -299,8 +329,7 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
         .access = viommu_access_of(attrs),
     };
     bool found = viommu_lookup(&l);
-    hwaddr mask = found && l.found.leaf_shift ?
-                  (1ULL << l.found.leaf_shift) - 1 : BYPASS_PAGE_MASK;
+    hwaddr mask = viommu_found_mask(&l, found);
     IOMMUTLBEntry result = {
         .target_as = ep->viommu->memory,
         .iova = iova & ~mask,
@@ -318,23 +347,6 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
     return result;
 }
 
-/*
- * Leave the model's window out of what @t says about an IOVA on either side of
- * it.
- */
-static void viommu_spare_window(const VIOMMUEndpoint *ep, hwaddr iova,
-                                DMATranslation *t)
-{
-    if (ep->window_last < ep->window_first) {
-        return;
-    }
-    if (iova < ep->window_first) {
-        t->last = MIN(t->last, ep->window_first - 1);
-    } else {
-        t->first = MAX(t->first, ep->window_last + 1);
-    }
-}
-
 /* DMAInflightOps.translate */
 bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
                           uint32_t attrs, DMATranslation *t)
@@ -350,7 +362,9 @@ bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
         .keep = true,
     };
 
-    if (viommu_in_window(l.ep, iova)) {
+    hwaddr first = 0, last = HWADDR_MAX;
+
+    if (!iommu_windows_cut(viommu_windows(l.ep), iova, &first, &last)) {
         /* Not translated: neither tables nor statistics know of it. */
         return false;
     }
@@ -359,7 +373,9 @@ bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
         return false;
     }
     *t = l.found;
-    viommu_spare_window(l.ep, iova, t);
+    /* With a PASID there is memory in windows, which the dispatch finds. */
+    t->first = MAX(t->first, first);
+    t->last = MIN(t->last, last);
     return true;
 }
 
@@ -396,7 +412,7 @@ static bool viommu_ahead_visit(void *opaque, uint64_t first, uint64_t last,
         return false;
     }
     a->next = last + 1;
-    viommu_spare_window(a->ep, first, &t);
+    iommu_windows_cut(viommu_windows(a->ep), first, &t.first, &t.last);
     return a->run(a->opaque, first, &t);
 }
 
@@ -422,7 +438,7 @@ void viommu_dma_translate_ahead(void *opaque, hwaddr first, hwaddr last,
     /* The sanitizer wants to see each translation asked for. */
     if (first > last || unlikely(v->sanitizer) ||
         (attrs & (DMA_ATTRS_TRANSLATED | DMA_ATTRS_EXEC | DMA_ATTRS_PRIV)) ||
-        (first <= ep->window_last && last >= ep->window_first)) {
+        iommu_windows_next(viommu_windows(ep), first, last, true)) {
         return;
     }
     a.config = viommu_config_get(ep, viommu_config_pasid(attrs), &fresh);

@@ -17,6 +17,7 @@
 #include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
+#include "x-iommu-host.h"
 #include "x-iommu-listener.h"
 
 OBJECT_DECLARE_SIMPLE_TYPE(XIOMMUListener, X_IOMMU_LISTENER)
@@ -45,6 +46,8 @@ struct XIOMMUListener {
     PCIDevice pci;
     MemoryRegion mmio;
     bool map, unmap, devtlb;
+    char *host_usable;       /* what x_iommu_host_attach() takes, or NULL */
+    HostIOMMUDevice *host;
     MemoryListener listener;
     QLIST_HEAD(, XILRegion) regions;
     bool listening;          /* it is too late for realize to fail */
@@ -409,18 +412,29 @@ static void x_iommu_listener_realize(PCIDevice *pci, Error **errp)
         s->error = NULL;
         return;
     }
+    if (s->host_usable) {
+        s->host = x_iommu_host_attach(pci, s->host_usable, errp);
+        if (!s->host) {
+            stop_listening(s);
+            return;
+        }
+    }
     s->listening = true;
 }
 
 static void x_iommu_listener_exit(PCIDevice *pci)
 {
-    stop_listening(X_IOMMU_LISTENER(pci));
+    XIOMMUListener *s = X_IOMMU_LISTENER(pci);
+
+    x_iommu_host_detach(pci, s->host);
+    stop_listening(s);
 }
 
 static const Property x_iommu_listener_properties[] = {
     DEFINE_PROP_BOOL("map", XIOMMUListener, map, false),
     DEFINE_PROP_BOOL("unmap", XIOMMUListener, unmap, true),
     DEFINE_PROP_BOOL("devtlb", XIOMMUListener, devtlb, false),
+    DEFINE_PROP_STRING("host-usable", XIOMMUListener, host_usable),
 };
 
 static const VMStateDescription vmstate_x_iommu_listener = {

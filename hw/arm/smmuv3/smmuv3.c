@@ -110,12 +110,14 @@ static bool smmuv3_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
                    "arm-smmuv3.caching-mode=on");
         error_append_hint(errp, "It is for guests that invalidate what they "
                           "map; Linux does not.\n");
+        return false;
     }
-    return s->caching_mode;
+    return viommu_windows_set_host(opaque, bus, devfn, hiod, errp);
 }
 
 static void smmuv3_unset_iommu_device(PCIBus *bus, void *opaque, int devfn)
 {
+    viommu_windows_unset_host(opaque, bus, devfn);
 }
 
 static const PCIIOMMUOps smmuv3_pci_ops = {

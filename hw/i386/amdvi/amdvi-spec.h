@@ -35,6 +35,9 @@ static inline uint64_t amdvi_put(uint64_t value, uint64_t mask)
 /* 2.1.2: writes here are interrupt requests, never memory */
 #define AMDVI_INT_FIRST             0xfee00000ULL
 #define AMDVI_INT_LAST              0xfeefffffULL
+/* 2.1.2: HyperTransport's own addresses, up to 1 TiB: never memory */
+#define AMDVI_HT_FIRST              0xfd00000000ULL
+#define AMDVI_HT_LAST               0xffffffffffULL
 #define AMDVI_INT_SIZE              (AMDVI_INT_LAST - AMDVI_INT_FIRST + 1)
 
 /* 3.2: the capability block in configuration space */

@@ -270,8 +270,10 @@ static void amdvi_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
                           "amdvi-ir", AMDVI_INT_SIZE);
     memory_region_add_subregion_overlap(&ep->root, AMDVI_INT_FIRST,
                                         &window->mr, 2);
-    ep->window_first = AMDVI_INT_FIRST;
-    ep->window_last = AMDVI_INT_LAST;
+    viommu_window_add(ep, AMDVI_INT_FIRST, AMDVI_INT_LAST, IOMMU_WINDOW_MSI,
+                      IOMMU_WINDOW_MODEL);
+    viommu_window_add(ep, AMDVI_HT_FIRST, AMDVI_HT_LAST,
+                      IOMMU_WINDOW_RESERVED, IOMMU_WINDOW_MODEL);
     ep->model = window;
 }
 

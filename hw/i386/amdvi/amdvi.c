@@ -106,8 +106,21 @@ static void amdvi_pci_class_init(ObjectClass *klass, void *data)
 
 /* amd-iommu */
 
+static bool amdvi_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
+                                   HostIOMMUDevice *hiod, Error **errp)
+{
+    return viommu_windows_set_host(opaque, bus, devfn, hiod, errp);
+}
+
+static void amdvi_unset_iommu_device(PCIBus *bus, void *opaque, int devfn)
+{
+    viommu_windows_unset_host(opaque, bus, devfn);
+}
+
 static const PCIIOMMUOps amdvi_pci_ops = {
     .get_address_space = viommu_get_address_space,
+    .set_iommu_device = amdvi_set_iommu_device,
+    .unset_iommu_device = amdvi_unset_iommu_device,
 };
 
 /*

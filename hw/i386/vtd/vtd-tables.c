@@ -236,8 +236,8 @@ static void vtd_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
     window->mr.disable_reentrancy_guard = true;
     memory_region_add_subregion_overlap(&ep->root, VTD_INTERRUPT_ADDR_FIRST,
                                         &window->mr, 2);
-    ep->window_first = VTD_INTERRUPT_ADDR_FIRST;
-    ep->window_last = VTD_INTERRUPT_ADDR_LAST;
+    viommu_window_add(ep, VTD_INTERRUPT_ADDR_FIRST, VTD_INTERRUPT_ADDR_LAST,
+                      IOMMU_WINDOW_MSI, IOMMU_WINDOW_MODEL);
     ep->model = window;
 }
 

@@ -83,6 +83,9 @@ static bool vtd_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
                           VTD_HOST_AW_39BIT);
         return false;
     }
+    if (!viommu_windows_set_host(&s->viommu, bus, devfn, hiod, errp)) {
+        return false;
+    }
     g_hash_table_insert(s->host_devices, g_memdup2(&key, sizeof(key)),
                         object_ref(hiod));
     return true;
@@ -93,6 +96,7 @@ static void vtd_unset_iommu_device(PCIBus *bus, void *opaque, int devfn)
     IntelIOMMUState *s = container_of(opaque, IntelIOMMUState, viommu);
     VTDHostKey key = { .bus = bus, .devfn = devfn };
 
+    viommu_windows_unset_host(&s->viommu, bus, devfn);
     g_hash_table_remove(s->host_devices, &key);
 }
 

@@ -11,6 +11,7 @@
  * leaves everything as it was.
  */
 #include "qemu/osdep.h"
+#include "hw/iommu/viommu-model.h"
 #include "qapi/error.h"
 #include "qemu/range.h"
 #include "qemu/rcu.h"
@@ -136,7 +137,7 @@ uint8_t virtio_iommu_detach(VirtIOIOMMU *s, const VirtIOMMURequest *req,
     return VIRTIO_IOMMU_S_OK;
 }
 
-/* Is part of @first .. @last one of "reserved-regions"? */
+/* Is part of @first .. @last one of "reserved-regions", or of the unit's own? */
 static bool domain_reserved_for_all(VirtIOIOMMU *s, uint64_t first,
                                     uint64_t last)
 {
@@ -149,12 +150,12 @@ static bool domain_reserved_for_all(VirtIOIOMMU *s, uint64_t first,
             return true;
         }
     }
-    return false;
+    return iommu_windows_next(&s->viommu.reserved_ranges, first, last, true);
 }
 
 /*
- * Is it reserved for an endpoint of @domain?  Only the hosts of assigned
- * devices make a difference between endpoints.
+ * Is it reserved for an endpoint of @domain?  Only devices with windows of
+ * their own make a difference between endpoints.
  */
 static bool domain_is_reserved(VirtIOIOMMU *s, const VirtIOMMUDomain *domain,
                                uint64_t first, uint64_t last)
@@ -164,7 +165,7 @@ static bool domain_is_reserved(VirtIOIOMMU *s, const VirtIOMMUDomain *domain,
     if (domain_reserved_for_all(s, first, last)) {
         return true;
     }
-    if (!g_hash_table_size(s->host_devices)) {
+    if (!viommu_windows_differ()) {
         return false;
     }
     QLIST_FOREACH(ep, &s->viommu.endpoints, next) {

@@ -5,9 +5,11 @@
  *
  * Regions come from the property "reserved-regions", which machines set, and
  * from the hosts of assigned devices, which say what their IOMMUs translate.
- * No mapping may overlap one (5.13.6.8.1.2), so that one is either nothing to
- * the endpoint, or the doorbell of MSIs: a view of system memory that is laid
- * over whatever else the endpoint sees.
+ * They are windows (viommu-windows.h), and what the operator
+ * reserves with "reserved-ranges" is told in the same way.  No mapping may
+ * overlap one (5.13.6.8.1.2), so that one is either nothing to the endpoint, or
+ * the doorbell of MSIs: a view of system memory that is laid over whatever else
+ * the endpoint sees.
  */
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
@@ -39,34 +41,6 @@ bool virtio_iommu_regions_check(VirtIOIOMMU *s, Error **errp)
     return true;
 }
 
-static void region_insert(VirtIOMMUEndpoint *vep, const Range *range,
-                          unsigned type)
-{
-    ReservedRegion *region = g_new0(ReservedRegion, 1);
-
-    region->range = *range;
-    region->type = type;
-    vep->resv = resv_region_list_insert(vep->resv, region);
-}
-
-/* The host's first: where both say something the property counts. */
-static void regions_make(VirtIOIOMMU *s, VirtIOMMUEndpoint *vep,
-                         GList *host_resv)
-{
-    GList *l;
-    uint32_t i;
-
-    g_list_free_full(g_steal_pointer(&vep->resv), g_free);
-    vep->host_ranges = host_resv;
-    for (l = host_resv; l; l = l->next) {
-        region_insert(vep, l->data, VIRTIO_IOMMU_RESV_MEM_T_RESERVED);
-    }
-    for (i = 0; i < s->nr_prop_resv_regions; i++) {
-        region_insert(vep, &s->prop_resv_regions[i].range,
-                      s->prop_resv_regions[i].type);
-    }
-}
-
 void virtio_iommu_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
 {
     VirtIOIOMMU *s = virtio_iommu_of(v);
@@ -74,7 +48,6 @@ void virtio_iommu_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
     uint32_t i;
 
     ep->model = vep;
-    regions_make(s, vep, NULL);
     vep->doorbells = g_new0(MemoryRegion, s->nr_prop_resv_regions);
     for (i = 0; i < s->nr_prop_resv_regions; i++) {
         ReservedRegion *region = &s->prop_resv_regions[i];
@@ -82,6 +55,8 @@ void virtio_iommu_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
         hwaddr last = range_upb(&region->range);
 
         if (region->type != VIRTIO_IOMMU_RESV_MEM_T_MSI) {
+            viommu_window_add(ep, first, last, IOMMU_WINDOW_RESERVED,
+                              IOMMU_WINDOW_MACHINE);
             continue;
         }
         memory_region_init_alias(&vep->doorbells[i], OBJECT(s),
@@ -89,40 +64,26 @@ void virtio_iommu_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
                                  first, last - first + 1);
         memory_region_add_subregion_overlap(&ep->root, first,
                                             &vep->doorbells[i], 1);
-        if (ep->window_last < ep->window_first) {
-            ep->window_first = first;
-            ep->window_last = last;
-        }
+        viommu_window_add(ep, first, last, IOMMU_WINDOW_MSI,
+                          IOMMU_WINDOW_MACHINE);
     }
 }
 
 bool virtio_iommu_is_reserved(VIOMMUEndpoint *ep, uint64_t first,
                               uint64_t last)
 {
-    const VirtIOMMUEndpoint *vep = ep->model;
-    GList *l;
-
-    for (l = vep->resv; l; l = l->next) {
-        ReservedRegion *region = l->data;
-
-        if (first <= range_upb(&region->range) &&
-            last >= range_lob(&region->range)) {
-            return true;
-        }
-    }
-    return false;
+    return iommu_windows_next(&ep->windows->list, first, last, true);
 }
 
 bool virtio_iommu_conflicts(VIOMMUEndpoint *ep, const VirtIOMMUDomain *domain)
 {
-    const VirtIOMMUEndpoint *vep = ep->model;
-    GList *l;
+    const IOMMUWindows *list = &ep->windows->list;
+    unsigned i;
 
-    for (l = vep->resv; l; l = l->next) {
-        ReservedRegion *region = l->data;
-
-        if (iopt_maps_overlaps(&domain->maps, range_lob(&region->range),
-                               range_upb(&region->range))) {
+    for (i = 0; i < list->n; i++) {
+        if (iommu_window_is_opaque(&list->at[i]) &&
+            iopt_maps_overlaps(&domain->maps, list->at[i].first,
+                               list->at[i].last)) {
             return true;
         }
     }
@@ -131,28 +92,34 @@ bool virtio_iommu_conflicts(VIOMMUEndpoint *ep, const VirtIOMMUDomain *domain)
 
 bool virtio_iommu_fill_properties(VIOMMUEndpoint *ep, uint8_t *buf, size_t size)
 {
-    const VirtIOMMUEndpoint *vep = ep->model;
+    const IOMMUWindows *list = &ep->windows->list;
     struct virtio_iommu_probe_resv_mem prop;
-    GList *l;
+    unsigned i;
 
-    if (g_list_length(vep->resv) > size / sizeof(prop)) {
-        return false;
-    }
-    for (l = vep->resv; l; l = l->next, buf += sizeof(prop)) {
-        ReservedRegion *region = l->data;
+    for (i = 0; i < list->n; i++) {
+        const IOMMUWindow *w = &list->at[i];
+        uint8_t type = w->kind == IOMMU_WINDOW_MSI ?
+                       VIRTIO_IOMMU_RESV_MEM_T_MSI :
+                       VIRTIO_IOMMU_RESV_MEM_T_RESERVED;
 
+        if (!iommu_window_is_opaque(w)) {
+            continue;
+        }
+        if (size < sizeof(prop)) {
+            return false;
+        }
         prop = (struct virtio_iommu_probe_resv_mem) {
             .head.type = cpu_to_le16(VIRTIO_IOMMU_PROBE_T_RESV_MEM),
             .head.length = cpu_to_le16(sizeof(prop) - sizeof(prop.head)),
-            .subtype = region->type,
-            .start = cpu_to_le64(range_lob(&region->range)),
-            .end = cpu_to_le64(range_upb(&region->range)),
+            .subtype = type,
+            .start = cpu_to_le64(w->first),
+            .end = cpu_to_le64(w->last),
         };
         memcpy(buf, &prop, sizeof(prop));
-        trace_virtio_iommu_fill_resv_property(viommu_endpoint_sid(ep),
-                                              region->type,
-                                              range_lob(&region->range),
-                                              range_upb(&region->range));
+        buf += sizeof(prop);
+        size -= sizeof(prop);
+        trace_virtio_iommu_fill_resv_property(viommu_endpoint_sid(ep), type,
+                                              w->first, w->last);
     }
     return true;
 }
@@ -179,24 +146,19 @@ static gboolean host_equal(gconstpointer a, gconstpointer b)
 }
 
 /* What the host's IOMMU does not translate becomes reserved. */
-static bool host_set_ranges(VirtIOIOMMU *s, HostIOMMUDevice *hiod,
-                            GList *iova_ranges, Error **errp)
+static bool host_set_ranges(VirtIOIOMMU *s, PCIBus *bus, int devfn,
+                            HostIOMMUDevice *hiod, Error **errp)
 {
     VIOMMUEndpoint *ep = viommu_endpoint(&s->viommu, hiod->aliased_bus,
                                          hiod->aliased_devfn);
-    VirtIOMMUEndpoint *vep = ep->model;
-    GList *reserved = NULL;
 
-    if (vep->host_ranges) {
+    if (viommu_windows_has_host(ep)) {
         error_setg(errp, "virtio-iommu: %s shares its requester ID with "
                    "another assigned device; put it behind a bridge of its "
                    "own", hiod->name);
         return false;
     }
-    range_inverse_array(iova_ranges, &reserved, 0, UINT64_MAX);
-    regions_make(s, vep, reserved);
-    g_list_free_full(reserved, g_free);
-    return true;
+    return viommu_windows_set_host(&s->viommu, bus, devfn, hiod, errp);
 }
 
 /* Can the guest's pages be what the host's IOMMU maps? */
@@ -227,9 +189,7 @@ static bool virtio_iommu_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
     VirtIOIOMMU *s = virtio_iommu_of(opaque);
     HostIOMMUDeviceClass *hiodc = HOST_IOMMU_DEVICE_GET_CLASS(hiod);
     HostKey key = { .bus = bus, .devfn = devfn };
-    GList *ranges = NULL;
     uint64_t mask = 0;
-    bool ok;
 
     if (g_hash_table_contains(s->host_devices, &key)) {
         error_setg(errp, "Host IOMMU device already exists");
@@ -241,11 +201,7 @@ static bool virtio_iommu_set_iommu_device(PCIBus *bus, void *opaque, int devfn,
             return false;
         }
     }
-    /* Old kernels may not tell. */
-    ranges = hiodc->get_iova_ranges ? hiodc->get_iova_ranges(hiod) : NULL;
-    ok = !ranges || host_set_ranges(s, hiod, ranges, errp);
-    g_list_free_full(ranges, g_free);
-    if (!ok) {
+    if (!host_set_ranges(s, bus, devfn, hiod, errp)) {
         return false;
     }
     if (hiodc->get_page_size_mask && !s->granule_frozen) {
@@ -264,14 +220,8 @@ static void virtio_iommu_unset_iommu_device(PCIBus *bus, void *opaque,
 {
     VirtIOIOMMU *s = virtio_iommu_of(opaque);
     HostKey key = { .bus = bus, .devfn = devfn };
-    HostIOMMUDevice *hiod = g_hash_table_lookup(s->host_devices, &key);
-    VIOMMUEndpoint *ep;
 
-    if (!hiod) {
-        return;
-    }
-    ep = viommu_endpoint(&s->viommu, hiod->aliased_bus, hiod->aliased_devfn);
-    regions_make(s, ep->model, NULL);
+    viommu_windows_unset_host(&s->viommu, bus, devfn);
     g_hash_table_remove(s->host_devices, &key);
 }
 

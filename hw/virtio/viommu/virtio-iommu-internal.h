@@ -39,8 +39,6 @@ struct VirtIOMMUDomain {
 
 /* What the model keeps of an endpoint (VIOMMUEndpoint.model) */
 typedef struct VirtIOMMUEndpoint {
-    GList *resv;             /* ReservedRegion, sorted; what PROBE tells */
-    bool host_ranges;        /* some of it is the host's */
     MemoryRegion *doorbells; /* of MSI, one for each such property region */
 } VirtIOMMUEndpoint;
 

@@ -27,7 +27,9 @@
                        _field.props.drain_timeout, 0),                  \
     DEFINE_PROP_UINT32("drain-stall-time", _state,                      \
                        _field.props.drain_stall_time, 1000),            \
-    DEFINE_PROP_BOOL("sanitizer", _state, _field.props.sanitizer, false)
+    DEFINE_PROP_BOOL("sanitizer", _state, _field.props.sanitizer, false), \
+    DEFINE_PROP_STRING("reserved-ranges", _state,                       \
+                       _field.props.reserved_ranges)
 
 /* What "-device ...,help" says of a property: what it does, and its unit */
 typedef struct VIOMMUPropertyHelp {
@@ -71,5 +73,11 @@ AddressSpace *viommu_get_address_space(PCIBus *bus, void *opaque, int devfn);
  */
 bool viommu_realize(VIOMMU *v, const VIOMMUModel *model, Object *owner,
                     PCIBus *bus, VIOMMUPolicy *policy, Error **errp);
+
+/**
+ * viommu_windows_differ: has some device windows of its own (viommu-windows.h),
+ * so that an endpoint may have others than its neighbour?
+ */
+bool viommu_windows_differ(void);
 
 #endif

@@ -37,6 +37,8 @@ typedef struct VIOMMUQueries {
     bool (*in_flight)(VIOMMURegistration *reg, void *endpoint,
                       VIOMMUFlightCursor *at, VIOMMUFlightList ***tail,
                       uint32_t *left);
+    /* windows: those of all endpoints. */
+    VIOMMUUnitWindows *(*windows)(VIOMMURegistration *reg);
 } VIOMMUQueries;
 
 struct VIOMMURegistration {

@@ -17,6 +17,7 @@
 #include "hw/iommu/iotlb.h"
 #include "hw/iommu/viommu-ats.h"
 #include "hw/iommu/viommu-registry.h"
+#include "hw/iommu/viommu-windows.h"
 #include "hw/pci/pci.h"
 #include "qemu/iova-tree.h"
 #include "qemu/notify.h"
@@ -25,11 +26,9 @@
 #include "system/dma-attrs.h"
 #include "system/dma-inflight.h"
 
-typedef struct VIOMMU VIOMMU;
 typedef struct VIOMMUFaultLog VIOMMUFaultLog;
 typedef struct VIOMMUSanitizer VIOMMUSanitizer;
 typedef struct VIOMMUQueryOps VIOMMUQueryOps;
-typedef struct VIOMMUEndpoint VIOMMUEndpoint;
 
 /* Of a large variable that is filled in before it is read */
 #if __has_attribute(uninitialized)
@@ -110,6 +109,8 @@ typedef struct VIOMMUFault {
     IOPTFault kind;          /* otherwise: what the walk met */
     IOPTResult res;          /* and where: level, stage, IPA */
     bool reserved_range;     /* @kind IOPT_OK, but refused by .output_ok */
+    /* @kind NOT_PRESENT: no table was asked, the address is in this window */
+    const IOMMUWindow *window;
 } VIOMMUFault;
 
 typedef struct VIOMMUOps {
@@ -147,10 +148,10 @@ typedef struct VIOMMUOps {
      */
     bool (*bypass_view)(VIOMMU *v, VIOMMUEndpoint *ep);
     /*
-     * endpoint_init: the model's own regions of a new endpoint (an interrupt
-     * window, say) go into ep->root (over both views) or MEMORY_REGION(
-     * &ep->iommu) (over the translated view); ep->window_first .. window_last
-     * says where.  May be NULL.  BQL.
+     * endpoint_init: the windows of a new endpoint (viommu_window_add()), and
+     * the model's own regions (what takes interrupt messages, say), which go
+     * into ep->root (over both views) or MEMORY_REGION(&ep->iommu) (over the
+     * translated view).  May be NULL.  BQL.
      */
     void (*endpoint_init)(VIOMMU *v, VIOMMUEndpoint *ep);
     /*
@@ -201,12 +202,9 @@ struct VIOMMUEndpoint {
     IOMMUMemoryRegion iommu; /* translated view */
     MemoryRegion bypass;     /* bypass view: alias of viommu->bypass */
     void *model;             /* the model's own data of this endpoint */
-    /*
-     * IOVAs that the model's own regions take, in both views; .endpoint_init
-     * sets it.  They are never translated.
-     */
-    hwaddr window_first, window_last;
     /* The core's own from here on */
+    VIOMMUWindows *windows;  /* RCU; see viommu_windows() */
+    struct VIOMMUWindowSources *window_sources;
     DMAInflight *inflight;
     VIOMMUConfig *config;    /* RCU; NULL: not cached */
     /* Of accesses with a PASID: VIOMMU_PASID_SLOTS of them, or NULL.  RCU */
@@ -250,6 +248,7 @@ typedef struct VIOMMUProperties {
     uint32_t drain_timeout;
     uint32_t drain_stall_time;
     bool sanitizer;
+    char *reserved_ranges;       /* START:END:TYPE,...; NULL: none */
 } VIOMMUProperties;
 
 struct VIOMMU {
@@ -257,6 +256,9 @@ struct VIOMMU {
     const VIOMMUOps *ops;
     Object *owner;           /* the model's device */
     const char *name;        /* of the model, for region names and traces */
+    const char *type;        /* of its device, for messages */
+    unsigned window_kinds;   /* bits: what the operator may ask for */
+    IOMMUWindows reserved_ranges;
     AddressSpace *memory;    /* where tables and translations lead */
     IOPTMem mem;             /* the same, for walks */
     MemoryRegion bypass;     /* container: system memory + model's windows */

@@ -1,0 +1,354 @@
+/*
+ * vIOMMU core: an endpoint's windows
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Each source is kept apart, so that it can go again; the list that everybody
+ * asks is made anew of all of them.  What a vIOMMU reserves is a hole in the
+ * view of an endpoint that bypasses.  In the translated view it needs none:
+ * every access is looked up there.  Neither does what the host of an assigned
+ * device reserves: that device's DMA never comes here, and memory there is
+ * refused by the host.
+ *
+ * Everything here runs under the BQL, except viommu_windows() and
+ * viommu_hole_refused().
+ */
+#include "qemu/osdep.h"
+#include "hw/iommu/viommu-model.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/pci/pci_device.h"
+#include "qapi/error.h"
+#include "qemu/range.h"
+#include "system/dma-refused.h"
+#include "system/host_iommu_device.h"
+#include "trace.h"
+#include "viommu-internal.h"
+
+/* What one of them says of an endpoint */
+typedef struct WindowSource {
+    IOMMUWindowOrigin origin;
+    PCIBus *bus;                   /* with devfn: a device; NULL: the unit */
+    int devfn;
+    IOMMUWindows list;
+    QSLIST_ENTRY(WindowSource) next;
+} WindowSource;
+
+/* Where a bypassing endpoint meets no memory.  Used again, never freed. */
+typedef struct WindowHole {
+    MemoryRegion mr;
+    VIOMMUEndpoint *ep;
+    DMARefused refused;
+    bool used;
+    QSLIST_ENTRY(WindowHole) next;
+} WindowHole;
+
+struct VIOMMUWindowSources {
+    QSLIST_HEAD(, WindowSource) sources;
+    QSLIST_HEAD(, WindowHole) holes;
+};
+
+/* Sources that are a device, behind whatever vIOMMU */
+static unsigned windows_of_devices;
+
+const IOMMUWindows *viommu_windows(const VIOMMUEndpoint *ep)
+{
+    return &qatomic_rcu_read(&ep->windows)->list;
+}
+
+/* Holes */
+
+/* DMARefused.refused.  Any thread. */
+static void viommu_hole_refused(void *opaque, hwaddr offset, bool is_write,
+                                MemTxAttrs attrs)
+{
+    WindowHole *hole = opaque;
+    VIOMMUEndpoint *ep = hole->ep;
+
+    if (qatomic_read(&ep->viommu->enabled) && !qatomic_read(&ep->unlisted)) {
+        /* The lookup refuses it, too, and reports that. */
+        viommu_translate(ep, hole->mr.addr + offset,
+                         is_write ? IOMMU_WO : IOMMU_RO,
+                         dma_attrs_code(attrs));
+    }
+}
+
+static WindowHole *window_hole(VIOMMUEndpoint *ep)
+{
+    WindowHole *hole;
+
+    QSLIST_FOREACH(hole, &ep->window_sources->holes, next) {
+        if (!hole->used) {
+            return hole;
+        }
+    }
+    hole = g_new0(WindowHole, 1);
+    hole->ep = ep;
+    hole->refused = (DMARefused) {
+        .refused = viommu_hole_refused, .opaque = hole,
+    };
+    memory_region_init_io(&hole->mr, ep->viommu->owner, &dma_refused_ops,
+                          &hole->refused, "viommu-window", 1);
+    /* It changes nothing but a fault record: no register of a device's. */
+    hole->mr.disable_reentrancy_guard = true;
+    memory_region_set_enabled(&hole->mr, false);
+    memory_region_add_subregion_overlap(&ep->root, 0, &hole->mr, 1);
+    QSLIST_INSERT_HEAD(&ep->window_sources->holes, hole, next);
+    return hole;
+}
+
+void viommu_windows_show(VIOMMUEndpoint *ep, bool bypass)
+{
+    WindowHole *hole;
+
+    QSLIST_FOREACH(hole, &ep->window_sources->holes, next) {
+        memory_region_set_enabled(&hole->mr, hole->used && bypass);
+    }
+}
+
+static void windows_make_holes(VIOMMUEndpoint *ep, const IOMMUWindows *list)
+{
+    WindowHole *hole;
+    unsigned i;
+
+    memory_region_transaction_begin();
+    QSLIST_FOREACH(hole, &ep->window_sources->holes, next) {
+        hole->used = false;
+    }
+    for (i = 0; i < list->n; i++) {
+        const IOMMUWindow *w = &list->at[i];
+
+        if (w->kind == IOMMU_WINDOW_RESERVED &&
+            w->origin != IOMMU_WINDOW_HOST) {
+            hole = window_hole(ep);
+            hole->used = true;
+            memory_region_set_address(&hole->mr, w->first);
+            memory_region_set_size(&hole->mr, w->last - w->first + 1);
+        }
+    }
+    viommu_windows_show(ep, ep->bypass.enabled);
+    memory_region_transaction_commit();
+}
+
+/* The list */
+
+static void windows_free(VIOMMUWindows *windows)
+{
+    iommu_windows_clear(&windows->list);
+    g_free(windows);
+}
+
+static void windows_make(VIOMMUEndpoint *ep)
+{
+    VIOMMUWindows *old = ep->windows, *new = g_new0(VIOMMUWindows, 1);
+    WindowSource *source;
+    unsigned i;
+
+    QSLIST_FOREACH(source, &ep->window_sources->sources, next) {
+        iommu_windows_add_all(&new->list, &source->list);
+    }
+    for (i = 0; i < new->list.n; i++) {
+        const IOMMUWindow *w = &new->list.at[i];
+
+        trace_viommu_window(viommu_endpoint_sid(ep), w->first, w->last,
+                            iommu_window_kind_name(w->kind),
+                            iommu_window_origin_name(w->origin));
+    }
+    qatomic_rcu_set(&ep->windows, new);
+    call_rcu(old, windows_free, rcu);
+    windows_make_holes(ep, &new->list);
+}
+
+/* While the machine runs, too: nothing that was cached may remain. */
+static void windows_changed(VIOMMUEndpoint *ep)
+{
+    windows_make(ep);
+    viommu_endpoint_changed(ep);
+}
+
+static WindowSource *windows_source(VIOMMUEndpoint *ep,
+                                    IOMMUWindowOrigin origin, PCIBus *bus,
+                                    int devfn)
+{
+    WindowSource *source = g_new0(WindowSource, 1);
+
+    source->origin = origin;
+    source->bus = bus;
+    source->devfn = devfn;
+    windows_of_devices += bus != NULL;
+    QSLIST_INSERT_HEAD(&ep->window_sources->sources, source, next);
+    return source;
+}
+
+/* Returns: did it say anything? */
+static bool windows_remove(VIOMMUEndpoint *ep, IOMMUWindowOrigin origin,
+                           PCIBus *bus, int devfn)
+{
+    WindowSource *source, *next;
+    bool found = false;
+
+    QSLIST_FOREACH_SAFE(source, &ep->window_sources->sources, next, next) {
+        if (source->origin == origin && source->bus == bus &&
+            source->devfn == devfn) {
+            QSLIST_REMOVE(&ep->window_sources->sources, source, WindowSource,
+                          next);
+            iommu_windows_clear(&source->list);
+            g_free(source);
+            windows_of_devices -= bus != NULL;
+            found = true;
+        }
+    }
+    return found;
+}
+
+bool viommu_windows_differ(void)
+{
+    return windows_of_devices;
+}
+
+void viommu_window_add(VIOMMUEndpoint *ep, uint64_t first, uint64_t last,
+                       IOMMUWindowKind kind, IOMMUWindowOrigin origin)
+{
+    const IOMMUWindow w = {
+        .first = first, .last = last, .kind = kind, .origin = origin,
+    };
+
+    iommu_windows_add(&windows_source(ep, origin, NULL, 0)->list, &w);
+}
+
+void viommu_windows_init(VIOMMUEndpoint *ep)
+{
+    ep->windows = g_new0(VIOMMUWindows, 1);
+    ep->window_sources = g_new0(struct VIOMMUWindowSources, 1);
+}
+
+void viommu_windows_begin(VIOMMUEndpoint *ep)
+{
+    WindowSource *source;
+
+    if (ep->viommu->reserved_ranges.n) {
+        source = windows_source(ep, IOMMU_WINDOW_OPERATOR, NULL, 0);
+        iommu_windows_add_all(&source->list, &ep->viommu->reserved_ranges);
+    }
+    windows_make(ep);
+}
+
+/* A device's own, from its property */
+
+void viommu_windows_device_came(VIOMMUEndpoint *ep, PCIDevice *dev,
+                                const IOMMUWindows *list)
+{
+    WindowSource *source;
+
+    if (list->n) {
+        source = windows_source(ep, IOMMU_WINDOW_OPERATOR, pci_get_bus(dev),
+                                dev->devfn);
+        iommu_windows_add_all(&source->list, list);
+        windows_changed(ep);
+    }
+}
+
+void viommu_windows_device_gone(VIOMMU *v, PCIDevice *dev)
+{
+    VIOMMUEndpoint *ep;
+
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (windows_remove(ep, IOMMU_WINDOW_OPERATOR, pci_get_bus(dev),
+                           dev->devfn)) {
+            windows_changed(ep);
+        }
+    }
+}
+
+/* The host of an assigned device */
+
+bool viommu_windows_has_host(const VIOMMUEndpoint *ep)
+{
+    const WindowSource *source;
+
+    QSLIST_FOREACH(source, &ep->window_sources->sources, next) {
+        if (source->origin == IOMMU_WINDOW_HOST) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does anybody want a range mapped where @host has nothing usable? */
+static bool windows_host_ok(VIOMMUEndpoint *ep, const char *name,
+                            const IOMMUWindows *host, Error **errp)
+{
+    const IOMMUWindows *list = &ep->windows->list;
+    const IOMMUWindow *w, *h;
+    unsigned i;
+
+    for (i = 0; i < list->n; i++) {
+        w = &list->at[i];
+        h = iommu_windows_next(host, w->first, w->last, true);
+        if (h && !iommu_window_is_opaque(w)) {
+            g_autofree char *text = iommu_window_text(w);
+
+            error_setg(errp, "%s: the host's IOMMU does not let it use 0x%"
+                       PRIx64 " .. 0x%" PRIx64 ", but reserved-ranges has %s; "
+                       "take that out", name, h->first, h->last, text);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The gaps of @usable, made larger to whole pages */
+static void windows_of_host(GList *usable, IOMMUWindows *list)
+{
+    GList *reserved = NULL, *l;
+
+    range_inverse_array(usable, &reserved, 0, UINT64_MAX);
+    for (l = reserved; l; l = l->next) {
+        const IOMMUWindow w = {
+            .first = range_lob(l->data) & ~(IOMMU_WINDOW_PAGE - 1),
+            .last = range_upb(l->data) | (IOMMU_WINDOW_PAGE - 1),
+            .kind = IOMMU_WINDOW_RESERVED,
+            .origin = IOMMU_WINDOW_HOST,
+        };
+
+        iommu_windows_add(list, &w);
+    }
+    g_list_free_full(reserved, g_free);
+}
+
+bool viommu_windows_set_host(VIOMMU *v, PCIBus *bus, int devfn,
+                             HostIOMMUDevice *hiod, Error **errp)
+{
+    HostIOMMUDeviceClass *hiodc = HOST_IOMMU_DEVICE_GET_CLASS(hiod);
+    /* Old kernels may not tell. */
+    GList *usable = hiodc->get_iova_ranges ? hiodc->get_iova_ranges(hiod) :
+                                             NULL;
+    VIOMMUEndpoint *ep;
+    IOMMUWindows list = { 0 };
+    bool ok;
+
+    if (!usable) {
+        return true;
+    }
+    ep = viommu_endpoint(v, hiod->aliased_bus, hiod->aliased_devfn);
+    windows_of_host(usable, &list);
+    ok = windows_host_ok(ep, hiod->name, &list, errp);
+    if (ok) {
+        windows_source(ep, IOMMU_WINDOW_HOST, bus, devfn)->list = list;
+        windows_changed(ep);
+    } else {
+        iommu_windows_clear(&list);
+    }
+    g_list_free_full(usable, g_free);
+    return ok;
+}
+
+void viommu_windows_unset_host(VIOMMU *v, PCIBus *bus, int devfn)
+{
+    VIOMMUEndpoint *ep;
+
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (windows_remove(ep, IOMMU_WINDOW_HOST, bus, devfn)) {
+            windows_changed(ep);
+        }
+    }
+}

@@ -1,0 +1,564 @@
+/*
+ * Windows: addresses that are no memory for an endpoint
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The same for every model.  The window under test lies over guest RAM, so that
+ * an access that goes past it is seen there.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "qobject/qnum.h"
+#include "hw/misc/x-dma-bench.h"
+#include "viommu-amd.h"
+#include "viommu-edu.h"
+#include "viommu-listener.h"
+#include "viommu-smmu.h"
+#include "viommu-virtio.h"
+#include "viommu-vtd.h"
+
+/* In guest RAM, in the middle of a large page, and of three pages */
+#define WINDOW_AT   0x50005000ULL
+#define WINDOW_LEN  (3 * UNIT_PAGE)
+#define BENCH_SLOT  5
+#define BENCH_SID   (BENCH_SLOT << 3)
+#define EDU         "-device edu,id=edu,addr=04.0," \
+                    "dma_mask=0xffffffffffffffff "
+#define BENCH       "-device x-dma-bench,id=bench,addr=05.0 "
+#define RAM_BYTE    0x3c
+/* It lets the device use what most PCs do, of 40 bits. */
+#define HOST        "-device x-iommu-listener,id=host,addr=06.0,map=on," \
+                    "host-usable=0x1000:0xfedfffff,,0xfef00000:0xffffffffff "
+
+typedef enum Mode {
+    MODE_OFF,                /* the guest has turned nothing on */
+    MODE_BYPASS,             /* on, but the endpoint's entry lets it pass */
+    MODE_PAGES,              /* small pages, one to one */
+    MODE_LARGE,              /* one large page around the window */
+    MODES,
+} Mode;
+
+static const char *const mode_names[] = { "off", "bypass", "pages", "large" };
+
+typedef struct Test {
+    Mode mode;
+    bool cached;             /* with the DMA translation cache */
+    bool device;             /* it is the devices' own, and not the unit's */
+} Test;
+
+typedef struct Win {
+    Unit *unit;
+    Edu *edu;
+    uint64_t first, last;    /* of the window */
+    uint64_t large;          /* the large page it is in */
+    bool faults;             /* what is refused is reported */
+} Win;
+
+static unsigned form(void)
+{
+    return unit_ops()->queue_form;
+}
+
+/* An entry of the model's that lets @sid pass */
+static void attach_bypass(Unit *unit, uint16_t sid, UnitSpace *space)
+{
+    if (unit->ops == &vtd_unit_ops) {
+        vtd_attach(container_of(unit, VTD, unit), sid, vtd_domain_of(space),
+                   VTD_TT_PASSTHROUGH);
+    } else if (unit->ops == &smmu_unit_ops) {
+        uint64_t ste[8];
+
+        smmu_make_ste(ste, SMMU_STE_BYPASS, 0, NULL, 0);
+        smmu_set_ste(container_of(unit, SMMU, unit), sid, ste);
+    } else if (unit->ops == &amd_unit_ops) {
+        amd_set_dte(container_of(unit, AMD, unit), sid, 0, 0, 0);
+    } else {
+        g_assert_not_reached();
+    }
+}
+
+static void map_pages(Win *w, UnitSpace *space)
+{
+    uint64_t at;
+
+    for (at = w->first - 2 * UNIT_PAGE; at <= w->last + 2 * UNIT_PAGE;
+         at += UNIT_PAGE) {
+        /* With requests, a page of the window is one that is refused. */
+        if (!w->unit->ops->by_request || at + UNIT_PAGE <= w->first ||
+            at > w->last) {
+            w->unit->ops->map(w->unit, space, at, at, UNIT_PAGE, UNIT_RW);
+        }
+    }
+}
+
+static void win_enable(Win *w, Mode mode)
+{
+    const UnitOps *ops = w->unit->ops;
+    UnitSpace *space;
+    unsigned i;
+
+    if (mode == MODE_OFF) {
+        return;
+    }
+    space = ops->space(w->unit, form(), 7);
+    for (i = 0; i < 2; i++) {
+        uint16_t sid = i ? BENCH_SID : EDU_SID;
+
+        if (mode == MODE_BYPASS) {
+            attach_bypass(w->unit, sid, space);
+        } else {
+            ops->attach(w->unit, sid, space);
+        }
+    }
+    if (mode == MODE_PAGES) {
+        map_pages(w, space);
+    } else if (mode == MODE_LARGE) {
+        ops->map(w->unit, space, w->large, w->large, UNIT_LARGE, UNIT_RW);
+    }
+    ops->enable(w->unit, form());
+    w->faults = true;
+}
+
+static char *win_range(const UnitOps *ops)
+{
+    uint64_t first = ops->ram + WINDOW_AT, last = first + WINDOW_LEN - 1;
+
+    return g_strdup_printf("reserved-ranges=0x%" PRIx64 ":0x%" PRIx64 ":0",
+                           first, last);
+}
+
+static void win_start(Win *w, const Test *test)
+{
+    const UnitOps *ops = unit_ops();
+    g_autofree char *range = win_range(ops), *args = NULL, *props = NULL;
+
+    props = g_strdup_printf("%s%s", test->cached ? "" : "dma-cache-size=0,",
+                            test->device ? "iotlb-size=4096" : range);
+    args = g_strdup_printf("-device edu,id=edu,addr=04.0,%s,"
+                           "dma_mask=0xffffffffffffffff "
+                           "-device x-dma-bench,id=bench,addr=05.0,%s",
+                           test->device ? range : "multifunction=off",
+                           test->device ? range : "multifunction=off");
+    *w = (Win) { .unit = ops->start(form(), props, args) };
+    w->first = ops->ram + WINDOW_AT;
+    w->last = w->first + WINDOW_LEN - 1;
+    w->large = w->first & ~(UNIT_LARGE - 1);
+    qtest_memset(w->unit->qts, w->first - UNIT_PAGE, RAM_BYTE,
+                 WINDOW_LEN + 2 * UNIT_PAGE);
+    win_enable(w, test->mode);
+    w->edu = edu_new(w->unit, EDU_SID);
+}
+
+static void win_stop(Win *w)
+{
+    edu_free(w->edu);
+    w->unit->ops->stop(w->unit);
+}
+
+static void assert_refusal(Win *w, uint16_t sid, bool refused)
+{
+    if (refused && w->faults) {
+        g_assert_true(w->unit->ops->drop_faults(w->unit, sid));
+    } else if (w->faults) {
+        w->unit->ops->assert_no_fault(w->unit);
+    }
+}
+
+/* A write, then a read, of 8 bytes; what lies in the window is not reached. */
+static void check_access(Win *w, uint64_t iova)
+{
+    QTestState *qts = w->unit->qts;
+    uint64_t spare = w->first - UNIT_PAGE + 0x100;
+    bool inside = false;
+    uint8_t got[8];
+    unsigned i;
+
+    qtest_memset(qts, iova, RAM_BYTE, 8);
+    /* The device's buffer: eight bytes that are told apart */
+    for (i = 0; i < 8; i++) {
+        qtest_writeb(qts, spare + i, 0xc0 + i);
+    }
+    edu_load(w->edu, spare, 8);
+    edu_store(w->edu, iova, 8);
+    qtest_memread(qts, iova, got, 8);
+    for (i = 0; i < 8; i++) {
+        bool in = iova + i >= w->first && iova + i <= w->last;
+
+        inside |= in;
+        g_assert_cmphex(got[i], ==, in ? RAM_BYTE : 0xc0 + i);
+    }
+    assert_refusal(w, EDU_SID, inside);
+
+    /* Other bytes are there now: the device must not see those inside. */
+    qtest_memset(qts, iova, 0x77, 8);
+    edu_load(w->edu, iova, 8);
+    assert_refusal(w, EDU_SID, inside);
+    edu_store(w->edu, spare, 8);
+    qtest_memread(qts, spare, got, 8);
+    for (i = 0; i < 8; i++) {
+        bool in = iova + i >= w->first && iova + i <= w->last;
+
+        if (in) {
+            g_assert_cmphex(got[i], !=, 0x77);
+        } else {
+            g_assert_cmphex(got[i], ==, 0x77);
+        }
+    }
+    assert_refusal(w, EDU_SID, false);
+}
+
+static void test_access(const void *data)
+{
+    Win w;
+
+    win_start(&w, data);
+    /* Twice: what can be cached is cached then. */
+    for (int i = 0; i < 2; i++) {
+        check_access(&w, w.first - 8);
+        check_access(&w, w.first - 4);
+        check_access(&w, w.first);
+        check_access(&w, w.first + UNIT_PAGE);
+        check_access(&w, w.last - 7);
+        check_access(&w, w.last - 3);
+        check_access(&w, w.last + 1);
+    }
+    win_stop(&w);
+}
+
+/* x-dma-bench: accesses over the whole of it in one, mapped and not */
+static void check_bench(Win *w, QPCIDevice *pci, QPCIBar bar, uint32_t command,
+                        unsigned threads)
+{
+    QTestState *qts = w->unit->qts;
+    uint64_t before = w->first - UNIT_PAGE;
+
+    qtest_memset(qts, before, RAM_BYTE, WINDOW_LEN + 2 * UNIT_PAGE);
+    qpci_io_writeq(pci, bar, XDB_ADDR, before);
+    qpci_io_writeq(pci, bar, XDB_LENGTH, WINDOW_LEN + 2 * UNIT_PAGE);
+    qpci_io_writeq(pci, bar, XDB_STRIDE, UNIT_PAGE);
+    qpci_io_writeq(pci, bar, XDB_WINDOW, UNIT_PAGE);
+    qpci_io_writeq(pci, bar, XDB_COUNT, 3);
+    qpci_io_writel(pci, bar, XDB_THREADS, threads);
+    qpci_io_writel(pci, bar, XDB_CMD, command);
+    g_assert_cmphex(qpci_io_readl(pci, bar, XDB_STATUS), ==, 0);
+    g_assert_true(viommu_is_filled(w->unit, w->first, RAM_BYTE, WINDOW_LEN));
+    /* Each has come as far as the window. */
+    g_assert_false(viommu_is_filled(w->unit, before, RAM_BYTE, UNIT_PAGE));
+    if (w->faults) {
+        w->unit->ops->drop_faults(w->unit, BENCH_SID);
+    }
+}
+
+static void test_bench(const void *data)
+{
+    QPCIDevice *pci;
+    QPCIBar bar;
+    unsigned i;
+    Win w;
+
+    win_start(&w, data);
+    pci = qpci_device_find(w.unit->bus, BENCH_SID);
+    qpci_device_enable(pci);
+    bar = qpci_iomap(pci, 0, NULL);
+    for (i = 0; i < 2; i++) {
+        check_bench(&w, pci, bar, XDB_WRITE, i);
+        check_bench(&w, pci, bar, XDB_NUMBER, i);
+        check_bench(&w, pci, bar, XDB_MAP_FILL, i);
+    }
+    /* A thread that runs into it does not want the BQL. */
+    check_bench(&w, pci, bar, XDB_WRITE | XDB_HOLD, 1);
+    check_bench(&w, pci, bar, XDB_MAP_FILL | XDB_HOLD, 1);
+    g_free(pci);
+    win_stop(&w);
+}
+
+/* What is asked */
+
+typedef struct Window {
+    uint64_t first, last;
+    const char *kind, *origin;
+} Window;
+
+/* @windows of an endpoint are just these; one without kind ends them. */
+static void check_windows(QDict *endpoint, const Window *ought)
+{
+    QList *list = qdict_get_qlist(endpoint, "windows");
+    const QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(list, entry) {
+        QDict *w = qobject_to(QDict, qlist_entry_obj(entry));
+
+        g_assert_nonnull(ought->kind);
+        g_assert_cmphex(qnum_get_uint(qobject_to(QNum, qdict_get(w, "first"))),
+                        ==, ought->first);
+        g_assert_cmphex(qnum_get_uint(qobject_to(QNum, qdict_get(w, "last"))),
+                        ==, ought->last);
+        g_assert_cmpstr(qdict_get_str(w, "kind"), ==, ought->kind);
+        g_assert_cmpstr(qdict_get_str(w, "origin"), ==, ought->origin);
+        g_assert_cmpint(qdict_get_bool(w, "translated"), ==,
+                        g_str_equal(ought->kind, "software-msi"));
+        ought++;
+    }
+    g_assert_null(ought->kind);
+}
+
+/* Every endpoint, or the one with @id, as query-viommu-windows has it */
+static void check_answer(QTestState *qts, const char *id, const Window *ought)
+{
+    QDict *answer = qtest_qmp(qts, "{'execute': 'query-viommu-windows'}");
+    QDict *unit = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer,
+                                                               "return")));
+    const QListEntry *entry;
+    unsigned n = 0;
+
+    g_assert_nonnull(unit);
+    g_assert_nonnull(qdict_get_str(unit, "viommu"));
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(unit, "endpoints"), entry) {
+        QDict *ep = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (!id || !g_strcmp0(qdict_get_try_str(ep, "device"), id)) {
+            check_windows(ep, ought);
+            n++;
+        }
+    }
+    g_assert_cmpuint(n, >=, 1);
+    qobject_unref(answer);
+}
+
+/* What a model's endpoints have by themselves above what the tests add */
+static unsigned model_windows(Window *w)
+{
+    const UnitOps *ops = unit_ops();
+
+    if (ops == &smmu_unit_ops) {
+        return 0;
+    }
+    w[0] = (Window) { 0xfee00000, 0xfeefffff, "msi",
+                      ops == &virtio_unit_ops ? "machine" : "model" };
+    if (ops != &amd_unit_ops) {
+        return 1;
+    }
+    w[1] = (Window) { 0xfd00000000, 0xffffffffff, "reserved", "model" };
+    return 2;
+}
+
+static void test_query(void)
+{
+    uint64_t ram = unit_ops()->ram;
+    uint64_t at = ram + 0x50000000, next = ram + 0x60000000;
+    Window plain[4] = { { 0 } }, ought[6] = { { 0 } };
+    g_autofree char *props = NULL, *args = NULL, *info = NULL;
+    Unit *unit;
+
+    props = g_strdup_printf("reserved-ranges=0x%" PRIx64 ":0x%" PRIx64
+                            ":software-msi", at, at + 0xfffff);
+    args = g_strdup_printf(EDU "-device x-dma-bench,id=bench,addr=05.0,"
+                           "reserved-ranges=0x%" PRIx64 ":0x%" PRIx64
+                           ":reserved,,0x%" PRIx64 ":0x%" PRIx64 ":0",
+                           at + 0x100000, at + 0x100fff, next, next + 0xfff);
+    ought[0] = (Window) { at, at + 0xfffff, "software-msi", "operator" };
+    ought[1] = (Window) { at + 0x100000, at + 0x100fff, "reserved",
+                          "operator" };
+    ought[2] = (Window) { next, next + 0xfff, "reserved", "operator" };
+    plain[0] = ought[0];
+    model_windows(&ought[3]);
+    model_windows(&plain[1]);
+    unit = unit_ops()->start(form(), props, args);
+    check_answer(unit->qts, "edu", plain);
+    check_answer(unit->qts, "bench", ought);
+    info = qtest_hmp(unit->qts, "info viommu -e");
+    g_assert_nonnull(strstr(info, ": software-msi (operator)"));
+    unit->ops->stop(unit);
+
+    /* Without any property, only the model's own */
+    memset(plain, 0, sizeof(plain));
+    model_windows(plain);
+    unit = unit_ops()->start(form(), "", EDU);
+    check_answer(unit->qts, NULL, plain);
+    unit->ops->stop(unit);
+}
+
+/* Why an access fails is said in words. */
+static void test_explain(void)
+{
+    const Test test = { .mode = MODE_PAGES, .cached = true };
+    QDict *answer;
+    Win w;
+
+    win_start(&w, &test);
+    answer = qtest_qmp_assert_success_ref(w.unit->qts,
+        "{'execute': 'viommu-translate', 'arguments': {'device': 'edu',"
+        " 'iova': %" PRIu64 "}}", w.first);
+    g_assert_false(qdict_get_bool(answer, "ok"));
+    g_assert_nonnull(strstr(qdict_get_str(answer, "verdict"), "window"));
+    g_assert_true(qlist_empty(qdict_get_qlist(answer, "walk")));
+    qobject_unref(answer);
+    answer = qtest_qmp_assert_success_ref(w.unit->qts,
+        "{'execute': 'viommu-translate', 'arguments': {'device': 'edu',"
+        " 'iova': %" PRIu64 "}}", w.last + 1);
+    g_assert_true(qdict_get_bool(answer, "ok"));
+    qobject_unref(answer);
+    win_stop(&w);
+}
+
+static void refuses(const char *props, const char *args, const char *why)
+{
+    g_autofree char *machine = unit_ops()->args(form(), props);
+    g_autofree char *all = g_strdup_printf("%s %s", machine, args);
+    g_autofree char *said = unit_refused(all);
+
+    if (!strstr(said, why)) {
+        g_error("'%s' does not say '%s'", said, why);
+    }
+}
+
+static void test_refused(void)
+{
+    refuses("reserved-ranges=0x1000:0x1fff", "", "START:END:TYPE");
+    refuses("reserved-ranges=0x1000:0x2000:0", "", "pages");
+    refuses("reserved-ranges=0x8000000:0x80fffff:1", "",
+            "another doorbell");
+    refuses("reserved-ranges=0x8000000:0x80fffff:direct", "", "cannot be told");
+    refuses("", "-device edu,reserved-ranges=x", "reserved-ranges: 'x'");
+    refuses("", "-device edu,id=me,reserved-ranges=0x1000:0x1fff:msi",
+            "me: reserved-ranges has msi");
+}
+
+/* A list that is copied by whoever hears of it has a hole there. */
+static void test_notify(void)
+{
+    const UnitOps *ops = unit_ops();
+    g_autofree char *range = win_range(ops);
+    g_autofree char *props = g_strdup_printf("%s%s", range, ops == &vtd_unit_ops
+                                             ? ",caching-mode=on" : "");
+    Unit *unit = ops->start(form(), props, LISTENER_DEVICE "map=on");
+    g_autoptr(GArray) ought = g_array_new(false, false, sizeof(Heard));
+    UnitSpace *space = ops->space(unit, form(), 7);
+    uint64_t first = ops->ram + WINDOW_AT, large = first & ~(UNIT_LARGE - 1);
+    Listener *l = listener_new(unit, LISTENER_SID);
+
+    ops->attach(unit, LISTENER_SID, space);
+    ops->enable(unit, form());
+    ops->map(unit, space, large, large, UNIT_LARGE, UNIT_RW);
+    unit_inv(unit, form(), UNIT_SPACE, space, 0, 0);
+    picture_put(ought, large, first - 1, large, UNIT_RW);
+    picture_put(ought, first + WINDOW_LEN, large + UNIT_LARGE - 1,
+                first + WINDOW_LEN, UNIT_RW);
+    listener_agrees_with(l, ought);
+    ops->map(unit, space, large, 0, UNIT_LARGE, 0);
+    unit_inv(unit, form(), UNIT_SPACE, space, 0, 0);
+    listener_is_empty(l);
+    listener_free(l);
+    ops->stop(unit);
+}
+
+/* An assigned device: what its host does not let it use, while it is there */
+static void test_host(void)
+{
+    const UnitOps *ops = unit_ops();
+    const char *props = ops == &vtd_unit_ops || ops == &smmu_unit_ops ?
+                        "caching-mode=on" : "";
+    Unit *unit = ops->start(form(), props, EDU HOST);
+    Window ought[8] = { { 0 } }, plain[4] = { { 0 } };
+    unsigned n = model_windows(plain), i;
+
+    ought[0] = (Window) { 0, 0xfff, "reserved", "host" };
+    /* Where there is a doorbell, more is known of it than the host says. */
+    ought[1] = (Window) { 0xfee00000, 0xfeefffff, "reserved", "host" };
+    for (i = 0; i < n; i++) {
+        ought[1 + i] = plain[i];
+    }
+    ought[1 + MAX(n, 1)] = (Window) { 1ULL << 40, UINT64_MAX, "reserved",
+                                      "host" };
+    check_answer(unit->qts, "host", ought);
+    check_answer(unit->qts, "edu", plain);
+    ops->stop(unit);
+}
+
+/* PROBE tells of it, beside the doorbell. */
+static void test_probe(void)
+{
+    g_autofree char *range = win_range(unit_ops());
+    uint64_t first = unit_ops()->ram + WINDOW_AT, own = first + 0x100000;
+    g_autofree char *args =
+        g_strdup_printf(EDU "-device x-dma-bench,addr=05.0,reserved-ranges="
+                        "0x%" PRIx64 ":0x%" PRIx64 ":0", own, own + 0xfff);
+    VIO *vio = container_of(unit_ops()->start(form(), range, args), VIO, unit);
+    uint8_t req[72] = { VIO_T_PROBE }, got[72];
+
+    vio_setup(vio, VIO_ALL_FEATURES);
+    stl_le_p(req + 4, EDU_SID);
+    vio_wait(vio, vio_put(vio, req, sizeof(req), VIO_PROBE_SIZE + 4));
+    qtest_memread(vio->qts, vio->big, got, sizeof(got));
+    g_assert_cmphex(got[4], ==, 0);
+    g_assert_cmphex(ldq_le_p(got + 8), ==, first);
+    g_assert_cmphex(ldq_le_p(got + 16), ==, first + WINDOW_LEN - 1);
+    g_assert_cmphex(got[24 + 4], ==, 1);
+    g_assert_cmphex(ldq_le_p(got + 24 + 8), ==, 0xfee00000);
+    g_assert_true(viommu_is_filled(vio, vio->big + 48, 0, 24));
+    /* And nothing can be mapped there. */
+    g_assert_cmpint(vio_wait(vio, vio_put_attach(vio, 3, EDU_SID, 0)), ==,
+                    VIO_S_OK);
+    g_assert_cmpint(vio_wait(vio, vio_put_map(vio, 3, first - UNIT_PAGE,
+                                              first + UNIT_PAGE - 1, 0,
+                                              VIO_MAP_F_R)), ==, VIO_S_INVAL);
+    /* Where only one device has a window, the other's domain is free. */
+    g_assert_cmpint(vio_wait(vio, vio_put_attach(vio, 4, BENCH_SID, 0)), ==,
+                    VIO_S_OK);
+    g_assert_cmpint(vio_wait(vio, vio_put_map(vio, 4, own, own + 0xfff, 0,
+                                              VIO_MAP_F_R)), ==, VIO_S_INVAL);
+    g_assert_cmpint(vio_wait(vio, vio_put_map(vio, 3, own, own + 0xfff, 0,
+                                              VIO_MAP_F_R)), ==, VIO_S_OK);
+    vio_stop(vio);
+}
+
+static void add_tests(const char *name, void (*fn)(const void *data))
+{
+    const UnitOps *ops = unit_ops();
+    unsigned mode, cached;
+
+    for (mode = 0; mode < MODES; mode++) {
+        /*
+         * Requests: no entries that let pass, and no page over a window.
+         * Scalable mode differs in how it finds a table alone.
+         */
+        if ((ops->by_request && (mode == MODE_BYPASS || mode == MODE_LARGE)) ||
+            (ops == &vtd_sm_unit_ops && mode == MODE_BYPASS)) {
+            continue;
+        }
+        for (cached = 0; cached < 2; cached++) {
+            Test *test = g_new0(Test, 1);
+            g_autofree char *path =
+                g_strdup_printf("/viommu/windows/%s/%s%s", name,
+                                mode_names[mode], cached ? "-cached" : "");
+
+            test->mode = mode;
+            test->cached = cached;
+            test->device = !cached && mode == MODE_OFF;
+            qtest_add_data_func_full(path, test, fn, g_free);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    add_tests("access", test_access);
+    add_tests("bench", test_bench);
+    qtest_add_func("/viommu/windows/query", test_query);
+    qtest_add_func("/viommu/windows/explain", test_explain);
+    qtest_add_func("/viommu/windows/refused", test_refused);
+    /* Scalable mode's first stage is not for assigned devices. */
+    if (unit_ops() != &vtd_sm_unit_ops) {
+        qtest_add_func("/viommu/windows/host", test_host);
+    }
+    if (unit_ops() == &vtd_unit_ops || unit_ops() == &amd_unit_ops) {
+        qtest_add_func("/viommu/windows/notify", test_notify);
+    }
+    if (unit_ops() == &virtio_unit_ops) {
+        qtest_add_func("/viommu/windows/probe", test_probe);
+    }
+    return g_test_run();
+}
