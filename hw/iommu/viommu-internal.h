@@ -290,6 +290,18 @@ void viommu_windows_device_came(VIOMMUEndpoint *ep, PCIDevice *dev,
                                 const IOMMUWindows *list);
 void viommu_windows_device_gone(VIOMMU *v, PCIDevice *dev);
 
+/* viommu-windows-ram.c.  BQL */
+
+/*
+ * viommu_windows_host_ok: has the guest no memory where @list, which is new,
+ * has windows of @ep?  @device: whose they are.
+ */
+bool viommu_windows_host_ok(VIOMMUEndpoint *ep, const char *device,
+                            const IOMMUWindows *list, Error **errp);
+/* VIOMMURegistration.memory_ok */
+bool viommu_windows_memory_ok(VIOMMURegistration *reg, uint64_t first,
+                              uint64_t last, Error **errp);
+
 /* viommu-windows-device.c.  BQL */
 
 /* Can the operator have @list of @v?  @who: whose property it is. */

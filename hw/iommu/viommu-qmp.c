@@ -41,6 +41,18 @@ void viommu_bus_numbered(PCIBus *bus)
     }
 }
 
+bool viommu_memory_ok(uint64_t first, uint64_t last, Error **errp)
+{
+    VIOMMURegistration *reg;
+
+    QTAILQ_FOREACH(reg, &viommus, next) {
+        if (!reg->memory_ok(reg, first, last, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void viommu_driver_ok(const VirtIODevice *vdev)
 {
     VIOMMURegistration *reg;

@@ -274,8 +274,8 @@ bool viommu_windows_has_host(const VIOMMUEndpoint *ep)
 }
 
 /* Does anybody want a range mapped where @host has nothing usable? */
-static bool windows_host_ok(VIOMMUEndpoint *ep, const char *name,
-                            const IOMMUWindows *host, Error **errp)
+static bool windows_host_maps(VIOMMUEndpoint *ep, const char *name,
+                              const IOMMUWindows *host, Error **errp)
 {
     const IOMMUWindows *list = &ep->windows->list;
     const IOMMUWindow *w, *h;
@@ -331,7 +331,8 @@ bool viommu_windows_set_host(VIOMMU *v, PCIBus *bus, int devfn,
     }
     ep = viommu_endpoint(v, hiod->aliased_bus, hiod->aliased_devfn);
     windows_of_host(usable, &list);
-    ok = windows_host_ok(ep, hiod->name, &list, errp);
+    ok = windows_host_maps(ep, hiod->name, &list, errp) &&
+         viommu_windows_host_ok(ep, hiod->name, &list, errp);
     if (ok) {
         windows_source(ep, IOMMU_WINDOW_HOST, bus, devfn)->list = list;
         windows_changed(ep);

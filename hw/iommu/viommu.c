@@ -158,5 +158,6 @@ void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
     viommu_sanitizer_init(v);
     v->registration.driver_ok = viommu_sanitizer_driver;
     v->registration.bus_numbered = viommu_renumbered;
+    v->registration.memory_ok = viommu_windows_memory_ok;
     viommu_register(&v->registration);
 }

@@ -15,6 +15,7 @@
 #include "viommu-amd.h"
 #include "viommu-edu.h"
 #include "viommu-listener.h"
+#include "viommu-plug.h"
 #include "viommu-smmu.h"
 #include "viommu-virtio.h"
 #include "viommu-vtd.h"
@@ -30,7 +31,7 @@
 #define RAM_BYTE    0x3c
 /* It lets the device use what most PCs do, of 40 bits. */
 #define HOST        "-device x-iommu-listener,id=host,addr=06.0,map=on," \
-                    "host-usable=0x1000:0xfedfffff,,0xfef00000:0xffffffffff "
+                    "host-usable=0:0xfedfffff,,0xfef00000:0xffffffffff "
 
 typedef enum Mode {
     MODE_OFF,                /* the guest has turned nothing on */
@@ -454,27 +455,115 @@ static void test_notify(void)
     ops->stop(unit);
 }
 
+/* What a unit needs for an assigned device to be behind it */
+static const char *host_props(void)
+{
+    const UnitOps *ops = unit_ops();
+
+    return ops == &vtd_unit_ops || ops == &smmu_unit_ops ? "caching-mode=on" :
+                                                           "";
+}
+
 /* An assigned device: what its host does not let it use, while it is there */
 static void test_host(void)
 {
     const UnitOps *ops = unit_ops();
-    const char *props = ops == &vtd_unit_ops || ops == &smmu_unit_ops ?
-                        "caching-mode=on" : "";
-    Unit *unit = ops->start(form(), props, EDU HOST);
+    Unit *unit = ops->start(form(), host_props(), EDU HOST);
     Window ought[8] = { { 0 } }, plain[4] = { { 0 } };
     unsigned n = model_windows(plain), i;
 
-    ought[0] = (Window) { 0, 0xfff, "reserved", "host" };
     /* Where there is a doorbell, more is known of it than the host says. */
-    ought[1] = (Window) { 0xfee00000, 0xfeefffff, "reserved", "host" };
+    ought[0] = (Window) { 0xfee00000, 0xfeefffff, "reserved", "host" };
     for (i = 0; i < n; i++) {
-        ought[1 + i] = plain[i];
+        ought[i] = plain[i];
     }
-    ought[1 + MAX(n, 1)] = (Window) { 1ULL << 40, UINT64_MAX, "reserved",
+    ought[MAX(n, 1)] = (Window) { 1ULL << 40, UINT64_MAX, "reserved",
                                       "host" };
     check_answer(unit->qts, "host", ought);
     check_answer(unit->qts, "edu", plain);
     ops->stop(unit);
+}
+
+/* A host that leaves a device everything but 16 MiB of the guest's memory */
+static char *bad_host(const char *more)
+{
+    uint64_t ram = unit_ops()->ram;
+
+    return g_strdup_printf("x-iommu-listener,id=bad,map=on%s,host-usable="
+                           "0:0x%" PRIx64 ",,0x%" PRIx64 ":0xffffffffffffffff",
+                           more, ram + 0x4fffffff, ram + 0x51000000);
+}
+
+/* It is not plugged in, neither at the start nor later. */
+static void test_collision_device(void)
+{
+    g_autofree char *host = bad_host(""), *args = NULL;
+    Unit *unit;
+    QDict *answer;
+    g_autofree char *usable = NULL;
+    const char *desc;
+
+    args = g_strdup_printf("-device %s", host);
+    refuses(host_props(), args, "bad: the guest has memory");
+    refuses(host_props(), args, "(host)");
+
+    unit = unit_ops()->start(form(), host_props(), PLUG_PORT_ARGS);
+    usable = g_strdup_printf("0:0x%" PRIx64, unit_ops()->ram + 0x4fffffff);
+    answer = qtest_qmp(unit->qts, "{'execute': 'device_add', 'arguments': {"
+                       "'driver': 'x-iommu-listener', 'id': 'bad',"
+                       " 'bus': 'rp', 'map': true, 'host-usable': %s}}",
+                       usable);
+    desc = qdict_get_str(qdict_get_qdict(answer, "error"), "desc");
+    g_assert_nonnull(strstr(desc, "bad: the guest has memory"));
+    qobject_unref(answer);
+    unit->ops->stop(unit);
+}
+
+static QDict *add_dimm(QTestState *qts, const char *id, uint64_t addr)
+{
+    g_autofree char *memdev = g_strdup_printf("mem-%s", id);
+
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             "'qom-type': 'memory-backend-ram', 'id': %s,"
+                             " 'size': 134217728}}", memdev);
+    return qtest_qmp(qts, "{'execute': 'device_add', 'arguments': {"
+                     "'driver': 'pc-dimm', 'id': %s, 'memdev': %s,"
+                     " 'addr': %" PRIu64 "}}", id, memdev, addr);
+}
+
+/* Memory is not plugged in over a window, and is beside it. */
+static void check_dimms(const char *props, const char *args,
+                        const char *origin)
+{
+    g_autofree char *all = g_strdup_printf("-m 2G,slots=4,maxmem=8G %s", args);
+    Unit *unit = unit_ops()->start(form(), props, all);
+    const char *desc;
+    QDict *answer;
+
+    answer = add_dimm(unit->qts, "below", 0x138000000);
+    g_assert_true(qdict_haskey(answer, "return"));
+    qobject_unref(answer);
+    answer = add_dimm(unit->qts, "in", 0x140000000);
+    desc = qdict_get_str(qdict_get_qdict(answer, "error"), "desc");
+    g_assert_nonnull(strstr(desc, "memory at 0x140000000"));
+    g_assert_nonnull(strstr(desc, "00:04.0 me"));
+    g_assert_nonnull(strstr(desc, origin));
+    qobject_unref(answer);
+    answer = add_dimm(unit->qts, "above", 0x148000000);
+    g_assert_true(qdict_haskey(answer, "return"));
+    qobject_unref(answer);
+    unit->ops->stop(unit);
+}
+
+static void test_collision_memory(void)
+{
+    check_dimms("", "-device edu,id=me,addr=04.0,"
+                "reserved-ranges=0x147fff000:0x147ffffff:0", "(operator)");
+    if (unit_ops() != &vtd_sm_unit_ops) {
+        check_dimms(host_props(), "-device x-iommu-listener,id=me,addr=04.0,"
+                    "map=on,host-usable=0:0x147ffefff,,"
+                    "0x148000000:0xffffffffff", "(host)");
+    }
 }
 
 /* PROBE tells of it, beside the doorbell. */
@@ -553,9 +642,16 @@ int main(int argc, char **argv)
     /* Scalable mode's first stage is not for assigned devices. */
     if (unit_ops() != &vtd_sm_unit_ops) {
         qtest_add_func("/viommu/windows/host", test_host);
+        qtest_add_func("/viommu/windows/collision/device",
+                       test_collision_device);
     }
     if (unit_ops() == &vtd_unit_ops || unit_ops() == &amd_unit_ops) {
         qtest_add_func("/viommu/windows/notify", test_notify);
+    }
+    /* arm64's machine has slots for memory only with UEFI. */
+    if (unit_ops() != &smmu_unit_ops) {
+        qtest_add_func("/viommu/windows/collision/memory",
+                       test_collision_memory);
     }
     if (unit_ops() == &virtio_unit_ops) {
         qtest_add_func("/viommu/windows/probe", test_probe);

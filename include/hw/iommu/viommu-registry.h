@@ -47,6 +47,9 @@ struct VIOMMURegistration {
     void (*driver_ok)(VIOMMURegistration *reg, const VirtIODevice *vdev);
     /* bus_numbered: as viommu_bus_numbered().  BQL. */
     void (*bus_numbered)(VIOMMURegistration *reg, PCIBus *bus);
+    /* memory_ok: as viommu_memory_ok().  BQL. */
+    bool (*memory_ok)(VIOMMURegistration *reg, uint64_t first, uint64_t last,
+                      Error **errp);
     QTAILQ_ENTRY(VIOMMURegistration) next;
 };
 
@@ -66,5 +69,12 @@ void viommu_driver_ok(const VirtIODevice *vdev);
  * any time: nothing happens if it has not.  BQL.
  */
 void viommu_bus_numbered(PCIBus *bus);
+
+/*
+ * viommu_memory_ok: may a memory device be plugged in at @first .. @last?
+ * Returns: false with @errp set if that is in a window of an endpoint that sees
+ * memory at its own addresses.  BQL.
+ */
+bool viommu_memory_ok(uint64_t first, uint64_t last, Error **errp);
 
 #endif
