@@ -187,8 +187,8 @@ static void remote_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
     memory_region_init_alias(window, v->owner, "viommu-remote-msi",
                              v->memory->root, X86_MSI_FIRST, X86_MSI_SIZE);
     memory_region_add_subregion_overlap(&ep->root, X86_MSI_FIRST, window, 2);
-    ep->window_first = X86_MSI_FIRST;
-    ep->window_last = X86_MSI_FIRST + X86_MSI_SIZE - 1;
+    viommu_window_add(ep, X86_MSI_FIRST, X86_MSI_FIRST + X86_MSI_SIZE - 1,
+                      IOMMU_WINDOW_MSI, IOMMU_WINDOW_MODEL);
     ep->model = window;
 }
 
