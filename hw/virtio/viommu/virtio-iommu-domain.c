@@ -137,7 +137,7 @@ uint8_t virtio_iommu_detach(VirtIOIOMMU *s, const VirtIOMMURequest *req,
     return VIRTIO_IOMMU_S_OK;
 }
 
-/* Is part of @first .. @last one of "reserved-regions", or of the unit's own? */
+/* Is part of @first .. @last one of "reserved-regions" or "reserved-ranges"? */
 static bool domain_reserved_for_all(VirtIOIOMMU *s, uint64_t first,
                                     uint64_t last)
 {
