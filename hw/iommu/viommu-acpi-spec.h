@@ -23,6 +23,12 @@
 #define DMAR_DRHD_PCI_ALL       0x01
 #define DMAR_DRHD_SCOPES        16
 
+/* VT-d, 8.4, RMRR; then base, limit (its last byte), and device scopes */
+#define DMAR_RMRR               1
+#define DMAR_RMRR_BASE          8
+#define DMAR_RMRR_LIMIT         16
+#define DMAR_RMRR_SCOPES        24
+
 /* VT-d, 8.5, ATSR */
 #define DMAR_ATSR               2
 #define DMAR_ATSR_SCOPES        8
@@ -52,6 +58,33 @@
 #define IORT_MAPPING_COUNT      4   /* minus one */
 #define IORT_MAPPING_REFERENCE  12
 #define IORT_MAPPING_BYTES      20
+
+/* RMR nodes (DEN 0049E.d, 3.1.1.5), which need this revision of the table */
+#define ACPI_REVISION           8
+#define IORT_REVISION_RMR       5
+#define IORT_RMR                6
+#define IORT_RMR_REVISION       3
+#define IORT_RMR_REMAP          0x1     /* the OS may, once it has control */
+#define IORT_RMR_NORMAL_WB      (5 << 2)
+#define IORT_RMR_BYTES          28      /* head, flags, count, offset */
+#define IORT_RMR_DESC_BYTES     20      /* offset, length, reserved */
+#define IORT_RMR_ALIGN          0x10000
+
+/* AMD IOMMU, 5.2.3, IVMD: a block of memory, and whose it is */
+#define IVMD_ALL                0x20
+#define IVMD_ONE                0x21
+#define IVMD_RANGE              0x22
+#define IVMD_BYTES              32
+#define IVMD_UNITY              0x01
+#define IVMD_READ               0x02
+#define IVMD_WRITE              0x04
+
+/* ACPI 6.5, 15.4, as fw_cfg has it in etc/e820: address, length, type */
+#define E820_ENTRY_BYTES        20
+#define E820_ENTRY_LENGTH       8
+#define E820_ENTRY_TYPE         16
+#define E820_TYPE_MEMORY        1
+#define E820_TYPE_RESERVED      2
 
 /* ACPI 6.5, 5.2.30, VIOT: the table, the head of each node, a PCI range */
 #define VIOT_NODE_COUNT         36

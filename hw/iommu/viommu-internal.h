@@ -308,6 +308,8 @@ bool viommu_windows_memory_ok(VIOMMURegistration *reg, uint64_t first,
 bool viommu_windows_kinds_ok(const VIOMMU *v, const char *who,
                              const IOMMUWindows *list, Error **errp);
 void viommu_windows_device_realized(VIOMMU *v, PCIDevice *dev);
+/* Has the operator given anybody a direct window? */
+bool viommu_windows_tell_direct(void);
 
 /* viommu-inv.c */
 

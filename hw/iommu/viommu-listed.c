@@ -178,6 +178,48 @@ void viommu_dmar_scopes(GByteArray *blob, const VIOMMUBus *root, unsigned i)
     scopes_append(blob, &path, &root->functions[i]);
 }
 
+bool viommu_function_has(const VIOMMUFunction *fn, const IOMMUWindow *w)
+{
+    const IOMMUWindow *own = fn->windows ?
+                             iommu_windows_find(fn->windows, w->first) : NULL;
+
+    return own && own->first == w->first && own->last == w->last &&
+           own->kind == w->kind;
+}
+
+/* @shared: it is on a bus that is one requester, and listed */
+static void scopes_append_with(GByteArray *blob, Path *path,
+                               const VIOMMUFunction *fn, const IOMMUWindow *w,
+                               bool shared)
+{
+    unsigned i;
+
+    if (path->devfns->len >= DMAR_PATH_MAX) {
+        return;
+    }
+    g_byte_array_append(path->devfns, &fn->devfn, 1);
+    if (fn->below) {
+        shared |= fn->below->shared &&
+                  viommu_function_listed(fn) != VIOMMU_LISTED_NONE;
+        for (i = 0; i < fn->below->n; i++) {
+            scopes_append_with(blob, path, &fn->below->functions[i], w,
+                               shared);
+        }
+    } else if ((shared || fn->translated) && viommu_function_has(fn, w)) {
+        scope_append(blob, path, DMAR_SCOPE_ENDPOINT);
+    }
+    g_byte_array_set_size(path->devfns, path->devfns->len - 1);
+}
+
+void viommu_dmar_scopes_with(GByteArray *blob, const VIOMMUBus *root,
+                             unsigned i, const IOMMUWindow *w)
+{
+    g_autoptr(GByteArray) devfns = g_byte_array_new();
+    Path path = { root->number, devfns };
+
+    scopes_append_with(blob, &path, &root->functions[i], w, false);
+}
+
 bool viommu_dmar_ports(GByteArray *blob, const VIOMMUBus *root)
 {
     g_autoptr(GByteArray) devfns = g_byte_array_new();

@@ -35,9 +35,11 @@ static const VIOMMUPropertyHelp viommu_property_help[] = {
                    "in tables and queues, and DMA that goes round the vIOMMU, "
                    "and says so (VIOMMU_SANITIZER, the log, info viommu)" },
     { "reserved-ranges", "ranges of addresses START:END:TYPE that are no "
-                         "memory for devices behind it, with commas in "
-                         "between; TYPE: reserved or software-msi; none if it "
-                         "is not given" },
+                         "memory for devices behind it, or that the guest maps "
+                         "one to one, with commas in between; TYPE: reserved, "
+                         "software-msi, and where the guest can be told, "
+                         "direct or direct-relaxable; none if it is not given"
+                         },
 };
 
 static void viommu_describe_each(ObjectClass *klass,
@@ -106,13 +108,15 @@ AddressSpace *viommu_get_address_space(PCIBus *bus, void *opaque, int devfn)
 }
 
 /* The property "reserved-ranges" */
-static bool viommu_windows_check(VIOMMU *v, const char *type, Error **errp)
+static bool viommu_windows_check(VIOMMU *v, const VIOMMUModel *model,
+                                 Error **errp)
 {
     g_autofree char *wrong = NULL;
 
-    v->type = type;
+    v->type = model->type;
     v->window_kinds = 1u << IOMMU_WINDOW_RESERVED |
-                      1u << IOMMU_WINDOW_SOFTWARE_MSI;
+                      1u << IOMMU_WINDOW_SOFTWARE_MSI | model->direct_kinds;
+    v->direct_align = model->direct_align;
     if (!v->props.reserved_ranges) {
         return true;
     }
@@ -120,17 +124,17 @@ static bool viommu_windows_check(VIOMMU *v, const char *type, Error **errp)
     wrong = iommu_windows_parse(v->props.reserved_ranges,
                                 IOMMU_WINDOW_OPERATOR, &v->reserved_ranges);
     if (wrong) {
-        error_setg(errp, "%s: reserved-ranges: %s", type, wrong);
+        error_setg(errp, "%s: reserved-ranges: %s", v->type, wrong);
         return false;
     }
-    return viommu_windows_kinds_ok(v, type, &v->reserved_ranges, errp);
+    return viommu_windows_kinds_ok(v, v->type, &v->reserved_ranges, errp);
 }
 
 bool viommu_realize(VIOMMU *v, const VIOMMUModel *model, Object *owner,
                     PCIBus *bus, VIOMMUPolicy *policy, Error **errp)
 {
     if (!viommu_props_check(&v->props, model->type, errp) ||
-        !viommu_windows_check(v, model->type, errp) ||
+        !viommu_windows_check(v, model, errp) ||
         !viommu_bus_check(bus, model->type, errp)) {
         return false;
     }

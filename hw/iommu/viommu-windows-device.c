@@ -8,6 +8,7 @@
  * under the BQL.
  */
 #include "qemu/osdep.h"
+#include "hw/boards.h"
 #include "hw/pci/pci_device.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
@@ -105,33 +106,126 @@ void viommu_windows_device_class(ObjectClass *klass)
                               ranges_set, ranges_release, NULL);
     object_class_property_set_description(klass, DEVICE_RANGES,
         "ranges of addresses START:END:TYPE that are no memory for the device "
-        "behind a vIOMMU, with commas in between, besides the vIOMMU's own; "
-        "none if it is empty");
+        "behind a vIOMMU, or that the guest maps one to one for it, with "
+        "commas in between, besides the vIOMMU's own; none if it is empty");
+}
+
+/* Has anybody direct windows?  Until then tables need not look. */
+static bool ranges_direct;
+
+bool viommu_windows_tell_direct(void)
+{
+    return ranges_direct;
+}
+
+/* Why @w cannot be told, without @who and @w itself; NULL: it can */
+static char *ranges_kind_wrong(const VIOMMU *v, const IOMMUWindow *w)
+{
+    if (v->window_kinds & (1u << w->kind)) {
+        return NULL;
+    }
+    if (w->kind == IOMMU_WINDOW_MSI) {
+        return g_strdup_printf("the guest cannot be told of another doorbell "
+                               "than the %s's own; make it reserved", v->type);
+    }
+    if (v->window_kinds & (1u << IOMMU_WINDOW_DIRECT)) {
+        return g_strdup_printf("the tables of %s do not say whether it may be "
+                               "remapped, which guests decide by the device's "
+                               "class; make it direct", v->type);
+    }
+    return g_strdup_printf("the guest cannot be told to map it; with %s, make "
+                           "it reserved", v->type);
+}
+
+/* The same for a direct window, by where it is */
+static char *ranges_direct_wrong(const VIOMMU *v, const IOMMUWindow *w)
+{
+    DeviceMemoryState *dms = MACHINE(qdev_get_machine())->device_memory;
+    uint64_t size = dms ? memory_region_size(&dms->mr) : 0;
+
+    if (w->first & (v->direct_align - 1) ||
+        (w->last + 1) & (v->direct_align - 1)) {
+        return g_strdup_printf("the guest can only be told of pages of 0x%"
+                               PRIx64 " bytes; make it larger",
+                               v->direct_align);
+    }
+    if (size && w->first <= dms->base + size - 1 && w->last >= dms->base) {
+        return g_strdup_printf("the guest cannot be told to leave memory there "
+                               "alone, which is 0x%" PRIx64 " .. 0x%" PRIx64
+                               " where memory devices come; move it",
+                               (uint64_t)dms->base, dms->base + size - 1);
+    }
+    return NULL;
 }
 
 bool viommu_windows_kinds_ok(const VIOMMU *v, const char *who,
                              const IOMMUWindows *list, Error **errp)
 {
+    bool direct = false;
     unsigned i;
 
     for (i = 0; i < list->n; i++) {
         const IOMMUWindow *w = &list->at[i];
+        g_autofree char *wrong = ranges_kind_wrong(v, w), *text = NULL;
+
+        if (!wrong && iommu_window_is_direct(w)) {
+            wrong = ranges_direct_wrong(v, w);
+            direct = true;
+        }
+        if (wrong) {
+            text = iommu_window_text(w);
+            error_setg(errp, "%s: " DEVICE_RANGES " has %s, but %s", who, text,
+                       wrong);
+            return false;
+        }
+    }
+    ranges_direct |= direct;
+    return true;
+}
+
+/* A range cannot be mapped one to one, and something else as well. */
+static bool ranges_agree(VIOMMUEndpoint *ep, const char *who,
+                         const IOMMUWindows *list, Error **errp)
+{
+    const IOMMUWindows *others = &ep->windows->list;
+    unsigned i, j;
+
+    for (i = 0; i < list->n; i++) {
+        for (j = 0; j < others->n; j++) {
+            const IOMMUWindow *w = &list->at[i], *other = &others->at[j];
+            g_autofree char *text = NULL, *there = NULL;
+
+            if (w->first > other->last || w->last < other->first ||
+                iommu_window_is_direct(w) == iommu_window_is_direct(other)) {
+                continue;
+            }
+            text = iommu_window_text(w);
+            there = iommu_window_text(other);
+            error_setg(errp, "%s: " DEVICE_RANGES " has %s, but there is "
+                       "already %s; take one of the two out", who, text, there);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Tables and maps of memory are read when the guest starts. */
+static bool ranges_in_time(PCIDevice *dev, const char *who,
+                           const IOMMUWindows *list, Error **errp)
+{
+    unsigned i;
+
+    for (i = 0; DEVICE(dev)->hotplugged && i < list->n; i++) {
         g_autofree char *text = NULL;
 
-        if (v->window_kinds & (1u << w->kind)) {
-            continue;
+        if (iommu_window_is_direct(&list->at[i])) {
+            text = iommu_window_text(&list->at[i]);
+            error_setg(errp, "%s: " DEVICE_RANGES " has %s, but a running "
+                       "guest cannot be told to map it; give it to the vIOMMU "
+                       "when the machine is started, or have the device there "
+                       "then", who, text);
+            return false;
         }
-        text = iommu_window_text(w);
-        if (w->kind == IOMMU_WINDOW_MSI) {
-            error_setg(errp, "%s: " DEVICE_RANGES " has %s, but the guest "
-                       "cannot be told of another doorbell than the %s's own; "
-                       "make it reserved", who, text, v->type);
-        } else {
-            error_setg(errp, "%s: " DEVICE_RANGES " has %s, but the guest "
-                       "cannot be told to map it; with %s, make it reserved",
-                       who, text, v->type);
-        }
-        return false;
     }
     return true;
 }
@@ -153,7 +247,9 @@ bool viommu_windows_device_ok(PCIDevice *dev, Error **errp)
                    "leave " DEVICE_RANGES " out", id);
         return false;
     }
-    return viommu_windows_kinds_ok(ep->viommu, id, &r->list, errp);
+    return viommu_windows_kinds_ok(ep->viommu, id, &r->list, errp) &&
+           ranges_agree(ep, id, &r->list, errp) &&
+           ranges_in_time(dev, id, &r->list, errp);
 }
 
 void viommu_windows_device_realized(VIOMMU *v, PCIDevice *dev)

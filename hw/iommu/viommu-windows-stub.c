@@ -1,5 +1,5 @@
 /*
- * vIOMMU core: devices' windows where no vIOMMU of ours can be
+ * vIOMMU core: windows where no vIOMMU of ours can be
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,4 +13,40 @@ void viommu_windows_device_class(ObjectClass *klass)
 bool viommu_windows_device_ok(PCIDevice *dev, Error **errp)
 {
     return true;
+}
+
+void viommu_windows_rmrr(GArray *table)
+{
+}
+
+void viommu_windows_ivmd(GArray *table)
+{
+}
+
+void viommu_windows_rmr(GArray *table, uint32_t iort, uint32_t smmu,
+                        uint32_t id)
+{
+}
+
+void *viommu_windows_e820(void *table, size_t *bytes)
+{
+    return table;
+}
+
+uint8_t viommu_windows_dsm_functions(void)
+{
+    return 0;
+}
+
+void viommu_windows_dsm(Aml *uuid)
+{
+}
+
+void viommu_windows_direct(IOMMUWindows *list)
+{
+}
+
+const IOMMUWindows *viommu_windows_of(PCIDevice *dev)
+{
+    return NULL;
 }

@@ -209,6 +209,28 @@ uint64_t iommu_windows_mask(const IOMMUWindows *list, uint64_t addr,
     return mask;
 }
 
+void iommu_windows_gaps(const IOMMUWindows *list, uint64_t first,
+                        uint64_t last, IOMMUGapFn *fn, void *opaque)
+{
+    unsigned i;
+
+    for (i = windows_index(list, first); i < list->n; i++) {
+        const IOMMUWindow *w = &list->at[i];
+
+        if (w->first > last) {
+            break;
+        }
+        if (w->first > first) {
+            fn(first, w->first - 1, opaque);
+        }
+        if (w->last >= last) {
+            return;
+        }
+        first = w->last + 1;
+    }
+    fn(first, last, opaque);
+}
+
 /* A TYPE.  Returns: IOMMU_WINDOW_KINDS if it is none. */
 static IOMMUWindowKind window_parse_kind(const char *text)
 {

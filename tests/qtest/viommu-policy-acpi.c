@@ -28,7 +28,10 @@
 
 const char *policy_table_name(PolicyModel model)
 {
-    static const char *const names[] = { "DMAR", "IORT", "VIOT" };
+    static const char *const names[] = {
+        [POLICY_VTD] = "DMAR", [POLICY_SMMUV3] = "IORT",
+        [POLICY_VIRTIO_IOMMU] = "VIOT", [POLICY_AMD] = "IVRS",
+    };
 
     return names[model];
 }
@@ -228,6 +231,7 @@ bool policy_table_lists(const PolicyTable *t, uint16_t bdf)
     case POLICY_VIRTIO_IOMMU:
         return viot_lists(t, bdf);
     case POLICY_NONE:
+    case POLICY_AMD:
         break;
     }
     g_assert_not_reached();

@@ -80,7 +80,7 @@ unsigned policy_models(PolicyModel models[2])
 const char *policy_model_name(PolicyModel model)
 {
     static const char *const names[] = {
-        "vtd", "smmuv3", "virtio-iommu", "none",
+        "vtd", "smmuv3", "virtio-iommu", "none", "amd",
     };
 
     return names[model];
@@ -106,6 +106,8 @@ char *policy_args(PolicyModel model, const char *policy, const char *before,
     g_string_append_printf(args, " %s ", before);
     if (model == POLICY_VTD) {
         g_string_append(args, "-device intel-iommu");
+    } else if (model == POLICY_AMD) {
+        g_string_append(args, "-device amd-iommu");
     } else if (model == POLICY_VIRTIO_IOMMU) {
         g_string_append(args, "-device virtio-iommu-pci,bus=pcie.0,addr="
                               IOMMU_SLOT);
@@ -114,7 +116,7 @@ char *policy_args(PolicyModel model, const char *policy, const char *before,
         g_assert_cmpint(model, !=, POLICY_NONE);
         g_string_append_printf(args, ",virtio=%s", policy);
     }
-    g_string_append_printf(args, " %s", after);
+    g_string_append_printf(args, "%s%s", *after == ',' ? "" : " ", after);
     return g_string_free(args, false);
 }
 
@@ -245,7 +247,7 @@ static void fw_cfg_read(PolicyRig *rig, uint16_t key, uint64_t addr,
     g_assert_cmphex(qtest_readl(rig->qts, access), ==, 0);
 }
 
-uint8_t *policy_tables(PolicyRig *rig, size_t *size)
+uint8_t *policy_file(PolicyRig *rig, const char *name, size_t *size)
 {
     uint64_t addr = policy_alloc(rig, TABLES_MAX / VTD_PAGE_SIZE);
     g_autofree uint8_t *dir = g_malloc(VTD_PAGE_SIZE);
@@ -256,7 +258,7 @@ uint8_t *policy_tables(PolicyRig *rig, size_t *size)
     qtest_memread(rig->qts, addr, dir, VTD_PAGE_SIZE);
     n = MIN(ldl_be_p(dir), VTD_PAGE_SIZE / FW_CFG_ENTRY - 1);
     for (entry = dir + 4; n--; entry += FW_CFG_ENTRY) {
-        if (g_str_equal(entry + 8, TABLES_FILE)) {
+        if (g_str_equal(entry + 8, name)) {
             *size = ldl_be_p(entry);
             g_assert_cmpuint(*size, <=, TABLES_MAX);
             fw_cfg_read(rig, lduw_be_p(entry + 4), addr, *size);
@@ -267,6 +269,11 @@ uint8_t *policy_tables(PolicyRig *rig, size_t *size)
     }
     g_assert_nonnull(tables);
     return tables;
+}
+
+uint8_t *policy_tables(PolicyRig *rig, size_t *size)
+{
+    return policy_file(rig, TABLES_FILE, size);
 }
 
 void policy_boot(PolicyRig *rig)
@@ -341,6 +348,8 @@ void policy_block(PolicyRig *rig, bool block)
         break;
     case POLICY_NONE:
         break;
+    case POLICY_AMD:
+        g_assert_not_reached();
     case POLICY_VIRTIO_IOMMU:
         if (!rig->unit) {
             start_virtio_iommu(rig);

@@ -19,6 +19,7 @@ typedef enum PolicyModel {
     POLICY_SMMUV3,
     POLICY_VIRTIO_IOMMU,
     POLICY_NONE,             /* a machine without vIOMMU */
+    POLICY_AMD,              /* for its table alone */
 } PolicyModel;
 
 /* One kind of virtio device */
@@ -60,7 +61,8 @@ const char *policy_model_name(PolicyModel model);
 
 /*
  * policy_args: the machine and its vIOMMU; @before goes before the vIOMMU, so
- * does @after after it.  @policy NULL: the switch is not mentioned.
+ * does @after after it; with a comma first, it begins with more properties of
+ * the vIOMMU's.  @policy NULL: the switch is not mentioned.
  */
 char *policy_args(PolicyModel model, const char *policy, const char *before,
                   const char *after);
@@ -80,8 +82,10 @@ uint64_t policy_alloc(PolicyRig *rig, unsigned pages);
 /*
  * policy_tables: read the ACPI tables as firmware does, *@size bytes, one after
  * another.  policy_boot: for what it does to QEMU: the guest has been told.
+ * policy_file: the same of another file of fw_cfg.
  */
 uint8_t *policy_tables(PolicyRig *rig, size_t *size);
+uint8_t *policy_file(PolicyRig *rig, const char *name, size_t *size);
 void policy_boot(PolicyRig *rig);
 
 /* policy_port: the argument for root port @i and the slot it is in. */

@@ -421,7 +421,6 @@ static void test_refused(void)
     refuses("reserved-ranges=0x1000:0x2000:0", "", "pages");
     refuses("reserved-ranges=0x8000000:0x80fffff:1", "",
             "another doorbell");
-    refuses("reserved-ranges=0x8000000:0x80fffff:direct", "", "cannot be told");
     refuses("", "-device edu,reserved-ranges=x", "reserved-ranges: 'x'");
     refuses("", "-device edu,id=me,reserved-ranges=0x1000:0x1fff:msi",
             "me: reserved-ranges has msi");

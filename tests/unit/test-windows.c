@@ -162,6 +162,52 @@ static void test_cut(void)
     iommu_windows_clear(&list);
 }
 
+typedef struct Gaps {
+    uint64_t at[8];
+    unsigned n;
+} Gaps;
+
+static void gap(uint64_t first, uint64_t last, void *opaque)
+{
+    Gaps *gaps = opaque;
+
+    g_assert_cmpuint(gaps->n, <=, G_N_ELEMENTS(gaps->at) - 2);
+    gaps->at[gaps->n++] = first;
+    gaps->at[gaps->n++] = last;
+}
+
+static void gaps_are(const IOMMUWindows *list, uint64_t first, uint64_t last,
+                     const uint64_t *ought, unsigned n)
+{
+    Gaps gaps = { .n = 0 };
+
+    iommu_windows_gaps(list, first, last, gap, &gaps);
+    g_assert_cmpmem(gaps.at, gaps.n * sizeof(*ought), ought,
+                    n * sizeof(*ought));
+}
+
+static void test_gaps(void)
+{
+    static const uint64_t all[] = { 0, UINT64_MAX };
+    static const uint64_t some[] = {
+        0x1800, 0x1fff, 0x3000, 0x3fff, 0x6000, UINT64_MAX - 0x1000,
+    };
+    static const uint64_t inner[] = { 0x3000, 0x3fff };
+    IOMMUWindows list = { 0 };
+
+    gaps_are(&list, 0, UINT64_MAX, all, 2);
+    add(&list, 0x2000, 0x2fff, D, OPER);
+    add(&list, 0x4000, 0x4fff, R, OPER);
+    add(&list, 0x5000, 0x5fff, D, OPER);
+    add(&list, UINT64_MAX - 0xfff, UINT64_MAX, S, OPER);
+    gaps_are(&list, 0x1800, UINT64_MAX, some, 6);
+    gaps_are(&list, 0x2000, 0x4fff, inner, 2);
+    gaps_are(&list, 0x2800, 0x47ff, inner, 2);
+    gaps_are(&list, 0x4000, 0x5fff, NULL, 0);
+    gaps_are(&list, 0x4800, 0x48ff, NULL, 0);
+    iommu_windows_clear(&list);
+}
+
 /* Against one byte that says for each page who has it, and which kind */
 static void test_random(void)
 {
@@ -280,6 +326,7 @@ int main(int argc, char **argv)
     g_test_add_func("/windows/stronger", test_stronger);
     g_test_add_func("/windows/find", test_find);
     g_test_add_func("/windows/cut", test_cut);
+    g_test_add_func("/windows/gaps", test_gaps);
     g_test_add_func("/windows/random", test_random);
     g_test_add_func("/windows/parse", test_parse);
     return g_test_run();

@@ -6,6 +6,7 @@
  * I/O Remapping Table, Arm DEN 0049E: the SMMUv3 node, and the root complex's.
  */
 #include "qemu/osdep.h"
+#include "hw/boards.h"
 #include "smmuv3-internal.h"
 
 /* Flags */
@@ -37,4 +38,13 @@ uint32_t smmuv3_iort_flags(void)
 
     return IORT_SMMU_COHACC_OVERRIDE |
            smmu_put(f.httu, IORT_SMMU_HTTU_OVERRIDE);
+}
+
+unsigned smmuv3_direct_kinds(void)
+{
+    /* Others leave the tables to their firmware. */
+    if (!object_dynamic_cast(qdev_get_machine(), MACHINE_TYPE_NAME("virt"))) {
+        return 0;
+    }
+    return 1u << IOMMU_WINDOW_DIRECT | 1u << IOMMU_WINDOW_DIRECT_RELAXABLE;
 }

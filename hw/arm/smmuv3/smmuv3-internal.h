@@ -183,6 +183,13 @@ VIOMMUATSStatus smmuv3_ats_fault(VIOMMU *v, VIOMMUEndpoint *ep,
 
 extern const VIOMMUQueryOps smmuv3_query_ops;
 
+/* smmuv3-acpi.c */
+
+/* DEN 0049E.d, 3.1.1.5: RMR nodes have pages of 64 KiB. */
+#define SMMU_RMR_ALIGN 0x10000
+/** smmuv3_direct_kinds: VIOMMUModel.direct_kinds of this machine's unit */
+unsigned smmuv3_direct_kinds(void);
+
 /* smmuv3-migration.c */
 
 extern const VMStateDescription smmuv3_vmstate;

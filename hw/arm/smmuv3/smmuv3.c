@@ -152,6 +152,8 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
         .type = TYPE_ARM_SMMUV3,
         .ops = &smmuv3_viommu_ops,
         .pci_ops = &smmuv3_pci_ops,
+        .direct_kinds = smmuv3_direct_kinds(),
+        .direct_align = SMMU_RMR_ALIGN,
     };
 
     /* The switch "virtio" is the machine's: it is made before this device. */

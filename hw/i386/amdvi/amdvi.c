@@ -206,6 +206,8 @@ static void amdvi_realize(DeviceState *dev, Error **errp)
         .type = TYPE_AMD_IOMMU_DEVICE,
         .ops = &amdvi_viommu_ops,
         .pci_ops = &amdvi_pci_ops,
+        .direct_kinds = 1u << IOMMU_WINDOW_DIRECT,
+        .direct_align = AMDVI_PAGE_SIZE,
     };
 
     if (!amdvi_check_properties(s, x86ms, errp) ||

@@ -211,6 +211,8 @@ static void vtd_realize(DeviceState *dev, Error **errp)
         .type = TYPE_INTEL_IOMMU_DEVICE,
         .ops = &vtd_viommu_ops,
         .pci_ops = &vtd_pci_ops,
+        .direct_kinds = 1u << IOMMU_WINDOW_DIRECT,
+        .direct_align = VTD_PAGE_SIZE,
     };
 
     if (!vtd_props_decide(s, errp)) {

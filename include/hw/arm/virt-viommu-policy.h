@@ -1,5 +1,5 @@
 /*
- * virt: the SMMUv3's "virtio" switch
+ * virt: the SMMUv3's "virtio" switch, and its devices' windows
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -25,5 +25,13 @@ void virt_viommu_policy_init(VirtMachineState *vms, PCIBus *bus);
  * "device" it stays the base's.
  */
 void virt_viommu_policy_fdt(VirtMachineState *vms);
+
+/*
+ * virt_viommu_windows_fdt: at the same time: let the tree tell of the windows of
+ * devices behind the SMMU (hw/iommu/windows.h), unless there will be ACPI
+ * tables, and leave direct ones out of firmware's memory.  It stays the base's
+ * if nobody has any.
+ */
+void virt_viommu_windows_fdt(VirtMachineState *vms);
 
 #endif

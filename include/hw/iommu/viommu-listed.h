@@ -11,6 +11,7 @@
 #define HW_IOMMU_VIOMMU_LISTED_H
 
 #include <glib.h>
+#include "hw/iommu/windows.h"
 
 typedef struct VIOMMUBus VIOMMUBus;
 
@@ -19,6 +20,9 @@ typedef struct VIOMMUFunction {
     bool translated;         /* of an endpoint: is what it does? */
     bool root_port;
     VIOMMUBus *below;        /* of a bridge: its secondary bus; else NULL */
+    /* For viommu-direct.h alone; the first is the caller's, NULL: none */
+    const IOMMUWindows *windows;
+    uint16_t requester;      /* the ID that its DMA has */
 } VIOMMUFunction;
 
 struct VIOMMUBus {
@@ -85,6 +89,16 @@ void viommu_bus_unlist(const VIOMMUBus *bus, VIOMMURids *rids);
  * listed of function @i of the root bus @root, and of what is below it.
  */
 void viommu_dmar_scopes(GByteArray *blob, const VIOMMUBus *root, unsigned i);
+
+/*
+ * viommu_dmar_scopes_with: the same, but only of endpoints that have the window
+ * @w among their windows, and each by itself.
+ */
+void viommu_dmar_scopes_with(GByteArray *blob, const VIOMMUBus *root,
+                             unsigned i, const IOMMUWindow *w);
+
+/* viommu_function_has: is @w, just as it is, one of @fn's windows? */
+bool viommu_function_has(const VIOMMUFunction *fn, const IOMMUWindow *w);
 
 /*
  * viommu_dmar_ports: append to @blob the device scopes of those root ports of

@@ -53,6 +53,13 @@ typedef struct VIOMMUModel {
      * VIOMMU.
      */
     const PCIIOMMUOps *pci_ops;
+    /*
+     * Bits, of IOMMU_WINDOW_DIRECT and _DIRECT_RELAXABLE: what the machine's
+     * firmware tables tell the guest of (viommu_windows_rmrr() and the like),
+     * at addresses that are multiples of @direct_align, a power of two.
+     */
+    unsigned direct_kinds;
+    uint64_t direct_align;
 } VIOMMUModel;
 
 /* PCIIOMMUOps.get_address_space; @opaque is the VIOMMU. */

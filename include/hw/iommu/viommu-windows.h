@@ -25,6 +25,7 @@ typedef struct VIOMMUEndpoint VIOMMUEndpoint;
 typedef struct HostIOMMUDevice HostIOMMUDevice;
 typedef struct PCIBus PCIBus;
 typedef struct PCIDevice PCIDevice;
+typedef struct Aml Aml;
 
 /* What an endpoint has now; constant */
 typedef struct VIOMMUWindows {
@@ -67,5 +68,46 @@ bool viommu_windows_has_host(const VIOMMUEndpoint *ep);
  */
 void viommu_windows_device_class(ObjectClass *klass);
 bool viommu_windows_device_ok(PCIDevice *dev, Error **errp);
+
+/*
+ * What firmware tables say of direct windows (viommu-direct.h), of the devices
+ * as they are now and only of those that the guest is told of.  All of them
+ * leave the table as it is if there are none.  BQL.
+ *
+ * viommu_windows_rmrr, _ivmd: append to DMAR, IVRS, of which @table is the end.
+ * viommu_windows_rmr: append to the IORT that begins at @iort of @table; its
+ * SMMU's node is at @smmu of it (0: none), and @id is the first identifier that
+ * is free.
+ * viommu_windows_e820: @table, the *@bytes bytes of e820 for fw_cfg, or another
+ * one, of *@bytes then, for good, that has memory in direct windows as
+ * reserved.
+ */
+void viommu_windows_rmrr(GArray *table);
+void viommu_windows_ivmd(GArray *table);
+void viommu_windows_rmr(GArray *table, uint32_t iort, uint32_t smmu,
+                        uint32_t id);
+void *viommu_windows_e820(void *table, size_t *bytes);
+
+/*
+ * A guest believes in StreamIDs of PCI devices only if it leaves their buses'
+ * numbers as they are (DEN 0049E.d, 3.1.1.5), which the host bridge's _DSM has
+ * to ask for (PCI Firmware Specification 3.3, 4.6.5).
+ *
+ * viommu_windows_dsm_functions: the byte of functions that _DSM supports.
+ * viommu_windows_dsm: append to @uuid, what _DSM does for this UUID,
+ * function 5.
+ */
+uint8_t viommu_windows_dsm_functions(void);
+void viommu_windows_dsm(Aml *uuid);
+
+/*
+ * viommu_windows_direct: add to @list, as direct ones, all windows that are
+ * mapped one to one for some device that the guest is told of.  BQL.
+ *
+ * viommu_windows_of: the windows of @dev's endpoint, until something changes;
+ * NULL if it is behind no vIOMMU.  BQL.
+ */
+void viommu_windows_direct(IOMMUWindows *list);
+const IOMMUWindows *viommu_windows_of(PCIDevice *dev);
 
 #endif

@@ -258,6 +258,7 @@ struct VIOMMU {
     const char *name;        /* of the model, for region names and traces */
     const char *type;        /* of its device, for messages */
     unsigned window_kinds;   /* bits: what the operator may ask for */
+    uint64_t direct_align;   /* bytes that direct ones begin and end at */
     IOMMUWindows reserved_ranges;
     AddressSpace *memory;    /* where tables and translations lead */
     IOPTMem mem;             /* the same, for walks */

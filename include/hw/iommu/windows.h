@@ -48,6 +48,18 @@ typedef struct IOMMUWindows {
 const char *iommu_window_kind_name(IOMMUWindowKind kind);
 const char *iommu_window_origin_name(IOMMUWindowOrigin origin);
 
+/*
+ * Is it mapped one to one?  Firmware tables tell the guest's software to have
+ * each address there lead to itself, from when it turns translation on.  What
+ * it maps is still up to it: DMA there is translated by its tables like any
+ * other, and such a window is memory, never a hole.
+ */
+static inline bool iommu_window_is_direct(const IOMMUWindow *w)
+{
+    return w->kind == IOMMU_WINDOW_DIRECT ||
+           w->kind == IOMMU_WINDOW_DIRECT_RELAXABLE;
+}
+
 /* Is DMA without a PASID never translated there, and never memory? */
 static inline bool iommu_window_is_opaque(const IOMMUWindow *w)
 {
@@ -88,6 +100,14 @@ bool iommu_windows_cut(const IOMMUWindows *list, uint64_t addr,
  */
 uint64_t iommu_windows_mask(const IOMMUWindows *list, uint64_t addr,
                             uint64_t mask);
+
+/*
+ * iommu_windows_gaps: call @fn for each part of @first .. @last that no window
+ * of @list is over, of whatever kind, in ascending order.
+ */
+typedef void IOMMUGapFn(uint64_t first, uint64_t last, void *opaque);
+void iommu_windows_gaps(const IOMMUWindows *list, uint64_t first,
+                        uint64_t last, IOMMUGapFn *fn, void *opaque);
 
 /*
  * iommu_windows_parse: append what @text says to @list, with @origin: items
