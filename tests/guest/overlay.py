@@ -71,9 +71,9 @@ class Overlay:
         order = ''.join(f'{name}\n' for name, _ in modules.order)
         self.add('modules/order', order.encode(), 0o644)
 
-    def write(self, facts, path):
+    def write(self, facts, path, arch='x86_64'):
         with open(path, 'wb') as out:
-            with open(assets.initramfs(facts), 'rb') as below:
+            with open(assets.initramfs(facts, arch), 'rb') as below:
                 data = below.read()
             # An archive begins at a multiple of four.
             out.write(data + b'\0' * (-len(data) % 4) + self.cpio.finish())
