@@ -4,9 +4,11 @@ Compares the tables of docs/system that say what a register says with what it
 says.
 
 Such a table has the caption "NAME, at ADDRESS of ``MACHINE``" and the columns
-Field, Bits (7, or 11:10), Value and With: the property of the last device of
-MACHINE that it takes, or nothing. What no row has is 0. Each property is tried
-alone, and all together.
+Field, Bits (7, or 11:10), Value and With: the property that it takes, or
+nothing: of the last device of MACHINE, or if the machine makes the unit by
+itself, of that. What no row has is 0; a second row of the same bits says what
+they are with its property instead. "NAME, 32 bits at" is a register of so many.
+Each property is tried alone, and all together.
 """
 
 import functools
@@ -18,8 +20,10 @@ import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-CAPTION = re.compile(r'^\.\. list-table:: (.+), at (0x[0-9a-f]+) of\s+'
-                     r'``([^`]+)``$', re.M)
+CAPTION = re.compile(r'^\.\. list-table:: (.+?),( 32 bits)? at (0x[0-9a-f]+) of'
+                     r'\s+``([^`]+)``$', re.M)
+# A unit that the machine makes
+BUILT_IN = {'iommu=smmuv3': 'arm-smmuv3'}
 
 
 def rows_of(text):
@@ -48,18 +52,29 @@ def field(bits, value):
 
 def expected(rows, given):
     """What the register says with @given; None: a row is wrong."""
-    total = seen = 0
+    fields = {}
     for _, bits, value, with_ in rows:
         value, mask = field(bits, value)
-        if value & ~mask or seen & mask:
+        others = [m for m in fields if m & mask]
+        if value & ~mask or others not in ([], [mask] if with_ else []):
             return None
-        seen |= mask
         if not with_ or with_ in given:
-            total |= value
-    return total
+            fields[mask] = value
+        else:
+            fields.setdefault(mask, 0)
+    return sum(fields.values())
 
 
-def read(machine, address):
+def with_properties(machine, given):
+    """The command line @machine with the properties @given of its unit"""
+    for word, unit in BUILT_IN.items():
+        if word in machine:
+            return ' '.join([machine] + [f'-global {unit}.{one}'
+                                         for one in given])
+    return ','.join([machine, *given])
+
+
+def read(machine, how, address):
     """What the register at @address says, or the emulator instead."""
     program, *args = shlex.split(machine)
     command = [os.path.join(ROOT, 'build', 'obj', program), *args,
@@ -69,7 +84,7 @@ def read(machine, address):
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True,
                           stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as emulator:
-        emulator.stdin.write(f'readq {address}\n')
+        emulator.stdin.write(f'{how} {address}\n')
         emulator.stdin.flush()
         for line in emulator.stdout:
             if line.startswith('OK '):
@@ -80,9 +95,9 @@ def read(machine, address):
     return said
 
 
-def check(rows, machine, address, given):
+def check(rows, machine, how, address, given):
     """An explanation of what is wrong, or ''."""
-    says = read(','.join([machine, *given]), address)
+    says = read(with_properties(machine, given), how, address)
     ought = expected(rows, given)
     if ought is None:
         return 'two rows have the same bits, or a value has more'
@@ -97,10 +112,14 @@ def checks():
         with open(page, encoding='utf-8') as file:
             text = file.read()
         for caption in CAPTION.finditer(text):
-            name, address, machine = caption.groups()
+            name, half, address, machine = caption.groups()
+            how = 'readl' if half else 'readq'
             rows = rows_of(text[caption.end():])
             properties = sorted({row[3] for row in rows if row[3]})
-            for given in ([], *[[p] for p in properties], properties):
+            tries = dict.fromkeys([(), *[(p,) for p in properties],
+                                   tuple(properties)])
+            for given in tries:
                 yield (f'{os.path.basename(page)}: {name} '
                        f'{" ".join(given)}',
-                       functools.partial(check, rows, machine, address, given))
+                       functools.partial(check, rows, machine, how, address,
+                                         given))
