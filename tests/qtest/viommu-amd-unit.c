@@ -143,9 +143,13 @@ static uint64_t pte(Unit *unit, UnitSpace *s, uint64_t iova)
            amd_guest_pte(amd_of(unit), &s->guest, 0, iova, 1);
 }
 
+/* A machine may have been started for another form (fuzzing). */
 static void enable(Unit *unit, unsigned form)
 {
-    amd_enable(amd_of(unit));
+    AMD *amd = amd_of(unit);
+
+    amd->control = form != FORM_HOST ? AMD_C_GT : 0;
+    amd_enable(amd);
 }
 
 static void enable_start(Unit *unit)
@@ -254,6 +258,8 @@ const UnitOps amd_unit_ops = {
     .target = "x86_64",
     .type = "amd-iommu",
     .forms = forms,
+    .regs = AMD_BASE,
+    .regs_size = 0x4000,
     .start = start,
     .args = args,
     .adopt = adopt,

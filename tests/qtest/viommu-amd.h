@@ -72,6 +72,8 @@
 #define AMD_DTE1_I          (1ULL << 32)
 #define AMD_DTE1_SA         (1ULL << 34)
 
+#define AMD_DTE_SIZE        32
+#define AMD_DTE2_IV         (1ULL << 0)
 #define AMD_DTE2_LEVELS_5   (1ULL << 54)
 
 /* Guest page table entries, and those of the GCR3 table */

@@ -335,7 +335,10 @@ static const uint64_t amd_flags[] = {
     AMD_PR | AMD_RW, AMD_MODE(1), AMD_MODE(2), AMD_MODE(4), AMD_MODE(6),
     AMD_MODE(7), AMD_DTE1_I, AMD_DTE1_SA, 2ULL << 60 | 1, AMD_C_IOMMU,
     AMD_C_EVENT_LOG, AMD_C_EVENT_INT, AMD_C_WAIT_INT, AMD_C_CMD_BUF, AMD_C_GA,
-    AMD_C_XT | AMD_C_INT_CAP_XT, 8ULL << 56, 15ULL << 56, AMD_ADDR, 0
+    AMD_C_XT | AMD_C_INT_CAP_XT, 8ULL << 56, 15ULL << 56, AMD_ADDR,
+    AMD_C_GT, AMD_DTE_GV, AMD_DTE_GIOV, AMD_DTE_GLX(1), AMD_DTE_GLX(2),
+    AMD_DTE2_LEVELS_5, AMD_G_ALL, AMD_G_ALL | AMD_G_A | AMD_G_D,
+    AMD_G_ALL | AMD_G_PS, AMD_G_US, 0
 };
 
 static const FuzzCommand amd_commands[] = {
@@ -344,7 +347,10 @@ static const FuzzCommand amd_commands[] = {
     { AMD_CMD_DEVTAB | FUZZ_BENCH_SID, 0, BITS(0, 59), 0 },
     { AMD_CMD_PAGES | AMD_PAGES_DOMAIN(7), AMD_PAGES_ALL, BITS(0, 59), ANY },
     { AMD_CMD_PAGES | AMD_PAGES_DOMAIN(8), 0, BITS(32, 47), ANY },
+    { AMD_CMD_PAGES | AMD_PAGES_DOMAIN(7), AMD_GN | AMD_PAGES_ALL,
+      BITS(0, 59), ANY },
     { AMD_CMD_IOTLB | FUZZ_SVA_SID, 0, BITS(0, 59), ANY },
+    { AMD_CMD_IOTLB | FUZZ_SVA_SID, AMD_GN | AMD_PAGES_ALL, BITS(0, 59), ANY },
     { AMD_CMD_INT_TABLE | FUZZ_BENCH_SID, 0, BITS(0, 59), 0 },
     { AMD_CMD(6), 0, BITS(0, 59), ANY },
     { AMD_CMD(7), 0, BITS(0, 59), ANY },
@@ -364,6 +370,37 @@ static void amd_command(FuzzGuest *g)
     amd_cmd_kick(amd);
 }
 
+/* Three more PASIDs that have the tables of PASID 0 */
+static void amd_pasids(FuzzGuest *g, uint64_t w0, uint64_t w1)
+{
+    QTestState *qts = g->unit->qts;
+    uint64_t gcr3 = (w0 >> 58 & 7) << 12 | (w1 >> 16 & 0xffff) << 15 |
+                    w1 >> 43 << 31;
+    uint64_t first = qtest_readq(qts, gcr3);
+    unsigned pasid;
+
+    for (pasid = 1; pasid < 4; pasid++) {
+        qtest_writeq(qts, gcr3 + 8 * pasid, first);
+    }
+    fuzz_words(g, gcr3, 4);
+    fuzz_word(g, first & AMD_ADDR);
+}
+
+static void amd_tables(FuzzGuest *g, uint64_t dte)
+{
+    QTestState *qts = g->unit->qts;
+    uint64_t w0 = qtest_readq(qts, dte), w1 = qtest_readq(qts, dte + 8);
+    uint64_t top = w0 & AMD_ADDR;
+
+    if (w0 & AMD_DTE_GV) {
+        amd_pasids(g, w0, w1);
+    }
+    if (w0 & AMD_MODE(7)) {
+        fuzz_word(g, top);
+        fuzz_word(g, qtest_readq(qts, top) & AMD_ADDR);
+    }
+}
+
 static void amd_ready(FuzzGuest *g)
 {
     AMD *amd = container_of(g->unit, AMD, unit);
@@ -374,13 +411,14 @@ static void amd_ready(FuzzGuest *g)
     fuzz_words(g, table, 8);
     for (i = 0; i < 2; i++) {
         uint64_t dte = amd->devtab + 32 * (i ? FUZZ_SVA_SID : FUZZ_BENCH_SID);
-        uint64_t top = qtest_readq(amd->qts, dte) & AMD_ADDR;
 
-        /* Interrupts by the table, 2^1 entries of it */
-        qtest_writeq(amd->qts, dte + 16, table | 2ULL << 60 | 1 << 1 | 1);
+        /* Interrupts by the table, 2^1 entries of it; a TLB of its own */
+        qtest_writeq(amd->qts, dte + 16, qtest_readq(amd->qts, dte + 16) |
+                     table | 2ULL << 60 | 1 << 1 | 1);
+        qtest_writeq(amd->qts, dte + 8, qtest_readq(amd->qts, dte + 8) |
+                     (i ? AMD_DTE1_I : 0));
         fuzz_words(g, dte, 4);
-        fuzz_word(g, top);
-        fuzz_word(g, qtest_readq(amd->qts, top) & AMD_ADDR);
+        amd_tables(g, dte);
     }
     amd_cmd(amd, AMD_CMD_ALL, 0);
 }
@@ -388,8 +426,7 @@ static void amd_ready(FuzzGuest *g)
 static const FuzzModel fuzz_amd = {
     .name = "amd",
     .ops = &amd_unit_ops,
-    .props = "xtsup=on,drain-timeout=1000",
-    .forms = 1,              /* host page tables alone */
+    .props = "xtsup=on,gtsup=on,drain-timeout=1000",
     .regs = amd_regs,
     .flags = amd_flags,
     .ready = amd_ready,

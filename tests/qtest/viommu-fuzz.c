@@ -414,7 +414,7 @@ static void guest_open(FuzzGuest *g, QTestState *qts)
     while (ops->forms[n]) {
         n++;
     }
-    g->form = fuzz_bytes(g, 1) % (g->model->forms ?: n);
+    g->form = fuzz_bytes(g, 1) % n;
     g->words = g_array_new(false, false, sizeof(uint64_t));
     g->host->reset(qts);
     unit_use(qts, g->host->turn);
@@ -452,9 +452,24 @@ static const struct {
     { "migrate", step_migrate },
 };
 
-static void fuzz_step(FuzzGuest *g)
+/* Which of them is next */
+static unsigned fuzz_pick(FuzzGuest *g)
 {
     unsigned which = fuzz_bytes(g, 1) % ARRAY_SIZE(steps);
+
+    if (g->only) {
+        const char *name = g->steps++ % 2 ? "dma" : g->only;
+
+        while (!g_str_equal(steps[which].name, name)) {
+            which = (which + 1) % ARRAY_SIZE(steps);
+        }
+    }
+    return which;
+}
+
+static void fuzz_step(FuzzGuest *g)
+{
+    unsigned which = fuzz_pick(g);
     int64_t start = fuzz_clock(), ns;
 
     steps[which].run(g);
@@ -474,11 +489,13 @@ char *fuzz_machine(const FuzzModel *model)
     return g_strdup_printf("%s " FUZZ_DEVICES, machine);
 }
 
-void fuzz_run(const FuzzModel *model, const FuzzHost *host, QTestState *qts,
-              const uint8_t *data, size_t size)
+void fuzz_run_only(const FuzzModel *model, const FuzzHost *host,
+                   QTestState *qts, const char *only, const uint8_t *data,
+                   size_t size)
 {
     FuzzGuest g = {
-        .model = model, .host = host, .next = data, .end = data + size,
+        .model = model, .host = host, .only = only,
+        .next = data, .end = data + size,
     };
     unsigned i;
 
@@ -488,4 +505,10 @@ void fuzz_run(const FuzzModel *model, const FuzzHost *host, QTestState *qts,
     }
     unit_turn(qts);
     guest_close(&g);
+}
+
+void fuzz_run(const FuzzModel *model, const FuzzHost *host, QTestState *qts,
+              const uint8_t *data, size_t size)
+{
+    fuzz_run_only(model, host, qts, NULL, data, size);
 }

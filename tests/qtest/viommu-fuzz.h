@@ -62,7 +62,6 @@ struct FuzzModel {
     const char *name;        /* of the target, and of the corpus */
     const UnitOps *ops;
     const char *props;
-    unsigned forms;          /* the first so many of ops->forms; 0: all */
     const uint32_t *regs;    /* what a driver writes; FUZZ_END ends them */
     const uint64_t *flags;   /* of entries; 0 ends them */
     /* ready: g->regs is set, and fuzz_word() called for words of entries */
@@ -84,6 +83,8 @@ struct FuzzGuest {
     QPCIBar bar;
     struct SVA *sva;
     bool background;         /* the bench works on its own */
+    const char *only;        /* NULL, or see fuzz_run_only() */
+    unsigned steps;          /* so far */
     const uint8_t *next, *end;   /* what is left of the input */
 };
 
@@ -98,6 +99,14 @@ char *fuzz_machine(const FuzzModel *model);
  */
 void fuzz_run(const FuzzModel *model, const FuzzHost *host, QTestState *qts,
               const uint8_t *data, size_t size);
+
+/*
+ * fuzz_run_only: the same, where every other step is of the kind @only, and
+ * those between have a device do DMA.
+ */
+void fuzz_run_only(const FuzzModel *model, const FuzzHost *host,
+                   QTestState *qts, const char *only, const uint8_t *data,
+                   size_t size);
 
 /* For models: the input, and what it makes of a word that is @old now */
 uint64_t fuzz_bytes(FuzzGuest *g, unsigned n);

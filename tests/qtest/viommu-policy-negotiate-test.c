@@ -372,7 +372,7 @@ static void test_left(const void *opaque)
 
 int main(int argc, char **argv)
 {
-    static PolicyModel models[2];
+    static PolicyModel models[POLICY_MODELS];
     static const struct {
         const char *name;
         void (*test)(const void *opaque);
@@ -387,16 +387,12 @@ int main(int argc, char **argv)
         { "system-reset", test_system_reset },
         { "clear", test_clear },
         { "transitional", test_transitional },
+        { "left", test_left },
     };
-    g_autofree char *left = NULL;
     unsigned i, j, n;
 
     g_test_init(&argc, &argv, NULL);
     n = policy_models(models);
-    /* Of our own models: the base's virtio-iommu reads it, as ever. */
-    left = g_strdup_printf("/viommu/policy/negotiate/%s/left",
-                           policy_model_name(models[0]));
-    qtest_add_data_func(left, &models[0], test_left);
     for (i = 0; i < n; i++) {
         for (j = 0; j < G_N_ELEMENTS(tests); j++) {
             g_autofree char *path =

@@ -11,6 +11,7 @@
 #include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "standard-headers/linux/virtio_pci.h"
+#include "viommu-amd.h"
 #include "viommu-policy-rig.h"
 
 #define ARM_RAM         0x40000000ULL
@@ -70,11 +71,17 @@ static bool is_arm(void)
     return g_str_equal(qtest_get_arch(), "aarch64");
 }
 
-unsigned policy_models(PolicyModel models[2])
+unsigned policy_models(PolicyModel models[POLICY_MODELS])
 {
     models[0] = is_arm() ? POLICY_SMMUV3 : POLICY_VTD;
     models[1] = POLICY_VIRTIO_IOMMU;
-    return 2;
+    models[2] = POLICY_AMD;
+    return is_arm() ? 2 : 3;
+}
+
+bool policy_tells(PolicyModel model)
+{
+    return model != POLICY_AMD;
 }
 
 const char *policy_model_name(PolicyModel model)
@@ -327,6 +334,25 @@ static void start_virtio_iommu(PolicyRig *rig)
     policy_go(rig->unit);
 }
 
+/*
+ * A device table of one page, whose entries have no translation and let no
+ * interrupt through; other buses have none.
+ */
+static void amd_block(PolicyRig *rig, bool block)
+{
+    unsigned i;
+
+    if (block && !rig->table) {
+        rig->table = policy_alloc(rig, 1);
+        for (i = 0; i < UNIT_PAGE; i += AMD_DTE_SIZE) {
+            qtest_writeq(rig->qts, rig->table + i, AMD_DTE_V | AMD_DTE_TV);
+            qtest_writeq(rig->qts, rig->table + i + 16, AMD_DTE2_IV);
+        }
+        qtest_writeq(rig->qts, AMD_BASE + AMD_DEVTAB, rig->table);
+    }
+    qtest_writeq(rig->qts, AMD_BASE + AMD_CONTROL, block ? AMD_C_IOMMU : 0);
+}
+
 void policy_block(PolicyRig *rig, bool block)
 {
     int tries = 0;
@@ -346,10 +372,11 @@ void policy_block(PolicyRig *rig, bool block)
             g_assert_cmpint(tries++, <, VIOMMU_TRIES);
         }
         break;
+    case POLICY_AMD:
+        amd_block(rig, block);
+        break;
     case POLICY_NONE:
         break;
-    case POLICY_AMD:
-        g_assert_not_reached();
     case POLICY_VIRTIO_IOMMU:
         if (!rig->unit) {
             start_virtio_iommu(rig);

@@ -19,7 +19,7 @@ typedef enum PolicyModel {
     POLICY_SMMUV3,
     POLICY_VIRTIO_IOMMU,
     POLICY_NONE,             /* a machine without vIOMMU */
-    POLICY_AMD,              /* for its table alone */
+    POLICY_AMD,
 } PolicyModel;
 
 /* One kind of virtio device */
@@ -43,6 +43,7 @@ typedef struct PolicyRig {
     QGenericPCIBus generic;  /* what bus is, on Arm */
     VTD *vtd;                /* POLICY_VTD only */
     QVirtioPCIDevice *unit;  /* POLICY_VIRTIO_IOMMU only */
+    uint64_t table;          /* POLICY_AMD only */
     uint64_t next;           /* first guest memory nobody has taken */
     uint8_t next_bus;
     char *log;               /* file with what QEMU says */
@@ -56,8 +57,14 @@ typedef struct PolicyRig {
 extern bool policy_firmware;
 
 /* policy_models: the models that the emulator under test has. */
-unsigned policy_models(PolicyModel models[2]);
+#define POLICY_MODELS 3
+unsigned policy_models(PolicyModel models[POLICY_MODELS]);
 const char *policy_model_name(PolicyModel model);
+/*
+ * policy_tells: do its firmware tables leave out who bypasses?  IVRS lists all,
+ * so nobody's slot is one that bypasses.
+ */
+bool policy_tells(PolicyModel model);
 
 /*
  * policy_args: the machine and its vIOMMU; @before goes before the vIOMMU, so

@@ -11,7 +11,9 @@
  * or holds what no device may see (space of the reader).
  *
  * A short run is part of make check.  VIOMMU_SOAK_SECONDS: so long for each
- * case instead (make soak).
+ * case instead (make soak).  One case is counted: so many pages are mapped,
+ * used and taken away, against a thread that writes through maps and one that
+ * reads; VIOMMU_SOAK_ROUNDS says how many, ten thousand in make soak.
  */
 #include "qemu/osdep.h"
 #include "hw/misc/x-dma-bench.h"
@@ -34,6 +36,9 @@
 /* Of a run in make check, and between two resets of a long one */
 #define ROUNDS          30
 #define ROUNDS_LONG     200
+/* Of the counted one, where only the beginning of a page is filled and read */
+#define ROUNDS_COUNTED  600
+#define COUNTED_LEN     64
 
 enum { WRITER, MAPPER, READER, DEVICES };
 
@@ -59,13 +64,17 @@ typedef struct Soak {
     QPCIDevice *pci[DEVICES];
     QPCIBar bar[DEVICES];
     GRand *rand;
+    const uint8_t *threads;  /* of each device; 0: it does nothing */
+    unsigned len;            /* so much of a page has a pattern, and is read */
     uint8_t pattern;         /* the last one */
     uint64_t operations, rounds, waited;
+    uint64_t changed;        /* pages, by all rounds */
 } Soak;
 
 typedef struct Case {
     unsigned form;
     const char *props;
+    bool counted;
 } Case;
 
 /* Devices */
@@ -79,6 +88,8 @@ static const struct {
     [MAPPER] = { XDB_MAP_FILL, 4096, 0 },
     [READER] = { XDB_READ_NOT, 64, 1 },
 };
+static const uint8_t threads_soak[DEVICES] = { 1, 2, 1 };
+static const uint8_t threads_counted[DEVICES] = { 0, 1, 1 };
 
 static uint16_t device_sid(unsigned i)
 {
@@ -91,7 +102,10 @@ static void device_start(Soak *s, unsigned i)
 
     s->bar[i] = qpci_iomap(pci, 0, NULL);
     qpci_device_enable(pci);
-    qpci_io_writel(pci, s->bar[i], XDB_THREADS, 1 + i % 2);
+    if (!s->threads[i]) {
+        return;
+    }
+    qpci_io_writel(pci, s->bar[i], XDB_THREADS, s->threads[i]);
     qpci_io_writeq(pci, s->bar[i], XDB_ADDR, IOVA);
     qpci_io_writeq(pci, s->bar[i], XDB_LENGTH, devices[i].length);
     qpci_io_writeq(pci, s->bar[i], XDB_STRIDE, UNIT_PAGE);
@@ -122,8 +136,7 @@ static void page_check(Soak *s, const Side *side, int page)
     const Page *p = &side->pages[page];
 
     if (side->written) {
-        g_assert_true(viommu_is_filled(s->unit, p->gpa, p->pattern,
-                                       UNIT_PAGE));
+        g_assert_true(viommu_is_filled(s->unit, p->gpa, p->pattern, s->len));
     }
 }
 
@@ -134,7 +147,7 @@ static void page_release(Soak *s, Side *side, int page)
 
     s->pattern = PATTERN | (s->pattern + 1);
     p->pattern = side->written ? s->pattern : FORBIDDEN;
-    viommu_fill(s->unit, p->gpa, p->pattern, UNIT_PAGE);
+    viommu_fill(s->unit, p->gpa, p->pattern, s->len);
     side->free[side->n_free++] = page;
 }
 
@@ -147,7 +160,7 @@ static int page_take(Soak *s, Side *side)
     page_check(s, side, page);
     side->free[i] = side->free[--side->n_free];
     if (!side->written) {
-        viommu_fill(s->unit, side->pages[page].gpa, ALLOWED, UNIT_PAGE);
+        viommu_fill(s->unit, side->pages[page].gpa, ALLOWED, s->len);
     }
     return page;
 }
@@ -197,6 +210,7 @@ static void soak_round(Soak *s)
     side_change(s, side, first, order,
                 UNIT_ALL + g_rand_int_range(s->rand, 0, 3));
     s->rounds++;
+    s->changed += 1u << order;
 }
 
 /* The whole */
@@ -238,12 +252,21 @@ static void soak_count_waits(Soak *s)
     qobject_unref(answer);
 }
 
+static void soak_say(const Soak *s)
+{
+    g_test_message("soak: %" PRIu64 " operations, %" PRIu64 " invalidations, "
+                   "%" PRIu64 " waited, 0 violations", s->operations,
+                   s->rounds, s->waited);
+}
+
 static Soak *soak_new(const Case *c)
 {
     Soak *s = g_new0(Soak, 1);
     unsigned i, j;
 
     s->form = c->form;
+    s->threads = c->counted ? threads_counted : threads_soak;
+    s->len = c->counted ? COUNTED_LEN : UNIT_PAGE;
     s->rand = g_rand_new_with_seed(g_test_rand_int());
     s->unit = unit_ops()->start(c->form, c->props,
                                 "-device x-dma-bench,addr=05.0 "
@@ -324,13 +347,47 @@ static void test_soak(const void *opaque)
         }
     } while (epochs < 2 || g_get_monotonic_time() < end);
     soak_count_waits(s);
-    g_test_message("soak: %" PRIu64 " operations, %" PRIu64 " invalidations, "
-                   "%" PRIu64 " waited, 0 violations", s->operations,
-                   s->rounds, s->waited);
+    soak_say(s);
     soak_free(s);
 }
 
-static void add_case(unsigned form, const char *name, const char *props)
+/* Each device does something, however few processors there are. */
+static void soak_await_work(Soak *s)
+{
+    unsigned i;
+
+    for (i = 0; i < DEVICES; i++) {
+        if (s->threads[i]) {
+            viommu_until(s->unit, qpci_io_readq(s->pci[i], s->bar[i],
+                                                XDB_OPS) > 0);
+        }
+    }
+}
+
+static void test_counted(const void *opaque)
+{
+    const char *rounds = g_getenv("VIOMMU_SOAK_ROUNDS");
+    uint64_t n = rounds ? g_ascii_strtoull(rounds, NULL, 10) : ROUNDS_COUNTED;
+    Soak *s = soak_new(opaque);
+    unsigned i;
+
+    soak_begin(s);
+    soak_await_work(s);
+    while (s->changed < n) {
+        soak_round(s);
+    }
+    for (i = 0; i < DEVICES; i++) {
+        device_stop(s, i);
+    }
+    soak_check_free(s);
+    soak_count_waits(s);
+    g_test_message("%" PRIu64 " pages mapped and taken away", s->changed);
+    soak_say(s);
+    soak_free(s);
+}
+
+static void add_case(unsigned form, const char *name, const char *props,
+                     bool counted)
 {
     g_autofree char *path = g_strdup_printf("/viommu/soak/%s/%s",
                                             unit_ops()->forms[form], name);
@@ -338,7 +395,9 @@ static void add_case(unsigned form, const char *name, const char *props)
 
     c->form = form;
     c->props = props;
-    qtest_add_data_func_full(path, c, test_soak, g_free);
+    c->counted = counted;
+    qtest_add_data_func_full(path, c, counted ? test_counted : test_soak,
+                             g_free);
 }
 
 int main(int argc, char **argv)
@@ -347,11 +406,12 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     for (form = 0; unit_ops()->forms[form]; form++) {
-        add_case(form, "drain", "");
+        add_case(form, "drain", "", false);
     }
     queue = unit_ops()->queue_form;
-    add_case(queue, "bounce", "dma-mode=bounce");
-    add_case(queue, "no-cache", "dma-cache-size=0");
-    add_case(queue, "small-iotlb", "iotlb-size=64,dma-cache-size=0");
+    add_case(queue, "bounce", "dma-mode=bounce", false);
+    add_case(queue, "no-cache", "dma-cache-size=0", false);
+    add_case(queue, "small-iotlb", "iotlb-size=64,dma-cache-size=0", false);
+    add_case(queue, "counted", "", true);
     return g_test_run();
 }

@@ -54,6 +54,9 @@ typedef struct UnitOps {
      * for all that an invalidation is about.
      */
     bool vague;
+    bool stock_stream;       /* stock QEMU has it, with the same stream */
+    uint64_t regs;           /* where its registers are in memory, and */
+    unsigned regs_size;      /* how large that is; 0: they are not */
     uint64_t ram;            /* where the machine's memory begins */
     /*
      * start: the machine for @form, with properties @props ("" for none) of

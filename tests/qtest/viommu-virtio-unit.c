@@ -332,6 +332,7 @@ static const char *const forms[] = { "request", NULL };
 #define VIRTIO_UNIT                                                     \
     .forms = forms,                                                     \
     .by_request = true,                                                 \
+    .stock_stream = true,                                               \
     .start = start,                                                     \
     .args = args,                                                       \
     .adopt = adopt,                                                     \

@@ -191,6 +191,7 @@ const UnitOps vtd_unit_ops = {
     VTD_UNIT_OPS,
     .name = "vtd",
     .forms = forms,
+    .stock_stream = true,
     .queue_form = VTD_QUEUED,
     .write_only_form = VTD_QUEUED,
     .start = start,

@@ -111,6 +111,8 @@ bool vtd_unit_drop_faults(Unit *unit, uint16_t sid);
 #define VTD_UNIT_OPS                                                    \
     .target = "x86_64",                                                 \
     .type = "intel-iommu",                                              \
+    .regs = VTD_BASE,                                                   \
+    .regs_size = VTD_PAGE_SIZE,                                         \
     .adopt = vtd_unit_adopt,                                            \
     .stop = vtd_unit_stop,                                              \
     .reset = vtd_unit_reset,                                            \
