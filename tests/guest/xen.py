@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-A guest that runs a hypervisor of its own: Xen drives the VT-d, and Linux is its
-first domain, dom0, with the devices. Xen must have the VT-d, or stops.
+A guest that runs a hypervisor of its own: Xen drives the VT-d, or the AMD-Vi,
+and Linux is its first domain, dom0, with the devices. Xen must have the unit, or
+stops.
 
   xen.py [pv|pvh] [--intremap on|off] [--virtio translate|bypass|require]
-         [--base]
+         [--amd] [--base]
 
 Without any, what tests/guest/run runs. VIOMMU_GUEST_XEN names another Xen
 (scripts/guest-xen).
@@ -44,9 +45,18 @@ PVH_SINCE = (4, 18)
 REFUSAL = "Couldn't enable IOMMU and iommu=required/force"
 # What would be a word of Xen's against the unit or its firmware table; not
 # "taking too long", which is about the host's time.
-TOPIC = re.compile(r'\(XEN\).*(VT-?d|DMAR|IOMMU|RMRR|QI)', re.I)
+TOPIC = re.compile(r'\(XEN\).*(VT-?d|DMAR|IOMMU|RMRR|QI|AMD-Vi|IVRS|IVHD)',
+                   re.I)
 COMPLAINT = re.compile(r'fault|error|fail|bug|invalid\b|warn|timeout|'
                        r'malfunction|conflict|cannot|could ?n.t|unable', re.I)
+
+
+# Xen's words for a unit at work and for its interrupt remapping, by Config.amd
+ENABLED = {
+    False: ('Intel VT-d Queued Invalidation enabled',
+            'Intel VT-d Interrupt Remapping enabled'),
+    True: ('AMD-Vi: IOMMU 0 Enabled', 'Interrupt remapping enabled'),
+}
 
 
 @dataclass
@@ -65,6 +75,8 @@ SUBSET = [
     XenConfig('pv', intremap=True),
     XenConfig('pv', intremap=False, virtio='require'),
 ]
+# Run with the rest of AMD-Vi's
+AMD = [XenConfig('pv', amd=True)]
 
 
 def version():
@@ -114,12 +126,12 @@ def complaints(console):
 def judge(outcome):
     config, console = outcome.config, outcome.console
     log = console[-4000:]
+    unit, remapping = ENABLED[config.amd]
     outcome.check('Xen drives the vIOMMU',
                   'I/O virtualisation enabled' in console and
-                  'Intel VT-d Queued Invalidation enabled' in console, log)
+                  unit in console, log)
     outcome.check(f'interrupt remapping is {q35.on_off(config.intremap)}',
-                  ('Intel VT-d Interrupt Remapping enabled' in console) ==
-                  config.intremap, log)
+                  (remapping in console) == config.intremap, log)
     outcome.check(f'Linux is dom0, of type {config.mode}',
                   f'Building a {config.mode.upper()} Dom0' in console and
                   outcome.report.dmesg_has('Hypervisor detected: Xen'),
@@ -177,10 +189,12 @@ def main():
     parser.add_argument('--intremap', choices=['on', 'off'], default='on')
     parser.add_argument('--virtio', default='',
                         choices=['translate', 'bypass', 'require'])
+    parser.add_argument('--amd', action='store_true')
     parser.add_argument('--base', action='store_true')
     args = parser.parse_args()
-    configs = [XenConfig(args.mode, args.intremap == 'on',
-                         virtio=args.virtio)] if args.mode else []
+    configs = [XenConfig(args.mode or 'pv', args.intremap == 'on',
+                         virtio=args.virtio, amd=args.amd)] \
+        if args.mode or args.amd else []
     tap = Tap()
     try:
         run(tap, args.base, configs)
