@@ -31,6 +31,11 @@
 #else
 #define MAPS_POOL 4096
 #endif
+/*
+ * RCU's thread has freed them, so the writer's processor has them in no cache:
+ * so many are fetched ahead, which is what two paths take.
+ */
+#define MAPS_AHEAD 16
 
 struct IOPTMapsNode {
     IOPTMapping m;
@@ -43,19 +48,24 @@ struct IOPTMapsNode {
 
 /* Memory; writers take turns, and whoever reclaims is one. */
 
-static IOPTMapsNode *maps_pool;
+static IOPTMapsNode *maps_pool[MAPS_POOL + 1];
 static unsigned maps_pooled;
 
 static IOPTMapsNode *maps_alloc(void)
 {
-    IOPTMapsNode *n = maps_pool;
+    IOPTMapsNode *ahead;
 
-    if (!n) {
+    if (!maps_pooled) {
         return g_new(IOPTMapsNode, 1);
     }
-    maps_pool = n->next_dead;
     maps_pooled--;
-    return n;
+    if (maps_pooled >= MAPS_AHEAD) {
+        /* To be written, both ends: it is larger than a cache line. */
+        ahead = maps_pool[maps_pooled - MAPS_AHEAD];
+        __builtin_prefetch(ahead, 1);
+        __builtin_prefetch(&ahead->next_dead, 1);
+    }
+    return maps_pool[maps_pooled];
 }
 
 static void maps_free(IOPTMapsNode *n)
@@ -64,9 +74,7 @@ static void maps_free(IOPTMapsNode *n)
         g_free(n);
         return;
     }
-    n->next_dead = maps_pool;
-    maps_pool = n;
-    maps_pooled++;
+    maps_pool[maps_pooled++] = n;
 }
 
 /* Trees */
