@@ -296,6 +296,57 @@ static bool windows_host_maps(VIOMMUEndpoint *ep, const char *name,
     return true;
 }
 
+/* Below this, what a host keeps for itself is where its doorbell is. */
+#define WINDOW_DOORBELLS (1ULL << 32)
+
+typedef struct UntoldDoorbell {
+    uint64_t first, last;
+    bool found;
+} UntoldDoorbell;
+
+static void windows_untold(uint64_t first, uint64_t last, void *opaque)
+{
+    UntoldDoorbell *untold = opaque;
+
+    if (!untold->found && first < WINDOW_DOORBELLS) {
+        *untold = (UntoldDoorbell) { first, last, true };
+    }
+}
+
+/*
+ * Does the guest know of every doorbell?  A model that has its own tells of no
+ * other, and the host's kernel does not say which of the ranges that it keeps
+ * is one: all that it keeps below 4 GiB counts, which guests also use first.
+ * What is in reserved-ranges, somebody knows of.
+ */
+static bool windows_host_told(VIOMMUEndpoint *ep, const char *name,
+                              const IOMMUWindows *host, Error **errp)
+{
+    const IOMMUWindows *list = &ep->windows->list;
+    UntoldDoorbell untold = { .found = false };
+    bool own = false;
+    unsigned i;
+
+    for (i = 0; i < list->n; i++) {
+        own |= list->at[i].kind == IOMMU_WINDOW_MSI &&
+               list->at[i].origin == IOMMU_WINDOW_MODEL;
+    }
+    for (i = 0; own && i < host->n; i++) {
+        iommu_windows_gaps(list, host->at[i].first, host->at[i].last,
+                           windows_untold, &untold);
+    }
+    if (!untold.found) {
+        return true;
+    }
+    error_setg(errp, "%s: the host's IOMMU keeps 0x%" PRIx64 " .. 0x%" PRIx64
+               " for itself, for its doorbell, say, and the guest cannot be "
+               "told of another one than the %s's own", name, untold.first,
+               untold.last, ep->viommu->type);
+    error_append_hint(errp, "Use virtio-iommu-pci, or put the range into "
+                      "reserved-ranges if the guest never uses it.\n");
+    return false;
+}
+
 /* The gaps of @usable, made larger to whole pages */
 static void windows_of_host(GList *usable, IOMMUWindows *list)
 {
@@ -332,7 +383,8 @@ bool viommu_windows_set_host(VIOMMU *v, PCIBus *bus, int devfn,
     ep = viommu_endpoint(v, hiod->aliased_bus, hiod->aliased_devfn);
     windows_of_host(usable, &list);
     ok = windows_host_maps(ep, hiod->name, &list, errp) &&
-         viommu_windows_host_ok(ep, hiod->name, &list, errp);
+         viommu_windows_host_ok(ep, hiod->name, &list, errp) &&
+         windows_host_told(ep, hiod->name, &list, errp);
     if (ok) {
         windows_source(ep, IOMMU_WINDOW_HOST, bus, devfn)->list = list;
         windows_changed(ep);

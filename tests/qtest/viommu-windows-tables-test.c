@@ -466,6 +466,28 @@ static void test_refused(const void *opaque)
             "there is already reserved");
 }
 
+/* An assigned device, whose host's doorbell is where the guest has nothing */
+#define HOST(n) "-device x-iommu-listener,id=h" #n ",map=on,host-usable=" \
+                      "0:0xcfffffff,,0xd0100000:0xfedfffff,,0xfef00000:"      \
+                      "0xffffffffff "
+
+static void test_doorbell(void)
+{
+    PolicyRig *rig;
+
+    refuses(POLICY_AMD, "", HOST(0), "h0: the host's IOMMU keeps "
+            "0xd0000000 .. 0xd00fffff for itself");
+    refuses(POLICY_AMD, "0xd0000000:0xd007ffff:0", HOST(0),
+            "0xd0080000 .. 0xd00fffff");
+    rig = policy_start(POLICY_AMD, NULL, "",
+                       ",reserved-ranges=0xd0000000:0xd00fffff:0 "
+                       HOST(1));
+    policy_stop(rig);
+    /* PROBE tells of it. */
+    rig = policy_start(POLICY_VIRTIO_IOMMU, NULL, "", HOST(2));
+    policy_stop(rig);
+}
+
 /* A guest that runs has read its tables. */
 static void test_hotplug(const void *model)
 {
@@ -515,6 +537,7 @@ int main(int argc, char **argv)
         qtest_add_func("/viommu/windows/tables/dmar", test_dmar);
         qtest_add_func("/viommu/windows/tables/dmar/bypass", test_dmar_bypass);
         qtest_add_func("/viommu/windows/tables/ivrs", test_ivrs);
+        qtest_add_func("/viommu/windows/tables/doorbell", test_doorbell);
         qtest_add_data_func("/viommu/windows/tables/e820/vtd",
                             GINT_TO_POINTER(POLICY_VTD), test_e820);
         qtest_add_data_func("/viommu/windows/tables/e820/amd",
