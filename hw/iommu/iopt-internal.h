@@ -66,27 +66,6 @@ static inline uint64_t iopt_entry_output(const IOPTTable *table,
            ~iopt_block_last(0, shift);
 }
 
-/* Where a page of the first stage's tables is in memory */
-typedef struct IOPTTablePage {
-    uint64_t first, addr;
-    uint8_t shift;           /* 0: not known */
-} IOPTTablePage;
-
-/*
- * Where the tables are that the last walk through the second stage went
- * through: the next one of the same access begins at the lowest that covers
- * its address, too.  By level; what the levels above a table say is as of
- * then.
- */
-typedef struct IOPTPath {
-    bool kept;               /* or it is not used at all */
-    uint8_t lowest;          /* level of the lowest that is known; 0: none is */
-    uint64_t iova;
-    uint64_t base[IOPT_MAX_LEVELS + 1];
-    unsigned inherited[IOPT_MAX_LEVELS + 1];
-    uint8_t can[IOPT_MAX_LEVELS + 1];
-} IOPTPath;
-
 /* A walk through up to two stages. */
 typedef struct IOPTWalk {
     const IOPTTable *second; /* NULL: none */
@@ -94,8 +73,8 @@ typedef struct IOPTWalk {
     uint64_t reads_left;     /* entries */
     bool exhausted;          /* one more was wanted: the fault says nothing */
     bool update;             /* entries are updated: no probe */
-    IOPTTablePage page;      /* the last of the tables' that was located */
-    IOPTPath path;           /* of @second */
+    IOPTMemo *memo;          /* NULL: every step is made */
+    bool remembers;          /* it is of walks before this one, too */
 } IOPTWalk;
 
 /* IOPTFormat.decode of the formats that are data */

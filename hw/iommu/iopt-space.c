@@ -6,7 +6,8 @@
  * A walk of the first stage reads each of its entries through the second, and
  * then sends its output through the second: with five levels each that is 35
  * entries at the most, whatever the tables say.  Tables lie close to each
- * other, so most of it is the same way: IOPTPath.
+ * other, so most of it is the same way: IOPTPath.  And so is most of the next
+ * walk's: IOPTMemo.
  *
  * Updates (Access flag, dirty state) are made when it is known that the access
  * succeeds, so that an access that faults leaves no page dirty.
@@ -86,11 +87,17 @@ static IOPTFault probe_second(IOPTWalk *w, uint64_t addr, uint64_t output,
                               unsigned access, unsigned attrs, IOPTResult *out)
 {
     IOPTWalk probe = *w;
+    IOPTMemo memo;
     IOPTResult res;
     IOPTFault fault;
     uint64_t memory;
 
     probe.update = false;
+    if (w->memo) {
+        /* What a probe passes may not be marked accessed. */
+        memo = *w->memo;
+        probe.memo = &memo;
+    }
     fault = iopt_locate_entry(&probe, addr, IOPT_WRITE, NULL, &memory, out);
     if (fault != IOPT_OK) {
         return fault;
@@ -326,7 +333,8 @@ static IOPTFault walk_plain_second(IOPTWalk *w, uint64_t iova, unsigned access,
     unsigned inherited = 0, level, shift;
     IOPTFault fault;
 
-    level = path_begin(&w->path, table, iova, access, &base, &inherited);
+    level = path_begin(&w->memo->second, table, iova, access, &base,
+                       &inherited);
     shift = iopt_level_shift(format, level);
     for (;; level--, shift -= format->index_bits) {
         unsigned perm;
@@ -362,15 +370,29 @@ static IOPTFault walk_plain_second(IOPTWalk *w, uint64_t iova, unsigned access,
             return IOPT_OK;
         }
         inherited = ~perm;
-        path_step(&w->path, level, base, inherited, perm);
+        path_step(&w->memo->second, level, base, inherited, perm);
     }
+}
+
+/* NULL: the walk of this stage is a whole one. */
+static IOPTPath *stage_path(const IOPTWalk *w, const IOPTTable *table,
+                            bool nested)
+{
+    if (!w->memo) {
+        return NULL;
+    }
+    if (table == w->second) {
+        return &w->memo->second;
+    }
+    return nested && w->remembers ? &w->memo->first : NULL;
 }
 
 IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
                           uint64_t iova, unsigned access, unsigned attrs,
                           IOPTResult *out)
 {
-    IOPTPath *path = table == w->second && w->path.kept ? &w->path : NULL;
+    IOPTPath *path = stage_path(w, table, nested);
+    IOPTTablePage *page = w->memo ? &w->memo->page : NULL;
     uint64_t base = table->root;
     unsigned inherited = 0;
     IOPTFault fault;
@@ -385,7 +407,7 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
     if (fault != IOPT_OK) {
         return fault;
     }
-    if (path && !table->format->decode) {
+    if (path && !nested && !table->format->decode) {
         return walk_plain_second(w, iova, access, out);
     }
     for (out->level = path ? path_begin(path, table, iova, access, &base,
@@ -395,7 +417,7 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
 
         out->shift = iopt_level_shift(table->format, out->level);
         out->entry = 0;
-        fault = iopt_read_entry(w, nested, addr, &w->page, out);
+        fault = iopt_read_entry(w, nested, addr, page, out);
         if (fault == IOPT_OK) {
             fault = settle_entry(w, table, nested, addr, iova, access, attrs,
                                  inherited, &e, out);
@@ -466,35 +488,95 @@ static IOPTFault walk_second(IOPTWalk *w, uint64_t iova, unsigned access,
     return IOPT_OK;
 }
 
+/* The table for *@iova, which becomes an address of the table's */
+static const IOPTTable *walk_half(const IOPTSpace *space, uint64_t *iova)
+{
+    if (iopt_space_is_upper(space, *iova)) {
+        *iova = upper_iova(&space->upper, *iova);
+        return &space->upper;
+    }
+    *iova = lower_iova(&space->table, *iova);
+    return &space->table;
+}
+
+/* The first stage of two, and the second with what it led to */
+static IOPTFault walk_nested(IOPTWalk *w, const IOPTTable *table,
+                             uint64_t iova, unsigned access, unsigned attrs,
+                             IOPTResult *out)
+{
+    IOPTFault fault = iopt_stage_walk(w, table, true, iova, access, attrs, out);
+    IOPTResult first;
+
+    if (fault != IOPT_OK) {
+        return fault;
+    }
+    first = *out;
+    return walk_second(w, iova, access, attrs, &first, out);
+}
+
+/* The same: what it meets at first is not looked for again. */
+static IOPTFault walk_alone(IOPTWalk *w, const IOPTTable *table,
+                            uint64_t iova, unsigned access, unsigned attrs,
+                            IOPTResult *out)
+{
+    IOPTMemo memo = { 0 };
+
+    w->memo = &memo;
+    return walk_nested(w, table, iova, access, attrs, out);
+}
+
+/*
+ * And with what the walks before it met.  That may be out of date by now,
+ * so a fault is one of a walk that met nothing but what is there.
+ */
+static IOPTFault walk_remembering(IOPTWalk *w, const IOPTTable *table,
+                                  bool upper, uint64_t iova, unsigned access,
+                                  unsigned attrs, IOPTResult *out)
+{
+    IOPTMemo *memo = w->memo;
+    IOPTFault fault;
+
+    w->remembers = true;
+    if (memo->upper != upper) {
+        memo->upper = upper;
+        memo->first.lowest = 0;
+    }
+    if (memo->second.lowest) {
+        fault = walk_nested(w, table, iova, access, attrs, out);
+        if (fault == IOPT_OK) {
+            return fault;
+        }
+        *memo = (IOPTMemo) { .upper = upper };
+    }
+    return walk_nested(w, table, iova, access, attrs, out);
+}
+
 /* All stages there are, one by one */
 static IOPTFault walk_stages(const IOPTSpace *space, bool nested,
                              uint64_t iova, unsigned access, unsigned attrs,
                              const IOPTMem *mem, IOPTResult *out)
 {
-    const IOPTTable *table = &space->table;
+    const IOPTTable *table = walk_half(space, &iova);
     IOPTWalk w = {
         .second = nested ? &space->second : NULL,
         .mem = mem,
         .reads_left = UINT64_MAX,
         .update = mem->update != NULL,
-        /* An observer is told of every step. */
-        .path = { .kept = nested && !mem->observe },
     };
-    IOPTResult first;
-    IOPTFault fault;
 
-    if (iopt_space_is_upper(space, iova)) {
-        table = &space->upper;
-        iova = upper_iova(table, iova);
-    } else {
-        iova = lower_iova(table, iova);
+    if (!nested) {
+        return iopt_stage_walk(&w, table, false, iova, access, attrs, out);
     }
-    fault = iopt_stage_walk(&w, table, nested, iova, access, attrs, out);
-    if (fault != IOPT_OK || !nested) {
-        return fault;
+    if (mem->observe) {
+        /* Who is told of every step. */
+        return walk_nested(&w, table, iova, access, attrs, out);
     }
-    first = *out;
-    return walk_second(&w, iova, access, attrs, &first, out);
+    if (mem->memo && w.update) {
+        w.memo = mem->memo;
+        return walk_remembering(&w, table, table == &space->upper, iova,
+                                access, attrs, out);
+    }
+    return walk_alone(&w, table, iova, access, attrs, out);
 }
 
 /* @iova is in the range that is not translated. */

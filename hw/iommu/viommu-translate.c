@@ -62,6 +62,37 @@ IOPTFault viommu_walk(VIOMMU *v, const VIOMMUConfig *config,
     return IOPT_OK;
 }
 
+/*
+ * What this thread's last walk through two stages came by.  The next one begins
+ * there if it is of the same space, and nothing has been invalidated since: in
+ * whatever domain, so that nobody has to know whose tables they were.
+ */
+typedef struct ViommuMemo {
+    VIOMMU *v;
+    uint64_t seq;            /* the IOTLB's */
+    IOPTSpace space;
+    IOPTMemo memo;
+} ViommuMemo;
+
+static __thread ViommuMemo viommu_memo;
+
+/* @seq: of the IOTLB, from before the configuration was looked up */
+static IOPTMemo *viommu_memo_of(VIOMMU *v, const IOPTSpace *space,
+                                uint64_t seq)
+{
+    ViommuMemo *m = &viommu_memo;
+
+    if (m->seq != seq || m->v != v ||
+        memcmp(&m->space, space, sizeof(*space))) {
+        m->v = v;
+        m->seq = seq;
+        /* With its padding: it is compared. */
+        memcpy(&m->space, space, sizeof(*space));
+        memset(&m->memo, 0, sizeof(m->memo));
+    }
+    return &m->memo;
+}
+
 static void viommu_note_global(VIOMMU *v, const IOPTResult *res)
 {
     if (unlikely(res->global) && !qatomic_read(&v->global_seen)) {
@@ -79,7 +110,9 @@ static IOPTFault viommu_lookup_iotlb(VIOMMU *v, const VIOMMUConfig *config,
                                      IOTLBEntry *entry, IOPTResult *res,
                                      bool *refused)
 {
+    const IOPTSpace *space = &config->space;
     IOPTFault fault;
+    IOPTMem mem;
 
     if (iotlb_lookup(v->iotlb, config->tag | viommu_variant(need), iova,
                      entry) &&
@@ -93,7 +126,12 @@ static IOPTFault viommu_lookup_iotlb(VIOMMU *v, const VIOMMUConfig *config,
      */
     VIOMMU_STAT_INC(v, iotlb_misses);
     VIOMMU_STAT_INC(v, walks);
-    fault = viommu_walk(v, config, &v->mem, iova, need, entry, res, refused);
+    mem = v->mem;
+    /* The sanitizer compares each access with the tables as they are. */
+    if (space->second.format && likely(!v->sanitizer)) {
+        mem.memo = viommu_memo_of(v, space, seq);
+    }
+    fault = viommu_walk(v, config, &mem, iova, need, entry, res, refused);
     if (fault == IOPT_OK && !*refused && !res->once) {
         viommu_note_global(v, res);
         iotlb_insert(v->iotlb, entry, seq);

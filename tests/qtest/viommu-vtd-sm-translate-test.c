@@ -8,6 +8,8 @@
 
 #define OTHER_PASID     (SMB_PASID + 64)     /* shares what 6 bits choose */
 #define OTHER_DID       (SMB_DID + 1)
+/* An address of the second stage that is not that of the memory */
+#define ALIAS           0x80000000ULL
 
 typedef struct Type {
     const char *name;
@@ -164,6 +166,66 @@ static void test_domain(const void *opaque)
     smb_free(b);
 }
 
+/* What a table's successor is told by */
+static void invalidate(SMBench *b, VTDSMSpace *space, unsigned way)
+{
+    switch (way) {
+    case 0:
+    case 1:
+        vtd_sm_inv_start(b->vtd, way ? VTD_DOMAIN : VTD_PAGE, space, SMB_IOVA,
+                         0);
+        vtd_inv_wait(b->vtd, VTD_QUEUED);
+        break;
+    case 2:
+    case 3:
+        vtd_inv_iotlb(b->vtd, VTD_QUEUED, way == 2 ? VTD_DOMAIN : VTD_GLOBAL,
+                      SMB_DID, 0, 0);
+        break;
+    default:
+        vtd_sm_forget(b->vtd, space);
+        break;
+    }
+}
+
+/*
+ * Another table in the place of the one that the last walk came by: put there
+ * by the first stage's entry, or by the second stage, where the first finds it.
+ */
+static void test_tables(void)
+{
+    SMBench *b = smb_new("");
+    QTestState *qts = b->vtd->qts;
+    uint64_t page[2] = { b->page, vtd_alloc(b->vtd, 1) }, table[2];
+    uint64_t entry, flags, leaf = (SMB_IOVA >> 12 & 511) * 8;
+    VTDSMSpace space;
+    unsigned i;
+
+    attach(b, &space, VTD_SM_NESTED, SMB_DID, SMB_PASID, page[0]);
+    entry = vtd_sm_pte(b->vtd, &space, SMB_IOVA, 2);
+    flags = qtest_readq(qts, entry) & ~VTD_PTE_ADDR;
+    table[0] = qtest_readq(qts, entry) & VTD_PTE_ADDR;
+    table[1] = vtd_alloc(b->vtd, 1);
+    qtest_writeq(qts, table[1] + leaf, page[1] |
+                 (qtest_readq(qts, table[0] + leaf) & ~VTD_PTE_ADDR));
+    smb_inv_all(b);
+    for (i = 0; i < 10; i++) {
+        g_assert_true(smb_leads(b, SMB_PASID, SMB_IOVA, page[i & 1]));
+        qtest_writeq(qts, entry, table[~i & 1] | flags);
+        invalidate(b, &space, i / 2);
+    }
+    vtd_map(b->vtd, &space.second, ALIAS, table[0], 1, VTD_PTE_RW);
+    qtest_writeq(qts, entry, ALIAS | flags);
+    smb_inv_all(b);
+    for (i = 0; i < 4; i++) {
+        g_assert_true(smb_leads(b, SMB_PASID, SMB_IOVA, page[i & 1]));
+        vtd_map(b->vtd, &space.second, ALIAS, table[~i & 1], 1, VTD_PTE_RW);
+        invalidate(b, &space, 2 + i / 2);
+    }
+    g_assert_true(smb_leads(b, SMB_PASID, SMB_IOVA, page[0]));
+    vtd_assert_no_fault(b->vtd);
+    smb_free(b);
+}
+
 /* The PASID cache: a new entry counts once it is invalidated, by PASID. */
 static void test_pasid_cache(void)
 {
@@ -230,6 +292,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/vtd-sm/pass-through", test_pass_through);
     qtest_add_func("/viommu/vtd-sm/rid-pasid", test_rid_pasid);
     qtest_add_func("/viommu/vtd-sm/57-bits", test_57_bits);
+    qtest_add_func("/viommu/vtd-sm/tables", test_tables);
     qtest_add_func("/viommu/vtd-sm/pasid-cache", test_pasid_cache);
     qtest_add_func("/viommu/vtd-sm/accessed-dirty", test_accessed_dirty);
     return g_test_run();

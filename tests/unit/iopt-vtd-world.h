@@ -676,25 +676,32 @@ static void random_unit(Rand *r, RefUnit *u, unsigned pgtt)
 }
 
 /* @pgtt: VTD_PGTT_* but pass-through */
+static void random_world(Rand *r, unsigned pgtt, World *w, RefUnit *u,
+                         Maker *m, IOPTSpace *space)
+{
+    *m = (Maker) { w, u, 1 + 7 * rand_below(r, 3) };
+    memset(space, 0, sizeof(*space));
+    random_unit(r, u, pgtt);
+    world_init(w, r);
+    world_area(w, 0, FIRST_BASE, FIRST_PAGES * 4096);
+    world_area(w, 1, SECOND_BASE, SECOND_PAGES * 4096);
+    fill_area(m, 1, u->e.ss_levels);
+    fill_area(m, 0, u->e.fs_levels);
+    /* What is wider is no valid PASID table entry. */
+    u->e.fsptptr = before_second(m, FIRST_BASE) & mask(MIN(u->aw_bits, 52));
+    vtd_pasid_space(&u->e, u->aw_bits, u->page_1g ? REF_FS1GP : 0,
+                    u->snoop ? REF_SC : 0, space);
+}
+
 static void run_random(Rand *r, unsigned pgtt)
 {
-    IOPTSpace space = { 0 };
+    IOPTSpace space;
     RefUnit u;
     World w;
-    Maker m = { &w, &u, 1 + 7 * rand_below(r, 3) };
+    Maker m;
     unsigned i, access;
 
-    random_unit(r, &u, pgtt);
-    world_init(&w, r);
-    world_area(&w, 0, FIRST_BASE, FIRST_PAGES * 4096);
-    world_area(&w, 1, SECOND_BASE, SECOND_PAGES * 4096);
-    fill_area(&m, 1, u.e.ss_levels);
-    fill_area(&m, 0, u.e.fs_levels);
-    /* What is wider is no valid PASID table entry. */
-    u.e.fsptptr = before_second(&m, FIRST_BASE) & mask(MIN(u.aw_bits, 52));
-    vtd_pasid_space(&u.e, u.aw_bits, u.page_1g ? REF_FS1GP : 0,
-                    u.snoop ? REF_SC : 0, &space);
-
+    random_world(r, pgtt, &w, &u, &m, &space);
     for (i = 0; i < NUM_IOVAS; i++) {
         uint64_t iova = random_iova(r, &u);
 

@@ -223,6 +223,36 @@ typedef struct IOPTStep {
     IOPTFault fault;         /* what the walk made of it */
 } IOPTStep;
 
+/* Where a page of the first stage's tables is in memory */
+typedef struct IOPTTablePage {
+    uint64_t first, addr;
+    uint8_t shift;           /* 0: not known */
+} IOPTTablePage;
+
+/*
+ * Where the tables are that the last walk through a stage went through: the
+ * next one begins at the lowest that covers its address, too.  By level; what
+ * the levels above a table say is as of then.
+ */
+typedef struct IOPTPath {
+    uint8_t lowest;          /* level of the lowest that is known; 0: none is */
+    uint64_t iova;
+    uint64_t base[IOPT_MAX_LEVELS + 1];
+    unsigned inherited[IOPT_MAX_LEVELS + 1];
+    uint8_t can[IOPT_MAX_LEVELS + 1];
+} IOPTPath;
+
+/*
+ * What a walk through two stages met on its way, but for the last entry of
+ * either: hardware's paging-structure caches, of one entry a level.  Zeroed,
+ * it is empty.
+ */
+typedef struct IOPTMemo {
+    IOPTPath first, second;
+    IOPTTablePage page;      /* the last of the first's tables */
+    bool upper;              /* @first is of IOPTSpace.upper */
+} IOPTMemo;
+
 /* What a walk needs of memory. */
 typedef struct IOPTMem {
     IOPTRead *read;
@@ -248,6 +278,15 @@ typedef struct IOPTMem {
      * update first, in either stage, is refused; of a range it is a hole.
      */
     bool as_is;
+    /*
+     * memo: of a space with two stages, with update() only: iopt_space_walk()
+     * begins where the walks before it came by.  It is the caller's to empty
+     * before a walk of another space, and as soon as any translation of the
+     * space may have been invalidated: until then, tables that were left may
+     * be used on, as if there had been no invalidation yet.  A fault is always
+     * as of now.  One thread at a time.  NULL: every walk is a whole one.
+     */
+    IOPTMemo *memo;
     void *opaque;
 } IOPTMem;
 
