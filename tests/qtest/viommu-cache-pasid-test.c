@@ -24,6 +24,8 @@
 /* Of DMA_CACHE_CLAIMS, fewer, and more than enough */
 #define FEW         8
 #define MANY        100
+/* Odd: the last one is the new one */
+#define FLIPS       31
 
 typedef struct Type {
     const char *name;
@@ -341,6 +343,51 @@ static void test_race(const void *opaque)
     dma_free(rig);
 }
 
+/* The first stage's table of PASID, by the unit's own status write */
+static void flip_put(VTD *vtd, uint64_t entry, const VTDSMSpace *space)
+{
+    vtd_queue_put(vtd, VTD_D_WAIT | VTD_D_WAIT_SW |
+                  VTD_D_WAIT_DATA(space->first), entry + 16);
+    vtd_queue_put(vtd, VTD_D_PC | VTD_D_G(1) | VTD_D_DID(space->did) |
+                  VTD_D_PASID(space->pasid), 0);
+}
+
+/*
+ * What is kept of a PASID's entry, and two threads that want it all the time:
+ * the entry changes again and again, and is forgotten at once each time, while
+ * they read it.  What they read before is not kept.
+ */
+static void test_kept(void)
+{
+    DMARig *rig = new_rig(false);
+    VTD *vtd = rig->vtd;
+    uint64_t pages[2] = { vtd_alloc(vtd, 1), vtd_alloc(vtd, 1) }, entry;
+    VTDSMSpace spaces[2];
+
+    attach(rig, &spaces[1], VTD_SM_FIRST, DMA_DID, PASID, DMA_IOVA, pages[1]);
+    attach(rig, &spaces[0], VTD_SM_FIRST, DMA_DID, PASID, DMA_IOVA, pages[0]);
+    inv_all(rig);
+    use_pasid(rig, PASID);
+    entry = vtd_sm_entry(vtd, DMA_SID, PASID);
+    dma_start(rig, XDB_WRITE, 2, DMA_IOVA, LEN, 1);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        unsigned from = i % 2, to = !from;
+
+        viommu_fill(vtd, pages[to], 0, VTD_PAGE_SIZE);
+        for (unsigned n = 0; n < FLIPS; n++) {
+            flip_put(vtd, entry, &spaces[n % 2 ? from : to]);
+        }
+        vtd_sm_inv_start(vtd, VTD_DOMAIN, &spaces[to], 0, 0);
+        vtd_inv_wait(vtd, VTD_QUEUED);
+        dma_mark(rig, pages[from], 1);
+        dma_go_on(rig);
+        g_assert_true(dma_is_marked(rig, pages[from], 1));
+    }
+    dma_stop(rig);
+    vtd_assert_no_fault(vtd);
+    dma_free(rig);
+}
+
 static void add(const char *name, const Type *t, Way way, XDBCommand command,
                 void (*fn)(const void *opaque))
 {
@@ -383,5 +430,6 @@ int main(int argc, char **argv)
         add("race/map", t, BY_ENTRY, XDB_MAP_FILL, test_race);
     }
     qtest_add_func("viommu/cache/pasid/shared", test_shared);
+    qtest_add_func("viommu/cache/pasid/race/kept", test_kept);
     return g_test_run();
 }
