@@ -293,14 +293,18 @@ void viommu_windows_device_gone(VIOMMU *v, PCIDevice *dev);
 /* viommu-windows-ram.c.  BQL */
 
 /*
- * viommu_windows_host_ok: has the guest no memory where @list, which is new,
- * has windows of @ep?  @device: whose they are.
+ * viommu_windows_ram_ok: has the guest no memory where @list has windows of
+ * @ep that keep it away?  @device: whose they are.
  */
-bool viommu_windows_host_ok(VIOMMUEndpoint *ep, const char *device,
-                            const IOMMUWindows *list, Error **errp);
+bool viommu_windows_ram_ok(VIOMMUEndpoint *ep, const char *device,
+                           const IOMMUWindows *list, Error **errp);
+/* What is to be done about memory in a window of @origin, as a hint */
+const char *viommu_windows_remedy(IOMMUWindowOrigin origin);
+/* VIOMMU.machine_done: the same of all endpoints; the process ends if not */
+void viommu_windows_machine_done(Notifier *notifier, void *unused);
 /* VIOMMURegistration.memory_ok */
 bool viommu_windows_memory_ok(VIOMMURegistration *reg, uint64_t first,
-                              uint64_t last, Error **errp);
+                              uint64_t last, uint64_t *next, Error **errp);
 
 /* viommu-windows-device.c.  BQL */
 

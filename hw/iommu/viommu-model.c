@@ -40,6 +40,9 @@ static const VIOMMUPropertyHelp viommu_property_help[] = {
                          "software-msi, and where the guest can be told, "
                          "direct or direct-relaxable; none if it is not given"
                          },
+    { "ram-in-windows", "the guest may have memory where a device that "
+                        "bypasses has a window, other than one of its host: "
+                        "DMA does not reach that memory; off: it is refused" },
 };
 
 static void viommu_describe_each(ObjectClass *klass,

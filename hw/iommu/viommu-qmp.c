@@ -10,6 +10,7 @@
 #include "qapi/qapi-commands-viommu.h"
 #include "qapi/util.h"
 #include "qemu/cutils.h"
+#include "qemu/range.h"
 
 /* Of an answer's list: the default, and the largest that may be asked for */
 #define ANSWER_ITEMS        256
@@ -41,16 +42,39 @@ void viommu_bus_numbered(PCIBus *bus)
     }
 }
 
-bool viommu_memory_ok(uint64_t first, uint64_t last, Error **errp)
+static bool registered_memory_ok(uint64_t first, uint64_t last,
+                                 uint64_t *next, Error **errp)
 {
     VIOMMURegistration *reg;
 
     QTAILQ_FOREACH(reg, &viommus, next) {
-        if (!reg->memory_ok(reg, first, last, errp)) {
+        if (!reg->memory_ok(reg, first, last, next, errp)) {
             return false;
         }
     }
     return true;
+}
+
+bool viommu_memory_ok(uint64_t first, uint64_t last, Error **errp)
+{
+    uint64_t next;
+
+    return registered_memory_ok(first, last, &next, errp);
+}
+
+bool viommu_memory_moves(Range *range, uint64_t align)
+{
+    uint64_t next;
+
+    if (range_is_empty(range) ||
+        registered_memory_ok(range_lob(range), range_upb(range), &next,
+                             NULL)) {
+        return false;
+    }
+    next = QEMU_ALIGN_UP(next, align);
+    /* Behind the last address there is no room: let it be refused. */
+    return next > range_lob(range) &&
+           range_init(range, next, range_size(range)) == 0;
 }
 
 void viommu_driver_ok(const VirtIODevice *vdev)

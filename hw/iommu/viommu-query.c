@@ -302,6 +302,7 @@ static void query_properties(VIOMMU *v, VIOMMUInfo *info)
     static const char *const common[] = {
         "iotlb-size", "dma-cache-size", "dma-mode", "drain-timeout",
         "drain-stall-time", "sanitizer", "reserved-ranges",
+        "ram-in-windows",
     };
     VIOMMUPropertyList **tail = &info->properties;
     const char *const *name;

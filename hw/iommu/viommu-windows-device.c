@@ -247,9 +247,12 @@ bool viommu_windows_device_ok(PCIDevice *dev, Error **errp)
                    "leave " DEVICE_RANGES " out", id);
         return false;
     }
+    /* At the start, the whole machine is looked at when it is complete. */
     return viommu_windows_kinds_ok(ep->viommu, id, &r->list, errp) &&
            ranges_agree(ep, id, &r->list, errp) &&
-           ranges_in_time(dev, id, &r->list, errp);
+           ranges_in_time(dev, id, &r->list, errp) &&
+           (!phase_check(PHASE_MACHINE_READY) ||
+            viommu_windows_ram_ok(ep, id, &r->list, errp));
 }
 
 void viommu_windows_device_realized(VIOMMU *v, PCIDevice *dev)

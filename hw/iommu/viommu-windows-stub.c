@@ -10,6 +10,13 @@ void viommu_windows_device_class(ObjectClass *klass)
 {
 }
 
+bool viommu_windows_host_memory_ok(GList *usable, const char *memory,
+                                   uint64_t first, uint64_t last,
+                                   Error **errp)
+{
+    return true;
+}
+
 bool viommu_windows_device_ok(PCIDevice *dev, Error **errp)
 {
     return true;

@@ -18,6 +18,7 @@
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/pci_device.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "qemu/range.h"
 #include "system/dma-refused.h"
 #include "system/host_iommu_device.h"
@@ -366,6 +367,47 @@ static void windows_of_host(GList *usable, IOMMUWindows *list)
     g_list_free_full(reserved, g_free);
 }
 
+/* Less is left of the address space, or other things, than people think. */
+static void windows_warn_host(VIOMMUEndpoint *ep, const char *name,
+                              const IOMMUWindows *host)
+{
+    unsigned i;
+
+    for (i = 0; i < host->n; i++) {
+        g_autofree char *text = iommu_window_text(&host->at[i]);
+
+        if (!iommu_window_is_expected(&host->at[i], &ep->windows->list)) {
+            warn_report("%s: a window of its host's IOMMU is larger than "
+                        "expected: %s; if that is well, have it in "
+                        "reserved-ranges", name, text);
+        }
+    }
+}
+
+bool viommu_windows_host_memory_ok(GList *usable, const char *memory,
+                                   uint64_t first, uint64_t last,
+                                   Error **errp)
+{
+    g_autofree char *text = NULL;
+    IOMMUWindows list = { 0 };
+    const IOMMUWindow *w;
+
+    if (!usable) {
+        return true;
+    }
+    windows_of_host(usable, &list);
+    w = iommu_windows_next(&list, first, last, true);
+    if (w) {
+        text = iommu_window_text(w);
+        error_setg(errp, "the guest has memory ('%s', 0x%" PRIx64 " .. 0x%"
+                   PRIx64 ") where the device has a window: %s", memory, first,
+                   last, text);
+        error_append_hint(errp, "%s", viommu_windows_remedy(w->origin));
+    }
+    iommu_windows_clear(&list);
+    return !w;
+}
+
 bool viommu_windows_set_host(VIOMMU *v, PCIBus *bus, int devfn,
                              HostIOMMUDevice *hiod, Error **errp)
 {
@@ -383,9 +425,10 @@ bool viommu_windows_set_host(VIOMMU *v, PCIBus *bus, int devfn,
     ep = viommu_endpoint(v, hiod->aliased_bus, hiod->aliased_devfn);
     windows_of_host(usable, &list);
     ok = windows_host_maps(ep, hiod->name, &list, errp) &&
-         viommu_windows_host_ok(ep, hiod->name, &list, errp) &&
+         viommu_windows_ram_ok(ep, hiod->name, &list, errp) &&
          windows_host_told(ep, hiod->name, &list, errp);
     if (ok) {
+        windows_warn_host(ep, hiod->name, &list);
         windows_source(ep, IOMMU_WINDOW_HOST, bus, devfn)->list = list;
         windows_changed(ep);
     } else {

@@ -14,6 +14,7 @@
 #include "qemu/main-loop.h"
 #include "system/block-backend.h"
 #include "system/runstate.h"
+#include "system/system.h"
 #include "trace.h"
 #include "viommu-internal.h"
 #include "viommu-query-internal.h"
@@ -160,4 +161,6 @@ void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
     v->registration.bus_numbered = viommu_renumbered;
     v->registration.memory_ok = viommu_windows_memory_ok;
     viommu_register(&v->registration);
+    v->machine_done.notify = viommu_windows_machine_done;
+    qemu_add_machine_init_done_notifier(&v->machine_done);
 }

@@ -231,6 +231,46 @@ void iommu_windows_gaps(const IOMMUWindows *list, uint64_t first,
     fn(first, last, opaque);
 }
 
+bool iommu_windows_cover(const IOMMUWindows *list, const IOMMUWindow *w,
+                         bool exact)
+{
+    uint64_t at = w->first;
+    unsigned i;
+
+    for (i = windows_index(list, at); i < list->n; i++) {
+        const IOMMUWindow *has = &list->at[i];
+        bool same = has->kind == w->kind ||
+                    (!exact && iommu_window_is_opaque(has) &&
+                     iommu_window_is_opaque(w));
+
+        if (has->first > at || !same) {
+            return false;
+        }
+        if (has->last >= w->last) {
+            return true;
+        }
+        at = has->last + 1;
+    }
+    return false;
+}
+
+bool iommu_window_is_expected(const IOMMUWindow *w, const IOMMUWindows *known)
+{
+    bool announced = false;
+    unsigned i;
+
+    if (w->last == UINT64_MAX) {
+        return w->first >> IOMMU_WINDOW_HOST_BITS;
+    }
+    if (iommu_windows_cover(known, w, false)) {
+        return true;
+    }
+    for (i = 0; i < known->n; i++) {
+        announced |= known->at[i].origin == IOMMU_WINDOW_OPERATOR;
+    }
+    return !announced && w->last - w->first < IOMMU_WINDOW_HOST_SIZE;
+}
+
 /* A TYPE.  Returns: IOMMU_WINDOW_KINDS if it is none. */
 static IOMMUWindowKind window_parse_kind(const char *text)
 {
@@ -280,9 +320,6 @@ static const char *window_parse_item(const char *item, IOMMUWindow *w)
         (w->last + 1) % IOMMU_WINDOW_PAGE) {
         return "it has to begin and end at pages of 0x1000 bytes";
     }
-    if (w->first == 0 && w->last == UINT64_MAX) {
-        return "it leaves no address to devices";
-    }
     return NULL;
 }
 
@@ -306,6 +343,11 @@ char *iommu_windows_parse(const char *text, IOMMUWindowOrigin origin,
             break;
         }
         iommu_windows_add(&found, &w);
+        if (found.n == 1 && !found.at->first &&
+            found.at->last == UINT64_MAX) {
+            wrong = "it leaves no address to devices";
+            break;
+        }
     }
     if (!wrong) {
         iommu_windows_add_all(list, &found);

@@ -403,6 +403,25 @@ static void test_lie_reset(const void *opaque)
     rig_end(r);
 }
 
+/* It is not told of memory in a window. */
+static void test_window(void)
+{
+    g_autofree char *props =
+        g_strdup_printf("reserved-ranges=0x%llx:0x%llx:reserved,"
+                        "ram-in-windows=on", RIG_DATA_IOVA,
+                        RIG_DATA_IOVA + UNIT_PAGE - 1);
+    VURig *r = rig_started(props, unit_ops()->queue_form);
+    unsigned n = vu_updates(r->vu);
+
+    vu_miss(r->vu, RIG_DATA_IOVA);
+    vu_miss(r->vu, RIG_RING_IOVA);
+    viommu_until(r->unit, vu_updates(r->vu) > n);
+    viommu_turns(r->unit);
+    g_assert_cmpuint(vu_updates(r->vu), ==, n + 1);
+    g_assert_cmphex(vu_last_update(r->vu).iova, ==, RIG_RING_IOVA);
+    rig_end(r);
+}
+
 /* What a guest can cause as often as it likes is reported once. */
 static void test_refuses_updates(void)
 {
@@ -811,6 +830,10 @@ static void add(const char *name, bool all, void (*fn)(const void *opaque))
 static void add_vtd(void)
 {
     qtest_add_func("/viommu/vhost-user/in-order", test_in_order);
+    /* A request that maps something there is refused. */
+    if (!unit_ops()->by_request) {
+        qtest_add_func("/viommu/vhost-user/window", test_window);
+    }
     qtest_add_func("/viommu/vhost-user/flood", test_flood);
     qtest_add_func("/viommu/vhost-user/ats-without", test_ats_without);
     qtest_add_func("/viommu/vhost-user/ats", test_ats);

@@ -17,6 +17,8 @@
 #include "viommu-listener.h"
 #include "viommu-plug.h"
 #include "viommu-smmu.h"
+#include "viommu-vblk.h"
+#include "standard-headers/linux/virtio_config.h"
 #include "viommu-virtio.h"
 #include "viommu-vtd.h"
 
@@ -47,6 +49,7 @@ typedef struct Test {
     Mode mode;
     bool cached;             /* with the DMA translation cache */
     bool device;             /* it is the devices' own, and not the unit's */
+    bool bounce;             /* devices work on copies */
 } Test;
 
 typedef struct Win {
@@ -130,12 +133,22 @@ static char *win_range(const UnitOps *ops)
                            first, last);
 }
 
+/* The same for a unit; what lies there is the guest's memory. */
+static char *win_unit_range(const UnitOps *ops)
+{
+    g_autofree char *range = win_range(ops);
+
+    return g_strdup_printf("%s,ram-in-windows=on", range);
+}
+
 static void win_start(Win *w, const Test *test)
 {
     const UnitOps *ops = unit_ops();
     g_autofree char *range = win_range(ops), *args = NULL, *props = NULL;
 
-    props = g_strdup_printf("%s%s", test->cached ? "" : "dma-cache-size=0,",
+    props = g_strdup_printf("%s%s%s,ram-in-windows=on",
+                            test->cached ? "" : "dma-cache-size=0,",
+                            test->bounce ? "dma-mode=bounce," : "",
                             test->device ? "iotlb-size=4096" : range);
     args = g_strdup_printf("-device edu,id=edu,addr=04.0,%s,"
                            "dma_mask=0xffffffffffffffff "
@@ -275,6 +288,99 @@ static void test_bench(const void *data)
     win_stop(&w);
 }
 
+/* A ring in it is never read; one beside it is. */
+static void test_ring(void)
+{
+    const UnitOps *ops = unit_ops();
+    g_autofree char *range = win_unit_range(ops);
+    Win w = { .first = ops->ram + WINDOW_AT,
+              .last = ops->ram + WINDOW_AT + WINDOW_LEN - 1 };
+    UnitSpace *space;
+    unsigned i;
+    VBlk *blk;
+
+    w.unit = ops->start(form(), range, "-blockdev null-co,node-name=n,"
+                        "size=65536,read-zeroes=on -device virtio-blk-pci,"
+                        "id=blk,drive=n,addr=05.0,disable-legacy=on,"
+                        "iommu_platform=on");
+    space = ops->space(w.unit, form(), 7);
+    ops->attach(w.unit, BENCH_SID, space);
+    map_pages(&w, space);
+    ops->enable(w.unit, form());
+    blk = vblk_new(w.unit, BENCH_SID, "blk", w.first, w.first);
+    vblk_submit(blk, false, 0, w.last + 1 + UNIT_PAGE, VBLK_SECTOR);
+    viommu_turns(w.unit);
+    g_assert_cmpuint(vblk_completed(blk), ==, 0);
+    vblk_free(blk);
+    ops->drop_faults(w.unit, BENCH_SID);
+    blk = vblk_new(w.unit, BENCH_SID, "blk", w.last + 1, w.last + 1);
+    /* Where its data goes: into the window, across its edge, beside it */
+    for (i = 0; i < 3; i++) {
+        uint64_t at = w.first - (i * VBLK_SECTOR) / 2;
+        unsigned before = vblk_completed(blk);
+
+        qtest_memset(w.unit->qts, w.first - UNIT_PAGE, RAM_BYTE,
+                     2 * UNIT_PAGE);
+        vblk_submit(blk, false, 0, at, VBLK_SECTOR);
+        viommu_until(w.unit, vblk_completed(blk) == before + 1 ||
+                     vblk_device_status(blk) & VIRTIO_CONFIG_S_NEEDS_RESET);
+        g_assert_true(viommu_is_filled(w.unit, w.first, RAM_BYTE, UNIT_PAGE));
+        if (vblk_device_status(blk) & VIRTIO_CONFIG_S_NEEDS_RESET) {
+            vblk_free(blk);
+            blk = vblk_new(w.unit, BENCH_SID, "blk", w.last + 1, w.last + 1);
+        }
+    }
+    vblk_free(blk);
+    ops->stop(w.unit);
+}
+
+/* The model's doorbell, where tables have memory around it and over it */
+static void test_doorbell(void)
+{
+    const UnitOps *ops = unit_ops();
+    uint64_t first = 0xfee00000, last = 0xfeefffff, ram = ops->ram + WINDOW_AT;
+    Unit *unit = ops->start(form(), "", EDU);
+    UnitSpace *space = ops->space(unit, form(), 7);
+    Edu *edu;
+    unsigned i;
+
+    ops->attach(unit, EDU_SID, space);
+    ops->map(unit, space, first - UNIT_PAGE, ram, UNIT_PAGE, UNIT_RW);
+    if (!ops->by_request) {
+        ops->map(unit, space, first, ram + UNIT_PAGE, UNIT_PAGE, UNIT_RW);
+        ops->map(unit, space, last + 1 - UNIT_PAGE, ram + 2 * UNIT_PAGE,
+                 UNIT_PAGE, UNIT_RW);
+    }
+    ops->map(unit, space, last + 1, ram + 3 * UNIT_PAGE, UNIT_PAGE, UNIT_RW);
+    ops->map(unit, space, ops->ram, ops->ram, UNIT_PAGE, UNIT_RW);
+    ops->enable(unit, form());
+    edu = edu_new(unit, EDU_SID);
+    for (i = 0; i < 2; i++) {
+        qtest_memset(unit->qts, ram, RAM_BYTE, 4 * UNIT_PAGE);
+        qtest_memset(unit->qts, ops->ram, 0xc0, 8);
+        edu_load(edu, ops->ram, 8);
+        edu_store(edu, first - 4, 8);
+        edu_store(edu, last - 3, 8);
+        /* Four bytes before it, and four behind; of the rest nothing. */
+        g_assert_true(viommu_is_filled(unit, ram + UNIT_PAGE - 4, 0xc0, 4));
+        g_assert_true(viommu_is_filled(unit, ram + UNIT_PAGE, RAM_BYTE,
+                                       2 * UNIT_PAGE));
+        g_assert_true(viommu_is_filled(unit, ram + 3 * UNIT_PAGE, 0xc0, 4));
+        /* Reads do not see what is in memory either. */
+        qtest_memset(unit->qts, ram + UNIT_PAGE, 0x77, 2 * UNIT_PAGE);
+        edu_load(edu, first, 8);
+        edu_store(edu, ops->ram, 8);
+        g_assert_cmphex(qtest_readq(unit->qts, ops->ram), !=,
+                        0x7777777777777777);
+        edu_load(edu, last + 1, 4);
+        edu_store(edu, ops->ram, 4);
+        g_assert_true(viommu_is_filled(unit, ops->ram, 0xc0, 4));
+    }
+    ops->drop_faults(unit, EDU_SID);
+    edu_free(edu);
+    ops->stop(unit);
+}
+
 /* What is asked */
 
 typedef struct Window {
@@ -354,7 +460,8 @@ static void test_query(void)
     Unit *unit;
 
     props = g_strdup_printf("reserved-ranges=0x%" PRIx64 ":0x%" PRIx64
-                            ":software-msi", at, at + 0xfffff);
+                            ":software-msi,ram-in-windows=on", at,
+                            at + 0xfffff);
     args = g_strdup_printf(EDU "-device x-dma-bench,id=bench,addr=05.0,"
                            "reserved-ranges=0x%" PRIx64 ":0x%" PRIx64
                            ":reserved,,0x%" PRIx64 ":0x%" PRIx64 ":0",
@@ -430,7 +537,7 @@ static void test_refused(void)
 static void test_notify(void)
 {
     const UnitOps *ops = unit_ops();
-    g_autofree char *range = win_range(ops);
+    g_autofree char *range = win_unit_range(ops);
     g_autofree char *props = g_strdup_printf("%s%s", range, ops == &vtd_unit_ops
                                              ? ",caching-mode=on" : "");
     Unit *unit = ops->start(form(), props, LISTENER_DEVICE "map=on");
@@ -483,6 +590,24 @@ static void test_host(void)
     ops->stop(unit);
 }
 
+/* A host that keeps much for itself is named, and one that does not, not. */
+static void test_host_warns(void)
+{
+    g_autofree char *machine = unit_ops()->args(form(), host_props());
+    /* It does not come to anything: what is said is seen then. */
+    g_autofree char *args = g_strdup_printf("%s " HOST
+        "-device x-iommu-listener,id=wide,addr=07.0,map=on,host-usable="
+        "0:0x5fffffffff,,0x7000000000:0xffffffffff "
+        "-device edu,reserved-ranges=x", machine);
+    g_autofree char *said = unit_refused(args);
+    char *warning = strstr(said, "larger than expected");
+
+    g_assert_nonnull(warning);
+    g_assert_nonnull(strstr(said, "wide: a window of its host's IOMMU"));
+    g_assert_nonnull(strstr(warning, "reserved 0x6000000000 .. 0x6fffffffff"));
+    g_assert_null(strstr(warning + 1, "larger than expected"));
+}
+
 /* A host that leaves a device everything but 16 MiB of the guest's memory */
 static char *bad_host(const char *more)
 {
@@ -530,7 +655,7 @@ static QDict *add_dimm(QTestState *qts, const char *id, uint64_t addr)
                      " 'addr': %" PRIu64 "}}", id, memdev, addr);
 }
 
-/* Memory is not plugged in over a window, and is beside it. */
+/* Memory is not plugged in over a window, but beside it. */
 static void check_dimms(const char *props, const char *args,
                         const char *origin)
 {
@@ -554,8 +679,30 @@ static void check_dimms(const char *props, const char *args,
     unit->ops->stop(unit);
 }
 
+/* Is there RAM at @at? */
+static bool has_ram(QTestState *qts, uint64_t at)
+{
+    qtest_writeq(qts, at, 0x5a5a5a5a5a5a5a5a);
+    return qtest_readq(qts, at) == 0x5a5a5a5a5a5a5a5a;
+}
+
+/* Memory without an address passes over it. */
+static void check_dimm_moves(void)
+{
+    Unit *unit = unit_ops()->start(form(), "", "-m 2G,slots=4,maxmem=8G "
+        "-device edu,id=me,addr=04.0,reserved-ranges=0x100000000:0x100000fff:0");
+    QDict *answer = add_dimm(unit->qts, "any", 0);
+
+    g_assert_true(qdict_haskey(answer, "return"));
+    qobject_unref(answer);
+    g_assert_false(has_ram(unit->qts, 0x1001ffff8));
+    g_assert_true(has_ram(unit->qts, 0x100200000));
+    unit->ops->stop(unit);
+}
+
 static void test_collision_memory(void)
 {
+    check_dimm_moves();
     check_dimms("", "-device edu,id=me,addr=04.0,"
                 "reserved-ranges=0x147fff000:0x147ffffff:0", "(operator)");
     if (unit_ops() != &vtd_sm_unit_ops) {
@@ -565,10 +712,124 @@ static void test_collision_memory(void)
     }
 }
 
+/* A machine with RAM in a window does not start, unless that is accepted. */
+static void test_collision_start(void)
+{
+    g_autofree char *range = win_range(unit_ops());
+    g_autofree char *args = g_strdup_printf("-device edu,id=me,%s", range);
+    g_autofree char *own = g_strdup_printf("%s,ram-in-windows=on", range);
+    Unit *unit;
+
+    refuses(range, EDU, "the guest has memory");
+    refuses(range, EDU, "ram-in-windows");
+    refuses("", args, " me: the guest has memory");
+    refuses("", args, "(operator)");
+    unit = unit_ops()->start(form(), own, EDU);
+    unit->ops->stop(unit);
+}
+
+/* Above 4 GiB; what is not there as RAM, but is plugged in; and NVDIMMs */
+static void test_collision_start_high(void)
+{
+    const char *at = "-device edu,id=me,addr=04.0,"
+                     "reserved-ranges=0x120000000:0x120000fff:0 ";
+    g_autofree char *dimm = g_strdup_printf("-m 2G,slots=2,maxmem=4G "
+        "-object memory-backend-ram,id=m,size=128M -device pc-dimm,memdev=m,"
+        "addr=0x120000000 %s", at);
+    g_autofree char *nvdimm = g_strdup_printf("-machine nvdimm=on "
+        "-m 2G,slots=2,maxmem=4G -object memory-backend-ram,id=m,size=128M "
+        "-device nvdimm,memdev=m,addr=0x120000000 %s", at);
+    g_autofree char *high = g_strdup_printf("-m 4G %s", at);
+
+    refuses("", high, "me: the guest has memory ('pc.ram', 0x100000000");
+    refuses("", dimm, "me: the guest has memory");
+    refuses("", nvdimm, "me: the guest has memory");
+}
+
+/* A device with a window of its own is not plugged in over RAM. */
+static void test_collision_plug(void)
+{
+    Unit *unit = unit_ops()->start(form(), "", PLUG_PORT_ARGS);
+    uint64_t at = unit_ops()->ram + WINDOW_AT;
+    g_autofree char *range = g_strdup_printf("0x%" PRIx64 ":0x%" PRIx64 ":0",
+                                             at, at + 0xfff);
+    QDict *answer = qtest_qmp(unit->qts, "{'execute': 'device_add',"
+                              " 'arguments': {'driver': 'edu', 'id': 'me',"
+                              " 'bus': 'rp', 'reserved-ranges': %s}}", range);
+    const char *desc = qdict_get_str(qdict_get_qdict(answer, "error"), "desc");
+
+    g_assert_nonnull(strstr(desc, "me: the guest has memory"));
+    qobject_unref(answer);
+    unit->ops->stop(unit);
+}
+
+/* RAM of 2 GiB is at 0 .. @low - 1, and what is left of it at @high. */
+static void check_holes(const char *args, uint64_t low, uint64_t high)
+{
+    Unit *unit = unit_ops()->start(form(), "", args);
+    uint64_t left = (2ULL << 30) - low;
+
+    g_assert_true(has_ram(unit->qts, low - 8));
+    g_assert_false(has_ram(unit->qts, low));
+    if (left) {
+        g_assert_false(has_ram(unit->qts, high - 8));
+        g_assert_true(has_ram(unit->qts, high));
+        g_assert_true(has_ram(unit->qts, high + left - 8));
+    }
+    g_assert_false(has_ram(unit->qts, high + left));
+    unit->ops->stop(unit);
+}
+
+/* The machine leaves windows out of RAM, as far as it knows them. */
+static void test_ram_holes(void)
+{
+    const char *edu = "-machine ram-holes=auto -device edu,reserved-ranges=";
+    g_autofree char *low = g_strdup_printf("%s0x50005000:0x50005fff:0", edu);
+    g_autofree char *both =
+        g_strdup_printf("%s0x50005000:0x50005fff:0,,"
+                        "0x110000000:0x110000fff:reserved", edu);
+    g_autofree char *soft =
+        g_strdup_printf("%s0x50005000:0x50005fff:software-msi", edu);
+    g_autofree char *json = g_strdup_printf("-machine ram-holes=auto "
+        "-device '{\"driver\":\"edu\",\"reserved-ranges\":"
+        "\"0x50000000:0x50000fff:0\"}'");
+    g_autofree char *every = g_strdup_printf("-machine ram-holes=auto "
+        "-global %s.reserved-ranges=0x60000000:0x60000fff:0 -device edu",
+        unit_ops()->type);
+    g_autofree char *tiny = g_strdup_printf("%s0x200000:0x2fffff:0", edu);
+
+    check_holes(low, 0x50000000, 0x100000000);
+    check_holes(both, 0x50000000, 0x140000000);
+    check_holes(json, 0x50000000, 0x100000000);
+    check_holes(every, 0x60000000, 0x100000000);
+    check_holes(soft, 0x80000000, 0x100000000);
+    check_holes("-machine ram-holes=off -device edu", 0x80000000, 0x100000000);
+    refuses("", tiny, "first 64 MiB");
+    refuses("", "-machine ram-holes=yes", "must be 'auto'");
+}
+
+/* RAM up to HyperTransport's range, whatever the CPU */
+static void test_ram_holes_model(void)
+{
+    g_autofree char *args =
+        g_strdup_printf("-cpu qemu64,vendor=GenuineIntel,phys-bits=42 -m 1016G "
+                        "-object memory-backend-ram,id=ram,size=1016G,"
+                        "reserve=off -machine memory-backend=ram %s", EDU);
+    g_autofree char *holes = g_strdup_printf("%s -machine ram-holes=auto",
+                                             args);
+    Unit *unit;
+
+    refuses("", args, "reserved 0xfd00000000 .. 0xffffffffff (model)");
+    unit = unit_ops()->start(form(), "", holes);
+    g_assert_true(has_ram(unit->qts, 1ULL << 40));
+    g_assert_false(has_ram(unit->qts, 0x100000000));
+    unit->ops->stop(unit);
+}
+
 /* PROBE tells of it, beside the doorbell. */
 static void test_probe(void)
 {
-    g_autofree char *range = win_range(unit_ops());
+    g_autofree char *range = win_unit_range(unit_ops());
     uint64_t first = unit_ops()->ram + WINDOW_AT, own = first + 0x100000;
     g_autofree char *args =
         g_strdup_printf(EDU "-device x-dma-bench,addr=05.0,reserved-ranges="
@@ -630,17 +891,40 @@ static void add_tests(const char *name, void (*fn)(const void *data))
     }
 }
 
+static void add_bounce_tests(void)
+{
+    static const Test bounce[] = {
+        { .mode = MODE_PAGES, .cached = true, .bounce = true },
+        { .mode = MODE_OFF, .cached = true, .bounce = true },
+    };
+
+    qtest_add_data_func("/viommu/windows/access/pages-bounce", &bounce[0],
+                        test_access);
+    qtest_add_data_func("/viommu/windows/bench/pages-bounce", &bounce[0],
+                        test_bench);
+    qtest_add_data_func("/viommu/windows/bench/off-bounce", &bounce[1],
+                        test_bench);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add_tests("access", test_access);
     add_tests("bench", test_bench);
+    add_bounce_tests();
+    qtest_add_func("/viommu/windows/ring", test_ring);
+    if (unit_ops() != &smmu_unit_ops) {
+        qtest_add_func("/viommu/windows/doorbell", test_doorbell);
+    }
     qtest_add_func("/viommu/windows/query", test_query);
     qtest_add_func("/viommu/windows/explain", test_explain);
     qtest_add_func("/viommu/windows/refused", test_refused);
+    qtest_add_func("/viommu/windows/collision/start", test_collision_start);
+    qtest_add_func("/viommu/windows/collision/plug", test_collision_plug);
     /* Scalable mode's first stage is not for assigned devices. */
     if (unit_ops() != &vtd_sm_unit_ops) {
         qtest_add_func("/viommu/windows/host", test_host);
+        qtest_add_func("/viommu/windows/host-warns", test_host_warns);
         qtest_add_func("/viommu/windows/collision/device",
                        test_collision_device);
     }
@@ -651,6 +935,13 @@ int main(int argc, char **argv)
     if (unit_ops() != &smmu_unit_ops) {
         qtest_add_func("/viommu/windows/collision/memory",
                        test_collision_memory);
+        qtest_add_func("/viommu/windows/collision/start-high",
+                       test_collision_start_high);
+        qtest_add_func("/viommu/windows/ram-holes", test_ram_holes);
+    }
+    if (unit_ops() == &amd_unit_ops) {
+        qtest_add_func("/viommu/windows/ram-holes-model",
+                       test_ram_holes_model);
     }
     if (unit_ops() == &virtio_unit_ops) {
         qtest_add_func("/viommu/windows/probe", test_probe);

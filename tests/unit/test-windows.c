@@ -256,6 +256,63 @@ static void test_random(void)
     }
 }
 
+static bool covers(const IOMMUWindows *list, uint64_t first, uint64_t last,
+                   IOMMUWindowKind kind, bool exact)
+{
+    const IOMMUWindow w = { .first = first, .last = last, .kind = kind };
+
+    return iommu_windows_cover(list, &w, exact);
+}
+
+static void test_cover(void)
+{
+    IOMMUWindows list = { 0 };
+
+    g_assert_false(covers(&list, 0x1000, 0x1fff, R, false));
+    add(&list, 0x1000, 0x1fff, R, OPER);
+    add(&list, 0x2000, 0x2fff, M, OPER);
+    add(&list, 0x3000, 0x3fff, D, OPER);
+    add(&list, UINT64_MAX - 0xfff, UINT64_MAX, R, HOST);
+    g_assert_true(covers(&list, 0x1000, 0x2fff, R, false));
+    g_assert_true(covers(&list, 0x1800, 0x27ff, M, false));
+    g_assert_false(covers(&list, 0x1000, 0x2fff, R, true));
+    g_assert_true(covers(&list, 0x2000, 0x2fff, M, true));
+    g_assert_false(covers(&list, 0x1000, 0x3fff, R, false));
+    g_assert_true(covers(&list, 0x3000, 0x3fff, D, false));
+    g_assert_false(covers(&list, 0x3000, 0x3fff, S, false));
+    g_assert_false(covers(&list, 0xfff, 0x1fff, R, false));
+    g_assert_false(covers(&list, 0x3000, 0x4000, D, false));
+    g_assert_true(covers(&list, UINT64_MAX - 0xff, UINT64_MAX, R, true));
+    iommu_windows_clear(&list);
+}
+
+static bool expected(const IOMMUWindows *known, uint64_t first, uint64_t last)
+{
+    const IOMMUWindow w = { first, last, R, HOST };
+
+    return iommu_window_is_expected(&w, known);
+}
+
+static void test_expected(void)
+{
+    IOMMUWindows known = { 0 };
+
+    add(&known, 0xfee00000, 0xfeefffff, M, MODEL);
+    g_assert_true(expected(&known, 0xfee00000, 0xfeefffff));
+    g_assert_true(expected(&known, 0x8000000, 0x80fffff));
+    g_assert_true(expected(&known, 0x10000000, 0x1fffffff));
+    g_assert_false(expected(&known, 0x10000000, 0x20000fff));
+    g_assert_true(expected(&known, 1ULL << 39, UINT64_MAX));
+    g_assert_false(expected(&known, 1ULL << 38, UINT64_MAX));
+    /* Who announces some is told of all others. */
+    add(&known, 0x8000000, 0x80fffff, R, OPER);
+    g_assert_true(expected(&known, 0x8000000, 0x80fffff));
+    g_assert_true(expected(&known, 0xfee00000, 0xfeefffff));
+    g_assert_false(expected(&known, 0x8000000, 0x81fffff));
+    g_assert_false(expected(&known, 0x10000000, 0x10000fff));
+    iommu_windows_clear(&known);
+}
+
 static void refuses(const char *text, const char *why)
 {
     IOMMUWindows list = { 0 };
@@ -308,6 +365,7 @@ static void test_parse(void)
     refuses("0x1001:0x1fff:0", "0x1000 bytes");
     refuses("0x1000:0x2000:0", "0x1000 bytes");
     refuses("0:0xffffffffffffffff:0", "no address");
+    refuses("0:0xfff:0,0x1000:0xffffffffffffffff:0", "no address");
     refuses("0x1000:0x3fff:0,0x2000:0x2fff:direct", "overlaps");
     for (i = 1; i < IOMMU_WINDOWS_MAX; i++) {
         g_string_append_printf(many, ",0x%x000:0x%xfff:0", 2 * i, 2 * i);
@@ -328,6 +386,8 @@ int main(int argc, char **argv)
     g_test_add_func("/windows/cut", test_cut);
     g_test_add_func("/windows/gaps", test_gaps);
     g_test_add_func("/windows/random", test_random);
+    g_test_add_func("/windows/cover", test_cover);
+    g_test_add_func("/windows/expected", test_expected);
     g_test_add_func("/windows/parse", test_parse);
     return g_test_run();
 }

@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "hw/i386/pc.h"
+#include "hw/iommu/ram-holes.h"
 #include "hw/iommu/viommu-model.h"
 #include "hw/pci/msi.h"
 #include "hw/pci/pci_bus.h"
@@ -305,3 +306,10 @@ static const TypeInfo amdvi_types[] = {
 };
 
 DEFINE_TYPES(amdvi_types)
+
+static void amdvi_register_windows(void)
+{
+    ram_holes_model(TYPE_AMD_IOMMU_DEVICE, AMDVI_HT_FIRST, AMDVI_HT_LAST);
+}
+
+type_init(amdvi_register_windows)

@@ -29,7 +29,9 @@
                        _field.props.drain_stall_time, 1000),            \
     DEFINE_PROP_BOOL("sanitizer", _state, _field.props.sanitizer, false), \
     DEFINE_PROP_STRING("reserved-ranges", _state,                       \
-                       _field.props.reserved_ranges)
+                       _field.props.reserved_ranges),                   \
+    DEFINE_PROP_BOOL("ram-in-windows", _state,                          \
+                     _field.props.ram_in_windows, false)
 
 /* What "-device ...,help" says of a property: what it does, and its unit */
 typedef struct VIOMMUPropertyHelp {

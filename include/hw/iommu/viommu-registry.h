@@ -47,9 +47,12 @@ struct VIOMMURegistration {
     void (*driver_ok)(VIOMMURegistration *reg, const VirtIODevice *vdev);
     /* bus_numbered: as viommu_bus_numbered().  BQL. */
     void (*bus_numbered)(VIOMMURegistration *reg, PCIBus *bus);
-    /* memory_ok: as viommu_memory_ok().  BQL. */
+    /*
+     * memory_ok: as viommu_memory_ok(); if it is false, *@next is the first
+     * address behind the window.  BQL.
+     */
     bool (*memory_ok)(VIOMMURegistration *reg, uint64_t first, uint64_t last,
-                      Error **errp);
+                      uint64_t *next, Error **errp);
     QTAILQ_ENTRY(VIOMMURegistration) next;
 };
 
@@ -76,5 +79,13 @@ void viommu_bus_numbered(PCIBus *bus);
  * memory at its own addresses.  BQL.
  */
 bool viommu_memory_ok(uint64_t first, uint64_t last, Error **errp);
+
+/*
+ * viommu_memory_moves: where nobody has chosen an address for a memory device
+ * and it would be at @range, which viommu_memory_ok() refuses, let it be behind
+ * the window, at a multiple of @align.
+ * Returns: false if it stays where it is.  BQL.
+ */
+bool viommu_memory_moves(Range *range, uint64_t align);
 
 #endif

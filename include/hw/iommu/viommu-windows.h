@@ -57,6 +57,16 @@ bool viommu_windows_set_host(VIOMMU *v, PCIBus *bus, int devfn,
                              HostIOMMUDevice *hiod, Error **errp);
 void viommu_windows_unset_host(VIOMMU *v, PCIBus *bus, int devfn);
 
+/*
+ * viommu_windows_host_memory_ok: does an assigned device's host, which lets it
+ * use @usable (a list of Range; NULL: it does not say), let it use the guest's
+ * memory @memory at @first .. @last?  For VFIO, before it maps it, whether the
+ * device is behind a vIOMMU or not.  BQL.
+ */
+bool viommu_windows_host_memory_ok(GList *usable, const char *memory,
+                                   uint64_t first, uint64_t last,
+                                   Error **errp);
+
 /* viommu_windows_has_host: has an assigned device said anything of @ep?  BQL */
 bool viommu_windows_has_host(const VIOMMUEndpoint *ep);
 

@@ -249,6 +249,7 @@ typedef struct VIOMMUProperties {
     uint32_t drain_stall_time;
     bool sanitizer;
     char *reserved_ranges;       /* START:END:TYPE,...; NULL: none */
+    bool ram_in_windows;         /* the guest may have memory there */
 } VIOMMUProperties;
 
 struct VIOMMU {
@@ -278,6 +279,7 @@ struct VIOMMU {
     VMChangeStateEntry *vmstate;
     DeviceListener device_listener;
     Notifier told_notifier;  /* who is listed may have changed */
+    Notifier machine_done;
     bool enabled;            /* translation is on; atomic */
     bool global_seen;        /* a page was global: see IOPTResult; atomic */
     VIOMMUStats stats;

@@ -110,6 +110,29 @@ void iommu_windows_gaps(const IOMMUWindows *list, uint64_t first,
                         uint64_t last, IOMMUGapFn *fn, void *opaque);
 
 /*
+ * iommu_windows_cover: does @list say of each of @w's addresses what @w says:
+ * @exact: its kind; otherwise, if it is opaque, any opaque kind?
+ */
+bool iommu_windows_cover(const IOMMUWindows *list, const IOMMUWindow *w,
+                         bool exact);
+
+/*
+ * Of the gaps in what a host's IOMMU lets a device use, one that nobody has
+ * announced is expected to be a doorbell (1 MiB), or what firmware keeps for
+ * graphics and the like; and addresses to have as many bits as the smallest
+ * IOMMUs have.
+ */
+#define IOMMU_WINDOW_HOST_SIZE  0x10000000ULL
+#define IOMMU_WINDOW_HOST_BITS  39
+
+/*
+ * iommu_window_is_expected: is @w, of a host, no surprise to who knows of
+ * @known, the endpoint's other windows?  If the operator has announced some
+ * (@known has them), only those are none, however small.
+ */
+bool iommu_window_is_expected(const IOMMUWindow *w, const IOMMUWindows *known);
+
+/*
  * iommu_windows_parse: append what @text says to @list, with @origin: items
  * START:END:TYPE, with commas in between; END is the last byte, TYPE a number
  * as in the base or a kind's name.  No item at all is fine.
