@@ -306,6 +306,15 @@ void viommu_windows_machine_done(Notifier *notifier, void *unused);
 bool viommu_windows_memory_ok(VIOMMURegistration *reg, uint64_t first,
                               uint64_t last, uint64_t *next, Error **errp);
 
+/* viommu-windows-migrate.c.  BQL */
+
+void viommu_windows_migration_init(VIOMMU *v);
+/*
+ * viommu_windows_loaded: @v's state has come.  Returns: false, when it has
+ * said so, if the source has sent no windows, but must have.
+ */
+bool viommu_windows_loaded(VIOMMU *v);
+
 /* viommu-windows-device.c.  BQL */
 
 /* Can the operator have @list of @v?  @who: whose property it is. */

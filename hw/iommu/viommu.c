@@ -86,7 +86,7 @@ void viommu_reset(VIOMMU *v)
     }
 }
 
-void viommu_post_load(VIOMMU *v, bool enabled)
+bool viommu_post_load(VIOMMU *v, bool enabled)
 {
     qatomic_set(&v->enabled, enabled);
     viommu_policy_loaded();
@@ -94,6 +94,7 @@ void viommu_post_load(VIOMMU *v, bool enabled)
     if (unlikely(v->sanitizer)) {
         viommu_sanitize_clear(v);
     }
+    return viommu_windows_loaded(v);
 }
 
 /*
@@ -161,6 +162,7 @@ void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
     v->registration.bus_numbered = viommu_renumbered;
     v->registration.memory_ok = viommu_windows_memory_ok;
     viommu_register(&v->registration);
+    viommu_windows_migration_init(v);
     v->machine_done.notify = viommu_windows_machine_done;
     qemu_add_machine_init_done_notifier(&v->machine_done);
 }

@@ -286,8 +286,7 @@ static int xvt_post_load(void *opaque, int version_id)
 
     s->status = 0;
     s->ctrl &= XVT_CTRL_ENABLE;
-    viommu_post_load(&s->viommu, s->ctrl);
-    return 0;
+    return viommu_post_load(&s->viommu, s->ctrl) ? 0 : -EINVAL;
 }
 
 static const VMStateDescription xvt_vmstate = {

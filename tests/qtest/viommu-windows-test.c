@@ -826,6 +826,83 @@ static void test_ram_holes_model(void)
     unit->ops->stop(unit);
 }
 
+/* Migration */
+
+/* The offset of @name in the file, or its size */
+static size_t offset_of(const char *file, const char *name)
+{
+    g_autofree char *text = NULL;
+    size_t len, at;
+
+    g_assert_true(g_file_get_contents(file, &text, &len, NULL));
+    for (at = 0; at + strlen(name) <= len; at++) {
+        if (!memcmp(text + at, name, strlen(name))) {
+            return at;
+        }
+    }
+    return len;
+}
+
+static char *migrate_args(const char *range)
+{
+    return g_strdup_printf("-device edu,id=edu,addr=04.0%s%s",
+                           *range ? ",reserved-ranges=" : "", range);
+}
+
+/* A guest that is told of @from's windows goes on where there are @to's. */
+static void check_migration(const char *from, const char *to, const char *why)
+{
+    g_autofree char *source = migrate_args(from), *there = migrate_args(to);
+    g_autofree char *machine = unit_ops()->args(form(), "ram-in-windows=on");
+    Unit *unit = unit_ops()->start(form(), "ram-in-windows=on", source);
+    char *file = unit_save(unit->qts);
+    g_autofree char *args = g_strdup_printf("%s %s", machine, there);
+    size_t at = offset_of(file, "viommu-windows");
+
+    if (*from) {
+        /* Ahead of the list of what memory there is */
+        g_assert_cmpuint(at, <, offset_of(file, "pc.bios"));
+        g_assert_cmpuint(at, <, 4096);
+    } else {
+        /* Stock QEMU is not troubled with what it does not know. */
+        g_assert_cmpuint(at, ==, offset_of(file, "no such thing at all"));
+    }
+    unit->ops->stop(unit);
+    if (why) {
+        g_autofree char *incoming = g_strdup_printf("%s -incoming file:%s",
+                                                    args, file);
+        g_autofree char *said = unit_refused(incoming);
+
+        if (!strstr(said, why)) {
+            g_error("'%s' does not say '%s'", said, why);
+        }
+        unlink(file);
+        g_free(file);
+    } else {
+        QTestState *qts = qtest_initf("%s -incoming defer", args);
+
+        unit_load(qts, file);
+        qtest_quit(qts);
+    }
+}
+
+static void test_migrate(void)
+{
+    const char *a = "0x7000000000:0x70000fffff:0";
+    const char *more = "0x7000000000:0x70001fffff:0";
+    const char *soft = "0x7000000000:0x70000fffff:software-msi";
+
+    check_migration("", "", NULL);
+    check_migration(a, a, NULL);
+    check_migration(more, a, NULL);
+    check_migration(a, "", NULL);
+    check_migration("", soft, NULL);
+    check_migration(a, more, "source's guest does not know of: reserved "
+                    "0x7000000000 .. 0x70001fffff");
+    check_migration(soft, a, "source's guest does not know of");
+    check_migration("", a, "the source has none");
+}
+
 /* PROBE tells of it, beside the doorbell. */
 static void test_probe(void)
 {
@@ -921,6 +998,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/windows/refused", test_refused);
     qtest_add_func("/viommu/windows/collision/start", test_collision_start);
     qtest_add_func("/viommu/windows/collision/plug", test_collision_plug);
+    qtest_add_func("/viommu/windows/migrate", test_migrate);
     /* Scalable mode's first stage is not for assigned devices. */
     if (unit_ops() != &vtd_sm_unit_ops) {
         qtest_add_func("/viommu/windows/host", test_host);

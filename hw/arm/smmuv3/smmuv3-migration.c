@@ -130,8 +130,7 @@ static int smmuv3_post_load(void *opaque, int version_id)
     }
     /* Nothing is cached, or in flight, that was made with TBI. */
     qatomic_set(&s->tbi_seen, false);
-    viommu_post_load(&s->viommu, smmuv3_translates(s));
-    return 0;
+    return viommu_post_load(&s->viommu, smmuv3_translates(s)) ? 0 : -EINVAL;
 }
 
 /*

@@ -52,8 +52,8 @@ static int amdvi_post_load(void *opaque, int version_id)
     s->cmd_tail &= AMDVI_RING_POINTER;
     s->event_head &= AMDVI_RING_POINTER;
     s->event_tail &= AMDVI_RING_POINTER;
-    viommu_post_load(&s->viommu, s->control & AMDVI_CONTROL_IOMMU_EN);
-    return 0;
+    return viommu_post_load(&s->viommu, s->control & AMDVI_CONTROL_IOMMU_EN) ?
+           0 : -EINVAL;
 }
 
 /*

@@ -163,8 +163,7 @@ static int vtd_post_load(void *opaque, int version_id)
             vtd_latch_from_registers(s);
         }
     }
-    viommu_post_load(&s->viommu, s->dmar_enabled);
-    return 0;
+    return viommu_post_load(&s->viommu, s->dmar_enabled) ? 0 : -EINVAL;
 }
 
 /*

@@ -240,8 +240,7 @@ static int remote_post_load(void *opaque, int version_id)
                      "source", strerror(-error));
         return error;
     }
-    viommu_post_load(&s->viommu, true);
-    return 0;
+    return viommu_post_load(&s->viommu, true) ? 0 : -EINVAL;
 }
 
 static const VMStateDescription remote_vmstate = {

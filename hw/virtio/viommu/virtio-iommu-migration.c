@@ -220,6 +220,7 @@ static int stream_post_load(void *opaque, int version_id)
     VirtIOIOMMU *s = opaque;
     GList *old = virtio_iommu_domains_leave(s);
     StreamLoad load = { .s = s };
+    bool told;
 
     if (s->config.bypass > 1) {
         error_setg(&load.err, "bypass is %u", s->config.bypass);
@@ -227,13 +228,13 @@ static int stream_post_load(void *opaque, int version_id)
         g_tree_foreach(s->stream, stream_take_domain, &load);
     }
     stream_free(s);
-    viommu_post_load(&s->viommu, true);
+    told = viommu_post_load(&s->viommu, true);
     virtio_iommu_domains_free(old);
     if (load.err) {
         error_reportf_err(load.err, "virtio-iommu, migration stream: ");
         return -EINVAL;
     }
-    return 0;
+    return told ? 0 : -EINVAL;
 }
 
 /* The stream, as the base has it */

@@ -280,6 +280,7 @@ struct VIOMMU {
     DeviceListener device_listener;
     Notifier told_notifier;  /* who is listed may have changed */
     Notifier machine_done;
+    struct VIOMMUWindowStream *window_stream;
     bool enabled;            /* translation is on; atomic */
     bool global_seen;        /* a page was global: see IOPTResult; atomic */
     VIOMMUStats stats;
@@ -390,8 +391,10 @@ void viommu_reset(VIOMMU *v);
 /**
  * viommu_post_load: caches are empty; address spaces are made to follow the
  * tables that were loaded.  @enabled: is translation on?  BQL.
+ * Returns: false, when the reason has been said, if the guest was not told of
+ * windows that there are here.
  */
-void viommu_post_load(VIOMMU *v, bool enabled);
+bool viommu_post_load(VIOMMU *v, bool enabled);
 
 /** viommu_count_interrupt: the model has remapped one of @ep.  Any thread. */
 static inline void viommu_count_interrupt(VIOMMUEndpoint *ep)
