@@ -223,6 +223,19 @@ def judge_direct(guest, outcome):
                               for end, one in answers), answers)
 
 
+def judge_idle(guest, outcome):
+    """
+    A device without a driver: with RMR nodes Linux lets it through to what it
+    has mapped one to one, before the SMMU is on and until it has a domain.
+    """
+    answers = [(end, guest.machine.qmp.command('viommu-translate',
+                                               device='idle', iova=end))
+               for end in up(ALL)]
+    outcome.check('a direct window is there before a driver is',
+                  all(one['ok'] and one['address'] == end
+                      for end, one in answers), answers)
+
+
 def judge_fill(guest, outcome):
     """All is mapped but windows; those that are direct, one to one."""
     said = guest.ask(f'insmod /iovafill.ko bits={BITS} && '
@@ -261,6 +274,8 @@ def judge(machine, outcome):
     guest.await_up()
     judge_types(guest, outcome)
     judge_direct(guest, outcome)
+    if outcome.case.acpi:
+        judge_idle(guest, outcome)
     log = guest.ask('dmesg')
     outcome.check('Linux finds nothing wrong with the tables',
                   not [line for line in log if 'Firmware Bug' in line or
@@ -286,7 +301,8 @@ def device_args(case):
     return ['-device', f'{edu},id=edu,addr=04.0' + ranges(case.edu),
             '-device', 'pcie-root-port,id=rp,chassis=1,addr=05.0',
             '-device', 'nvme,id=disk,serial=disk,bus=rp' + ranges(case.disk),
-            '-device', 'qemu-xhci,id=usb,addr=06.0']
+            '-device', 'qemu-xhci,id=usb,addr=06.0',
+            '-device', 'edu,id=idle,addr=07.0']
 
 
 def fill_module(case, outcome):
