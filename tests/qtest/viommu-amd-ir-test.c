@@ -7,6 +7,8 @@
  * registers: no CPU runs here that would take it.
  */
 #include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "viommu-amd.h"
 #include "viommu-edu.h"
 
@@ -100,6 +102,26 @@ static void test_entry(void)
     remap_stop(&r);
 }
 
+/* Interrupts of edu that were remapped, as query-viommu says */
+static int64_t remap_counted(Remap *r)
+{
+    QDict *answer = qtest_qmp(r->amd->qts, "{'execute': 'query-viommu'}");
+    QDict *unit = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer,
+                                                               "return")));
+    QListEntry *entry;
+    int64_t n = -1;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(unit, "endpoint-info"), entry) {
+        QDict *ep = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (qdict_get_int(ep, "requester-id") == EDU_SID) {
+            n = qdict_get_try_int(ep, "interrupts-remapped", -1);
+        }
+    }
+    qobject_unref(answer);
+    return n;
+}
+
 static void put32(Remap *r, unsigned index, uint32_t entry)
 {
     qtest_writel(r->amd->qts, r->table + 4 * index, entry);
@@ -113,8 +135,10 @@ static void test_legacy(void)
     remap_dte(&r, IV | LEN(3) | r.table | REMAP);
     put32(&r, INDEX, VECTOR << 16 | 1 << 8 | 1);
     put32(&r, INDEX + 1, (VECTOR + 1) << 16 | 1);
+    g_assert_cmpint(remap_counted(&r), ==, 0);
     remap_send(&r, INDEX);
     g_assert_true(remap_arrived(&r, 1, VECTOR));
+    g_assert_cmpint(remap_counted(&r), ==, 1);
     g_assert_false(remap_arrived(&r, 0, VECTOR));
     remap_send(&r, INDEX + 1);
     g_assert_true(remap_arrived(&r, 0, VECTOR + 1));
@@ -122,6 +146,7 @@ static void test_legacy(void)
 
     /* Beyond the table; off; suppressed; illegal; not readable */
     remap_fails(&r, 8, AMD_EV_PAGE_FAULT, 0, VIOMMU_MSI_ADDR);
+    g_assert_cmpint(remap_counted(&r), ==, 2);
     put32(&r, INDEX, (VECTOR + 2) << 16);
     remap_fails(&r, INDEX, AMD_EV_PAGE_FAULT, 0, VIOMMU_MSI_ADDR);
     put32(&r, INDEX, (VECTOR + 2) << 16 | 2);

@@ -22,6 +22,7 @@
 /* What became of a request */
 typedef struct AMDVIRemap {
     bool ok;                 /* @dst is set */
+    bool remapped;           /* by an entry of a table, and not passed */
     bool quiet;              /* if not: nothing is logged */
     AMDVIEvent event;
 } AMDVIRemap;
@@ -105,7 +106,7 @@ static AMDVIRemap amdvi_remap_by_table(AMDVIState *s, const AMDVIDTEInt *dte,
     irq.redir_hint = irte.rq_eoi;
     irq.dest = irte.dest;
     x86_iommu_irq_to_msi_message(&irq, dst);
-    return (AMDVIRemap) { .ok = true };
+    return (AMDVIRemap) { .ok = true, .remapped = true };
 }
 
 static AMDVIRemap amdvi_remap_by_entry(AMDVIState *s, const AMDVIDTEInt *dte,
@@ -181,8 +182,9 @@ static AMDVIRemap amdvi_remap(AMDVIState *s, const MSIMessage *src,
  *
  * @record: the request is real: what is wrong with it is logged
  */
-static bool amdvi_remap_message(AMDVIState *s, const MSIMessage *src,
-                                MSIMessage *dst, uint16_t sid, bool record)
+static AMDVIRemap amdvi_remap_message(AMDVIState *s, const MSIMessage *src,
+                                      MSIMessage *dst, uint16_t sid,
+                                      bool record)
 {
     AMDVIRemap remap;
 
@@ -191,14 +193,14 @@ static bool amdvi_remap_message(AMDVIState *s, const MSIMessage *src,
     if (remap.ok) {
         trace_amdvi_ir_remap_msi(src->address, src->data, dst->address,
                                  dst->data);
-        return true;
+        return remap;
     }
     trace_amdvi_ir_err(amdvi_event_name(remap.event.code));
     if (record && !remap.quiet) {
         remap.event.device = sid;
         amdvi_event_log(s, &remap.event);
     }
-    return false;
+    return remap;
 }
 
 int amdvi_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
@@ -208,8 +210,8 @@ int amdvi_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
         /* KVM asks for a route of the I/O APIC without saying whose it is. */
         sid = PCI_BUILD_BDF(0, AMDVI_IOAPIC_DEVFN);
     }
-    return amdvi_remap_message(AMD_IOMMU_DEVICE(iommu), src, dst, sid, false) ?
-           0 : -EINVAL;
+    return amdvi_remap_message(AMD_IOMMU_DEVICE(iommu), src, dst, sid,
+                               false).ok ? 0 : -EINVAL;
 }
 
 /* There is nothing to read in the window. */
@@ -234,13 +236,18 @@ static MemTxResult amdvi_window_write(void *opaque, hwaddr addr,
     /* Only an MSI says who sends it; the window says whose it is. */
     uint16_t sid = attrs.unspecified ? viommu_endpoint_sid(window->ep) :
                                        attrs.requester_id;
+    AMDVIRemap remap;
 
     if (!dma_attrs_plain(attrs)) {
         /* With a PASID, or translated: no interrupt request. */
         return MEMTX_ERROR;
     }
-    if (!amdvi_remap_message(window->s, &src, &dst, sid, true)) {
+    remap = amdvi_remap_message(window->s, &src, &dst, sid, true);
+    if (!remap.ok) {
         return MEMTX_ERROR;
+    }
+    if (remap.remapped && sid == viommu_endpoint_sid(window->ep)) {
+        viommu_count_interrupt(window->ep);
     }
     apic_get_class(NULL)->send_msi(&dst);
     return MEMTX_OK;

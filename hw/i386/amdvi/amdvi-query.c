@@ -143,9 +143,18 @@ static void amdvi_query_unit(VIOMMU *v, VIOMMUInfo *info)
                      "EventOverflow is set" : NULL);
 }
 
+static bool amdvi_query_remaps(VIOMMU *v)
+{
+    AMDVIState *s = amdvi_of(v);
+
+    return x86_iommu_ir_supported(X86_IOMMU_DEVICE(s)) &&
+           (amdvi_control(s) & AMDVI_CONTROL_IOMMU_EN);
+}
+
 const VIOMMUQueryOps amdvi_query_ops = {
     .properties = amdvi_query_properties,
     .unit = amdvi_query_unit,
     .domain = amdvi_query_domain,
     .fault = amdvi_query_fault,
+    .remaps = amdvi_query_remaps,
 };
