@@ -23,6 +23,10 @@ bool viommu_ats_listen(AddressSpace *as, VIOMMUATSListener *l)
     return false;
 }
 
+void viommu_ats_dropped(AddressSpace *as)
+{
+}
+
 void viommu_ats_unlisten(VIOMMUATSListener *l)
 {
 }

@@ -162,11 +162,17 @@ ssize_t viommu_ats_translate(AddressSpace *as, uint32_t attrs, hwaddr addr,
         .no_write = no_write,
     };
     hwaddr last = len - 1 > HWADDR_MAX - addr ? HWADDR_MAX : addr + (len - 1);
+    VIOMMUSanitizer *sanitizer;
+    uint64_t seq = 0;
     size_t i;
 
     *errors = 0;
     if (!r.ep) {
         return -ENODEV;
+    }
+    sanitizer = r.ep->viommu->sanitizer;
+    if (unlikely(sanitizer)) {
+        seq = viommu_sanitize_device_seq(r.ep->viommu);
     }
     RCU_READ_LOCK_GUARD();
     for (i = 0; i < n; i++) {
@@ -177,6 +183,9 @@ ssize_t viommu_ats_translate(AddressSpace *as, uint32_t attrs, hwaddr addr,
             return -EIO;
         default:
             break;
+        }
+        if (unlikely(sanitizer)) {
+            viommu_sanitize_granted(r.ep, r.attrs, seq, &result[i]);
         }
         *errors += !(result[i].perm & IOMMU_RW);
         addr = result[i].iova | result[i].addr_mask;
@@ -281,6 +290,15 @@ bool viommu_ats_listen(AddressSpace *as, VIOMMUATSListener *l)
 void viommu_ats_unlisten(VIOMMUATSListener *l)
 {
     QLIST_SAFE_REMOVE(l, next);
+}
+
+void viommu_ats_dropped(AddressSpace *as)
+{
+    VIOMMUEndpoint *ep = viommu_of_address_space(as);
+
+    if (ep && unlikely(ep->viommu->sanitizer)) {
+        viommu_sanitize_device_tlb(ep, VIOMMU_NO_PASID, true, 0, HWADDR_MAX);
+    }
 }
 
 int viommu_ats_register_notifier(AddressSpace *as, IOMMUNotifier *n)

@@ -163,6 +163,7 @@ static VIOMMUFaultInfo *fault_info(const FaultRecord *r)
 
     info->address = viommu_query_address(r->sid);
     info->device = viommu_query_device_id(r->ep);
+    info->type = viommu_query_device_type(r->ep);
     info->iova = r->page;
     info->has_pasid = r->pasid != VIOMMU_NO_PASID;
     info->pasid = info->has_pasid ? r->pasid : 0;

@@ -159,6 +159,43 @@ bool viommu_history_pending(const VIOMMUHistory *h, const VIOMMUPastPage *page)
     return h->nr_invs <= VIOMMU_HISTORY_INVS;
 }
 
+/* Is @inv about any page that is remembered? */
+static bool history_hits(const VIOMMUHistory *h, const VIOMMUPastInv *inv)
+{
+    unsigned i;
+
+    for (i = 0; i < VIOMMU_HISTORY_PAGES; i++) {
+        const VIOMMUPastPage *page = viommu_history_page_at(h, i);
+
+        if (page && history_touches(inv, page)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool viommu_history_astray(const VIOMMUHistory *h, const VIOMMUPastPage *page,
+                           VIOMMUPastInv *found)
+{
+    uint64_t n = MIN(h->nr_invs, VIOMMU_HISTORY_INVS), i;
+
+    for (i = 1; i <= n; i++) {
+        VIOMMUPastInv inv = h->invs[(h->nr_invs - i) % VIOMMU_HISTORY_INVS];
+        VIOMMUPastInv here = inv;
+
+        if (inv.when < page->when) {
+            return false;
+        }
+        here.tag = page->tag;
+        if (((inv.tag ^ page->tag) & inv.tag_mask) &&
+            history_touches(&here, page) && !history_hits(h, &inv)) {
+            *found = inv;
+            return true;
+        }
+    }
+    return false;
+}
+
 const VIOMMUPastPage *viommu_history_page_at(const VIOMMUHistory *h, unsigned i)
 {
     const VIOMMUPastPage *page = &h->pages[i / HISTORY_WAYS][i % HISTORY_WAYS];

@@ -95,6 +95,12 @@ static void print_registers(Monitor *mon, const VIOMMUNumberList *list)
     print_filled_end(&line);
 }
 
+/* What is there is called: its ID, or of which type it is */
+static const char *print_name(const char *device, const char *type)
+{
+    return device ?: type ?: "(gone)";
+}
+
 static void print_findings(Monitor *mon, const VIOMMUFindingList *list)
 {
     for (; list; list = list->next) {
@@ -103,7 +109,7 @@ static void print_findings(Monitor *mon, const VIOMMUFindingList *list)
         monitor_printf(mon, "  sanitizer: %s, %s%s%s, %" PRIu64 " times:\n",
                        VIOMMUFindingKind_str(f->kind), f->address ?: "",
                        f->address ? " " : "",
-                       f->address ? f->device ?: "(no ID)" : "the unit",
+                       f->address ? print_name(f->device, f->type) : "the unit",
                        f->count);
         monitor_printf(mon, "    %s\n", f->message);
     }
@@ -256,8 +262,8 @@ static void print_fault(Monitor *mon, const VIOMMUFaultInfo *f)
     g_autofree char *time = g_date_time_format(utc, "%F %T");
 
     monitor_printf(mon, "  %s UTC: %s %s %s at 0x%" PRIx64, time, f->address,
-                   f->device ?: "(no ID)", f->write ? "write" : "read",
-                   f->iova);
+                   print_name(f->device, f->type),
+                   f->write ? "write" : "read", f->iova);
     if (f->has_pasid) {
         monitor_printf(mon, ", PASID 0x%" PRIx32, f->pasid);
     }
@@ -287,7 +293,7 @@ static void print_flights(Monitor *mon)
         const VIOMMUFlight *f = list->value;
 
         monitor_printf(mon, "  %s %s: %s of 0x%" PRIx64 " bytes at 0x%" PRIx64
-                       ", %s", f->endpoint, f->device ?: "(no ID)",
+                       ", %s", f->endpoint, print_name(f->device, f->type),
                        f->write ? "write" : "read", f->length, f->iova,
                        VIOMMUFlightKind_str(f->kind));
         if (f->has_pasid) {

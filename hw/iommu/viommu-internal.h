@@ -254,6 +254,7 @@ void viommu_fault_log(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
  *
  * viommu_sanitizer_init: make it, if it is asked for.  BQL.
  * viommu_sanitize_invalidated: of domains like @tag in @tag_mask.  BQL.
+ * viommu_sanitize_config: @inv, of configurations, is about to be.  BQL.
  * viommu_sanitize_config_dropped: some kept configurations were.  BQL; v->lock
  * may be held.
  * viommu_sanitize_fence: software waits for what was invalidated.  BQL.
@@ -262,13 +263,22 @@ void viommu_fault_log(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
  * left it: nothing is known of what was.  BQL.
  * viommu_sanitize_fault: an access was refused.  Any thread, inside an RCU read
  * section; no lock held.
+ * viommu_sanitize_device_seq, viommu_sanitize_granted: @ep was told @told, by
+ * tables that were read after the former.  Any thread; no lock held.
+ * viommu_sanitize_device_tlb: as viommu_notify_device_tlb().  BQL.
  * viommu_sanitize_bypass: look for devices whose DMA goes round it.  BQL.
  * viommu_sanitizer_driver: VIOMMURegistration.driver_ok.
  */
 void viommu_sanitizer_init(VIOMMU *v);
 void viommu_sanitize_invalidated(VIOMMU *v, uint64_t tag, uint64_t tag_mask,
                                  hwaddr first, hwaddr last);
+void viommu_sanitize_config(VIOMMU *v, const VIOMMUInv *inv);
 void viommu_sanitize_config_dropped(VIOMMU *v);
+uint64_t viommu_sanitize_device_seq(VIOMMU *v);
+void viommu_sanitize_granted(VIOMMUEndpoint *ep, uint32_t attrs, uint64_t seq,
+                             const IOMMUTLBEntry *told);
+void viommu_sanitize_device_tlb(VIOMMUEndpoint *ep, uint32_t pasid, bool all,
+                                hwaddr first, hwaddr last);
 void viommu_sanitize_fence(VIOMMU *v);
 void viommu_sanitize_gone(VIOMMUEndpoint *ep);
 void viommu_sanitize_clear(VIOMMU *v);

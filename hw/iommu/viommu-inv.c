@@ -61,6 +61,9 @@ static void viommu_invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
     VIOMMUEndpoint *ep;
 
     VIOMMU_STAT_INC(v, inv_config);
+    if (unlikely(v->sanitizer)) {
+        viommu_sanitize_config(v, inv);
+    }
     WITH_QEMU_LOCK_GUARD(&v->lock) {
         qatomic_store_release(&v->config_seq, v->config_seq + 1);
         QLIST_FOREACH(ep, &v->endpoints, next) {

@@ -280,6 +280,9 @@ void viommu_notify_device_tlb(VIOMMUEndpoint *ep, uint32_t pasid, bool all,
     VIOMMUATSListener *l, *next;
     IOMMUNotifier *n;
 
+    if (unlikely(ep->viommu->sanitizer)) {
+        viommu_sanitize_device_tlb(ep, pasid, all, first, last);
+    }
     IOMMU_NOTIFIER_FOREACH(n, &ep->iommu) {
         if (all || viommu_pasid_of(n->iommu_idx) == pasid) {
             notify_one(ep, n, IOMMU_NOTIFIER_DEVIOTLB_UNMAP, first, last, 0,

@@ -46,6 +46,7 @@ static VIOMMUFlight *flight_info(VIOMMUEndpoint *ep, const DMAFlight *f)
 
     info->endpoint = viommu_query_address(viommu_endpoint_sid(ep));
     info->device = viommu_query_device_id(ep);
+    info->type = viommu_query_device_type(ep);
     info->kind = f->standing ? VIOMMU_FLIGHT_KIND_STANDING :
                  f->bounced ? VIOMMU_FLIGHT_KIND_BOUNCED :
                               VIOMMU_FLIGHT_KIND_REQUEST;

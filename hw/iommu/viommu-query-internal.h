@@ -27,6 +27,8 @@ void viommu_query_look(VIOMMUEndpoint *ep, uint32_t pasid,
 PCIDevice *viommu_query_device(VIOMMUEndpoint *ep);
 /* Its ID, to be freed, or NULL */
 char *viommu_query_device_id(VIOMMUEndpoint *ep);
+/* Its QOM type, to be freed, or NULL */
+char *viommu_query_device_type(VIOMMUEndpoint *ep);
 /* "00:05.0", to be freed */
 char *viommu_query_address(uint16_t sid);
 /* What @config makes of DMA of @ep, and why if it does not translate it */

@@ -63,6 +63,13 @@ char *viommu_query_device_id(VIOMMUEndpoint *ep)
     return dev ? g_strdup(DEVICE(dev)->id) : NULL;
 }
 
+char *viommu_query_device_type(VIOMMUEndpoint *ep)
+{
+    PCIDevice *dev = viommu_query_device(ep);
+
+    return dev ? g_strdup(object_get_typename(OBJECT(dev))) : NULL;
+}
+
 void viommu_query_look(VIOMMUEndpoint *ep, uint32_t pasid,
                        VIOMMUConfig *config)
 {
@@ -81,6 +88,7 @@ static bool query_outside(VIOMMUEndpoint *ep)
 }
 
 static const char *query_bypass(VIOMMUEndpoint *ep,
+                                const VIOMMUConfig *config,
                                 VIOMMUBypassReason *reason)
 {
     if (query_outside(ep)) {
@@ -100,7 +108,9 @@ static const char *query_bypass(VIOMMUEndpoint *ep,
     if (ep->viommu->ops->query && ep->viommu->ops->query->bypass) {
         return ep->viommu->ops->query->bypass(ep->viommu, ep);
     }
-    return "the guest's configuration tables let it pass";
+    return config->no_entry ?
+           "the guest's configuration tables have no valid entry for it" :
+           "the guest's configuration tables let it pass";
 }
 
 static char *query_blocked(VIOMMUEndpoint *ep, const VIOMMUConfig *config)
@@ -117,7 +127,7 @@ VIOMMUEndpointMode viommu_query_mode(VIOMMUEndpoint *ep,
                                      VIOMMUBypassReason *bypass, char **why)
 {
     if (config->mode == VIOMMU_BYPASS || query_outside(ep)) {
-        *why = g_strdup(query_bypass(ep, bypass));
+        *why = g_strdup(query_bypass(ep, config, bypass));
         return VIOMMU_ENDPOINT_MODE_BYPASS;
     }
     if (config->mode == VIOMMU_BLOCKED) {
@@ -235,7 +245,7 @@ static VIOMMUEndpointInfo *query_endpoint(VIOMMUEndpoint *ep)
     info->requester_id = sid;
     info->device = viommu_query_device_id(ep);
     info->qom_path = dev ? object_get_canonical_path(OBJECT(dev)) : NULL;
-    info->type = dev ? g_strdup(object_get_typename(OBJECT(dev))) : NULL;
+    info->type = viommu_query_device_type(ep);
     info->mode = viommu_query_mode(ep, &config, &info->bypass, &info->why);
     info->has_bypass = info->mode == VIOMMU_ENDPOINT_MODE_BYPASS;
     if (info->mode != VIOMMU_ENDPOINT_MODE_BLOCKED && !query_outside(ep)) {

@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "hw/iommu/iopt-explain.h"
+#include "viommu-query-internal.h"
 #include "viommu-sanitizer-internal.h"
 
 /* What became of the page, in words */
@@ -154,6 +155,61 @@ static char *sanitizer_reserved(const VIOMMUConfig *config,
                            step.entry, bits);
 }
 
+/* Words of the configuration tables, as they are read */
+#define FAULT_WORDS 12
+
+typedef struct FaultWords {
+    VIOMMU *viommu;
+    uint64_t addr[FAULT_WORDS], value[FAULT_WORDS];
+    unsigned n;              /* of all: the last ones are kept */
+} FaultWords;
+
+static bool fault_read(void *opaque, uint64_t addr, uint64_t *entry)
+{
+    FaultWords *words = opaque;
+    unsigned i;
+
+    if (!viommu_read_entry(words->viommu, addr, entry)) {
+        return false;
+    }
+    for (i = 0; i < MIN(words->n, FAULT_WORDS); i++) {
+        if (words->addr[i] == addr) {
+            /* That it has not changed meanwhile is seen by reading it again. */
+            return true;
+        }
+    }
+    words->addr[words->n % FAULT_WORDS] = addr;
+    words->value[words->n++ % FAULT_WORDS] = *entry;
+    return true;
+}
+
+/* Something reserved is set in what applies to the endpoint. */
+static void fault_illegal(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
+                          const VIOMMUFault *fault)
+{
+    SanitizerFinding new = sanitizer_of(ep, VIOMMU_FINDING_KIND_RESERVED_BITS,
+                                        fault->pasid);
+    FaultWords words = { .viommu = ep->viommu };
+    const IOPTMem mem = { .read = fault_read, .opaque = &words };
+    GString *text = g_string_new(NULL);
+    VIOMMUFaultSays says;
+    VIOMMUConfig now;
+    unsigned i;
+
+    viommu_resolve_look(ep, fault->pasid, &mem, &now);
+    viommu_fault_says(ep->viommu, config, fault, &says);
+    g_string_printf(text, "its DMA is refused: %s%s%s; what was read last:",
+                    says.name ?: "", says.name ? ": " : "", says.reason);
+    for (i = MAX(words.n, FAULT_WORDS) - FAULT_WORDS; i < words.n; i++) {
+        g_string_append_printf(text, " 0x%" PRIx64 " at 0x%" PRIx64 "%s",
+                               words.value[i % FAULT_WORDS],
+                               words.addr[i % FAULT_WORDS],
+                               i + 1 < words.n ? "," : "");
+    }
+    new.message = g_string_free(text, false);
+    sanitizer_found(ep->viommu->sanitizer, &new);
+}
+
 static char *sanitizer_explain(VIOMMU *v, const VIOMMUConfig *config,
                                const VIOMMUFault *fault,
                                VIOMMUFindingKind *kind)
@@ -187,6 +243,9 @@ void viommu_sanitize_fault(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
     SanitizerFinding new = sanitizer_of(ep, 0, fault->pasid);
     g_autofree char *what = NULL;
 
+    if (fault->blocked && config->illegal) {
+        fault_illegal(ep, config, fault);
+    }
     if (!sanitizer_is_entry(config, fault)) {
         return;
     }

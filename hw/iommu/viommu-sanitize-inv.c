@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-sanitizer.h"
 #include "qemu/rcu.h"
+#include "viommu-query-internal.h"
 #include "viommu-sanitizer-internal.h"
 
 void viommu_sanitize_invalidated(VIOMMU *v, uint64_t tag, uint64_t tag_mask,
@@ -18,10 +19,63 @@ void viommu_sanitize_invalidated(VIOMMU *v, uint64_t tag, uint64_t tag_mask,
     };
     VIOMMUSanitizer *s = v->sanitizer;
 
-    QEMU_LOCK_GUARD(&s->lock);
-    viommu_history_invalidated(s->history, &inv);
-    viommu_stale_close_pages(s->windows, tag, tag_mask, first, last,
-                               qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        viommu_history_invalidated(s->history, &inv);
+        viommu_stale_close_pages(s->windows, tag, tag_mask, first, last,
+                                 qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
+    }
+    sanitizer_absent_range(v, tag, tag_mask, first, last);
+}
+
+/* Is anything kept of @ep that @inv is about?  In an RCU read section. */
+static bool inv_finds(VIOMMUEndpoint *ep, const VIOMMUInv *inv)
+{
+    const VIOMMUConfig *kept = viommu_config_kept(ep, VIOMMU_NO_PASID);
+    unsigned i;
+
+    if (inv->kind == VIOMMU_INV_CONFIG_PASID) {
+        return (kept && kept->pasid == inv->pasid) ||
+               viommu_config_kept(ep, inv->pasid);
+    }
+    if ((viommu_endpoint_sid(ep) ^ inv->sid) & ~inv->sid_mask) {
+        return false;
+    }
+    for (i = 1; !kept && i <= VIOMMU_PASID_SLOTS; i++) {
+        kept = viommu_config_kept(ep, viommu_config_pasid_at(ep, i));
+    }
+    return kept != NULL;
+}
+
+void viommu_sanitize_config(VIOMMU *v, const VIOMMUInv *inv)
+{
+    VIOMMUSanitizer *s = v->sanitizer;
+    VIOMMUEndpoint *ep;
+
+    if (inv->kind == VIOMMU_INV_CONFIG_ALL) {
+        return;
+    }
+    RCU_READ_LOCK_GUARD();
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (inv_finds(ep, inv)) {
+            return;
+        }
+    }
+    s->astray = *inv;
+    s->astray_when = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+}
+
+char *sanitizer_astray_words(VIOMMUSanitizer *s)
+{
+    const VIOMMUInv *inv = &s->astray;
+    g_autofree char *address = viommu_query_address(inv->sid);
+    g_autofree char *whose = inv->kind == VIOMMU_INV_CONFIG_PASID ?
+        g_strdup_printf("PASID 0x%" PRIx32, inv->pasid) :
+        g_steal_pointer(&address);
+
+    return g_strdup_printf("; the entry of %s was invalidated %" PRId64 " ms "
+                           "ago, and none was kept of it", whose,
+                           (qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) -
+                            s->astray_when) / SCALE_MS);
 }
 
 /* Is a copy of what @window is about kept still? */
@@ -54,6 +108,7 @@ void viommu_sanitize_gone(VIOMMUEndpoint *ep)
 
     QEMU_LOCK_GUARD(&s->lock);
     viommu_stale_forget(s->windows, ep);
+    viommu_grants_drop(s->grants, ep, 0, 0, 0, HWADDR_MAX);
 }
 
 void viommu_sanitize_clear(VIOMMU *v)
@@ -63,8 +118,14 @@ void viommu_sanitize_clear(VIOMMU *v)
     QEMU_LOCK_GUARD(&s->lock);
     viommu_history_clear(s->history);
     viommu_stale_clear(s->windows);
+    viommu_grants_clear(s->grants);
+    s->lost.ep = NULL;
+    s->device_seq++;
     memset(s->tables, 0, sizeof(s->tables));
+    memset(s->absent, 0, sizeof(s->absent));
+    s->astray_when = INT64_MIN;
     s->unfenced = s->unfenced_told = false;
+    sanitizer_wake(s);
 }
 
 /*

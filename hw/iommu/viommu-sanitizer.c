@@ -10,17 +10,14 @@
  * they are not too many.
  *
  * Its memory is of fixed size: viommu_history_bytes(), viommu_stale_bytes(),
- * and the findings.
+ * viommu_grants_bytes(), and struct VIOMMUSanitizer with the findings.
  */
 
 #include "qemu/osdep.h"
 #include "hw/pci/pci_device.h"
-#include "hw/virtio/virtio.h"
 #include "qapi/qapi-events-viommu.h"
 #include "qapi/util.h"
 #include "qemu/error-report.h"
-#include "standard-headers/linux/virtio_config.h"
-#include "viommu-policy-internal.h"
 #include "viommu-query-internal.h"
 #include "viommu-sanitizer-internal.h"
 
@@ -41,6 +38,23 @@ SanitizerFinding sanitizer_of(VIOMMUEndpoint *ep, VIOMMUFindingKind kind,
     };
 }
 
+/*
+ * @f was found again, as @new.  What is refused is tried in pieces, one behind
+ * the other: the message stays that of an access's first one.
+ */
+static void finding_again(const VIOMMUSanitizer *s, SanitizerFinding *f,
+                          const SanitizerFinding *new)
+{
+    if (f->last == s->last && new->iova > f->piece) {
+        g_free(new->message);
+    } else {
+        g_free(f->message);
+        f->message = new->message;
+        f->iova = new->iova;
+    }
+    f->piece = new->iova;
+}
+
 void sanitizer_found(VIOMMUSanitizer *s, SanitizerFinding *new)
 {
     SanitizerFinding *f = s->findings;
@@ -58,9 +72,10 @@ void sanitizer_found(VIOMMUSanitizer *s, SanitizerFinding *new)
         }
     }
     if (i < SANITIZER_FINDINGS) {
-        g_free(new->message);
+        finding_again(s, f, new);
     } else {
         g_free(f->message);
+        new->piece = new->iova;
         new->first_us = new->last_us;
         new->report = s->reported[new->kind] < SANITIZER_REPORTS;
         s->reported[new->kind] += new->report;
@@ -81,6 +96,7 @@ static VIOMMUFinding *sanitizer_info(const SanitizerFinding *f)
     info->kind = f->kind;
     info->address = f->ep ? viommu_query_address(f->sid) : NULL;
     info->device = f->ep ? viommu_query_device_id(f->ep) : NULL;
+    info->type = f->ep ? viommu_query_device_type(f->ep) : NULL;
     info->has_pasid = f->pasid != VIOMMU_NO_PASID;
     info->pasid = info->has_pasid ? f->pasid : 0;
     info->has_iova = f->has_iova;
@@ -101,11 +117,12 @@ static void sanitizer_report(VIOMMUSanitizer *s, const VIOMMUFinding *info)
     warn_report("%s: sanitizer: %s: %s%s%s%s%s", path,
                 VIOMMUFindingKind_str(info->kind), info->address ?: "",
                 info->address ? " " : "",
-                info->address ? info->device ?: "(no ID)" : "",
+                info->address ? info->device ?: info->type ?: "(gone)" : "",
                 info->address ? ": " : "", info->message);
     qapi_event_send_viommu_sanitizer(path, info->kind, info->address,
-                                     info->device, info->has_pasid,
-                                     info->pasid, info->has_iova, info->iova,
+                                     info->device, info->type,
+                                     info->has_pasid, info->pasid,
+                                     info->has_iova, info->iova,
                                      info->has_write, info->write,
                                      info->message);
 }
@@ -144,6 +161,8 @@ void viommu_sanitizer_init(VIOMMU *v)
     s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, sanitizer_tick, s);
     s->history = viommu_history_new();
     s->windows = viommu_stale_new();
+    s->grants = viommu_grants_new();
+    s->astray_when = INT64_MIN;
     qemu_mutex_init(&s->lock);
     v->sanitizer = s;
 }
@@ -157,56 +176,6 @@ const char *sanitizer_rights(unsigned perm)
         return "for writing";
     default:
         return "for reading and writing";
-    }
-}
-
-/*
- * Does its driver run, or begin to (@starts), and its DMA go round a vIOMMU
- * that is used?
- */
-static bool sanitizer_goes_round(VIOMMUEndpoint *ep,
-                                 const VirtIODevice *starts)
-{
-    PCIDevice *dev = viommu_query_device(ep);
-    VirtIODevice *vdev = dev ? viommu_policy_virtio(dev) : NULL;
-
-    /* A vIOMMU that is a virtio device has to go round itself. */
-    return vdev && OBJECT(vdev) != ep->viommu->owner &&
-           (vdev == starts || (vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) &&
-           !viommu_policy_translated(vdev) && !qatomic_read(&ep->unlisted);
-}
-
-static void sanitizer_bypass(VIOMMU *v, const VirtIODevice *starts)
-{
-    VIOMMUEndpoint *ep;
-
-    if (!qatomic_read(&v->enabled)) {
-        return;
-    }
-    QLIST_FOREACH(ep, &v->endpoints, next) {
-        SanitizerFinding new = sanitizer_of(ep, VIOMMU_FINDING_KIND_BYPASS,
-                                            VIOMMU_NO_PASID);
-
-        if (sanitizer_goes_round(ep, starts)) {
-            new.message = g_strdup("translation is on, and no table "
-                                   "translates its DMA: it is a virtio device "
-                                   "without iommu_platform=on");
-            sanitizer_found(v->sanitizer, &new);
-        }
-    }
-}
-
-void viommu_sanitize_bypass(VIOMMU *v)
-{
-    sanitizer_bypass(v, NULL);
-}
-
-void viommu_sanitizer_driver(VIOMMURegistration *reg, const VirtIODevice *vdev)
-{
-    VIOMMU *v = container_of(reg, VIOMMU, registration);
-
-    if (v->sanitizer) {
-        sanitizer_bypass(v, vdev);
     }
 }
 

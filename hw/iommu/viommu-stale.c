@@ -39,7 +39,9 @@ static bool window_is_like(const VIOMMUStaleWindow *a,
         return a->tag == b->tag && a->first == b->first &&
                a->shift == b->shift;
     }
-    return a->owner == b->owner && a->attrs == b->attrs;
+    return a->owner == b->owner && a->attrs == b->attrs &&
+           (a->kind == VIOMMU_STALE_CONFIG ||
+            (a->first == b->first && a->shift == b->shift));
 }
 
 static VIOMMUStaleWindow *window_find(VIOMMUStaleWindows *w,
@@ -150,6 +152,23 @@ void viommu_stale_close_config(VIOMMUStaleWindows *w, const void *owner,
 
         if (window->kind == VIOMMU_STALE_CONFIG && window->owner == owner &&
             window->attrs == attrs) {
+            window_close(w, window, now);
+        }
+    }
+}
+
+void viommu_stale_close_device(VIOMMUStaleWindows *w, const void *owner,
+                               uint32_t attrs, uint32_t mask, uint64_t first,
+                               uint64_t last, int64_t now)
+{
+    unsigned i;
+
+    for (i = 0; i < w->used; i++) {
+        VIOMMUStaleWindow *window = &w->windows[i];
+
+        if (window->kind == VIOMMU_STALE_DEVICE && window->owner == owner &&
+            !((window->attrs ^ attrs) & mask) &&
+            window_overlaps(window, first, last)) {
             window_close(w, window, now);
         }
     }

@@ -92,6 +92,7 @@ void pci_ats_write_config(PCIDevice *dev, uint32_t addr, int len)
         ranges_overlap(addr, len, dev->exp.ats_cap + PCI_ATS_CTRL, 2)) {
         /* Nothing is kept while it is disabled (10.5.1.3). */
         ats_invalidate(&d->listener, PCI_NO_PASID, true, 0, HWADDR_MAX);
+        viommu_ats_dropped(pci_device_iommu_address_space(dev));
     }
     pcie_pri_write_config(d, addr, len);
 }
@@ -109,6 +110,7 @@ void pci_ats_reset(PCIDevice *dev)
     QLIST_FOREACH(atc, &d->atcs, next) {
         pci_atc_reset(atc);
     }
+    viommu_ats_dropped(pci_device_iommu_address_space(dev));
 }
 
 void pci_ats_exit(PCIDevice *dev)

@@ -211,7 +211,7 @@ def alike(text):
     text = re.sub(r'waited \d+, stalled', 'waited N, stalled', text)
     text = re.sub(r'longest [\d.]+ \w+', 'longest N', text)
     text = re.sub(r'waited \S+/s \(\d+', 'waited N/s (N', text)
-    text = re.sub(r'\d+ ms (ago|at least)', r'N ms \1', text)
+    text = re.sub(r'\d+ ms (ago|at least|the tables)', r'N ms \1', text)
     text = re.sub(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC', 'TIME', text)
     text = re.sub(r'longest \d+ us', 'longest N us', text)
     return re.sub(r'-us": \d+', '-us": 0', text)

@@ -49,9 +49,9 @@ static Rig *rig_start(const char *props)
     return r;
 }
 
-static Rig *rig_guest(bool nested, unsigned levels)
+static Rig *rig_guest_with(const char *props, bool nested, unsigned levels)
 {
-    Rig *r = rig_start("gtsup=on");
+    Rig *r = rig_start(props);
 
     amd_guest_init(r->amd, &r->guest, DOMAIN, nested);
     r->guest.levels = levels;
@@ -60,6 +60,11 @@ static Rig *rig_guest(bool nested, unsigned levels)
     amd_guest_attach(r->amd, SVA_SID, &r->guest);
     amd_enable(r->amd);
     return r;
+}
+
+static Rig *rig_guest(bool nested, unsigned levels)
+{
+    return rig_guest_with("gtsup=on", nested, levels);
 }
 
 static void rig_stop(Rig *r)
@@ -404,6 +409,44 @@ static void test_ats_pasid(void)
     rig_stop(r);
 }
 
+/* A process's page goes; does its copy in the device? */
+static void check_sanitizer(bool correct)
+{
+    Rig *r = rig_guest_with("gtsup=on,sanitizer=on", false, 4);
+    uint64_t w1 = r->amd->devtab + 32 * SVA_SID + 8;
+    uint32_t flags = SVT_F_PASID | SVT_F_ATC;
+
+    qtest_writeq(r->amd->qts, w1, qtest_readq(r->amd->qts, w1) | AMD_DTE1_I);
+    rig_again(r);
+    g_assert_false(sva_knows_pasid(r->sva, PASID));
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_PASID, PASID, IOVA, LEN, MARK), ==,
+                    SVT_S_OK);
+    g_assert_true(sva_knows_pasid(r->sva, PASID));
+    g_assert_cmpint(sva_fill(r->sva, flags, PASID, IOVA, LEN, MARK), ==,
+                    SVT_S_OK);
+    set_pte(r, PASID, IOVA, 0);
+    amd_cmd(r->amd, AMD_CMD_ALL, 0);
+    if (correct) {
+        iotlb_start(r, SVA_SID, (uint64_t)PASID << 48, IOVA | AMD_GN);
+        viommu_until(r->amd, amd_cmd_done(r->amd));
+    }
+    g_assert_cmpint(sva_fill(r->sva, flags, PASID, IOVA, LEN, MARK), ==,
+                    correct ? SVT_S_FAULT : SVT_S_OK);
+    sva_assert_found(r->sva, correct ? NULL : "stale-use", PASID, IOVA,
+                     "by what its own cache (ATC) was told (looked up ");
+    rig_stop(r);
+}
+
+static void test_sanitizer_stale(void)
+{
+    check_sanitizer(false);
+}
+
+static void test_sanitizer_correct(void)
+{
+    check_sanitizer(true);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -416,5 +459,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/amd/guest/nested", test_nested);
     qtest_add_func("/viommu/amd/ats/host", test_ats);
     qtest_add_func("/viommu/amd/ats/pasid", test_ats_pasid);
+    qtest_add_func("/viommu/amd/ats/sanitizer/stale", test_sanitizer_stale);
+    qtest_add_func("/viommu/amd/ats/sanitizer/correct", test_sanitizer_correct);
     return g_test_run();
 }

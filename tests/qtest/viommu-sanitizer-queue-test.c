@@ -177,7 +177,7 @@ static void test_table_correct(void)
     rig_inv(rig, UNIT_ALL, rig->space, 0, 0);
     rig_inv_wait(rig);
     san_unmap(rig, RIG_DATA_IOVA, UNIT_RANGE);
-    san_map(rig, RIG_DATA_IOVA, table, UNIT_RW);
+    san_map_new(rig, RIG_DATA_IOVA, table, UNIT_RW);
     vblk_submit(rig->blk, false, RIG_SECTOR, RIG_DATA_IOVA, RIG_LEN);
     viommu_turns(unit);
     rig_release(rig);

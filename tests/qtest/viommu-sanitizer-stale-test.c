@@ -78,7 +78,7 @@ static void test_use_strict(void)
 
     san_allowed(rig, RIG_DATA_IOVA);
     san_unmap(rig, RIG_DATA_IOVA, UNIT_RANGE);
-    san_map(rig, RIG_DATA_IOVA, rig->page, UNIT_RW);
+    san_map_new(rig, RIG_DATA_IOVA, rig->page, UNIT_RW);
     san_allowed(rig, RIG_DATA_IOVA);
     san_assert_none(rig);
     g_assert_cmpint(san_stale(rig, "windows"), ==, 0);
@@ -192,7 +192,7 @@ static void test_flush_correct(void)
     }
     san_allowed(rig, RIG_DATA_IOVA);
     san_unmap(rig, RIG_DATA_IOVA, UNIT_RANGE);
-    san_map(rig, RIG_DATA_IOVA, rig->spare, UNIT_RW);
+    san_map_new(rig, RIG_DATA_IOVA, rig->spare, UNIT_RW);
     san_allowed(rig, RIG_DATA_IOVA);
     san_unmap(rig, RIG_DATA_IOVA, UNIT_ALL);
     san_assert_none(rig);
@@ -276,7 +276,7 @@ static void test_migrate(void)
     san_assert_none(rig);
 
     /* And finds what comes. */
-    san_map(rig, RIG_DATA_IOVA, rig->page, UNIT_RW);
+    san_map_new(rig, RIG_DATA_IOVA, rig->page, UNIT_RW);
     rig_step(rig, SAN_LONG);
     vblk_submit(rig->blk, false, 0, RIG_SPARE_IOVA, RIG_LEN);
     rig_step(rig, SAN_LONG);

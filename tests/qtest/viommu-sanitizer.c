@@ -88,6 +88,16 @@ void san_map(Rig *rig, uint64_t iova, uint64_t gpa, unsigned perms)
     rig->unit->ops->map(rig->unit, rig->space, iova, gpa, UNIT_PAGE, perms);
 }
 
+void san_map_new(Rig *rig, uint64_t iova, uint64_t gpa, unsigned perms)
+{
+    san_map(rig, iova, gpa, perms);
+    if (g_str_equal(unit_ops()->name, "amd")) {
+        /* NpCache */
+        rig_inv(rig, UNIT_RANGE, rig->space, iova, 0);
+        rig_inv_wait(rig);
+    }
+}
+
 void san_unmap(Rig *rig, uint64_t iova, UnitScope scope)
 {
     unit_unmap(rig->unit, rig->space, iova);
@@ -101,7 +111,8 @@ static void assert_said(const QDict *one, const SanFinding *want)
 
     g_assert_cmpstr(qdict_get_str(one, "kind"), ==, want->kind);
     g_assert_cmpstr(qdict_get_try_str(one, "device"), ==,
-                    want->no_device ? NULL : "disk");
+                    want->no_device ? NULL : want->device ?: "disk");
+    g_assert_cmpint(qdict_haskey(one, "type"), ==, !want->no_device);
     g_assert_cmpint(qdict_haskey(one, "address"), ==, !want->no_device);
     g_assert_cmpint(qdict_haskey(one, "iova"), ==, !want->no_iova);
     g_assert_cmphex(qdict_get_try_int(one, "iova", 0), ==, want->iova);

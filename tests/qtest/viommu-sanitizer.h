@@ -34,11 +34,17 @@ void san_settle(Rig *rig);
 /* san_allowed: the device reads @iova, and may. */
 void san_allowed(Rig *rig, uint64_t iova);
 void san_map(Rig *rig, uint64_t iova, uint64_t gpa, unsigned perms);
+/*
+ * san_map_new: where nothing was; as a driver does it, which invalidates that
+ * on a unit that may keep it.
+ */
+void san_map_new(Rig *rig, uint64_t iova, uint64_t gpa, unsigned perms);
 /* san_unmap: as a driver does it that waits for the invalidation */
 void san_unmap(Rig *rig, uint64_t iova, UnitScope scope);
 
 typedef struct SanFinding {
     const char *kind;
+    const char *device;      /* NULL: the disk, or none */
     bool no_device;          /* it is about the unit */
     bool no_iova;
     uint64_t iova;

@@ -37,13 +37,13 @@ static void set_ste(Rig *r, unsigned eats)
     smmu_inv_everything(r->smmu);
 }
 
-static Rig *rig_new(unsigned eats)
+static Rig *rig_with(const char *props, unsigned eats)
 {
     Rig *r = g_new0(Rig, 1);
     uint64_t cds, cd[8];
     unsigned i;
 
-    r->b = sb_new("ssidsize=20,ats=on", "-device x-sva-test,addr=07.0 ");
+    r->b = sb_new(props, "-device x-sva-test,id=sva,addr=07.0 ");
     r->smmu = r->b->smmu;
     r->sva = sva_open(&r->smmu->unit, SID);
     sva_enable(r->sva, SVA_ATS | SVA_PASID | SVA_PRI);
@@ -68,6 +68,11 @@ static Rig *rig_new(unsigned eats)
              SMMU_CR0_ATSCHK);
     set_ste(r, eats);
     return r;
+}
+
+static Rig *rig_new(unsigned eats)
+{
+    return rig_with("ssidsize=20,ats=on", eats);
 }
 
 static void rig_free(Rig *r)
@@ -391,6 +396,51 @@ static void test_wait(void)
     rig_free(r);
 }
 
+/* A page of a process goes, from the SMMU's own caches alone. */
+static Rig *rig_forgetful(void)
+{
+    Rig *r = rig_with("ssidsize=20,ats=on,sanitizer=on", 1);
+
+    reaches(r, SVT_F_ATC, 0);
+    reaches(r, SVT_F_ATC, 1);
+    qtest_writeq(r->smmu->qts, smmu_pte(r->smmu, &r->tables[0], IOVA, 3), 0);
+    smmu_cmd(r->smmu, SMMU_CMD_TLBI_NSNH_ALL, 0);
+    return r;
+}
+
+static void test_sanitizer_stale(void)
+{
+    Rig *r = rig_forgetful();
+
+    reaches(r, SVT_F_ATC, 0);
+    sva_assert_found(r->sva, "stale-use", pasids[0], IOVA,
+                     "by what its own cache (ATC) was told (looked up ");
+    rig_free(r);
+}
+
+static void test_sanitizer_wrong_pasid(void)
+{
+    Rig *r = rig_forgetful();
+
+    atc_inv(r, SMMU_CMD_SSV, pasids[0] + 1, IOVA);
+    reaches(r, SVT_F_ATC, 0);
+    sva_assert_found(r->sva, "wrong-invalidation", pasids[0], IOVA,
+                     "but of PASID 0x2, of which it was told nothing there");
+    rig_free(r);
+}
+
+static void test_sanitizer_correct(void)
+{
+    Rig *r = rig_forgetful();
+
+    atc_inv(r, SMMU_CMD_SSV, pasids[0], IOVA);
+    reaches(r, SVT_F_ATC, 1);
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC | SVT_F_PASID, pasids[0], IOVA,
+                             8, MARK), ==, SVT_S_FAULT);
+    sva_assert_found(r->sva, NULL, -1, 0, NULL);
+    rig_free(r);
+}
+
 /* A unit without ATS has no such command. */
 static void test_without(void)
 {
@@ -418,5 +468,8 @@ int main(int argc, char **argv)
     ADD("no-stream", test_no_stream);
     ADD("wait", test_wait);
     ADD("without", test_without);
+    ADD("sanitizer/stale", test_sanitizer_stale);
+    ADD("sanitizer/wrong-pasid", test_sanitizer_wrong_pasid);
+    ADD("sanitizer/correct", test_sanitizer_correct);
     return g_test_run();
 }

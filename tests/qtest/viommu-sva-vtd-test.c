@@ -539,6 +539,105 @@ static void test_migrate_disable(void)
     rig_free(r);
 }
 
+static Rig *rig_sanitized(void)
+{
+    Rig *r = rig_at("device-iotlb=on,sanitizer=on", SVA_DEVICE, SVA_SID,
+                    VTD_TT_DEVICE_TLB);
+
+    sva_enable(r->sva, SVA_ATS);
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, IOVA, 8, MARK), ==,
+                    SVT_S_OK);
+    return r;
+}
+
+/* The IOTLB's copy goes, and the device's does not. */
+static void forget_device(Rig *r)
+{
+    vtd_unmap(r->vtd, &r->dom, IOVA, 1);
+    vtd_inv_iotlb(r->vtd, VTD_QUEUED, VTD_PAGE, DID, IOVA, 0);
+}
+
+static void test_sanitizer_stale(void)
+{
+    Rig *r = rig_sanitized();
+
+    forget_device(r);
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, IOVA, 8, MARK), ==,
+                    SVT_S_OK);
+    sva_assert_found(r->sva, "stale-use", -1, IOVA,
+                     "by what its own cache (ATC) was told (looked up ");
+    rig_free(r);
+}
+
+static void test_sanitizer_unused(void)
+{
+    Rig *r = rig_sanitized();
+
+    forget_device(r);
+    sva_assert_found(r->sva, "missing-flush", -1, IOVA, "no device-TLB "
+                     "invalidation has come: its own cache (ATC) was told so");
+    rig_free(r);
+}
+
+/* Mapped elsewhere, and the device still goes where it was told. */
+static void test_sanitizer_remapped(void)
+{
+    Rig *r = rig_sanitized();
+
+    vtd_map(r->vtd, &r->dom, IOVA, r->mem + VTD_PAGE_SIZE, 1, VTD_PTE_RW);
+    vtd_inv_iotlb(r->vtd, VTD_QUEUED, VTD_PAGE, DID, IOVA, 0);
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, IOVA, 8, MARK), ==,
+                    SVT_S_OK);
+    sva_assert_found(r->sva, "stale-use", -1, IOVA,
+                     "ms the tables have said that it leads to 0x");
+    rig_free(r);
+}
+
+static void test_sanitizer_correct(void)
+{
+    Rig *r = rig_sanitized();
+    uint64_t next = IOVA + VTD_PAGE_SIZE;
+
+    unmap_start(r, SVA_SID, IOVA);
+    vtd_inv_wait(r->vtd, VTD_QUEUED);
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, IOVA, 8, MARK), ==,
+                    SVT_S_FAULT);
+    vtd_map(r->vtd, &r->dom, IOVA, r->mem, 1, VTD_PTE_RW);
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, IOVA, 8, MARK), ==,
+                    SVT_S_OK);
+    /* Two addresses of one page: the one that is left leads there. */
+    vtd_map(r->vtd, &r->dom, LARGE, r->mem + VTD_PAGE_SIZE, 1, VTD_PTE_RW);
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, LARGE, 8, MARK), ==,
+                    SVT_S_OK);
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, next, 8, MARK), ==,
+                    SVT_S_OK);
+    vtd_unmap(r->vtd, &r->dom, next, 1);
+    vtd_inv_iotlb(r->vtd, VTD_QUEUED, VTD_PAGE, DID, next, 0);
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, LARGE, 8, MARK), ==,
+                    SVT_S_OK);
+    dev_tlb_start(r, SVA_SID, next);
+    vtd_inv_wait(r->vtd, VTD_QUEUED);
+    sva_assert_found(r->sva, NULL, -1, 0, NULL);
+    rig_free(r);
+}
+
+/* What the device drops by itself needs no invalidation. */
+static void test_sanitizer_dropped(void)
+{
+    Rig *r = rig_sanitized();
+
+    sva_cap_write16(r->sva, PCI_EXT_CAP_ID_ATS, PCI_ATS_CTRL, 0);
+    forget_device(r);
+    sva_assert_found(r->sva, NULL, -1, 0, NULL);
+    rig_free(r);
+
+    r = rig_sanitized();
+    sva_flr(r->sva);
+    forget_device(r);
+    sva_assert_found(r->sva, NULL, -1, 0, NULL);
+    rig_free(r);
+}
+
 #define ADD(name, fn) qtest_add_func("/viommu/sva/vtd/" name, fn)
 
 int main(int argc, char **argv)
@@ -556,6 +655,11 @@ int main(int argc, char **argv)
     ADD("migrate/held", test_migrate);
     ADD("migrate/disable", test_migrate_disable);
     ADD("pages", test_pages);
+    ADD("sanitizer/stale", test_sanitizer_stale);
+    ADD("sanitizer/unused", test_sanitizer_unused);
+    ADD("sanitizer/remapped", test_sanitizer_remapped);
+    ADD("sanitizer/correct", test_sanitizer_correct);
+    ADD("sanitizer/dropped", test_sanitizer_dropped);
     ADD("window", test_window);
     return g_test_run();
 }

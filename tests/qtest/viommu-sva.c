@@ -5,12 +5,16 @@
  */
 #include "qemu/osdep.h"
 #include "libqos/generic-pcihost.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-sva.h"
 
 /* Configuration space in memory on q35; where the host bridge is told so */
 #define Q35_ECAM        0xb0000000ULL
 #define Q35_PCIEXBAR    0x60
+/* The sanitizer has looked at everything by then. */
+#define SANITIZER_WHILE_NS  (4 * 1000 * 1000 * 1000LL)
 
 static uint64_t sva_ecam(Unit *unit)
 {
@@ -129,6 +133,60 @@ void sva_enable_bus(SVA *s)
 {
     qpci_config_writel(s->pci, PCI_BASE_ADDRESS_0, s->bar.addr);
     qpci_device_enable(s->pci);
+}
+
+void sva_assert_found(SVA *s, const char *kind, int64_t pasid, uint64_t iova,
+                      const char *words)
+{
+    QDict *answer, *unit, *one;
+    QList *found;
+
+    qtest_clock_step(s->unit->qts, SANITIZER_WHILE_NS);
+    viommu_turns(s->unit);
+    answer = qtest_qmp(s->unit->qts, "{'execute': 'query-viommu'}");
+    unit = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer, "return")));
+    found = qdict_get_qlist(unit, "findings");
+    g_assert_cmpuint(qlist_size(found), ==, kind ? 1 : 0);
+    g_assert_true(kind ||
+                  !qdict_get_int(qdict_get_qdict(unit, "stale"), "uses"));
+    one = qobject_to(QDict, qlist_peek(found));
+    if (one) {
+        g_test_message("%s", qdict_get_str(one, "message"));
+        g_assert_cmpstr(qdict_get_str(one, "kind"), ==, kind);
+        g_assert_cmpstr(qdict_get_str(one, "device"), ==, "sva");
+        g_assert_cmphex(qdict_get_int(one, "iova"), ==, iova);
+        g_assert_cmpint(qdict_get_try_int(one, "pasid", -1), ==, pasid);
+        g_assert_nonnull(strstr(qdict_get_str(one, "message"), words));
+    }
+    qobject_unref(answer);
+}
+
+bool sva_knows_pasid(SVA *s, uint32_t pasid)
+{
+    QDict *answer = qtest_qmp(s->unit->qts, "{'execute': 'query-viommu'}");
+    QDict *unit = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer,
+                                                               "return")));
+    QListEntry *entry, *item;
+    bool found = false;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(unit, "endpoint-info"), entry) {
+        QDict *ep = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (g_strcmp0(qdict_get_try_str(ep, "device"), "sva")) {
+            continue;
+        }
+        QLIST_FOREACH_ENTRY(qdict_get_qlist(ep, "pasids"), item) {
+            QDict *one = qobject_to(QDict, qlist_entry_obj(item));
+
+            if (qdict_get_int(one, "pasid") == pasid) {
+                g_assert_cmpstr(qdict_get_str(one, "mode"), ==, "translate");
+                g_assert_false(qlist_empty(qdict_get_qlist(one, "domain")));
+                found = true;
+            }
+        }
+    }
+    qobject_unref(answer);
+    return found;
 }
 
 static uint64_t sva_reg(unsigned context, unsigned reg)

@@ -42,6 +42,17 @@ void sva_msi(SVA *s, uint64_t addr, uint16_t data);
 void sva_flr(SVA *s);
 void sva_enable_bus(SVA *s);
 
+/*
+ * sva_assert_found: after a while, the unit's sanitizer has found one thing, of
+ * @kind, about this device, at @iova; @pasid: or -1; @words are in its message.
+ * @kind NULL: it has found nothing, and nothing stale was used.
+ */
+void sva_assert_found(SVA *s, const char *kind, int64_t pasid, uint64_t iova,
+                      const char *words);
+
+/* sva_knows_pasid: query-viommu says that the device uses @pasid. */
+bool sva_knows_pasid(SVA *s, uint32_t pasid);
+
 uint32_t sva_get32(SVA *s, unsigned context, unsigned reg);
 uint64_t sva_get(SVA *s, unsigned context, unsigned reg);
 void sva_set32(SVA *s, unsigned context, unsigned reg, uint32_t value);

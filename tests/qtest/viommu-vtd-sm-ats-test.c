@@ -306,6 +306,43 @@ static void test_large_ranges(void)
     sms_free(r);
 }
 
+/* A page of a process goes: from the IOTLB, and from the device, or not */
+static void check_sanitizer(bool correct)
+{
+    SMSva *r = sms_new(VTD_SM_FIRST, SMS_UNIT ",sanitizer=on", "");
+
+    sms_map(r, SMS_IOVA);
+    g_assert_false(sva_knows_pasid(r->sva, SMS_PASID));
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_PASID, SMS_PASID, SMS_IOVA, 8, 1),
+                    ==, SVT_S_OK);
+    g_assert_true(sva_knows_pasid(r->sva, SMS_PASID));
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_PASID | SVT_F_ATC, SMS_PASID,
+                             SMS_IOVA, 8, 1), ==, SVT_S_OK);
+    vtd_sm_map(r->vtd, &r->space, SMS_IOVA, 0, 1, 0);
+    vtd_sm_inv_start(r->vtd, VTD_PAGE, &r->space, SMS_IOVA, 0);
+    sms_wait(r);
+    if (correct) {
+        sms_inv_start(r, devptlb(SMS_PASID), SMS_IOVA);
+        sms_wait(r);
+    }
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_PASID | SVT_F_ATC, SMS_PASID,
+                             SMS_IOVA, 8, 1), ==,
+                    correct ? SVT_S_FAULT : SVT_S_OK);
+    sva_assert_found(r->sva, correct ? NULL : "stale-use", SMS_PASID, SMS_IOVA,
+                     "by what its own cache (ATC) was told (looked up ");
+    sms_free(r);
+}
+
+static void test_sanitizer_stale(void)
+{
+    check_sanitizer(false);
+}
+
+static void test_sanitizer_correct(void)
+{
+    check_sanitizer(true);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -322,6 +359,8 @@ int main(int argc, char **argv)
     ADD("reset", test_reset);
     ADD("migrate", test_migrate);
     ADD("large-ranges", test_large_ranges);
+    ADD("sanitizer/stale", test_sanitizer_stale);
+    ADD("sanitizer/correct", test_sanitizer_correct);
 #undef ADD
     return g_test_run();
 }

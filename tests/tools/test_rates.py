@@ -148,7 +148,10 @@ class News(unittest.TestCase):
                 'message': 'it goes round'}}
         self.assertIn('00:04.0: bypass: it goes round',
                       news.lines([], [event])[0])
-        del event['data']['address']
+        event['data']['type'] = 'e1000e'
+        self.assertIn('00:04.0 e1000e: bypass: it goes round',
+                      news.lines([], [event])[0])
+        del event['data']['address'], event['data']['type']
         self.assertIn('the unit: bypass: it goes round',
                       news.lines([], [event])[0])
 

@@ -291,10 +291,40 @@ static void test_random(void)
     }
 }
 
+/* An invalidation of the wrong domain, in which nothing is */
+static void test_astray(void)
+{
+    VIOMMUHistory *h = viommu_history_new();
+    const VIOMMUPastPage page = {
+        .tag = 0x100, .first = 0x5000, .shift = PAGE, .addr = 0x77000,
+        .perm = 3, .when = 5,
+    };
+    VIOMMUPastInv found;
+
+    viommu_history_mapped(h, &page);
+    put(h, 0x200, 0x5000, PAGE, 0x88000, 5);
+    g_assert_false(viommu_history_astray(h, &page, &found));
+    /* Too early; elsewhere; right; of who has a page there; of all */
+    inv(h, 0x300, DOMAIN, 0x5000, 0x5fff, 4);
+    inv(h, 0x300, DOMAIN, 0x6000, 0x6fff, 6);
+    inv(h, 0x100, DOMAIN, 0x5000, 0x5fff, 7);
+    inv(h, 0x200, DOMAIN, 0x5000, 0x5fff, 8);
+    inv(h, 0, 0, 0, UINT64_MAX, 9);
+    g_assert_false(viommu_history_astray(h, &page, &found));
+    inv(h, 0x300, DOMAIN, 0x5000, 0x5fff, 10);
+    inv(h, 0x400, DOMAIN, 0, UINT64_MAX, 11);
+    inv(h, 0x200, DOMAIN, 0, UINT64_MAX, 12);
+    g_assert_true(viommu_history_astray(h, &page, &found));
+    g_assert_cmphex(found.tag, ==, 0x400);
+    g_assert_cmpint(found.when, ==, 11);
+    viommu_history_free(h);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/viommu-history/nothing", test_nothing);
+    g_test_add_func("/viommu-history/astray", test_astray);
     g_test_add_func("/viommu-history/unmapped", test_unmapped);
     g_test_add_func("/viommu-history/unused", test_unused);
     g_test_add_func("/viommu-history/sizes", test_sizes);

@@ -183,11 +183,46 @@ static void test_random(void)
     viommu_stale_free(w);
 }
 
+/* What a device was told is its own, by PASID and by page. */
+static void test_device(void)
+{
+    VIOMMUStaleWindows *w = viommu_stale_new();
+    VIOMMUStaleWindow what = page(0x100, 0x5000, PAGE, 1, 5);
+
+    what.kind = VIOMMU_STALE_DEVICE;
+    what.attrs = 1;
+    viommu_stale_open(w, &what);
+    viommu_stale_open(w, &what);
+    what.attrs = 2;
+    viommu_stale_open(w, &what);
+    what.first = 0x6000;
+    viommu_stale_open(w, &what);
+    what.owner = &owners[1];
+    viommu_stale_open(w, &what);
+    g_assert_cmpint(nr_open(w), ==, 4);
+    /* It is not closed by what closes others. */
+    viommu_stale_close_pages(w, 0x100, DOMAIN, 0, UINT64_MAX, 6);
+    viommu_stale_close_config(w, &owners[0], 1, 6);
+    g_assert_cmpint(nr_open(w), ==, 4);
+    viommu_stale_close_device(w, &owners[0], 2, 0xfffff, 0x7000, UINT64_MAX,
+                              6);
+    viommu_stale_close_device(w, &owners[0], 3, 0xfffff, 0, UINT64_MAX, 6);
+    g_assert_cmpint(nr_open(w), ==, 4);
+    viommu_stale_close_device(w, &owners[0], 2, 0xfffff, 0x6fff, 0x6fff, 6);
+    g_assert_cmpint(nr_open(w), ==, 3);
+    viommu_stale_close_device(w, &owners[0], 0, 0, 0, UINT64_MAX, 6);
+    g_assert_cmpint(nr_open(w), ==, 1);
+    viommu_stale_agree(w, &what);
+    g_assert_cmpint(nr_open(w), ==, 0);
+    viommu_stale_free(w);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/viommu-stale/page", test_page);
     g_test_add_func("/viommu-stale/config", test_config);
+    g_test_add_func("/viommu-stale/device", test_device);
     g_test_add_func("/viommu-stale/over", test_over);
     g_test_add_func("/viommu-stale/full", test_full);
     g_test_add_func("/viommu-stale/random", test_random);

@@ -90,6 +90,7 @@ static bool find_ste(Resolve *r)
         return resolve_blocked(r, SMMU_EVT_F_STE_FETCH, addr);
     }
     if (!smmuv3_decode_ste(words, &r->features, &r->ste)) {
+        r->config->illegal = words[0] & SMMU_STE_D0_V;
         return resolve_blocked(r, SMMU_EVT_C_BAD_STE, 0);
     }
     return true;
@@ -180,6 +181,7 @@ static bool find_cd(Resolve *r)
         return false;
     }
     if (!smmuv3_decode_cd(words, &r->features, &r->cd)) {
+        r->config->illegal = words[0] & SMMU_CD_D0_V;
         return resolve_blocked(r, SMMU_EVT_C_BAD_CD, 0);
     }
     /* Who only looks uses no translation. */

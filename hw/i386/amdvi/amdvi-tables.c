@@ -143,6 +143,7 @@ static void amdvi_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
                              &reserved)) {
         amdvi_resolve_blocked(config, AMDVI_EVENT_ILLEGAL_DEV_TABLE_ENTRY,
                               reserved ? AMDVI_EVF_RZ : 0, 0);
+        config->illegal = true;
         return;
     }
     if (dte.valid) {
@@ -156,6 +157,7 @@ static void amdvi_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     config->cacheable = true;
     config->mode = VIOMMU_BYPASS;
     config->bypass_bits = 64;
+    config->no_entry = true;
 }
 
 /* Is @fault about a guest's tables, not about the host's? */

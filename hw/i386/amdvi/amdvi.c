@@ -223,6 +223,7 @@ static void amdvi_realize(DeviceState *dev, Error **errp)
     }
 
     qemu_mutex_init(&s->lock);
+    s->viommu.keeps_absent = true; /* NpCache */
     s->efr = amdvi_extended_feature_register(s);
     memory_region_init_io(&s->mr_mmio, OBJECT(s), &amdvi_reg_ops, s,
                           "amdvi-mmio", AMDVI_MMIO_SIZE);

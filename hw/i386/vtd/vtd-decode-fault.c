@@ -8,6 +8,21 @@
 #include "qemu/osdep.h"
 #include "vtd-decode.h"
 
+bool vtd_fault_is_reserved(VTDFaultReason reason)
+{
+    switch (reason) {
+    case VTD_FR_ROOT_ENTRY_RSVD:
+    case VTD_FR_CONTEXT_ENTRY_RSVD:
+    case VTD_FR_SM_ROOT_RSVD:
+    case VTD_FR_SM_CONTEXT_RSVD:
+    case VTD_FR_SM_PASID_DIR_RSVD:
+    case VTD_FR_SM_PASID_RSVD:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool vtd_fault_is_qualified(VTDFaultReason reason)
 {
     switch (reason) {

@@ -73,6 +73,12 @@ void vtd_ss_table(IOPTTable *table, uint64_t root, unsigned levels,
 
 /* Fault reasons */
 
+/**
+ * vtd_fault_is_reserved: something reserved is set in an entry that is present,
+ * of those that say what applies to a requester.
+ */
+bool vtd_fault_is_reserved(VTDFaultReason reason);
+
 /** vtd_fault_is_qualified: FPD of an entry that was read suppresses it. */
 bool vtd_fault_is_qualified(VTDFaultReason reason);
 

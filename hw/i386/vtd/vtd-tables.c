@@ -118,6 +118,8 @@ static void vtd_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     } else {
         vtd_resolve_legacy(s, root, sid, config);
     }
+    config->illegal = config->mode == VIOMMU_BLOCKED &&
+                      vtd_fault_is_reserved(config->reason);
 }
 
 /* The reason of a fault that the walk met: VT-d 7.1.3, legacy mode */

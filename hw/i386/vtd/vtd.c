@@ -229,6 +229,7 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     qemu_mutex_init(&s->lock);
     s->host_devices = g_hash_table_new_full(host_hash, host_equal, g_free,
                                             object_unref);
+    s->viommu.keeps_absent = s->caching_mode;
     vtd_cap_init(s);
     if (s->scalable_mode) {
         s->pasid_dids = bitmap_new(1 << VTD_DOMAIN_ID_BITS);

@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/rcu.h"
+#include "standard-headers/linux/virtio_config.h"
 #include "virtio-iommu-internal.h"
 
 static void virtio_iommu_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
@@ -27,6 +28,9 @@ static void virtio_iommu_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     } else if (bypass) {
         config->mode = VIOMMU_BYPASS;
         config->bypass_bits = 64;
+        /* Before there is a driver it is how the machine begins. */
+        config->no_entry = !domain && (qatomic_read(&VIRTIO_DEVICE(s)->status) &
+                                       VIRTIO_CONFIG_S_DRIVER_OK);
     } else if (!domain) {
         config->mode = VIOMMU_BLOCKED;
         config->reason = VIRTIO_IOMMU_FAULT_R_DOMAIN;

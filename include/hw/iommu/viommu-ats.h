@@ -108,6 +108,12 @@ bool viommu_ats_listen(AddressSpace *as, VIOMMUATSListener *l);
 void viommu_ats_unlisten(VIOMMUATSListener *l);
 
 /**
+ * viommu_ats_dropped: the endpoint keeps nothing of what it was told any more,
+ * by a reset, or because ATS has been disabled.  BQL.
+ */
+void viommu_ats_dropped(AddressSpace *as);
+
+/**
  * viommu_ats_register_notifier: @n, for DEVIOTLB_UNMAP events, with .iommu_idx
  * set, hears of device-TLB invalidations of the endpoint.  Returns: 0; -ENODEV:
  * there is no vIOMMU; -ENOTSUP: it has no device TLBs.  BQL.

@@ -75,6 +75,16 @@ bool viommu_history_pending(const VIOMMUHistory *h,
                             const VIOMMUPastPage *page);
 
 /**
+ * viommu_history_astray: since @page was found in the tables, was there an
+ * invalidation of its addresses, but of another domain, in which nothing is
+ * remembered there?  Its domain is the wrong one, perhaps.
+ *
+ * Returns: true, with the last one in @inv.
+ */
+bool viommu_history_astray(const VIOMMUHistory *h, const VIOMMUPastPage *page,
+                           VIOMMUPastInv *inv);
+
+/**
  * viommu_history_page_at: the one in place @i < VIOMMU_HISTORY_PAGES, or NULL.
  */
 const VIOMMUPastPage *viommu_history_page_at(const VIOMMUHistory *h,

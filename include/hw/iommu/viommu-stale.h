@@ -18,6 +18,7 @@ typedef enum VIOMMUStaleKind {
     VIOMMU_STALE_NONE,      /* a free place */
     VIOMMU_STALE_PAGE,      /* a translation: @tag, @first, @shift */
     VIOMMU_STALE_CONFIG,    /* what applies to @owner, @attrs */
+    VIOMMU_STALE_DEVICE,    /* what @owner was told: @attrs, @first, @shift */
 } VIOMMUStaleKind;
 
 typedef struct VIOMMUStaleWindow {
@@ -79,6 +80,14 @@ void viommu_stale_close_pages(VIOMMUStaleWindows *w, uint64_t tag,
  */
 void viommu_stale_close_config(VIOMMUStaleWindows *w, const void *owner,
                                uint32_t attrs, int64_t now);
+
+/**
+ * viommu_stale_close_device: so was what @owner was told of @first .. @last,
+ * with attrs like @attrs in the bits @mask.
+ */
+void viommu_stale_close_device(VIOMMUStaleWindows *w, const void *owner,
+                               uint32_t attrs, uint32_t mask, uint64_t first,
+                               uint64_t last, int64_t now);
 
 /** viommu_stale_forget: @owner's are over, not by an invalidation. */
 void viommu_stale_forget(VIOMMUStaleWindows *w, const void *owner);

@@ -72,6 +72,10 @@ typedef struct VIOMMUConfig {
     uint64_t tag;
     IOPTSpace space;         /* mode TRANSLATE */
     uint8_t bypass_bits;     /* mode BYPASS: beyond it faults; 64: nothing */
+    /* mode BYPASS: not because an entry says so, but because there is none */
+    bool no_entry;
+    /* mode BLOCKED: of an entry that is there something reserved is set */
+    bool illegal;
     bool quiet;              /* faults are not recorded (VT-d FPD) */
     bool cacheable;          /* may be kept until a config invalidation */
     int reason;              /* mode BLOCKED: the model's own code */
@@ -218,6 +222,9 @@ struct VIOMMUEndpoint {
     uint16_t sid;
     bool refresh;            /* wants viommu_refresh(), atomic */
     bool unlisted;           /* so the guest was told: bypasses; atomic */
+    /* The sanitizer's: it passes for want of an entry, after @passed accesses */
+    bool passes;
+    uint64_t passed;
     QLIST_HEAD(, VIOMMUATSListener) listeners;
     IOMMUNotifierFlag notifier_flags;
     IOVATree *shadow;        /* what MAP notifiers were told */
@@ -283,6 +290,11 @@ struct VIOMMU {
     struct VIOMMUWindowStream *window_stream;
     bool enabled;            /* translation is on; atomic */
     bool global_seen;        /* a page was global: see IOPTResult; atomic */
+    /*
+     * The model's: software is told that what is not present may be cached, so
+     * that it invalidates what it makes present.  For the sanitizer.
+     */
+    bool keeps_absent;
     VIOMMUStats stats;
     VIOMMUFaultLog *fault_log;
     VIOMMUSanitizer *sanitizer;      /* NULL: off */

@@ -122,7 +122,8 @@ def words_of_event(event):
                      f'0x{data.get("iova", 0):x} {did}, '
                      f'{data.get("age-ms", 0)} ms')
     if event['event'] == 'VIOMMU_SANITIZER':
-        about = data.get('device') or data.get('address') or 'the unit'
+        about = data.get('device') or ' '.join(filter(None, (
+            data.get('address'), data.get('type')))) or 'the unit'
         return plain(f'{about}: '
                      f'{data.get("kind")}: {data.get("message")}')
     rest = ', '.join(f'{key} {data[key]}' for key in sorted(data)
@@ -133,6 +134,6 @@ def words_of_event(event):
 def words_of_fault(fault):
     """A line for a member of fault-log"""
     pasid = f', PASID 0x{fault["pasid"]:x}' if 'pasid' in fault else ''
-    return plain(f'{fault["address"]} {fault.get("device") or "(no ID)"} '
+    return plain(f'{fault["address"]} {name(fault)} '
                  f'{"write" if fault["write"] else "read"} at '
                  f'0x{fault["iova"]:x}{pasid}: {fault["fault"]["reason"]}')
