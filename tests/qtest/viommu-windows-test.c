@@ -590,6 +590,55 @@ static void test_host(void)
     ops->stop(unit);
 }
 
+/* The first address of the last window that a host says, or 0 if none does */
+static uint64_t host_top(QTestState *qts)
+{
+    QDict *answer = qtest_qmp(qts, "{'execute': 'query-viommu-windows'}");
+    QDict *unit = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer,
+                                                               "return")));
+    const QListEntry *ep, *entry;
+    uint64_t top = 0;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(unit, "endpoints"), ep) {
+        QDict *one = qobject_to(QDict, qlist_entry_obj(ep));
+
+        QLIST_FOREACH_ENTRY(qdict_get_qlist(one, "windows"), entry) {
+            QDict *w = qobject_to(QDict, qlist_entry_obj(entry));
+
+            if (g_str_equal(qdict_get_str(w, "origin"), "host")) {
+                top = qnum_get_uint(qobject_to(QNum, qdict_get(w, "first")));
+            }
+        }
+    }
+    qobject_unref(answer);
+    return top;
+}
+
+/* What is plugged in is asked; what goes takes its windows along. */
+static void test_host_again(void)
+{
+    static const uint64_t tops[] = { 3ULL << 39, 1ULL << 41 };
+    Unit *unit = unit_ops()->start(form(), host_props(), PLUG_PORT_ARGS);
+    QPCIDevice *port = unit_open_bridge(unit, PLUG_PORT, 1);
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(tops); i++) {
+        g_autofree char *usable =
+            g_strdup_printf("0:0xfedfffff,0xfef00000:0x%" PRIx64, tops[i] - 1);
+
+        qtest_qmp_assert_success(unit->qts, "{'execute': 'device_add',"
+                                 " 'arguments': {'driver': 'x-iommu-listener',"
+                                 " 'id': 'host', 'bus': 'rp', 'map': true,"
+                                 " 'host-usable': %s}}", usable);
+        plug_power(port);
+        g_assert_cmphex(host_top(unit->qts), ==, tops[i]);
+        plug_pull(unit, port, "host");
+        g_assert_cmphex(host_top(unit->qts), ==, 0);
+    }
+    g_free(port);
+    unit->ops->stop(unit);
+}
+
 /* A host that keeps much for itself is named, and one that does not, not. */
 static void test_host_warns(void)
 {
@@ -1003,6 +1052,9 @@ int main(int argc, char **argv)
     if (unit_ops() != &vtd_sm_unit_ops) {
         qtest_add_func("/viommu/windows/host", test_host);
         qtest_add_func("/viommu/windows/host-warns", test_host_warns);
+        if (unit_ops() != &smmu_unit_ops) {
+            qtest_add_func("/viommu/windows/host-again", test_host_again);
+        }
         qtest_add_func("/viommu/windows/collision/device",
                        test_collision_device);
     }
