@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 import assets
 import devices
 import q35
+import remapping
 import scalable
 import virt
 from guestjob import Report
@@ -114,6 +115,7 @@ class Outcome:
     status: int = -1
     statistics: list = None
     translation: str = ''   # of the first disk; see scalable.py
+    entries: dict = None    # of interrupt remapping; see remapping.py
     console: str = ''
     errors: list = field(default_factory=list)  # what the emulator reported
     checks: list = field(default_factory=list)  # (name, held, detail)
@@ -160,6 +162,8 @@ def run_guest(machine, outcome, progress):
     if outcome.config.scalable:
         outcome.translation = scalable.translation(
             machine, outcome.config.devices[0].pci)
+    if q35.posted(outcome.config):
+        outcome.entries = remapping.entries(machine)
     machine.send('off')
     outcome.status = machine.wait()
 

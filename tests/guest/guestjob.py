@@ -32,6 +32,7 @@ class Report:
     dmesg: list = field(default_factory=list)
     rounds: dict = field(default_factory=dict)
     faults: int = -1    # not said
+    posted: int = 0     # notifications
     ready: bool = False
 
     def take(self, line):
@@ -65,6 +66,9 @@ class Report:
 
     def _take_faults(self, rest):
         self.faults = int(rest)
+
+    def _take_posted(self, rest):
+        self.posted = int(rest)
 
     def _take_ready(self, _):
         self.ready = True

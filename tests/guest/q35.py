@@ -2,6 +2,7 @@
 """The x86-64 guest: a q35 machine, its VT-d or AMD-Vi, and what Linux says."""
 
 import assets
+import remapping
 from devices import CARDS, DISKS
 
 __all__ = ['CARDS', 'DISKS']
@@ -23,9 +24,15 @@ def guest_tables(config):
     return config.amd and 'gtsup=on' in config.props
 
 
+def posted(config):
+    """Interrupts are posted; Linux has to have been built for that."""
+    return config.kernel == 'posted'
+
+
 def kernel_words(config):
     """What Linux is told beside the mode."""
-    return ['amd_iommu=pgtbl_v2'] * guest_tables(config)
+    return ['amd_iommu=pgtbl_v2'] * guest_tables(config) + \
+        ['intremap=posted_msi'] * posted(config)
 
 
 def on_off(value):
@@ -83,6 +90,12 @@ def judge(outcome):
                                'DMAR-IR: Enabled IRQ remapping')
     outcome.check(f'interrupt remapping is {on_off(config.intremap)}',
                   enabled == config.intremap, '\n'.join(report.dmesg))
+    if posted(config):
+        outcome.check("every device's interrupts are posted",
+                      remapping.all_posted(outcome.entries, config.devices),
+                      str(outcome.entries))
+        outcome.check('Linux is notified of them', report.posted > 0,
+                      '\n'.join(report.dmesg))
     if config.eim:
         outcome.check('interrupts are remapped in x2APIC mode',
                       report.dmesg_has('X2APIC enabled' if config.amd else
