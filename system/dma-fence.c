@@ -13,6 +13,7 @@
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "system/dma-held.h"
 #include "dma-inflight-internal.h"
 #include "trace.h"
 
@@ -138,6 +139,7 @@ void dma_fence_timer(void *opaque)
     int64_t age = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) - drain->timer_since;
     DMAInflight *inflight;
     bool stalled, timeout;
+    DMA_HELD("drain timer");
 
     if (!fence) {
         return;

@@ -14,6 +14,7 @@
 #include "qemu/rcu.h"
 #include "qemu/timer.h"
 #include "system/dma-grace.h"
+#include "system/dma-held.h"
 #include "dma-inflight-internal.h"
 #include "trace.h"
 
@@ -34,6 +35,7 @@ void dma_drain_wake(void)
 static void dma_drain_bh(void *opaque)
 {
     DMADrain *drain, *tmp;
+    DMA_HELD("drain");
 
     QLIST_FOREACH_SAFE(drain, &drains, next, tmp) {
         dma_drain_advance(drain, false);

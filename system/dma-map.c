@@ -12,6 +12,7 @@
 #include "exec/memory.h"
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
+#include "system/dma-held.h"
 #include "system/xen.h"
 #include "dma-inflight-internal.h"
 #include "trace.h"
@@ -137,6 +138,8 @@ void *dma_map_slowly(AddressSpace *as, hwaddr addr, hwaddr *plen,
 
 static void dma_ram_unref_bh(void *opaque)
 {
+    DMA_HELD("drain");
+
     object_unref(OBJECT(opaque));
 }
 

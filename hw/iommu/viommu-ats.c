@@ -13,6 +13,7 @@
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
+#include "system/dma-held.h"
 #include "trace.h"
 #include "viommu-internal.h"
 
@@ -165,6 +166,7 @@ ssize_t viommu_ats_translate(AddressSpace *as, uint32_t attrs, hwaddr addr,
     VIOMMUSanitizer *sanitizer;
     uint64_t seq = 0;
     size_t i;
+    DMA_HELD("translation");
 
     *errors = 0;
     if (!r.ep) {
@@ -215,6 +217,7 @@ static void viommu_pages_answer(void *opaque)
 {
     VIOMMU *v = opaque;
     VIOMMUPageAnswer *answer;
+    DMA_HELD("page responses");
 
     while ((answer = g_queue_pop_head(&v->page_answers))) {
         ats_answer(answer->ep, answer->pasid, answer->prgi, answer->code);

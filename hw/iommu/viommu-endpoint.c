@@ -11,6 +11,7 @@
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/pci_device.h"
 #include "qemu/rcu.h"
+#include "system/dma-held.h"
 #include "trace.h"
 #include "viommu-internal.h"
 
@@ -75,6 +76,7 @@ void viommu_refresh_bh(void *opaque)
 {
     VIOMMU *v = opaque;
     VIOMMUEndpoint *ep;
+    DMA_HELD("refresh");
 
     QLIST_FOREACH(ep, &v->endpoints, next) {
         DMADrainScope scope = {

@@ -16,6 +16,7 @@
 #include "exec/address-spaces.h"
 #include "hw/boards.h"
 #include "qapi/error.h"
+#include "system/dma-held.h"
 #include "system/dma.h"
 #include "trace.h"
 #include "viommu-internal.h"
@@ -300,6 +301,7 @@ int viommu_notify_flag_changed(IOMMUMemoryRegion *iommu,
 {
     VIOMMUEndpoint *ep = container_of(iommu, VIOMMUEndpoint, iommu);
     VIOMMU *v = ep->viommu;
+    DMA_HELD("notifier");
 
     if (v->ops->check_notifier &&
         !v->ops->check_notifier(v, ep, new_flags, errp)) {
@@ -355,6 +357,7 @@ void viommu_notify_replay(IOMMUMemoryRegion *iommu, IOMMUNotifier *n)
     };
     VIOMMUConfig config;
     IOMMUNotifier *other;
+    DMA_HELD("replay");
 
     if (!(n->notifier_flags & IOMMU_NOTIFIER_MAP)) {
         return;

@@ -11,6 +11,7 @@
 #include "qapi/util.h"
 #include "qemu/cutils.h"
 #include "qemu/range.h"
+#include "system/dma-held.h"
 
 /* Of an answer's list: the default, and the largest that may be asked for */
 #define ANSWER_ITEMS        256
@@ -90,6 +91,7 @@ VIOMMUInfoList *qmp_query_viommu(Error **errp)
 {
     VIOMMUInfoList *list = NULL, **tail = &list;
     VIOMMURegistration *reg;
+    DMA_HELD("question");
 
     QTAILQ_FOREACH(reg, &viommus, next) {
         QAPI_LIST_APPEND(tail, reg->queries->info(reg));
@@ -101,6 +103,7 @@ VIOMMUUnitWindowsList *qmp_query_viommu_windows(Error **errp)
 {
     VIOMMUUnitWindowsList *list = NULL, **tail = &list;
     VIOMMURegistration *reg;
+    DMA_HELD("question");
 
     QTAILQ_FOREACH(reg, &viommus, next) {
         QAPI_LIST_APPEND(tail, reg->queries->windows(reg));
@@ -198,6 +201,7 @@ VIOMMUTranslation *qmp_viommu_translate(const char *device, uint64_t iova,
 {
     VIOMMURegistration *reg;
     void *endpoint = query_device(device, &reg, errp);
+    DMA_HELD("question");
 
     if (!endpoint || !query_pasid(has_pasid, &pasid, errp)) {
         return NULL;
@@ -212,6 +216,7 @@ VIOMMUMapping *qmp_viommu_map(const char *device, bool has_tag, uint64_t tag,
 {
     VIOMMURegistration *reg;
     void *endpoint;
+    DMA_HELD("question");
 
     if (!device == !has_tag) {
         error_setg(errp, "give one of device and tag: whose map is it?");
@@ -274,6 +279,7 @@ VIOMMUFlights *qmp_viommu_in_flight(const char *device, const char *start,
     void *endpoint = NULL;
     VIOMMUFlights *answer;
     uint64_t unit = 0;
+    DMA_HELD("question");
 
     if (!query_max(has_max, &max, errp) ||
         (start && !cursor_parse(start, &cursor, errp))) {

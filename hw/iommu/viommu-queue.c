@@ -5,6 +5,7 @@
  */
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-queue.h"
+#include "system/dma-held.h"
 #include "system/runstate.h"
 #include "trace.h"
 
@@ -111,6 +112,8 @@ static void viommu_queue_drained(void *opaque)
 
 static void viommu_queue_bh(void *opaque)
 {
+    DMA_HELD("queue");
+
     viommu_queue_run(opaque);
 }
 
@@ -122,6 +125,8 @@ static void viommu_queue_bh(void *opaque)
  */
 static void viommu_queue_vm_state(void *opaque, bool running, RunState state)
 {
+    DMA_HELD("queue");
+
     viommu_queue_run(opaque);
 }
 

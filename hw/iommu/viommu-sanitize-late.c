@@ -11,6 +11,7 @@
 #include "qemu/osdep.h"
 #include "qapi/util.h"
 #include "qemu/rcu.h"
+#include "system/dma-held.h"
 #include "viommu-query-internal.h"
 #include "viommu-sanitizer-internal.h"
 
@@ -309,6 +310,7 @@ void sanitizer_tick(void *opaque)
     VIOMMUStaleStats stats;
     unsigned i;
     bool any;
+    DMA_HELD("sanitizer");
 
     RCU_READ_LOCK_GUARD();
     any = sanitizer_sweep(s);

@@ -18,6 +18,7 @@
 #include "qapi/qapi-events-viommu.h"
 #include "qapi/util.h"
 #include "qemu/error-report.h"
+#include "system/dma-held.h"
 #include "viommu-query-internal.h"
 #include "viommu-sanitizer-internal.h"
 
@@ -132,6 +133,7 @@ static void sanitizer_bh(void *opaque)
 {
     VIOMMUSanitizer *s = opaque;
     unsigned i;
+    DMA_HELD("sanitizer");
 
     for (i = 0; i < SANITIZER_FINDINGS; i++) {
         g_autoptr(VIOMMUFinding) info = NULL;

@@ -14,6 +14,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "system/dma-held.h"
 #include "trace.h"
 #include "viommu-internal.h"
 
@@ -366,6 +367,7 @@ IOMMUTLBEntry viommu_translate(VIOMMUEndpoint *ep, hwaddr iova,
         .attrs = attrs,
         .access = viommu_access_of(attrs),
     };
+    DMA_HELD("translation");
     bool found = viommu_lookup(&l);
     hwaddr mask = viommu_found_mask(&l, found);
     IOMMUTLBEntry result = {
@@ -399,8 +401,8 @@ bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
         .access = viommu_access_of(attrs),
         .keep = true,
     };
-
     hwaddr first = 0, last = HWADDR_MAX;
+    DMA_HELD("translation");
 
     if (!iommu_windows_cut(viommu_windows(l.ep), iova, &first, &last)) {
         /* Not translated: neither tables nor statistics know of it. */

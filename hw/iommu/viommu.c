@@ -13,6 +13,7 @@
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
 #include "system/block-backend.h"
+#include "system/dma-held.h"
 #include "system/runstate.h"
 #include "system/system.h"
 #include "trace.h"
@@ -73,6 +74,7 @@ void viommu_set_enabled(VIOMMU *v, bool enabled)
 void viommu_reset(VIOMMU *v)
 {
     VIOMMUEndpoint *ep;
+    DMA_HELD("reset");
 
     qatomic_set(&v->enabled, false);
     viommu_pages_forget(v);
@@ -88,6 +90,8 @@ void viommu_reset(VIOMMU *v)
 
 bool viommu_post_load(VIOMMU *v, bool enabled)
 {
+    DMA_HELD("load");
+
     qatomic_set(&v->enabled, enabled);
     viommu_policy_loaded();
     viommu_start_over(v, false);

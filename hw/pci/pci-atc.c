@@ -11,6 +11,7 @@
 #include "exec/memory.h"
 #include "qemu/main-loop.h"
 #include "qemu/host-utils.h"
+#include "system/dma-held.h"
 #include "system/dma-inflight.h"
 #include "trace.h"
 #include "pci-ats-internal.h"
@@ -43,6 +44,8 @@ static void atc_release_ready(PCIATC *atc)
 
 static void atc_release_bh(void *opaque)
 {
+    DMA_HELD("drain");
+
     atc_release_ready(opaque);
 }
 

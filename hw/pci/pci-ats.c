@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/range.h"
+#include "system/dma-held.h"
 #include "system/system.h"
 #include "pci-ats-internal.h"
 
@@ -84,6 +85,7 @@ PCIATSDevice *pci_ats_device(PCIDevice *dev)
 void pci_ats_write_config(PCIDevice *dev, uint32_t addr, int len)
 {
     PCIATSDevice *d = pci_ats_device_find(dev);
+    DMA_HELD("configuration");
 
     if (!d) {
         return;

@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * "viommu-MODEL": the guest is tests/qtest/viommu-fuzz.c; inputs that were once
- * too much are replayed by viommu-fuzz-test.
+ * too much are replayed by viommu-fuzz-test.  VIOMMU_FUZZ_TRACE is given to
+ * -trace.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
@@ -176,11 +177,15 @@ const UnitOps *unit_ops(void)
 static GString *viommu_cmdline(FuzzTarget *target)
 {
     GString *line = g_string_new(TARGET_NAME);
+    const char *trace = g_getenv("VIOMMU_FUZZ_TRACE");
     g_autofree char *machine = NULL;
 
     fuzz_model = target->opaque;
     machine = fuzz_machine(fuzz_model);
     g_string_append_printf(line, " %s -accel qtest -display none", machine);
+    if (trace) {
+        g_string_append_printf(line, " -trace %s", trace);
+    }
     return line;
 }
 

@@ -18,6 +18,7 @@
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
 #include "exec/address-spaces.h"
+#include "system/dma-held.h"
 #include "system/dma.h"
 #include "system/runstate.h"
 #include "trace.h"
@@ -144,6 +145,8 @@ void smmuv3_eventq_discard(SMMUv3State *s)
 
 static void eventq_bh(void *opaque)
 {
+    DMA_HELD("faults");
+
     /* The memory of a VM that stopped meanwhile may have been migrated. */
     if (runstate_is_running()) {
         smmuv3_eventq_flush(opaque);

@@ -23,6 +23,7 @@
 #include "qemu/osdep.h"
 #include "migration/vmstate.h"
 #include "qemu/error-report.h"
+#include "system/dma-held.h"
 #include "system/runstate.h"
 #include "trace.h"
 #include "smmuv3-internal.h"
@@ -42,6 +43,7 @@ static int smmuv3_pre_save(void *opaque)
     SMMUv3State *s = opaque;
     bool two_level = smmu_bits(s->strtab_base_cfg, SMMU_STRTAB_CFG_FMT) ==
                      SMMU_STRTAB_FMT_2LVL;
+    DMA_HELD("save");
 
     memset(&s->stream, 0, sizeof(s->stream));
     s->stream.features = two_level ? STREAM_FEATURE_2LVL_STE : 0;
@@ -113,6 +115,7 @@ static int smmuv3_post_load(void *opaque, int version_id)
 {
     SMMUv3State *s = opaque;
     uint32_t cmdq_err = smmu_keep(s->cmdq.cons, SMMU_CMDQ_CONS_ERR);
+    DMA_HELD("load");
 
     if (!stream_features_ok(s)) {
         return -EINVAL;

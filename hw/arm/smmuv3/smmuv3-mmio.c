@@ -11,6 +11,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/log.h"
+#include "system/dma-held.h"
 #include "trace.h"
 #include "smmuv3-internal.h"
 
@@ -54,6 +55,7 @@ static MemTxResult smmuv3_mmio_read(void *opaque, hwaddr offset, uint64_t *data,
     hwaddr reg = offset % SMMU_PAGE_SIZE;
     uint32_t lo = 0, hi = 0;
     bool known;
+    DMA_HELD("register read");
 
     if (size == 8) {
         known = smmuv3_reg_is_64bit(reg) && smmuv3_reg_read(s, reg, &lo) &&
@@ -76,6 +78,7 @@ static MemTxResult smmuv3_mmio_write(void *opaque, hwaddr offset, uint64_t data,
     SMMUv3State *s = opaque;
     hwaddr reg = offset % SMMU_PAGE_SIZE;
     bool known;
+    DMA_HELD("register write");
 
     trace_smmuv3_write_mmio(reg, data, size, MEMTX_OK);
     if (size == 8) {

@@ -16,6 +16,7 @@
 #include "exec/address-spaces.h"
 #include "hw/i386/apic_internal.h"
 #include "hw/pci/msi.h"
+#include "system/dma-held.h"
 #include "system/dma.h"
 #include "system/runstate.h"
 #include "trace/trace-hw_i386.h"
@@ -150,6 +151,8 @@ void amdvi_event_discard(AMDVIState *s)
 
 static void amdvi_event_bh(void *opaque)
 {
+    DMA_HELD("faults");
+
     /* The memory of a VM that stopped meanwhile may have been migrated. */
     if (runstate_is_running()) {
         amdvi_event_flush(opaque);

@@ -16,6 +16,7 @@
 #include "hw/iommu/viommu-fetch.h"
 #include "hw/pci/pci_bus.h"
 #include "qemu/log.h"
+#include "system/dma-held.h"
 #include "trace/trace-hw_i386.h"
 #include "amdvi-internal.h"
 
@@ -237,6 +238,7 @@ static MemTxResult amdvi_window_write(void *opaque, hwaddr addr,
     uint16_t sid = attrs.unspecified ? viommu_endpoint_sid(window->ep) :
                                        attrs.requester_id;
     AMDVIRemap remap;
+    DMA_HELD("message");
 
     if (!dma_attrs_plain(attrs)) {
         /* With a PASID, or translated: no interrupt request. */

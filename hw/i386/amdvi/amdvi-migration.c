@@ -12,12 +12,14 @@
 #include "qemu/osdep.h"
 #include "migration/vmstate.h"
 #include "qemu/error-report.h"
+#include "system/dma-held.h"
 #include "system/runstate.h"
 #include "amdvi-internal.h"
 
 static int amdvi_pre_save(void *opaque)
 {
     AMDVIState *s = opaque;
+    DMA_HELD("save");
 
     amdvi_event_flush(s);
     s->stream_efr = s->efr;
@@ -41,6 +43,7 @@ static int amdvi_pre_load(void *opaque)
 static int amdvi_post_load(void *opaque, int version_id)
 {
     AMDVIState *s = opaque;
+    DMA_HELD("load");
 
     if (s->stream_efr != s->efr) {
         error_report("amd-iommu: the source has EFR 0x%" PRIx64 ", the "

@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-sanitizer.h"
 #include "qemu/log.h"
+#include "system/dma-held.h"
 #include "amdvi-internal.h"
 
 uint64_t amdvi_control(AMDVIState *s)
@@ -268,6 +269,7 @@ static void amdvi_reg_written(AMDVIState *s, hwaddr reg, uint64_t value)
 static uint64_t amdvi_mmio_read(void *opaque, hwaddr addr, unsigned size)
 {
     AMDVIState *s = opaque;
+    DMA_HELD("register read");
 
     QEMU_LOCK_GUARD(&s->lock);
     return amdvi_reg_value(s, addr & ~7ULL) >> (addr & 4) * 8;
@@ -280,6 +282,7 @@ static void amdvi_mmio_write(void *opaque, hwaddr addr, uint64_t value,
     uint64_t mask = size == 8 ? UINT64_MAX : (uint64_t)UINT32_MAX << shift;
     hwaddr reg = addr & ~7ULL;
     AMDVIState *s = opaque;
+    DMA_HELD("register write");
 
     value = value << shift & mask;
     if (reg != AMDVI_REG_STATUS) {

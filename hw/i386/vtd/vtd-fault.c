@@ -10,6 +10,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
+#include "system/dma-held.h"
 #include "trace.h"
 #include "vtd-fault.h"
 
@@ -51,6 +52,8 @@ void vtd_fault_flush(IntelIOMMUState *s)
 
 static void vtd_fault_event_bh(void *opaque)
 {
+    DMA_HELD("faults");
+
     vtd_fault_flush(opaque);
 }
 

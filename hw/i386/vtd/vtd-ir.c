@@ -21,6 +21,7 @@
 #include "hw/iommu/viommu-fetch.h"
 #include "qemu/atomic.h"
 #include "qemu/log.h"
+#include "system/dma-held.h"
 #include "trace.h"
 #include "vtd-decode.h"
 #include "vtd-fault.h"
@@ -329,6 +330,7 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
     VTDInterruptWindow *window = opaque;
     VTDRequester who = { .sid = attrs.requester_id };
     MemTxResult result;
+    DMA_HELD("message");
 
     if (!dma_attrs_plain(attrs)) {
         return vtd_ir_window_memory(window, addr, &value, size, attrs, true);

@@ -17,6 +17,7 @@
 #include "qemu/osdep.h"
 #include "migration/vmstate.h"
 #include "qemu/error-report.h"
+#include "system/dma-held.h"
 #include "system/runstate.h"
 #include "trace.h"
 #include "vtd-fault.h"
@@ -31,6 +32,7 @@ static int vtd_pre_save(void *opaque)
     uint8_t *csr = s->csr_stream;
     uint32_t gsts;
     uint64_t val;
+    DMA_HELD("save");
 
     /* An event that an iothread left to us goes to the APIC while it can. */
     vtd_fault_flush(s);
@@ -153,6 +155,7 @@ static void vtd_latch_from_registers(IntelIOMMUState *s)
 static int vtd_post_load(void *opaque, int version_id)
 {
     IntelIOMMUState *s = opaque;
+    DMA_HELD("load");
 
     if (!vtd_stream_caps_ok(s) || !vtd_stream_state_ok(s)) {
         return -EINVAL;

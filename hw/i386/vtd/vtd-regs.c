@@ -11,6 +11,7 @@
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "qemu/main-loop.h"
+#include "system/dma-held.h"
 #include "trace.h"
 #include "vtd-internal.h"
 #include "vtd-regfile.h"
@@ -55,6 +56,7 @@ static void vtd_reg_change(IntelIOMMUState *s, hwaddr addr, uint64_t val,
 static uint64_t vtd_reg_read(void *opaque, hwaddr addr, unsigned size)
 {
     IntelIOMMUState *s = opaque;
+    DMA_HELD("register read");
 
     trace_vtd_reg_read(addr, size);
     QEMU_LOCK_GUARD(&s->lock);
@@ -68,6 +70,7 @@ static void vtd_reg_write(void *opaque, hwaddr addr, uint64_t val,
     IntelIOMMUState *s = opaque;
     hwaddr last = addr + size - 1;
     uint32_t acts;
+    DMA_HELD("register write");
 
     trace_vtd_reg_write(addr, size, val);
     if (vtd_reg_busy(s, addr)) {

@@ -18,6 +18,7 @@
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
 #include "../trace.h"
+#include "system/dma-held.h"
 #include "remote-internal.h"
 
 /* Commands in one go, and how many may wait */
@@ -234,6 +235,7 @@ static void serve_commands_bh(void *opaque)
     RemoteDrain *d = g_new0(RemoteDrain, 1);
     unsigned budget = SERVE_BUDGET;
     RemoteCommand *c;
+    DMA_HELD("server");
 
     d->s = s;
     g_queue_init(&d->commands);

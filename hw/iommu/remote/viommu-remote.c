@@ -19,6 +19,7 @@
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
+#include "system/dma-held.h"
 #include "system/reset.h"
 #include "system/runstate.h"
 #include "../trace.h"
@@ -115,6 +116,7 @@ static void remote_news_bh(void *opaque)
     VIOMMURemote *s = opaque;
     g_autofree char *path = object_get_canonical_path(OBJECT(s));
     g_autofree char *reason = NULL;
+    DMA_HELD("news");
 
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         reason = g_steal_pointer(&s->down_reason);
@@ -139,6 +141,7 @@ static uint64_t remote_mmio_read(void *opaque, hwaddr offset, unsigned size)
     g_autoptr(GByteArray) data = g_byte_array_new();
     uint64_t value = 0;
     unsigned i;
+    DMA_HELD("register read");
 
     if (remote_link_ask(s->link, VRP_REGION_READ, &question, NULL, 0, NULL,
                         data, false) || data->len != size) {
@@ -158,6 +161,7 @@ static void remote_mmio_write(void *opaque, hwaddr offset, uint64_t value,
     VRPRegion region = { .offset = offset, .count = size };
     uint8_t data[8];
     unsigned i;
+    DMA_HELD("register write");
 
     for (i = 0; i < size; i++) {
         data[i] = value >> (8 * i);

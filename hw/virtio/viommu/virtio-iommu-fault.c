@@ -12,6 +12,7 @@
 #include "qemu/iov.h"
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
+#include "system/dma-held.h"
 #include "system/runstate.h"
 #include "trace.h"
 #include "virtio-iommu-internal.h"
@@ -105,6 +106,8 @@ void virtio_iommu_faults_flush(VirtIOIOMMU *s)
 
 static void faults_bh(void *opaque)
 {
+    DMA_HELD("faults");
+
     if (runstate_is_running()) {
         virtio_iommu_faults_flush(opaque);
     }

@@ -18,6 +18,7 @@
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "system/dma-held.h"
 #include "virtio-iommu-internal.h"
 
 typedef struct StreamInterval {
@@ -128,6 +129,7 @@ static int stream_pre_save(void *opaque)
 {
     VirtIOIOMMU *s = opaque;
     unsigned id;
+    DMA_HELD("save");
 
     stream_new(s);
     g_hash_table_foreach(s->domains, stream_put_domain, s);
@@ -218,6 +220,7 @@ static int stream_pre_load(void *opaque)
 static int stream_post_load(void *opaque, int version_id)
 {
     VirtIOIOMMU *s = opaque;
+    DMA_HELD("load");
     GList *old = virtio_iommu_domains_leave(s);
     StreamLoad load = { .s = s };
     bool told;

@@ -15,6 +15,7 @@
 #include "migration/qemu-file-types.h"
 #include "qemu/iov.h"
 #include "qemu/main-loop.h"
+#include "system/dma-held.h"
 #include "system/runstate.h"
 #include "trace.h"
 #include "virtio-iommu-internal.h"
@@ -171,6 +172,7 @@ void virtio_iommu_handle_requests(VirtIODevice *vdev, VirtQueue *vq)
     VirtIOIOMMU *s = VIRTIO_IOMMU(vdev);
     unsigned budget = REQUEST_BUDGET;
     VirtQueueElement *elem;
+    DMA_HELD("requests");
 
     while (budget--) {
         elem = virtqueue_pop(vq, sizeof(VirtQueueElement));

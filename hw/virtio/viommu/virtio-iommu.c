@@ -27,6 +27,7 @@
 #include "qapi/error.h"
 #include "qemu/units.h"
 #include "standard-headers/linux/virtio_ids.h"
+#include "system/dma-held.h"
 #include "system/reset.h"
 #include "system/runstate.h"
 #include "system/system.h"
@@ -77,6 +78,7 @@ static void virtio_iommu_set_config(VirtIODevice *vdev, const uint8_t *data)
     const VIOMMUInv inv = { .kind = VIOMMU_INV_CONFIG_ALL };
     VirtIOIOMMU *s = VIRTIO_IOMMU(vdev);
     uint8_t bypass = data[offsetof(struct virtio_iommu_config, bypass)];
+    DMA_HELD("configuration");
 
     trace_virtio_iommu_set_config(bypass);
     if (bypass == s->config.bypass) {
@@ -206,6 +208,7 @@ static void virtio_iommu_reset(VirtIODevice *vdev)
 {
     VirtIOIOMMU *s = VIRTIO_IOMMU(vdev);
     bool removed = virtio_iommu_requests_pending(s);
+    DMA_HELD("device reset");
 
     virtio_iommu_requests_drop(s);
     virtio_iommu_faults_drop(s);
