@@ -17,6 +17,7 @@ static const char *const forms[] = { "command", "guest", "nested", NULL };
 
 struct UnitSpace {
     Form form;
+    uint32_t pasid;          /* of the guest's tables */
     AMDDomain dom;           /* FORM_HOST */
     AMDGuest guest;          /* the others */
 };
@@ -114,7 +115,8 @@ static void guest_map(AMD *amd, UnitSpace *s, uint64_t iova, uint64_t gpa,
                       uint64_t size, unsigned perms)
 {
     bool large = size != UNIT_PAGE;
-    uint64_t pte = amd_guest_pte(amd, &s->guest, 0, iova, large ? 2 : 1);
+    uint64_t pte = amd_guest_pte(amd, &s->guest, s->pasid, iova,
+                                 large ? 2 : 1);
 
     qtest_writeq(amd->qts, pte, !perms ? 0 : gpa | AMD_G_P | AMD_G_US |
                  AMD_G_A | AMD_G_D | (large ? AMD_G_PS : 0) |
@@ -140,7 +142,7 @@ static void map(Unit *unit, UnitSpace *s, uint64_t iova, uint64_t gpa,
 static uint64_t pte(Unit *unit, UnitSpace *s, uint64_t iova)
 {
     return s->form == FORM_HOST ? amd_pte(amd_of(unit), &s->dom, iova, 1) :
-           amd_guest_pte(amd_of(unit), &s->guest, 0, iova, 1);
+           amd_guest_pte(amd_of(unit), &s->guest, s->pasid, iova, 1);
 }
 
 /* A machine may have been started for another form (fuzzing). */
@@ -191,7 +193,7 @@ static void inv_start(Unit *unit, unsigned form, UnitScope scope,
     } else {
         bool host = s->form == FORM_HOST;
 
-        amd_cmd_put(amd, AMD_CMD_PAGES |
+        amd_cmd_put(amd, AMD_CMD_PAGES | s->pasid |
                     AMD_PAGES_DOMAIN(host ? s->dom.id : s->guest.id),
                     (host ? 0 : AMD_GN) |
                     (scope == UNIT_SPACE ? AMD_PAGES_ALL :
@@ -218,6 +220,31 @@ static void reattach(Unit *unit, unsigned form, uint16_t sid, UnitSpace *s)
 
     attach(unit, sid, s);
     amd_cmd(amd, AMD_CMD_DEVTAB | sid, 0);
+}
+
+static UnitSpace *pasid_space(Unit *unit, uint16_t id, uint32_t pasid)
+{
+    UnitSpace *s = space(unit, FORM_GUEST, id);
+
+    s->pasid = pasid;
+    return s;
+}
+
+static void attach_ats(Unit *unit, uint16_t sid, UnitSpace *s)
+{
+    uint64_t dte1 = amd_of(unit)->devtab + 32 * sid + 8;
+
+    attach(unit, sid, s);
+    qtest_writeq(unit->qts, dte1, qtest_readq(unit->qts, dte1) | AMD_DTE1_I);
+}
+
+static void ats_inv_start(Unit *unit, uint16_t sid)
+{
+    AMD *amd = amd_of(unit);
+
+    amd_cmd_put(amd, AMD_CMD_IOTLB | sid, AMD_PAGES_ALL);
+    amd_cmd_wait_put(amd);
+    amd_cmd_kick(amd);
 }
 
 static void assert_no_fault(Unit *unit)
@@ -278,6 +305,12 @@ const UnitOps amd_unit_ops = {
     .reattach = reattach,
     .detach_start = detach_start,
     .inv_done = inv_done,
+    .pasid_form = FORM_GUEST,
+    .pasid_props = "",
+    .pasid_space = pasid_space,
+    .ats_props = "",
+    .attach_ats = attach_ats,
+    .ats_inv_start = ats_inv_start,
     .assert_no_fault = assert_no_fault,
     .assert_fault = assert_fault,
     .drop_faults = drop_faults,

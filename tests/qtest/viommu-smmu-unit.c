@@ -16,6 +16,7 @@ struct UnitSpace {
     bool s1, s2;             /* which of the tables are used */
     SMMUTable t1, t2;
     uint64_t cd;
+    uint64_t ssids;          /* SMMU_STE0_S1CDMAX of the table at @cd; or 0 */
     uint16_t asid, vmid;
 };
 
@@ -137,7 +138,39 @@ static void attach(Unit *unit, uint16_t sid, UnitSpace *s)
     uint64_t ste[8];
 
     smmu_make_ste(ste, config, s->cd, s->s2 ? &s->t2 : NULL, s->vmid);
+    ste[0] |= s->ssids;
     smmu_set_ste(smmu_of(unit), sid, ste);
+}
+
+/* A table of 64 CDs, of which one is the space's */
+static UnitSpace *pasid_space(Unit *unit, uint16_t id, uint32_t pasid)
+{
+    UnitSpace *s = space(unit, SMMU_FORM_SYNC, id);
+    uint64_t cd[8];
+
+    smmu_make_cd(cd, &s->t1, NULL, s->asid);
+    s->cd = unit_alloc(unit, 1);
+    s->ssids = SMMU_STE0_S1CDMAX(6);
+    smmu_put(smmu_of(unit), s->cd + pasid % 64 * 64, cd);
+    return s;
+}
+
+static void attach_ats(Unit *unit, uint16_t sid, UnitSpace *s)
+{
+    uint64_t ste1 = smmu_ste(smmu_of(unit), sid) + 8;
+
+    attach(unit, sid, s);
+    qtest_writeq(unit->qts, ste1, qtest_readq(unit->qts, ste1) |
+                 SMMU_STE1_EATS(1));
+}
+
+static void ats_inv_start(Unit *unit, uint16_t sid)
+{
+    SMMU *smmu = smmu_of(unit);
+
+    smmu_cmd_put(smmu, SMMU_CMD_ATC_INV | SMMU_CMD_SID(sid), 52);
+    smmu_cmd_put(smmu, SMMU_CMD_SYNC, 0);
+    smmu_cmd_kick(smmu);
 }
 
 static void map(Unit *unit, UnitSpace *s, uint64_t iova, uint64_t gpa,
@@ -363,6 +396,12 @@ const UnitOps smmu_unit_ops = {
     .reattach = reattach,
     .detach_start = detach_start,
     .inv_done = inv_done,
+    .pasid_form = SMMU_FORM_SYNC,
+    .pasid_props = "ssidsize=20",
+    .pasid_space = pasid_space,
+    .ats_props = "ats=on",
+    .attach_ats = attach_ats,
+    .ats_inv_start = ats_inv_start,
     .assert_no_fault = assert_no_fault,
     .assert_fault = assert_fault,
     .drop_faults = drop_faults,

@@ -8,18 +8,23 @@
  * pages are unmapped or replaced, alone and in batches, and invalidated in
  * every scope.  Each page that is in no device's hands is somebody else's: it
  * has a pattern of its owner's, which nobody may change (space of the writers),
- * or holds what no device may see (space of the reader).
+ * or holds what no device may see (space of the reader).  Some cases have one
+ * more device: it keeps translations of its own (ATS), or comes and goes, or
+ * its backend does not answer, or dies.
  *
  * A short run is part of make check.  VIOMMU_SOAK_SECONDS: so long for each
- * case instead (make soak).  One case is counted: so many pages are mapped,
- * used and taken away, against a thread that writes through maps and one that
- * reads; VIOMMU_SOAK_ROUNDS says how many, ten thousand in make soak.
+ * case instead (make soak), and from time to time the machine is reset, or goes
+ * to another process.  One case is counted: so many pages are mapped, used and
+ * taken away, against a thread that writes through maps and one that reads;
+ * VIOMMU_SOAK_ROUNDS says how many, ten thousand in make soak.
  */
 #include "qemu/osdep.h"
 #include "hw/misc/x-dma-bench.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "viommu-rig.h"
+#include "viommu-soak-ats.h"
+#include "viommu-soak-slot.h"
 
 #define IOVA            0x10000000ULL
 /* Pages that a space maps, and those there are */
@@ -32,6 +37,8 @@
 #define ALLOWED         0x11
 #define FORBIDDEN       0xee
 #define FORBIDDEN64     (FORBIDDEN * 0x0101010101010101ULL)
+
+#define PASID           5
 
 /* Of a run in make check, and between two resets of a long one */
 #define ROUNDS          30
@@ -67,14 +74,21 @@ typedef struct Soak {
     const uint8_t *threads;  /* of each device; 0: it does nothing */
     unsigned len;            /* so much of a page has a pattern, and is read */
     uint8_t pattern;         /* the last one */
-    uint64_t operations, rounds, waited;
+    uint64_t operations, rounds, waited, migrations, resets;
     uint64_t changed;        /* pages, by all rounds */
+    const struct Case *with;
+    uint64_t mmio;           /* where what is mapped begins */
+    SoakSlot *slot;
+    SoakATS *ats;
 } Soak;
 
 typedef struct Case {
     unsigned form;
     const char *props;
     bool counted;
+    bool pasid;              /* all DMA has PASID */
+    bool ats;                /* a device with ATS, too */
+    SoakGuest guest;         /* and one that comes and goes */
 } Case;
 
 /* Devices */
@@ -91,20 +105,32 @@ static const struct {
 static const uint8_t threads_soak[DEVICES] = { 1, 2, 1 };
 static const uint8_t threads_counted[DEVICES] = { 0, 1, 1 };
 
+/* The port is in the middle, the device with ATS before it. */
+static const unsigned device_slots[DEVICES] = { 5, 7, 8 };
+
 static uint16_t device_sid(unsigned i)
 {
-    return (5 + i) << 3;
+    return device_slots[i] << 3;
+}
+
+/* The registers are where they have been, after a reset and elsewhere. */
+static void device_find(Soak *s, unsigned i)
+{
+    g_free(s->pci[i]);
+    s->pci[i] = qpci_device_find(s->unit->bus, device_sid(i));
+    g_assert_nonnull(s->pci[i]);
+    s->bar[i] = qpci_iomap(s->pci[i], 0, NULL);
 }
 
 static void device_start(Soak *s, unsigned i)
 {
     QPCIDevice *pci = s->pci[i];
 
-    s->bar[i] = qpci_iomap(pci, 0, NULL);
     qpci_device_enable(pci);
     if (!s->threads[i]) {
         return;
     }
+    qpci_io_writel(pci, s->bar[i], XDB_PASID, s->with->pasid ? PASID : 0);
     qpci_io_writel(pci, s->bar[i], XDB_THREADS, s->threads[i]);
     qpci_io_writeq(pci, s->bar[i], XDB_ADDR, IOVA);
     qpci_io_writeq(pci, s->bar[i], XDB_LENGTH, devices[i].length);
@@ -173,6 +199,27 @@ static void side_map(Soak *s, Side *side, unsigned i, int page)
     side->at[i] = page;
 }
 
+/* As a driver does it: what the device keeps by ATS comes last. */
+static void soak_invalidate(Soak *s, const Side *side, UnitScope scope,
+                            unsigned first, unsigned order)
+{
+    const UnitOps *ops = s->unit->ops;
+    bool range = scope == UNIT_RANGE;
+    unsigned tries = 0;
+
+    ops->inv_start(s->unit, s->form, scope, side->space,
+                   range ? IOVA + first * UNIT_PAGE : 0, range ? order : 0);
+    if (s->ats && side->written) {
+        ops->ats_inv_start(s->unit, SVA_SID);
+    }
+    while (!ops->inv_done(s->unit, s->form)) {
+        g_assert_cmpuint(tries++, <, VIOMMU_TRIES);
+        soak_ats_release(s->ats);
+        soak_slot_wait(s->slot);
+        unit_pause(s->unit->qts);
+    }
+}
+
 /*
  * 2^@order pages from @first on are unmapped, or replaced; the old ones have
  * their next owners as soon as the invalidation is complete.
@@ -191,9 +238,7 @@ static void side_change(Soak *s, Side *side, unsigned first, unsigned order,
                                      page_take(s, side));
         /* Never empty for the reader: there are POOL - WINDOW spare ones. */
     }
-    unit_inv(s->unit, s->form, scope, side->space,
-             scope == UNIT_RANGE ? IOVA + first * UNIT_PAGE : 0,
-             scope == UNIT_RANGE ? order : 0);
+    soak_invalidate(s, side, scope, first, order);
     for (i = 0; i < 1u << order; i++) {
         if (old[i] >= 0) {
             page_release(s, side, old[i]);
@@ -207,6 +252,8 @@ static void soak_round(Soak *s)
     unsigned order = g_rand_int_range(s->rand, 0, 5);
     unsigned first = g_rand_int_range(s->rand, 0, WINDOW >> order) << order;
 
+    soak_ats_round(s->ats);
+    soak_slot_round(s->slot);
     side_change(s, side, first, order,
                 UNIT_ALL + g_rand_int_range(s->rand, 0, 3));
     s->rounds++;
@@ -223,10 +270,16 @@ static void soak_begin(Soak *s)
         s->unit->ops->attach(s->unit, device_sid(i),
                              s->sides[devices[i].side].space);
     }
+    if (s->ats) {
+        s->unit->ops->attach_ats(s->unit, SVA_SID, s->sides[0].space);
+    }
     s->unit->ops->enable(s->unit, s->form);
+    s->unit->bus->mmio_alloc_ptr = s->mmio;
     for (i = 0; i < DEVICES; i++) {
+        device_find(s, i);
         device_start(s, i);
     }
+    soak_ats_open(s->ats, s->unit);
 }
 
 static void soak_check_free(Soak *s)
@@ -252,43 +305,58 @@ static void soak_count_waits(Soak *s)
     qobject_unref(answer);
 }
 
-static void soak_say(const Soak *s)
+static char *soak_args(const Case *c)
 {
-    g_test_message("soak: %" PRIu64 " operations, %" PRIu64 " invalidations, "
-                   "%" PRIu64 " waited, 0 violations", s->operations,
-                   s->rounds, s->waited);
+    return g_strdup_printf("-device x-dma-bench,addr=05.0 "
+                           "-device x-dma-bench,addr=07.0 "
+                           "-device x-dma-bench,addr=08.0 %s%s%s",
+                           c->ats ? SOAK_ATS_DEVICE : "",
+                           c->guest ? PLUG_PORT_ARGS : "",
+                           c->guest == SOAK_GUEST_BACKEND ?
+                           SOAK_SLOT_BACKEND_ARGS : "");
+}
+
+static void side_new(Soak *s, unsigned i)
+{
+    const UnitOps *ops = s->unit->ops;
+    Side *side = &s->sides[i];
+    unsigned j;
+
+    side->written = i == 0;
+    side->space = s->with->pasid ? ops->pasid_space(s->unit, 7 + i, PASID) :
+                  ops->space(s->unit, s->form, 7 + i);
+    for (j = 0; j < POOL; j++) {
+        side->pages[j].gpa = unit_alloc(s->unit, 1);
+        page_release(s, side, j);
+    }
+    for (j = 0; j < WINDOW; j++) {
+        side_map(s, side, j, page_take(s, side));
+    }
 }
 
 static Soak *soak_new(const Case *c)
 {
+    g_autofree char *args = soak_args(c);
     Soak *s = g_new0(Soak, 1);
-    unsigned i, j;
+    unsigned i;
 
+    s->with = c;
     s->form = c->form;
     s->threads = c->counted ? threads_counted : threads_soak;
     s->len = c->counted ? COUNTED_LEN : UNIT_PAGE;
     s->rand = g_rand_new_with_seed(g_test_rand_int());
-    s->unit = unit_ops()->start(c->form, c->props,
-                                "-device x-dma-bench,addr=05.0 "
-                                "-device x-dma-bench,addr=06.0 "
-                                "-device x-dma-bench,addr=07.0 ");
+    s->unit = unit_ops()->start(c->form, c->props, args);
     for (i = 0; i < 2; i++) {
-        Side *side = &s->sides[i];
-
-        side->written = i == 0;
-        side->space = s->unit->ops->space(s->unit, c->form, 7 + i);
-        for (j = 0; j < POOL; j++) {
-            side->pages[j].gpa = unit_alloc(s->unit, 1);
-            page_release(s, side, j);
-        }
-        for (j = 0; j < WINDOW; j++) {
-            side_map(s, side, j, page_take(s, side));
-        }
+        side_new(s, i);
     }
-    for (i = 0; i < DEVICES; i++) {
-        s->pci[i] = qpci_device_find(s->unit->bus, device_sid(i));
-        g_assert_nonnull(s->pci[i]);
+    if (c->guest) {
+        s->slot = soak_slot_new(s->unit, c->form, s->sides[0].space, c->guest,
+                                IOVA, WINDOW, s->rand);
     }
+    if (c->ats) {
+        s->ats = soak_ats_new(IOVA, WINDOW, s->rand);
+    }
+    s->mmio = s->unit->bus->mmio_alloc_ptr;
     return s;
 }
 
@@ -296,6 +364,8 @@ static void soak_free(Soak *s)
 {
     unsigned i;
 
+    soak_slot_free(s->slot);
+    soak_ats_free(s->ats);
     for (i = 0; i < DEVICES; i++) {
         g_free(s->pci[i]);
     }
@@ -310,16 +380,80 @@ static void soak_free(Soak *s)
 /* A reset under load, too: what was in flight then is cancelled, or over. */
 static void soak_reset(Soak *s)
 {
+    soak_count_waits(s);
+    soak_slot_empty(s->slot);
+    s->unit->ops->reset(s->unit);
+    soak_check_free(s);
+    s->resets++;
+    soak_begin(s);
+}
+
+/*
+ * To another process, while the devices write.  What they had in flight is over
+ * when the machine has stopped, and they stay at rest there.
+ */
+static void soak_migrate(Soak *s)
+{
+    const UnitOps *ops = s->unit->ops;
+    g_autofree char *machine = ops->args(s->form, s->with->props);
+    g_autofree char *args = soak_args(s->with);
+    QTestState *to;
+    Unit *unit;
     unsigned i;
 
     soak_count_waits(s);
-    s->unit->ops->reset(s->unit);
+    soak_slot_empty(s->slot);
+    to = qtest_initf("%s %s -incoming defer", machine, args);
+    unit_load(to, unit_save(s->unit->qts));
+    unit = ops->adopt(s->unit, to);
+    unit->bus->mmio_alloc_ptr = s->unit->bus->mmio_alloc_ptr;
+    ops->stop(s->unit);
+    s->unit = unit;
+    for (i = 0; i < DEVICES; i++) {
+        s->pci[i]->bus = unit->bus;
+    }
+    soak_slot_adopt(s->slot, unit);
+    soak_ats_adopt(s->ats, unit);
+    qtest_qmp_assert_success(to, "{'execute': 'cont'}");
+    s->migrations++;
+}
+
+/*
+ * Every other time.  A guest whose backend is in the test stays where that is;
+ * and in make check only what the others do not have moves.
+ */
+static bool soak_moves(const Soak *s, unsigned epoch)
+{
+    const Case *c = s->with;
+
+    return epoch % 2 && c->guest != SOAK_GUEST_BACKEND &&
+           (g_getenv("VIOMMU_SOAK_SECONDS") || c->guest || c->ats || c->pasid);
+}
+
+/* What has been written so far is looked at; and on it goes. */
+static void soak_look(Soak *s)
+{
+    unsigned i;
+
+    for (i = 0; i < DEVICES; i++) {
+        device_stop(s, i);
+    }
     soak_check_free(s);
     for (i = 0; i < DEVICES; i++) {
-        g_free(s->pci[i]);
-        s->pci[i] = qpci_device_find(s->unit->bus, device_sid(i));
+        device_start(s, i);
     }
-    soak_begin(s);
+}
+
+static void soak_say(const Soak *s)
+{
+    g_test_message("soak: %" PRIu64 " operations, %" PRIu64 " invalidations, "
+                   "%" PRIu64 " waited, 0 violations",
+                   s->operations + soak_ats_operations(s->ats) +
+                   soak_slot_operations(s->slot), s->rounds, s->waited);
+    g_test_message("soak: %" PRIu64 " resets, %" PRIu64 " migrations, "
+                   "%" PRIu64 " devices plugged, %" PRIu64 " backends killed",
+                   s->resets, s->migrations, soak_slot_visits(s->slot),
+                   soak_slot_kills(s->slot));
 }
 
 static void test_soak(const void *opaque)
@@ -338,13 +472,10 @@ static void test_soak(const void *opaque)
         for (i = 0; i < (seconds ? ROUNDS_LONG : ROUNDS); i++) {
             soak_round(s);
         }
-        for (i = 0; i < DEVICES; i++) {
-            device_stop(s, i);
+        if (soak_moves(s, epochs)) {
+            soak_migrate(s);
         }
-        soak_check_free(s);
-        for (i = 0; i < DEVICES; i++) {
-            device_start(s, i);
-        }
+        soak_look(s);
     } while (epochs < 2 || g_get_monotonic_time() < end);
     soak_count_waits(s);
     soak_say(s);
@@ -386,32 +517,41 @@ static void test_counted(const void *opaque)
     soak_free(s);
 }
 
-static void add_case(unsigned form, const char *name, const char *props,
-                     bool counted)
+static void add_case(const char *name, Case values)
 {
     g_autofree char *path = g_strdup_printf("/viommu/soak/%s/%s",
-                                            unit_ops()->forms[form], name);
-    Case *c = g_new0(Case, 1);
+                                            unit_ops()->forms[values.form],
+                                            name);
 
-    c->form = form;
-    c->props = props;
-    c->counted = counted;
-    qtest_add_data_func_full(path, c, counted ? test_counted : test_soak,
+    qtest_add_data_func_full(path, g_memdup2(&values, sizeof(values)),
+                             values.counted ? test_counted : test_soak,
                              g_free);
 }
 
 int main(int argc, char **argv)
 {
+    const UnitOps *ops;
     unsigned form, queue;
 
     g_test_init(&argc, &argv, NULL);
-    for (form = 0; unit_ops()->forms[form]; form++) {
-        add_case(form, "drain", "", false);
+    ops = unit_ops();
+    queue = ops->queue_form;
+    for (form = 0; ops->forms[form]; form++) {
+        add_case("drain", (Case) { form, "" });
     }
-    queue = unit_ops()->queue_form;
-    add_case(queue, "bounce", "dma-mode=bounce", false);
-    add_case(queue, "no-cache", "dma-cache-size=0", false);
-    add_case(queue, "small-iotlb", "iotlb-size=64,dma-cache-size=0", false);
-    add_case(queue, "counted", "", true);
+    add_case("bounce", (Case) { queue, "dma-mode=bounce" });
+    add_case("no-cache", (Case) { queue, "dma-cache-size=0" });
+    add_case("small-iotlb", (Case) { queue, "iotlb-size=64,dma-cache-size=0" });
+    add_case("counted", (Case) { queue, "", .counted = true });
+    add_case("hot-plug", (Case) { queue, "", .guest = SOAK_GUEST_WRITER });
+    add_case("backend", (Case) { queue, "drain-timeout=50",
+                                 .guest = SOAK_GUEST_BACKEND });
+    if (ops->pasid_space) {
+        add_case("pasid", (Case) { ops->pasid_form, ops->pasid_props,
+                                   .pasid = true });
+    }
+    if (ops->attach_ats) {
+        add_case("ats", (Case) { queue, ops->ats_props, .ats = true });
+    }
     return g_test_run();
 }

@@ -100,6 +100,22 @@ typedef struct UnitOps {
                          const UnitSpace *space);
     bool (*inv_done)(Unit *unit, unsigned form);
 
+    /*
+     * pasid_space: NULL, or a space of what has @pasid, of the form @pasid_form
+     * and a unit with @pasid_props.  One device has one.
+     */
+    unsigned pasid_form;
+    const char *pasid_props;
+    UnitSpace *(*pasid_space)(Unit *unit, uint16_t id, uint32_t pasid);
+    /*
+     * attach_ats: NULL, or as attach, and @sid may ask for translations, which
+     * inv_start does not take from it; form queue_form, @ats_props.
+     * ats_inv_start: all that @sid keeps; inv_done is about this, too.
+     */
+    const char *ats_props;
+    void (*attach_ats)(Unit *unit, uint16_t sid, UnitSpace *space);
+    void (*ats_inv_start)(Unit *unit, uint16_t sid);
+
     void (*assert_no_fault)(Unit *unit);
     /* assert_fault: just this one, at the page of @iova; it is taken. */
     void (*assert_fault)(Unit *unit, uint16_t sid, bool is_read,

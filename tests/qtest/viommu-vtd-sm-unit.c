@@ -110,6 +110,23 @@ static void reattach(Unit *unit, unsigned form, uint16_t sid, UnitSpace *s)
     vtd_sm_forget(vtd_of(unit), &s->sm);
 }
 
+static UnitSpace *pasid_space(Unit *unit, uint16_t id, uint32_t pasid)
+{
+    UnitSpace *s = g_new0(UnitSpace, 1);
+
+    vtd_sm_space_init(vtd_of(unit), &s->sm, VTD_SM_FIRST, id, pasid);
+    return s;
+}
+
+static void attach_ats(Unit *unit, uint16_t sid, UnitSpace *s)
+{
+    uint64_t context = vtd_sm_context(vtd_of(unit), sid);
+
+    attach(unit, sid, s);
+    qtest_writeq(unit->qts, context,
+                 qtest_readq(unit->qts, context) | VTD_SM_CTX_DTE);
+}
+
 static bool inv_done(Unit *unit, unsigned form)
 {
     return vtd_inv_done(vtd_of(unit), VTD_QUEUED);
@@ -156,5 +173,10 @@ const UnitOps vtd_sm_unit_ops = {
     .reattach = reattach,
     .detach_start = detach_start,
     .inv_done = inv_done,
+    .pasid_form = FORM_FIRST,
+    .pasid_props = "",
+    .pasid_space = pasid_space,
+    .ats_props = "device-iotlb=on",
+    .attach_ats = attach_ats,
     .assert_fault = assert_fault,
 };

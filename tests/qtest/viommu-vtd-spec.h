@@ -252,6 +252,7 @@
 #define VTD_D_DEVPTLB_G     (1ULL << 0)     /* upper half, as S */
 #define VTD_D_DEVPTLB_S     (1ULL << 11)
 #define VTD_D_DEVTLB_S      (1ULL << 0)     /* upper half */
+#define VTD_D_DEVTLB_ALL    0x7ffffffffffff000ULL /* with S */
 #define VTD_D_RESPONSE      0x9
 #define VTD_D_RESPONSE_PP   (1ULL << 4)
 #define VTD_D_RESPONSE_CODE(c) ((uint64_t)(c) << 12)

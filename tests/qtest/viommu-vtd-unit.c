@@ -156,6 +156,21 @@ static void reattach(Unit *unit, unsigned form, uint16_t sid, UnitSpace *s)
     vtd_inv_everything(vtd_of(unit));
 }
 
+static void attach_ats(Unit *unit, uint16_t sid, UnitSpace *s)
+{
+    vtd_attach(vtd_of(unit), sid, &s->dom, VTD_TT_DEVICE_TLB);
+}
+
+void vtd_unit_ats_inv_start(Unit *unit, uint16_t sid)
+{
+    VTD *vtd = vtd_of(unit);
+
+    vtd_queue_put(vtd, VTD_D_DEVTLB | VTD_D_CC_SID(sid),
+                  VTD_D_DEVTLB_ALL | VTD_D_DEVTLB_S);
+    vtd_queue_wait_put(vtd);
+    vtd_queue_kick(vtd);
+}
+
 static bool inv_done(Unit *unit, unsigned form)
 {
     return vtd_inv_done(vtd_of(unit), form);
@@ -206,5 +221,7 @@ const UnitOps vtd_unit_ops = {
     .reattach = reattach,
     .detach_start = detach_start,
     .inv_done = inv_done,
+    .ats_props = "device-iotlb=on",
+    .attach_ats = attach_ats,
     .assert_fault = assert_fault,
 };

@@ -106,6 +106,7 @@ void vtd_unit_reset(Unit *unit);
 void vtd_unit_assert_reset(Unit *unit);
 void vtd_unit_enable_start(Unit *unit);
 bool vtd_unit_enabled(Unit *unit);
+void vtd_unit_ats_inv_start(Unit *unit, uint16_t sid);
 void vtd_unit_assert_no_fault(Unit *unit);
 bool vtd_unit_drop_faults(Unit *unit, uint16_t sid);
 #define VTD_UNIT_OPS                                                    \
@@ -119,6 +120,7 @@ bool vtd_unit_drop_faults(Unit *unit, uint16_t sid);
     .assert_reset = vtd_unit_assert_reset,                              \
     .enable_start = vtd_unit_enable_start,                              \
     .enabled = vtd_unit_enabled,                                        \
+    .ats_inv_start = vtd_unit_ats_inv_start,                            \
     .assert_no_fault = vtd_unit_assert_no_fault,                        \
     .drop_faults = vtd_unit_drop_faults
 
