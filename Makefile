@@ -5,7 +5,7 @@ CHECKS := unit model qtest guest vhost docs tools libvirt base migration
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
 .PHONY: all run check $(CHECKS:%=check-%) check-mutants check-latency bench fuzz
-.PHONY: soak
+.PHONY: soak check-long
 .PHONY: install upstream clean distclean help
 
 # Ninja decides by itself how much it does at once.
@@ -36,6 +36,7 @@ help:
 	@echo 'make fuzz           fuzz the pure parts (TARGET=, TIME= seconds each)'
 	@echo '                    or, of what make has built, TARGET=emulator'
 	@echo 'make soak           devices on pages that change hands (TIME= seconds)'
+	@echo 'make check-long     guests, kernels, migrations in a loop (TIME= seconds)'
 	@echo 'make install        install to the prefix (DESTDIR=)'
 	@echo 'make upstream       the untouched base, in build/upstream'
 	@echo 'make clean          remove what was compiled (not the peer)'
@@ -85,6 +86,9 @@ fuzz:
 
 soak: all
 	@tests/soak/run $(if $(TIME),--time=$(TIME))
+
+check-long: all
+	@tests/long/run $(if $(TIME),--time=$(TIME)) $(LONG)
 
 install:
 	@DESTDIR='$(DESTDIR)' scripts/build install

@@ -146,8 +146,13 @@ def query_statistics(machine):
 
 
 def run_guest(machine, outcome, progress):
-    report = outcome.report
     machine.start()
+    follow_guest(machine, outcome, progress)
+
+
+def follow_guest(machine, outcome, progress):
+    """What a guest that has been started says, until it has powered off."""
+    report = outcome.report
     while not report.ready:
         kind = report.take(machine.next_line())
         if kind == 'BOOT':
@@ -168,7 +173,7 @@ def run_guest(machine, outcome, progress):
     outcome.status = machine.wait()
 
 
-def boot(config, progress=lambda text: None):
+def boot(config, progress=lambda text: None, run=run_guest):
     """Never raises for a guest that fails: that is an outcome."""
     outcome = Outcome(config)
     packed = config.packed or config.base
@@ -193,7 +198,7 @@ def boot(config, progress=lambda text: None):
         progress(f'booting Linux, {config.name()}')
         try:
             run_machine(assets.emulator(config.arch), args, directory,
-                        lambda machine: run_guest(machine, outcome, progress),
+                        lambda machine: run(machine, outcome, progress),
                         again=bool(config.kernel))
         except (GuestError, QmpError, OSError) as error:
             outcome.error = str(error)

@@ -100,13 +100,26 @@ char *rig_args(const RigOptions *opt, const char *image)
         opt->iothread ? ",iothread=io" : "", opt->args ?: "");
 }
 
-QTestState *rig_target(Rig *rig)
+/* @variable: of the environment, the emulator; NULL: that under test */
+static QTestState *rig_wait_in(Rig *rig, const char *variable)
 {
     g_autofree char *args = rig_args(&rig->opt, rig->image);
     g_autofree char *machine = unit_ops()->args(rig->opt.form,
                                                  rig->opt.props ?: "");
+    g_autofree char *all = g_strdup_printf("%s %s -incoming defer", machine,
+                                           args);
 
-    return qtest_initf("%s %s -incoming defer", machine, args);
+    return qtest_init_with_env(variable, all, true);
+}
+
+QTestState *rig_target(Rig *rig)
+{
+    return rig_wait_in(rig, NULL);
+}
+
+QTestState *rig_peer(Rig *rig)
+{
+    return rig_wait_in(rig, "VIOMMU_DRAIN_PEER");
 }
 
 /*

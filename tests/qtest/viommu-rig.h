@@ -69,6 +69,8 @@ void rig_free(Rig *rig);
 char *rig_args(const RigOptions *opt, const char *image);
 /* rig_target: another process with the same machine, waiting for its state. */
 QTestState *rig_target(Rig *rig);
+/* rig_peer: of the emulator that VIOMMU_DRAIN_PEER names, if it is set */
+QTestState *rig_peer(Rig *rig);
 
 /*
  * rig_adopt: the rig goes on in @to, which has its state, and this process of

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Jobs with a Linux guest: resets at any moment, kexec, crashes, long I/O."""
+
+import queue
+import time
+
+import boot
+import kexec
+from boot import Config
+from guestjob import Report
+from tap import Tap
+
+MODES = ('strict', 'lazy', 'pt')
+# By the model's name: what a guest of it has
+MODELS = {
+    'vtd': {'props': ()},
+    'vtd-sm': {'props': ('profile=modern',)},
+    'amd': {'amd': True},
+    'virtio': {'paravirt': True, 'virtio': 'translate'},
+    'smmuv3': {'arch': 'aarch64'},
+}
+ARCH = {name: values.get('arch', 'x86_64') for name, values in MODELS.items()}
+# Some are before Linux, some in the middle of its start, some at its work.
+RESETS, RESET_WITHIN = 4, 25
+# Of one disk, about
+ROUND_SECONDS = 4
+
+
+class Quiet(Tap):
+    """Keeps what did not hold."""
+
+    def __init__(self):
+        super().__init__()
+        self.failures = []
+
+    def check(self, name, held, detail=''):
+        self.count += 1
+        if not held:
+            self.failed += 1
+            self.failures.append(f'{name}: {detail}')
+        return held
+
+    def skip(self, name, reason):
+        pass
+
+    def note(self, text):
+        pass
+
+
+def take_until(machine, report, end):
+    """What the guest says until then."""
+    while (left := end - time.monotonic()) > 0:
+        try:
+            line = machine.lines.get(timeout=left)
+        except queue.Empty:
+            return
+        if line is None:
+            # It has gone: run_guest() says what of.
+            machine.lines.put(None)
+            return
+        report.take(line)
+
+
+def run_with_resets(moments):
+    """As boot.run_guest(), for a machine that is reset after each time."""
+    def run(machine, outcome, progress):
+        machine.qmp.command('set-action', reboot='reset')
+        machine.start()
+        for moment in moments:
+            take_until(machine, Report(), time.monotonic() + moment)
+            machine.qmp.command('system_reset')
+        # The last one's, from its first word on
+        machine.begin_step('the first word after the last reset')
+        line = ''
+        while not line.startswith('VIOMMU-BOOT'):
+            line = machine.next_line()
+        outcome.report.take(line)
+        machine.begin_step('the job after the last reset')
+        boot.follow_guest(machine, outcome, progress)
+    return run
+
+
+def run_patiently(machine, outcome, progress):
+    """As boot.run_guest(), with as much time as there are rounds."""
+    rounds = outcome.config.rounds * len(outcome.config.disks)
+    machine.start()
+    machine.step_end += rounds * ROUND_SECONDS
+    boot.follow_guest(machine, outcome, progress)
+
+
+def judged(outcome):
+    return [f'{name}: {detail}' for name, held, detail in outcome.checks
+            if not held]
+
+
+def configuration(rng, model, **more):
+    return Config(mode=rng.choice(MODES), **{**MODELS[model], **more})
+
+
+def resets(rng, model, seconds):
+    """A boot that is reset up to four times, and in the end does its work."""
+    config = configuration(rng, model)
+    moments = [rng.uniform(0, RESET_WITHIN)
+               for _ in range(rng.randint(1, RESETS))]
+    outcome = boot.boot(config, run=run_with_resets(moments))
+    return {'boots': len(moments) + 1, 'resets': len(moments)}, judged(outcome)
+
+
+def guest(rng, model, seconds):
+    """Verified I/O for about so long."""
+    rounds = max(6, int(seconds / ROUND_SECONDS))
+    config = configuration(rng, model, rounds=rounds,
+                           bounce=rng.random() < 0.25 and model != 'virtio',
+                           packed=rng.random() < 0.5)
+    outcome = boot.boot(config, run=run_patiently)
+    done = sum(outcome.report.rounds.values())
+    return {'boots': 1, 'rounds of I/O': done}, judged(outcome)
+
+
+def kernels(rng, model, seconds):
+    """Kernels that start each other; the last one goes on after a crash."""
+    steps = ('kexec',) * rng.randint(0, 3) + ('crash',)
+    setup = kexec.Setup(mode=rng.choice(MODES), steps=steps,
+                        props=MODELS[model].get('props', ()))
+    tap = Quiet()
+    kexec.run(tap, setup)
+    return {'kexecs': len(steps) - 1, 'crashes': 1}, tap.failures
