@@ -21,24 +21,18 @@
 #include "hw/virtio/vhost-iommu.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "system/dma-held.h"
 #include "system/dma-inflight.h"
 #include "trace.h"
+#include "vhost-user-ack.h"
 
 /* docs/interop/vhost-user.rst, "Header" and "Front-end message types" */
-#define VHOST_USER_IOTLB_MSG        22
-#define VHOST_USER_VERSION          0x1
-#define VHOST_USER_REPLY_MASK       (0x1 << 2)
 #define VHOST_USER_NEED_REPLY_MASK  (0x1 << 3)
 
 typedef struct QEMU_PACKED IOTLBMessage {
     uint32_t request, flags, size;
     struct vhost_iotlb_msg payload;
 } IOTLBMessage;
-
-typedef struct QEMU_PACKED AckMessage {
-    uint32_t request, flags, size;
-    uint64_t payload;
-} AckMessage;
 
 /*
  * So few are on their way that writing them does not block, even if the
@@ -66,7 +60,7 @@ struct VhostUserIOTLB {
     int fd;                      /* our duplicate */
     QEMUBH *bh;                  /* sends what is waiting */
     GQueue sent, waiting;
-    AckMessage ack;              /* as far as it has arrived */
+    VhostUserAck ack;            /* as far as it has arrived */
     size_t ack_len;
     unsigned refused;            /* updates */
     guint watch;                 /* of one that lingers */
@@ -266,31 +260,11 @@ static void iotlb_send_waiting(VhostUserIOTLB *t)
 static void iotlb_flush(void *opaque)
 {
     VhostUserIOTLB *t = opaque;
+    DMA_HELD("vhost-user");
 
     if (t->chr) {
         iotlb_send_waiting(t);
     }
-}
-
-/* The reason why @t->ack is no acknowledgement; NULL: it may be one. */
-static const char *iotlb_check_ack(VhostUserIOTLB *t)
-{
-    const AckMessage *ack = &t->ack;
-    Request *r = g_queue_peek_head(&t->sent);
-
-    if (!r) {
-        return "sent a reply that nobody asked for";
-    }
-    if (t->ack_len >= offsetof(AckMessage, payload) &&
-        (ack->request != VHOST_USER_IOTLB_MSG ||
-         ack->flags != (VHOST_USER_REPLY_MASK | VHOST_USER_VERSION) ||
-         ack->size != sizeof(ack->payload))) {
-        return "did not answer an IOTLB message with its acknowledgement";
-    }
-    if (t->ack_len == sizeof(*ack) && ack->payload && r->hold) {
-        return "refused an IOTLB invalidation";
-    }
-    return NULL;
 }
 
 static void iotlb_acknowledged(VhostUserIOTLB *t)
@@ -322,6 +296,7 @@ static bool iotlb_read(VhostUserIOTLB *t, bool wait)
         ssize_t n = recv(t->fd, (uint8_t *)&t->ack + t->ack_len,
                          sizeof(t->ack) - t->ack_len, MSG_DONTWAIT);
         const char *lie;
+        Request *r;
 
         if (n < 0 && errno == EINTR) {
             continue;
@@ -341,7 +316,8 @@ static bool iotlb_read(VhostUserIOTLB *t, bool wait)
             return false;
         }
         t->ack_len += n;
-        lie = iotlb_check_ack(t);
+        r = g_queue_peek_head(&t->sent);
+        lie = vhost_user_ack_check(&t->ack, t->ack_len, r, r && r->hold);
         if (lie) {
             iotlb_lied(t, lie);
             return false;
@@ -401,22 +377,19 @@ static VhostUserIOTLB *iotlb_new(VhostUserIOTLB **slot, CharBackend *chr,
 static bool iotlb_merge(VhostUserIOTLB *t, const struct vhost_iotlb_msg *imsg)
 {
     Request *r = g_queue_peek_tail(&t->waiting);
-    uint64_t first, last, r_first, r_last;
-    bool apart;
+    uint64_t first, last;
 
     if (!r || !r->hold || imsg->type != VHOST_IOTLB_INVALIDATE) {
         return false;
     }
-    first = imsg->iova;
-    last = first + imsg->size - 1;
-    r_first = r->msg.iova;
-    r_last = r_first + r->msg.size - 1;
-    apart = first > r_last ? first - r_last > 1 :
-            r_first > last && r_first - last > 1;
-    if (apart && g_queue_get_length(&t->waiting) < MERGE_ALL) {
+    first = r->msg.iova;
+    last = first + r->msg.size - 1;
+    if (!vhost_user_span_merge(&first, &last, imsg->iova,
+                               imsg->iova + imsg->size - 1,
+                               g_queue_get_length(&t->waiting) >= MERGE_ALL)) {
         return false;
     }
-    vhost_iommu_range(&r->msg, MIN(first, r_first), MAX(last, r_last));
+    vhost_iommu_range(&r->msg, first, last);
     return true;
 }
 

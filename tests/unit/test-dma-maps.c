@@ -8,18 +8,7 @@
 #include "system/dma-maps.h"
 #include "system/dma-moment.h"
 #include "test-common.h"
-
-#define NOBODY UINT64_MAX
-
-static char memory[1 << 20];
-
-static void revoke_a(void *opaque)
-{
-}
-
-static void revoke_b(void *opaque)
-{
-}
+#include "dma-maps-world.h"
 
 /* Returns: whether it was recorded. */
 static bool try_add(DMAMaps *maps, uint64_t iova, uint64_t len, void *host,
@@ -64,75 +53,15 @@ static void add_standing(DMAMaps *maps, uint64_t iova, uint64_t len,
     g_assert_true(try_add_standing(maps, iova, len, host, revoke, opaque));
 }
 
-/* End a map; returns whether it was waited for, or -1 if there was none. */
-static int end(DMAMaps *maps, void *host, bool is_write)
-{
-    bool waited = true;
-
-    if (!dma_maps_remove(maps, host, is_write, &waited)) {
-        g_assert_false(waited);
-        return -1;
-    }
-    return waited;
-}
-
 static bool end_standing(DMAMaps *maps, void *host, DMARevoke *revoke,
                          void *opaque)
 {
     return dma_maps_remove_standing(maps, host, true, revoke, opaque);
 }
 
-typedef bool IsStale(void *opaque, const DMAMapInfo *info);
-
 static bool never(void *opaque, const DMAMapInfo *info)
 {
     return false;
-}
-
-/* What the last scan said is to be revoked, and how much it cleared */
-static GArray *revoked;
-static unsigned cleared;
-
-/*
- * Look at all that overlaps, as the drain does; is_stale NULL: all of it is.
- * Returns: how many are waited for now.
- */
-static unsigned scan_if(DMAMaps *maps, uint64_t first, uint64_t last,
-                        IsStale *is_stale, void *opaque, uint64_t seq)
-{
-    DMAMapsItem items[3];
-    DMAMapsCursor cursor;
-    unsigned i, n, stamped = 0;
-
-    cleared = 0;
-    dma_maps_look(&cursor, first, last);
-    while ((n = dma_maps_next(maps, &cursor, items, ARRAY_SIZE(items)))) {
-        g_assert_cmpuint(n, <=, ARRAY_SIZE(items));
-        for (i = 0; i < n; i++) {
-            const DMAMapInfo *info = &items[i].info;
-
-            if (!items[i].vague && is_stale && !is_stale(opaque, info)) {
-                continue;
-            }
-            switch (dma_maps_mark(maps, &items[i], seq)) {
-            case DMA_MAPS_WAITED:
-                stamped++;
-                break;
-            case DMA_MAPS_REVOKE:
-                g_array_append_val(revoked, *info);
-                break;
-            case DMA_MAPS_CLEARED:
-                cleared++;
-                break;
-            default:
-                break;
-            }
-            g_assert_cmpint(dma_maps_mark(maps, &items[i], seq), ==,
-                            DMA_MAPS_GONE);
-        }
-    }
-    g_assert_cmpuint(dma_maps_next(maps, &cursor, items, 1), ==, 0);
-    return stamped;
 }
 
 static unsigned scan(DMAMaps *maps, uint64_t first, uint64_t last,
@@ -153,18 +82,6 @@ static unsigned listed(DMAMaps *maps, uint64_t first, uint64_t last)
         all += n;
     }
     return all;
-}
-
-static DMAMaps *start(void)
-{
-    revoked = g_array_new(false, false, sizeof(DMAMapInfo));
-    return dma_maps_new();
-}
-
-static void finish(DMAMaps *maps)
-{
-    g_array_free(revoked, true);
-    dma_maps_free(maps);
 }
 
 static void test_basic(void)
@@ -726,172 +643,17 @@ static void test_flood(void)
     }
 }
 
-/*
- * Random, where nothing is ambiguous (every host address once): the truth and
- * the records must agree exactly.
- */
-typedef struct Truth {
-    DMAMapInfo info;
-    uint64_t stamp;              /* 0: not waited for */
-    bool done;                   /* given up, or revoked */
-} Truth;
-
-/* Which 4 KiB chunks of IOVA are stale, by a hash */
-typedef struct StaleSet {
-    uint64_t salt;
-} StaleSet;
-
-static bool is_stale(void *opaque, const DMAMapInfo *info)
-{
-    StaleSet *set = opaque;
-    uint64_t x = (info->iova >> 12 ^ set->salt) * 0x9e3779b97f4a7c15ull;
-
-    return x >> 62 == 0;
-}
-
-static bool overlaps(const DMAMapInfo *info, uint64_t first, uint64_t last)
-{
-    uint64_t end = info->iova + (info->len - 1);
-
-    if (end < info->iova) {
-        end = UINT64_MAX;
-    }
-    return info->iova <= last && end >= first;
-}
-
-static uint64_t random_iova(Rand *r)
-{
-    static const uint64_t bases[] = { 0, 1ull << 32, 1ull << 63, -65536ull };
-
-    return bases[rand_below(r, ARRAY_SIZE(bases))] + rand_below(r, 65536);
-}
-
-static void random_range(Rand *r, uint64_t *first, uint64_t *last)
-{
-    uint64_t a = random_iova(r), b = random_iova(r);
-
-    if (rand_below(r, 2)) {
-        b = a + rand_below(r, 8192);
-        b = b < a ? UINT64_MAX : b;
-    }
-    *first = MIN(a, b);
-    *last = MAX(a, b);
-}
-
-static uint64_t truth_oldest(GArray *truth)
-{
-    uint64_t oldest = NOBODY;
-    unsigned i;
-
-    for (i = 0; i < truth->len; i++) {
-        Truth *t = &g_array_index(truth, Truth, i);
-
-        if (t->stamp) {
-            oldest = MIN(oldest, t->stamp);
-        }
-    }
-    return oldest;
-}
-
 static void test_exact(void)
 {
+    MapsWorld w;
     Rand r = rand_new();
-    DMAMaps *maps = start();
-    GArray *truth = g_array_new(false, false, sizeof(Truth));
-    uint64_t seq = 0, next_host = 0;
-    unsigned step, i;
+    unsigned step;
 
+    maps_world_init(&w);
     for (step = 0; step < rounds(40000); step++) {
-        switch (rand_below(&r, 16)) {
-        case 0 ... 6:
-            if (truth->len < 200) {
-                Truth t = {
-                    .info = {
-                        .iova = random_iova(&r),
-                        .len = 1 + (rand64(&r) >> (32 + rand_below(&r, 32))),
-                        .host = memory + next_host++ * 16 % sizeof(memory),
-                        .is_write = rand_below(&r, 2),
-                        .tag = rand_below(&r, 2),
-                    },
-                };
-
-                if (rand_below(&r, 4) == 0) {
-                    t.info.revoke = rand_below(&r, 2) ? revoke_a : revoke_b;
-                    t.info.revoke_opaque = memory + rand_below(&r, 2);
-                }
-                g_array_append_val(truth, t);
-                g_assert_true(dma_maps_add(maps, &t.info));
-            }
-            break;
-        case 7 ... 13:
-            if (truth->len) {
-                Truth t;
-
-                i = rand_below(&r, truth->len);
-                t = g_array_index(truth, Truth, i);
-                g_array_remove_index_fast(truth, i);
-                if (t.info.revoke) {
-                    g_assert_true(dma_maps_remove_standing(maps, t.info.host,
-                        t.info.is_write, t.info.revoke,
-                        t.info.revoke_opaque));
-                } else {
-                    g_assert_cmpint(end(maps, t.info.host, t.info.is_write),
-                                    ==, !!t.stamp);
-                }
-            }
-            break;
-        case 14: {
-            StaleSet set = { rand64(&r) };
-            unsigned stamped = 0, revokes = 0;
-            uint64_t first, last;
-
-            random_range(&r, &first, &last);
-            seq++;
-            for (i = 0; i < truth->len; i++) {
-                Truth *t = &g_array_index(truth, Truth, i);
-
-                if (t->stamp || t->done || !overlaps(&t->info, first, last) ||
-                    !is_stale(&set, &t->info)) {
-                    continue;
-                }
-                if (t->info.revoke) {
-                    t->done = true;
-                    revokes++;
-                } else {
-                    t->stamp = seq;
-                    stamped++;
-                }
-            }
-            g_array_set_size(revoked, 0);
-            g_assert_cmpuint(scan_if(maps, first, last, is_stale, &set, seq),
-                             ==, stamped);
-            g_assert_cmpuint(revoked->len, ==, revokes);
-            break;
-        }
-        case 15:
-            if (rand_below(&r, 8) == 0) {
-                uint64_t upto = seq - MIN(seq, rand_below(&r, 20));
-                unsigned given_up = 0;
-
-                for (i = 0; i < truth->len; i++) {
-                    Truth *t = &g_array_index(truth, Truth, i);
-
-                    if (t->stamp && t->stamp <= upto) {
-                        t->stamp = 0;
-                        t->done = true;
-                        given_up++;
-                    }
-                }
-                g_assert_cmpuint(dma_maps_abandon(maps, upto), ==, given_up);
-            }
-            break;
-        }
-        g_assert_cmpuint(dma_maps_count(maps), ==, truth->len);
-        g_assert_cmphex(dma_maps_oldest_wait(maps, NULL), ==,
-                        truth_oldest(truth));
+        maps_world_step(&w, &r);
     }
-    g_array_free(truth, true);
-    finish(maps);
+    maps_world_free(&w);
 }
 
 /*
