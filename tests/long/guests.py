@@ -18,6 +18,8 @@ MODELS = {
     'amd': {'amd': True},
     'virtio': {'paravirt': True, 'virtio': 'translate'},
     'smmuv3': {'arch': 'aarch64'},
+    # A kernel of our own (scripts/guest-kernel-own)
+    'posted': {'props': ('posted-interrupts=on',), 'kernel': 'posted'},
 }
 ARCH = {name: values.get('arch', 'x86_64') for name, values in MODELS.items()}
 # Some are before Linux, some in the middle of its start, some at its work.
