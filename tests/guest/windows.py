@@ -123,7 +123,7 @@ def virtio(series):
                 [item(NO_RAM, 'reserved'), item(FAR, 'reserved')],
                 [item(FAR, 'reserved')],
                 {EDU: {**every, NO_RAM: 'reserved', FAR: 'reserved'},
-                 DISK: {**every, FAR: 'reserved'}, USB: every},
+                 DISK: {**every, FAR: 'reserved'}},
                 series=series, words=('iommu.strict=1',))
 
 
@@ -147,10 +147,11 @@ def smmu(acpi, series=OWN_SERIES):
 
 
 SAMPLE = [vtd(NEW_SERIES), smmu(acpi=True)]
+# Linux 7.3 says nothing any more once bookworm's UEFI has started it, with and
+# without windows: it has them from a device tree only.
 EVERY = [make(series) for series in (OWN_SERIES, NEW_SERIES)
-         for make in (vtd, amd, virtio,
-                      functools.partial(smmu, False),
-                      functools.partial(smmu, True))]
+         for make in (vtd, amd, virtio, functools.partial(smmu, False))] + \
+        [smmu(acpi=True)]
 
 
 class Guest:
@@ -268,25 +269,27 @@ def judge_fill(guest, outcome):
 
 
 def judge(machine, outcome):
-    case = outcome.case
     guest = Guest(machine)
     machine.start()
     guest.await_up()
-    judge_types(guest, outcome)
-    judge_direct(guest, outcome)
-    if outcome.case.acpi:
-        judge_idle(guest, outcome)
     log = guest.ask('dmesg')
     outcome.check('Linux finds nothing wrong with the tables',
                   not [line for line in log if 'Firmware Bug' in line or
                        'OVERLAP DETECTED' in line or 'non-direct' in line],
                   [line for line in log if 'irmware' in line])
+    # A module of ours is a taint, too.
     outcome.check('nothing is tainted',
                   guest.ask('cat /proc/sys/kernel/tainted') == ['0'])
-    unit = machine.qmp.command('query-viommu')[0]
-    outcome.check('no access was refused', unit['faults'] == 0, unit['faults'])
+    if outcome.case.acpi:
+        judge_idle(guest, outcome)
+    # First: with virtio-iommu, Linux 6.12 looks for the unit of a device when
+    # the device gets a driver.
     if outcome.module:
         judge_fill(guest, outcome)
+    judge_types(guest, outcome)
+    judge_direct(guest, outcome)
+    unit = machine.qmp.command('query-viommu')[0]
+    outcome.check('no access was refused', unit['faults'] == 0, unit['faults'])
     machine.send('poweroff -f')
     outcome.status = machine.wait()
 
