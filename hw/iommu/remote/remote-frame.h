@@ -42,7 +42,7 @@ void vrp_unpack(const char *fields, const uint8_t *bytes, void *message);
 #define VRP_HEADER_FIELDS "hhiii"
 
 /**
- * vrp_check_header: is @h one that a server may send?
+ * vrp_check_header: is @h one that either side may send?
  * Returns: NULL, or what is wrong with it.
  */
 const char *vrp_check_header(const VRPHeader *h);
@@ -54,6 +54,12 @@ const char *vrp_check_header(const VRPHeader *h);
  * Returns: NULL, or what is wrong with it.
  */
 const char *vrp_check_server(const VRPHeader *h, const uint8_t *body,
+                             void *message);
+
+/**
+ * vrp_check_client: the same of what a client may send (remote-frame-client.c).
+ */
+const char *vrp_check_client(const VRPHeader *h, const uint8_t *body,
                              void *message);
 
 #endif
