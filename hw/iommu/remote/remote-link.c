@@ -83,7 +83,7 @@ struct RemoteLink {
 
     /* The link's thread's */
     GByteArray *in;
-    unsigned acted_on;       /* .openings */
+    unsigned acted_on;       /* .openings; written with the lock */
 };
 
 /* Writing */
@@ -439,15 +439,17 @@ static void link_version_known(RemoteLink *link, const void *message,
     link_greet(link, VRP_REGION_INFO, &info, NULL, link_region_known);
 }
 
-static void link_hello(RemoteLink *link)
+static void link_hello(RemoteLink *link, unsigned opening)
 {
     VRPVersion version = { VRP_MAJOR, VRP_MINOR };
     g_autofree char *text = g_strdup_printf(
         "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":%u,"
         "\"viommu\":{\"version\":%u}}}", VRP_DATA_MAX, VRP_VIOMMU_VERSION);
 
-    out_restart(link, link->acted_on);
+    out_restart(link, opening);
+    /* At once: who waits takes one without the other for a refusal. */
     WITH_QEMU_LOCK_GUARD(&link->lock) {
+        link->acted_on = opening;
         link->state = LINK_GREETING;
     }
     link_greet(link, VRP_VERSION, &version, text, link_version_known);
@@ -469,8 +471,7 @@ static void link_event_bh(void *opaque)
         link_down(link, "the connection ended");
     }
     if (openings != link->acted_on && qatomic_read(&link->opened)) {
-        link->acted_on = openings;
-        link_hello(link);
+        link_hello(link, openings);
     }
 }
 
