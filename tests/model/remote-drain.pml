@@ -1,0 +1,268 @@
+/*
+ * The drain through a unit in another process: askers, a link, a server, a guest
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * As in dma-drain.pml one IOVA leads to page 0 or 1.  The guest changes the
+ * entry, has it invalidated, waits until the server says that this is complete,
+ * and frees the old page; then back again.  Asserted: no access ever touches a
+ * page that is free.  A deadlock is an error too: somebody waits for an answer
+ * that waits for him.
+ *
+ * Each direction of the connection is a channel that keeps the order.
+ *
+ *   here                 there
+ *   Asker                remote_link_ask() in an access: remote-model.c
+ *   Link                 the link's thread: remote-link.c, remote-serve.c
+ *   MainLoop             serve_commands_bh() and its fence: remote-serve.c
+ *   Server               vrs-serve.c, vrs-drain.c, toy.py, or any other
+ *   slot, epoch          system/dma-epoch.c, whose own steps dma-drain.pml has
+ *   cache, inv_seq       hw/iommu/iotlb.c
+ *   server_cache         what a server may keep of its tables, or read ahead
+ *
+ * tests/model/run checks it, and that each BROKEN_ variant is rejected.
+ */
+
+#ifndef ASKERS
+#define ASKERS      2
+#endif
+#ifndef ROUNDS
+#define ROUNDS      2       /* invalidations */
+#endif
+#ifndef PREFETCHES
+#define PREFETCHES  1       /* answers that nobody asked for */
+#endif
+
+mtype = { ask, answer, prefetch, invalidate, drained, registers };
+
+/* What, who or which one, and the page */
+chan to_server = [ASKERS + ROUNDS + 1] of { mtype, byte, bit };
+chan to_client = [ASKERS + ROUNDS + PREFETCHES] of { mtype, byte, bit };
+/* What the link's thread leaves to the main loop */
+chan later = [ROUNDS + PREFETCHES] of { mtype, byte, bit };
+
+bit table;
+bit freed[2];
+byte complete;              /* invalidations that the guest was told of */
+
+/* The client's */
+bit cache_valid, cache_page;
+byte inv_seq;
+byte epoch = 1;
+byte slot[ASKERS];          /* 0: closed */
+bit answered[ASKERS], answer_page[ASKERS];
+
+/* The server's */
+bit server_valid, server_page;
+
+#define use(p) assert(!freed[p])
+
+inline cache_insert(p)
+{
+    cache_valid = 1;
+    cache_page = p
+}
+
+proctype Asker(byte me)
+{
+    byte seq;
+    bit page;
+
+end:
+    do
+    :: true ->
+        slot[me] = epoch;
+        if
+        :: atomic { cache_valid -> page = cache_page }
+        :: true ->
+#ifndef BROKEN_SEQ_AFTER_ANSWER
+            seq = inv_seq;
+#endif
+            to_server!ask(me, 0);
+            atomic { answered[me] -> answered[me] = 0; page = answer_page[me] };
+#ifdef BROKEN_SEQ_AFTER_ANSWER
+            seq = inv_seq;
+#endif
+            atomic {
+                if
+#ifndef BROKEN_CACHE_NO_SEQ
+                :: seq != inv_seq
+#endif
+                :: else -> cache_insert(page)
+                fi;
+                seq = 0
+            }
+        fi;
+        /* The access takes a while. */
+        use(page);
+        use(page);
+        atomic { slot[me] = 0; page = 0 }
+    :: break
+    od
+}
+
+/* Reads, and waits for nobody */
+proctype Link()
+{
+    byte who;
+    bit page;
+
+end:
+    do
+    :: to_client?answer(who, page) ->
+        atomic { answer_page[who] = page; answered[who] = 1; who = 0; page = 0 }
+    :: to_client?prefetch(who, page) ->
+#ifdef BROKEN_PREFETCH_LATER
+        later!prefetch(0, page);
+#else
+        atomic { cache_insert(page); page = 0 }
+#endif
+    :: to_client?invalidate(who, page) ->
+#ifdef BROKEN_PREFETCH_LATER
+        atomic { inv_seq++; cache_valid = 0; cache_page = 0 };
+#endif
+        atomic { later!invalidate(who, 0); who = 0 }
+    od
+}
+
+inline client_remove()
+{
+    atomic { inv_seq++; cache_valid = 0; cache_page = 0 }
+}
+
+/* Those whose slots were open when it began */
+inline client_drain(e, i)
+{
+    atomic { epoch++; e = epoch };
+    i = 0;
+    do
+    :: i < ASKERS ->
+        !slot[i] || slot[i] >= e;
+        i++
+    :: else -> break
+    od;
+    atomic { e = 0; i = 0 }
+}
+
+proctype MainLoop()
+{
+    byte n, e, i;
+    bit page;
+
+end:
+    do
+    :: later?prefetch(n, page) ->
+        atomic { cache_insert(page); page = 0 }
+    :: later?invalidate(n, page) ->
+#ifdef BROKEN_DRAIN_FIRST
+        client_drain(e, i);
+        client_remove();
+#else
+#ifndef BROKEN_PREFETCH_LATER
+        client_remove();
+#endif
+#ifndef BROKEN_REPLY_WHEN_REMOVED
+        client_drain(e, i);
+#endif
+#endif
+        atomic { to_server!drained(n, 0); n = 0 }
+    od
+}
+
+inline server_read(p)
+{
+    if
+    :: atomic { server_valid -> p = server_page }
+    :: true ->
+        atomic { p = table; server_valid = 1; server_page = p }
+    fi
+}
+
+proctype Server()
+{
+    byte who, sent, back;
+    byte ahead = PREFETCHES;
+    bit page;
+
+end:
+    do
+#ifdef BROKEN_WAIT_FOR_DRAINED
+    :: sent == back && to_server?[ask] ->
+        to_server?ask(who, page);
+#else
+    :: to_server?ask(who, page) ->
+#endif
+        server_read(page);
+        atomic { to_client!answer(who, page); who = 0; page = 0 }
+    :: atomic { ahead && sent < ROUNDS -> ahead-- };
+        server_read(page);
+#ifdef BROKEN_PREFETCH_OLD
+        if
+        :: to_server?registers(who, _) ->
+            server_valid = 0;
+            sent++;
+            to_client!invalidate(sent, 0)
+        :: true
+        fi;
+#endif
+        atomic { to_client!prefetch(0, page); who = 0; page = 0 }
+    :: to_server?registers(who, page) ->
+#ifndef BROKEN_FLUSH_LATE
+        server_valid = 0;
+#endif
+        atomic { sent++; to_client!invalidate(sent, 0) };
+#ifdef BROKEN_FLUSH_LATE
+        /* What is asked meanwhile it still answers by what it has kept. */
+        if
+        :: to_server?ask(who, page) ->
+            server_read(page);
+            to_client!answer(who, page)
+        :: true
+        fi;
+        server_valid = 0;
+#endif
+#ifdef BROKEN_COMPLETE_WHEN_SENT
+        complete = sent;
+#endif
+        atomic { who = 0; page = 0 }
+    :: to_server?drained(who, page) ->
+        back = who;
+        complete = back;
+        who = 0
+    od
+}
+
+proctype Guest()
+{
+    byte n = 1;
+    bit old;
+
+    do
+    :: n <= ROUNDS ->
+        old = table;
+        freed[1 - old] = 0;
+        table = 1 - old;
+        to_server!registers(n, 0);
+        complete >= n;
+        freed[old] = 1;
+        n++
+    :: else -> break
+    od
+}
+
+init
+{
+    byte i;
+
+    atomic {
+        freed[1] = 1;
+        run Link();
+        run MainLoop();
+        run Server();
+        run Guest();
+        do
+        :: i < ASKERS -> run Asker(i); i++
+        :: else -> break
+        od
+    }
+}
