@@ -13,16 +13,6 @@
 #include "trace.h"
 #include "vtd-fault.h"
 
-MSIMessage vtd_event_message(IntelIOMMUState *s, hwaddr addr_reg,
-                             hwaddr upper_reg, hwaddr data_reg)
-{
-    return (MSIMessage) {
-        .address = vtd_reg32(s, addr_reg) |
-                   (uint64_t)vtd_reg32(s, upper_reg) << 32,
-        .data = vtd_reg32(s, data_reg),
-    };
-}
-
 void vtd_event_send(IntelIOMMUState *s, MSIMessage msg)
 {
     uint32_t low = msg.address;

@@ -33,6 +33,16 @@ static bool vtd_fault_raise_event(IntelIOMMUState *s, uint32_t fsts_before)
     return true;
 }
 
+MSIMessage vtd_event_message(IntelIOMMUState *s, hwaddr addr_reg,
+                             hwaddr upper_reg, hwaddr data_reg)
+{
+    return (MSIMessage) {
+        .address = vtd_reg32(s, addr_reg) |
+                   (uint64_t)vtd_reg32(s, upper_reg) << 32,
+        .data = vtd_reg32(s, data_reg),
+    };
+}
+
 void vtd_fault_flush(IntelIOMMUState *s)
 {
     MSIMessage msg = { 0 };

@@ -11,17 +11,17 @@
 
 /* vtd-event.c */
 
+/** vtd_event_send: BQL, without s->lock. */
+void vtd_event_send(IntelIOMMUState *s, MSIMessage msg);
+
+/* vtd-fault.c */
+
 /**
  * vtd_event_message: the message in event registers @addr_reg, @upper_reg,
  * @data_reg.  Never remapped (VT-d 5.1.6).  With s->lock or the BQL.
  */
 MSIMessage vtd_event_message(IntelIOMMUState *s, hwaddr addr_reg,
                              hwaddr upper_reg, hwaddr data_reg);
-/** vtd_event_send: BQL, without s->lock. */
-void vtd_event_send(IntelIOMMUState *s, MSIMessage msg);
-
-/* vtd-fault.c */
-
 void vtd_fault_init(IntelIOMMUState *s);
 /** vtd_fault_flush: send an event that an iothread left to us.  BQL. */
 void vtd_fault_flush(IntelIOMMUState *s);

@@ -6,8 +6,9 @@
  * The files of the model stand on each other.  Each has a header, and includes
  * only what is below it:
  *
- *   vtd.c            the device: realize, reset, PCI; which register write
- *                    goes where
+ *   vtd.c            the device in a machine: realize, PCI
+ *   vtd-unit.c       the unit: its parts, reset; which register write goes
+ *                    where
  *   vtd-props.c      properties
  *   vtd-migration.c  the migration stream
  *   vtd-gcmd.c       GCMD/GSTS
@@ -16,14 +17,18 @@
  *   vtd-prq.c        the page request queue
  *   vtd-tables.c     root and context entries, the core's ops
  *   vtd-tables-sm.c  scalable mode's entries
+ *   vtd-ir-window.c  where devices' interrupt requests come in
  *   vtd-ir.c         interrupt remapping
  *   vtd-post.c       posted interrupts
  *   vtd-fault.c      fault records and their event
- *   vtd-event.c      event messages (MSI)
+ *   vtd-event.c      where event messages (MSI) go
  *   vtd-regs.c       the register file
  *   vtd-cap.c        VER, CAP and ECAP from the properties
  *   vtd-decode*.c    pure decoders
  *   vtd-spec.h       bit layouts
+ *
+ * vtd.c, vtd-ir-window.c and vtd-event.c are about the machine that the unit is
+ * in; qemu-viommud (hw/iommu/remote/server) has others in their place.
  *
  * This header is the ground floor's: the state, and the register file.
  */

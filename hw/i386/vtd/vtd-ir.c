@@ -17,27 +17,14 @@
  * routes, the I/O APIC) are told through IEC notifiers.
  */
 #include "qemu/osdep.h"
-#include "hw/i386/apic_internal.h"
 #include "hw/iommu/viommu-fetch.h"
 #include "qemu/atomic.h"
 #include "qemu/log.h"
-#include "system/dma-held.h"
 #include "trace.h"
 #include "vtd-decode.h"
 #include "vtd-fault.h"
 #include "vtd-ir.h"
 #include "vtd-post.h"
-
-/* Who requests an interrupt */
-typedef struct VTDRequester {
-    uint16_t sid;
-    bool ioapic;             /* the I/O APIC itself, not one who has its ID */
-} VTDRequester;
-
-static const VTDRequester vtd_ioapic = {
-    .sid = VTD_IOAPIC_SID,
-    .ioapic = true,
-};
 
 /* What governs one request, taken together */
 typedef struct VTDIRTable {
@@ -203,16 +190,9 @@ static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
     return VTD_FR_NONE;
 }
 
-/*
- * Any thread.
- *
- * @request: it is real: it may be posted, and a fault is recorded
- * @send: set to whether @dst is, and is to be sent
- * Returns: false if the request is blocked.
- */
-static bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
-                              MSIMessage *dst, VTDRequester who, bool request,
-                              bool *send)
+bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
+                       MSIMessage *dst, VTDRequester who, bool request,
+                       bool *send)
 {
     VTDIntRequest req = { 0 };
     VTDIRTE irte = { 0 };
@@ -254,126 +234,12 @@ int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
 
     if (sid == X86_IOMMU_SID_INVALID) {
         /* KVM asks for a route of the I/O APIC without saying whose it is. */
-        who = vtd_ioapic;
+        who = VTD_IOAPIC_REQUESTER;
     }
     /* What is posted has no route, which CAP.PI's property cares for. */
     return vtd_remap_message(INTEL_IOMMU_DEVICE(iommu), src, dst, who, false,
                              &send) && send ? 0 : -EINVAL;
 }
-
-/*
- * With a PASID, or translated, no request is an interrupt request: it is
- * translated as anywhere else, or refused as one that may not lead here (3.15).
- * BQL.
- */
-static MemTxResult vtd_ir_window_memory(VTDInterruptWindow *window, hwaddr addr,
-                                        uint64_t *data, unsigned size,
-                                        MemTxAttrs attrs, bool is_write)
-{
-    hwaddr iova = VTD_INTERRUPT_ADDR_FIRST + addr;
-    IOMMUAccessFlags need = is_write ? IOMMU_WO : IOMMU_RO;
-    uint32_t val = is_write ? cpu_to_le32(*data) : 0;
-    MemTxResult result;
-    IOMMUTLBEntry tlb;
-
-    if (!window->s->dmar_enabled) {
-        return MEMTX_ERROR;
-    }
-    RCU_READ_LOCK_GUARD();
-    tlb = viommu_translate(window->ep, iova, need, dma_attrs_code(attrs));
-    if (!(tlb.perm & need)) {
-        return MEMTX_ERROR;
-    }
-    result = address_space_rw(tlb.target_as, tlb.translated_addr |
-                              (iova & tlb.addr_mask), MEMTXATTRS_UNSPECIFIED,
-                              &val, size, is_write);
-    if (!is_write) {
-        *data = le32_to_cpu(val);
-    }
-    return result;
-}
-
-/* There is nothing to read in the window. */
-static MemTxResult vtd_ir_window_read(void *opaque, hwaddr addr,
-                                      uint64_t *data, unsigned size,
-                                      MemTxAttrs attrs)
-{
-    *data = 0;
-    return dma_attrs_plain(attrs) ? MEMTX_OK :
-           vtd_ir_window_memory(opaque, addr, data, size, attrs, false);
-}
-
-/* BQL: an APIC is written to. */
-static MemTxResult vtd_ir_request(IntelIOMMUState *s, hwaddr addr,
-                                  uint64_t value, VTDRequester who)
-{
-    MSIMessage src = {
-        .address = VTD_INTERRUPT_ADDR_FIRST + addr,
-        .data = value,
-    };
-    MSIMessage dst;
-    bool send;
-
-    if (!vtd_remap_message(s, &src, &dst, who, true, &send)) {
-        return MEMTX_ERROR;
-    }
-    if (send) {
-        apic_get_class(NULL)->send_msi(&dst);
-    }
-    return MEMTX_OK;
-}
-
-static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
-                                       uint64_t value, unsigned size,
-                                       MemTxAttrs attrs)
-{
-    VTDInterruptWindow *window = opaque;
-    VTDRequester who = { .sid = attrs.requester_id };
-    MemTxResult result;
-    DMA_HELD("message");
-
-    if (!dma_attrs_plain(attrs)) {
-        return vtd_ir_window_memory(window, addr, &value, size, attrs, true);
-    }
-    /*
-     * Only an MSI says who sends it.  Any other write here is a request all
-     * the same, of the endpoint whose window this is: a device must not get
-     * round the source-id check by plain DMA.
-     */
-    if (attrs.unspecified) {
-        who = window->ioapic ? vtd_ioapic : (VTDRequester) {
-            .sid = viommu_endpoint_sid(window->ep),
-        };
-    }
-    result = vtd_ir_request(window->s, addr, value, who);
-    if (result == MEMTX_OK && !window->ioapic &&
-        qatomic_read(&window->s->intr_enabled)) {
-        viommu_count_interrupt(window->ep);
-    }
-    return result;
-}
-
-/* An interrupt request is a DWORD; what is none may be anything. */
-static bool vtd_ir_window_accepts(void *opaque, hwaddr addr, unsigned size,
-                                  bool is_write, MemTxAttrs attrs)
-{
-    return size == 4 || !dma_attrs_plain(attrs);
-}
-
-const MemoryRegionOps vtd_ir_window_ops = {
-    .read_with_attrs = vtd_ir_window_read,
-    .write_with_attrs = vtd_ir_window_write,
-    .endianness = DEVICE_LITTLE_ENDIAN,
-    .impl = {
-        .min_access_size = 1,
-        .max_access_size = 4,
-    },
-    .valid = {
-        .min_access_size = 1,
-        .max_access_size = 4,
-        .accepts = vtd_ir_window_accepts,
-    },
-};
 
 void vtd_ir_set_table(IntelIOMMUState *s)
 {

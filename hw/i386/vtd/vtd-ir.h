@@ -13,6 +13,15 @@
 #define VTD_IOAPIC_SID \
     PCI_BUILD_BDF(Q35_PSEUDO_BUS_PLATFORM, Q35_PSEUDO_DEVFN_IOAPIC)
 
+/* Who requests an interrupt */
+typedef struct VTDRequester {
+    uint16_t sid;
+    bool ioapic;             /* the I/O APIC itself, not one who has its ID */
+} VTDRequester;
+
+#define VTD_IOAPIC_REQUESTER \
+    ((VTDRequester) { .sid = VTD_IOAPIC_SID, .ioapic = true })
+
 /* An endpoint's interrupt window: VIOMMUEndpoint.model */
 typedef struct VTDInterruptWindow {
     MemoryRegion mr;
@@ -21,8 +30,19 @@ typedef struct VTDInterruptWindow {
     bool ioapic;             /* no source-id: it is the I/O APIC's */
 } VTDInterruptWindow;
 
-/* The opaque is a VTDInterruptWindow.  BQL. */
-extern const MemoryRegionOps vtd_ir_window_ops;
+/** vtd_ir_window_init: VIOMMUOps.endpoint_init (vtd-ir-window.c).  BQL. */
+void vtd_ir_window_init(VIOMMU *v, VIOMMUEndpoint *ep);
+
+/**
+ * vtd_remap_message: where an interrupt request leads.  Any thread.
+ *
+ * @request: it is real: it may be posted, and a fault is recorded
+ * @send: set to whether @dst is, and is to be sent
+ * Returns: false if the request is blocked.
+ */
+bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
+                       MSIMessage *dst, VTDRequester who, bool request,
+                       bool *send);
 /** vtd_int_remap: X86IOMMUClass.int_remap.  Any thread. */
 int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
                   uint16_t sid);

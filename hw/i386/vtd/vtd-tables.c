@@ -221,28 +221,6 @@ static bool vtd_output_ok(VIOMMU *v, hwaddr addr, hwaddr last)
            (addr > VTD_INTERRUPT_ADDR_LAST || last < VTD_INTERRUPT_ADDR_FIRST);
 }
 
-static void vtd_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
-{
-    IntelIOMMUState *s = vtd_of(v);
-    VTDInterruptWindow *window = g_new0(VTDInterruptWindow, 1);
-
-    /* Over both views: whose it is, is known in pass-through, too. */
-    window->s = s;
-    window->ep = ep;
-    memory_region_init_io(&window->mr, OBJECT(s), &vtd_ir_window_ops, window,
-                          "vtd-ir", VTD_INTERRUPT_ADDR_SIZE);
-    /*
-     * A device may send an interrupt in the middle of a register write of the
-     * unit: it has been answered for a page.  Remapping changes nothing there.
-     */
-    window->mr.disable_reentrancy_guard = true;
-    memory_region_add_subregion_overlap(&ep->root, VTD_INTERRUPT_ADDR_FIRST,
-                                        &window->mr, 2);
-    viommu_window_add(ep, VTD_INTERRUPT_ADDR_FIRST, VTD_INTERRUPT_ADDR_LAST,
-                      IOMMU_WINDOW_MSI, IOMMU_WINDOW_MODEL);
-    ep->model = window;
-}
-
 static bool vtd_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
                                IOMMUNotifierFlag flags, Error **errp)
 {
@@ -276,6 +254,5 @@ const VIOMMUOps vtd_viommu_ops = {
     .output_ok = vtd_output_ok,
     .ats_fault = vtd_ats_fault,
     .page_request = vtd_prq_request,
-    .endpoint_init = vtd_endpoint_init,
     .check_notifier = vtd_check_notifier,
 };

@@ -20,15 +20,11 @@
 #include "system/kvm.h"
 #include "system/system.h"
 #include "trace.h"
-#include "vtd-fault.h"
-#include "vtd-gcmd.h"
-#include "vtd-inv.h"
 #include "vtd-ir.h"
 #include "vtd-migration.h"
 #include "vtd-props.h"
-#include "vtd-prq.h"
-#include "vtd-queue.h"
 #include "vtd-tables.h"
+#include "vtd-unit.h"
 
 /* PCI */
 
@@ -129,60 +125,7 @@ static void vtd_machine_done(Notifier *notifier, void *unused)
     }
 }
 
-/* Registers */
-
-static bool vtd_ccmd_busy(const IntelIOMMUState *s)
-{
-    return viommu_busy_pending(&s->ccmd_busy);
-}
-
-static bool vtd_iotlb_busy(const IntelIOMMUState *s)
-{
-    return viommu_busy_pending(&s->iotlb_busy);
-}
-
-/* A 64-bit register acts on the half that has its command bit, or QT. */
-static const VTDRegAction vtd_reg_actions[] = {
-    { DMAR_GCMD_REG, DMAR_GCMD_REG + 3, vtd_gcmd_written },
-    { DMAR_CCMD_REG + 4, DMAR_CCMD_REG + 7, vtd_ccmd_written, vtd_ccmd_busy },
-    { DMAR_FSTS_REG, DMAR_FSTS_REG + 3, vtd_fsts_written },
-    /* IQE may have been cleared: then the queue goes on. */
-    { DMAR_FSTS_REG, DMAR_FSTS_REG + 3, vtd_queue_run },
-    { DMAR_FECTL_REG, DMAR_FECTL_REG + 3, vtd_fectl_written },
-    { DMAR_IQT_REG, DMAR_IQT_REG + 3, vtd_queue_tail_written },
-    { DMAR_ICS_REG, DMAR_ICS_REG + 3, vtd_ics_written },
-    { DMAR_IECTL_REG, DMAR_IECTL_REG + 3, vtd_iectl_written },
-    { DMAR_PRS_REG, DMAR_PRS_REG + 3, vtd_prs_written },
-    { DMAR_PECTL_REG, DMAR_PECTL_REG + 3, vtd_pectl_written },
-    { DMAR_IOTLB_REG + 4, DMAR_IOTLB_REG + 7, vtd_iotlb_written,
-      vtd_iotlb_busy },
-    { DMAR_FRCD_REG_OFFSET, VTD_REG_WINDOW_MAX - 1, vtd_frcd_written },
-};
-
-/* State */
-
-static void vtd_reset_state(IntelIOMMUState *s)
-{
-    vtd_regs_reset(s);
-    WITH_QEMU_LOCK_GUARD(&s->lock) {
-        s->next_frcd_reg = 0;
-        s->root = 0;
-        s->root_ttm = 0;
-    }
-    s->dmar_enabled = false;
-    s->qi_enabled = false;
-    s->iq = 0;
-    s->iq_size = 0;
-    s->iq_dw = false;
-    s->iq_head = 0;
-    s->iq_tail = 0;
-    s->iq_last_desc_type = VTD_INV_DESC_NONE;
-    s->intr_enabled = false;
-    s->intr_root = 0;
-    s->intr_size = 0;
-    s->intr_eime = false;
-    qatomic_set(&s->ioapic_sid_said, false);
-}
+/* The device */
 
 /*
  * In the exit phase: devices stop their DMA in the enter and hold phases, and
@@ -192,12 +135,7 @@ static void vtd_reset_exit(Object *obj, ResetType type)
 {
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(obj);
 
-    trace_vtd_reset_exit();
-    vtd_gcmd_cancel(s);
-    vtd_inv_cancel(s);
-    vtd_queue_cancel(s);
-    vtd_reset_state(s);
-    viommu_reset(&s->viommu);
+    vtd_unit_reset(s);
 }
 
 static void vtd_realize(DeviceState *dev, Error **errp)
@@ -206,10 +144,11 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     PCMachineState *pcms = PC_MACHINE(qdev_get_machine());
     X86MachineState *x86ms = X86_MACHINE(pcms);
     VIOMMUEndpoint *ioapic;
+    static VIOMMUOps vtd_machine_ops;
     static const VIOMMUModel model = {
         .name = "vtd",
         .type = TYPE_INTEL_IOMMU_DEVICE,
-        .ops = &vtd_viommu_ops,
+        .ops = &vtd_machine_ops,
         .pci_ops = &vtd_pci_ops,
         .direct_kinds = 1u << IOMMU_WINDOW_DIRECT,
         .direct_align = VTD_PAGE_SIZE,
@@ -218,6 +157,9 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     if (!vtd_props_decide(s, errp)) {
         return;
     }
+    /* The unit's answers, and where the machine's interrupts come in */
+    vtd_machine_ops = vtd_viommu_ops;
+    vtd_machine_ops.endpoint_init = vtd_ir_window_init;
     s->policy.follows_tables = true;
     s->policy.device_iotlb = X86_IOMMU_DEVICE(s)->dt_supported;
     s->policy.device_iotlb_fix = "device-iotlb=on";
@@ -226,27 +168,14 @@ static void vtd_realize(DeviceState *dev, Error **errp)
         return;
     }
 
-    qemu_mutex_init(&s->lock);
     s->host_devices = g_hash_table_new_full(host_hash, host_equal, g_free,
                                             object_unref);
     s->viommu.keeps_absent = s->caching_mode;
-    vtd_cap_init(s);
-    if (s->scalable_mode) {
-        s->pasid_dids = bitmap_new(1 << VTD_DOMAIN_ID_BITS);
-    }
-    vtd_regs_init(s, vtd_reg_actions, ARRAY_SIZE(vtd_reg_actions));
-    vtd_fault_init(s);
-
+    vtd_unit_init(s);
     memory_region_init_io(&s->csrmem, OBJECT(s), &vtd_reg_ops, s,
                           "intel_iommu", s->reg_size);
     memory_region_add_subregion(get_system_memory(),
                                 Q35_HOST_BRIDGE_IOMMU_ADDR, &s->csrmem);
-
-    vtd_inv_init(s);
-    vtd_queue_init(s);
-    vtd_gcmd_init(s);
-    vtd_reset_state(s);
-    vtd_migration_init(s);
 
     ioapic = viommu_endpoint(&s->viommu, pcms->pcibus,
                              Q35_PSEUDO_DEVFN_IOAPIC);

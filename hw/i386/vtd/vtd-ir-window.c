@@ -1,0 +1,149 @@
+/*
+ * VT-d: an endpoint's interrupt window
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Where a device's or the I/O APIC's write is a request for an interrupt: on
+ * the machine's side of vtd-ir.c.
+ */
+#include "qemu/osdep.h"
+#include "hw/i386/apic_internal.h"
+#include "qemu/atomic.h"
+#include "system/dma-held.h"
+#include "vtd-ir.h"
+
+/*
+ * With a PASID, or translated, no request is an interrupt request: it is
+ * translated as anywhere else, or refused as one that may not lead here (3.15).
+ * BQL.
+ */
+static MemTxResult vtd_ir_window_memory(VTDInterruptWindow *window, hwaddr addr,
+                                        uint64_t *data, unsigned size,
+                                        MemTxAttrs attrs, bool is_write)
+{
+    hwaddr iova = VTD_INTERRUPT_ADDR_FIRST + addr;
+    IOMMUAccessFlags need = is_write ? IOMMU_WO : IOMMU_RO;
+    uint32_t val = is_write ? cpu_to_le32(*data) : 0;
+    MemTxResult result;
+    IOMMUTLBEntry tlb;
+
+    if (!window->s->dmar_enabled) {
+        return MEMTX_ERROR;
+    }
+    RCU_READ_LOCK_GUARD();
+    tlb = viommu_translate(window->ep, iova, need, dma_attrs_code(attrs));
+    if (!(tlb.perm & need)) {
+        return MEMTX_ERROR;
+    }
+    result = address_space_rw(tlb.target_as, tlb.translated_addr |
+                              (iova & tlb.addr_mask), MEMTXATTRS_UNSPECIFIED,
+                              &val, size, is_write);
+    if (!is_write) {
+        *data = le32_to_cpu(val);
+    }
+    return result;
+}
+
+/* There is nothing to read in the window. */
+static MemTxResult vtd_ir_window_read(void *opaque, hwaddr addr,
+                                      uint64_t *data, unsigned size,
+                                      MemTxAttrs attrs)
+{
+    *data = 0;
+    return dma_attrs_plain(attrs) ? MEMTX_OK :
+           vtd_ir_window_memory(opaque, addr, data, size, attrs, false);
+}
+
+/* BQL: an APIC is written to. */
+static MemTxResult vtd_ir_request(IntelIOMMUState *s, hwaddr addr,
+                                  uint64_t value, VTDRequester who)
+{
+    MSIMessage src = {
+        .address = VTD_INTERRUPT_ADDR_FIRST + addr,
+        .data = value,
+    };
+    MSIMessage dst;
+    bool send;
+
+    if (!vtd_remap_message(s, &src, &dst, who, true, &send)) {
+        return MEMTX_ERROR;
+    }
+    if (send) {
+        apic_get_class(NULL)->send_msi(&dst);
+    }
+    return MEMTX_OK;
+}
+
+static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
+                                       uint64_t value, unsigned size,
+                                       MemTxAttrs attrs)
+{
+    VTDInterruptWindow *window = opaque;
+    VTDRequester who = { .sid = attrs.requester_id };
+    MemTxResult result;
+    DMA_HELD("message");
+
+    if (!dma_attrs_plain(attrs)) {
+        return vtd_ir_window_memory(window, addr, &value, size, attrs, true);
+    }
+    /*
+     * Only an MSI says who sends it.  Any other write here is a request all
+     * the same, of the endpoint whose window this is: a device must not get
+     * round the source-id check by plain DMA.
+     */
+    if (attrs.unspecified) {
+        who = window->ioapic ? VTD_IOAPIC_REQUESTER : (VTDRequester) {
+            .sid = viommu_endpoint_sid(window->ep),
+        };
+    }
+    result = vtd_ir_request(window->s, addr, value, who);
+    if (result == MEMTX_OK && !window->ioapic &&
+        qatomic_read(&window->s->intr_enabled)) {
+        viommu_count_interrupt(window->ep);
+    }
+    return result;
+}
+
+/* An interrupt request is a DWORD; what is none may be anything. */
+static bool vtd_ir_window_accepts(void *opaque, hwaddr addr, unsigned size,
+                                  bool is_write, MemTxAttrs attrs)
+{
+    return size == 4 || !dma_attrs_plain(attrs);
+}
+
+static const MemoryRegionOps vtd_ir_window_ops = {
+    .read_with_attrs = vtd_ir_window_read,
+    .write_with_attrs = vtd_ir_window_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .impl = {
+        .min_access_size = 1,
+        .max_access_size = 4,
+    },
+    .valid = {
+        .min_access_size = 1,
+        .max_access_size = 4,
+        .accepts = vtd_ir_window_accepts,
+    },
+};
+
+void vtd_ir_window_init(VIOMMU *v, VIOMMUEndpoint *ep)
+{
+    IntelIOMMUState *s = container_of(v, IntelIOMMUState, viommu);
+    VTDInterruptWindow *window = g_new0(VTDInterruptWindow, 1);
+
+    /* Over both views: whose it is, is known in pass-through, too. */
+    window->s = s;
+    window->ep = ep;
+    memory_region_init_io(&window->mr, OBJECT(s), &vtd_ir_window_ops, window,
+                          "vtd-ir", VTD_INTERRUPT_ADDR_SIZE);
+    /*
+     * A device may send an interrupt in the middle of a register write of the
+     * unit: it has been answered for a page.  Remapping changes nothing there.
+     */
+    window->mr.disable_reentrancy_guard = true;
+    memory_region_add_subregion_overlap(&ep->root, VTD_INTERRUPT_ADDR_FIRST,
+                                        &window->mr, 2);
+    viommu_window_add(ep, VTD_INTERRUPT_ADDR_FIRST, VTD_INTERRUPT_ADDR_LAST,
+                      IOMMU_WINDOW_MSI, IOMMU_WINDOW_MODEL);
+    ep->model = window;
+}
