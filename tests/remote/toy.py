@@ -61,7 +61,8 @@ HEADER = struct.Struct('<HHIII')
 REPLY, NO_REPLY, ERROR = 1, 1 << 4, 1 << 5
 VERSION, DMA_MAP, DMA_UNMAP, REGION_INFO = 1, 2, 3, 5
 REGION_READ, REGION_WRITE, DMA_READ, DMA_WRITE, RESET = 9, 10, 11, 12, 13
-RESOLVE, TRANSLATE, FAULTED, STATE_SAVE, STATE_LOAD = range(0x8001, 0x8006)
+RESOLVE, TRANSLATE, FAULTED, STATE_SAVE, STATE_LOAD, RUN = \
+    range(0x8001, 0x8007)
 INVALIDATE, PREFETCHED, INTERRUPT, UPDATE = range(0x8101, 0x8105)
 BLOCKED, BYPASS, TRANSLATED = range(3)
 KEEP = 1
@@ -370,12 +371,15 @@ class Connection:
             self.invalidate(*inv)
         return b''
 
+    def do_run(self, _):
+        return b''
+
     COMMANDS = {
         VERSION: do_version, DMA_MAP: do_dma_map, DMA_UNMAP: do_dma_unmap,
         REGION_INFO: do_region_info, REGION_READ: do_region_read,
         REGION_WRITE: do_region_write, RESET: do_reset, RESOLVE: do_resolve,
         TRANSLATE: do_translate, FAULTED: do_fault,
-        STATE_SAVE: do_state_save, STATE_LOAD: do_state_load,
+        STATE_SAVE: do_state_save, STATE_LOAD: do_state_load, RUN: do_run,
     }
 
     def handle(self, ident, command, flags, body):

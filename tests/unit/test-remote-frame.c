@@ -80,6 +80,7 @@ static void test_sizes(void)
         { VRP_FAULT, sizeof(VRPFault), 0 },
         { VRP_STATE_SAVE, 0, 0 },
         { VRP_STATE_LOAD, 0, 0 },
+        { VRP_RUN, sizeof(VRPRun), 0 },
         { VRP_INVALIDATE, sizeof(VRPInvalidate), sizeof(VRPDrained) },
         { VRP_PREFETCH, sizeof(VRPPrefetch), 0 },
         { VRP_INTERRUPT, sizeof(VRPInterrupt), 0 },

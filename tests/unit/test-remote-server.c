@@ -20,7 +20,7 @@ typedef struct Client {
     /* What the unit was asked, and is to do */
     VRPFault fault;
     uint64_t written, at;
-    unsigned resets, drains;
+    unsigned resets, drains, runs;
     uint64_t drained;
     uint64_t read_addr;      /* translate: reads 8 bytes there; 0: does not */
     bool read_good;
@@ -77,6 +77,11 @@ static void unit_reset(void *opaque)
     ((Client *)opaque)->resets++;
 }
 
+static void unit_run(void *opaque, bool running)
+{
+    ((Client *)opaque)->runs += running;
+}
+
 static void *unit_save(void *opaque, size_t *len)
 {
     *len = 5;
@@ -105,6 +110,7 @@ static const VRSOps unit_ops = {
     .read = unit_read,
     .write = unit_write,
     .reset = unit_reset,
+    .run = unit_run,
     .save = unit_save,
     .load = unit_load,
     .drained = unit_drained,
@@ -534,7 +540,7 @@ static void test_drain(void)
     h[0] = client_get(&c, message, NULL);
     client_reply(&c, VRP_INVALIDATE, h[0].id, &(VRPDrained){ 3 }, NULL, 0);
     client_hung_up_on(&c, "which invalidation");
-    g_assert_cmpuint(c.drained, ==, 4);
+    g_assert_cmpuint(c.drained, ==, 3);
 
     client_begin(&c);
     client_greet(&c);
@@ -585,12 +591,19 @@ static void test_drain_merged(void)
 
 static void test_state(void)
 {
+    const VRPRun stops = { 0 }, runs = { 1 }, neither = { 2 };
     uint64_t message[VRP_FIXED_MAX / 8];
     g_autoptr(GByteArray) data = g_byte_array_new();
     Client c;
 
     client_begin(&c);
     client_greet(&c);
+    client_order(&c, VRP_RUN, 5, &runs, NULL, 0);
+    client_order(&c, VRP_RUN, 6, &stops, NULL, 0);
+    g_assert_true(vrs_run(c.s));
+    client_expect(&c, VRP_RUN, 5, message);
+    client_expect(&c, VRP_RUN, 6, message);
+    g_assert_cmpuint(c.runs, ==, 1);
     client_order(&c, VRP_STATE_SAVE, 1, NULL, NULL, 0);
     client_order(&c, VRP_STATE_LOAD, 2, NULL, "1234", 5);
     client_order(&c, VRP_STATE_LOAD, 3, NULL, "1235", 5);
@@ -604,7 +617,8 @@ static void test_state(void)
         g_assert_cmphex(client_get(&c, message, NULL).flags, ==,
                         VRP_TYPE_REPLY | VRP_FLAG_ERROR);
     }
-    client_end(&c);
+    client_order(&c, VRP_RUN, 7, &neither, NULL, 0);
+    client_hung_up_on(&c, "neither runs");
 }
 
 /* What a client may not send; each is the end. */

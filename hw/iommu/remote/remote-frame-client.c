@@ -82,6 +82,7 @@ static const char *client_check_command(uint16_t command, const void *message)
     const VRPDMAUnmap *unmap = message;
     const VRPResolve *resolve = message;
     const VRPVersion *version = message;
+    const VRPRun *run = message;
 
     switch (command) {
     case VRP_VERSION:
@@ -100,6 +101,9 @@ static const char *client_check_command(uint16_t command, const void *message)
         return client_check_translate(message);
     case VRP_FAULT:
         return client_check_fault(message);
+    case VRP_RUN:
+        return run->running > 1 || run->reserved ?
+               "a guest neither runs nor has stopped" : NULL;
     default:
         return NULL;
     }
@@ -109,13 +113,13 @@ static const char *client_check_command(uint16_t command, const void *message)
 static bool client_data_fits(const VRPHeader *h, bool reply,
                              const void *message, size_t len)
 {
+    const VRPRegion *region = message;
+    const VRPDMA *dma = message;
+
     if (!reply && h->command == VRP_REGION_WRITE) {
-        return len == ((const VRPRegion *)message)->count;
+        return len == region->count;
     }
-    if (reply && h->command == VRP_DMA_READ) {
-        return len == ((const VRPDMA *)message)->count;
-    }
-    return true;
+    return !reply || h->command != VRP_DMA_READ || len == dma->count;
 }
 
 const char *vrp_check_client(const VRPHeader *h, const uint8_t *body,

@@ -165,6 +165,7 @@ static const VRPShape shapes[] = {
     { VRP_FAULT, .fields = "qiiiiii", .posted = true },
     { VRP_STATE_SAVE, .answer_data = true },
     { VRP_STATE_LOAD, .data = true },
+    { VRP_RUN, .fields = "ii" },
     { VRP_INVALIDATE, .server = true, .fields = "qqqiiiiii", .answer = "q",
       .check = check_invalidate },
     { VRP_PREFETCH, .server = true, .posted = true, .fields = "qqiiii",

@@ -55,6 +55,7 @@ struct VIOMMURemote {
     MemoryListener listener;
     QemuMutex map_lock;      /* before the link's locks */
     GArray *maps;            /* RemoteMap; map_lock */
+    bool running;            /* the guest, as the server was told; map_lock */
 
     /* remote-serve.c */
     QemuMutex lock;
@@ -78,8 +79,16 @@ struct VIOMMURemote {
 
 /* Begin to follow the guest's memory.  BQL. */
 void remote_memory_init(VIOMMURemote *s);
-/* Tell a new connection all of it.  The link's thread. */
+/*
+ * Tell a new connection all of it, and whether the guest runs.  The link's
+ * thread.
+ */
 void remote_memory_greet(VIOMMURemote *s);
+/*
+ * VMChangeStateHandler; to be registered before viommu_realize()'s: when a
+ * machine stops the drain comes first.
+ */
+void remote_run_state(void *opaque, bool running, RunState state);
 
 /* remote-serve.c */
 

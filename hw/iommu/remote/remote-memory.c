@@ -12,6 +12,7 @@
 #include "exec/cpu-common.h"
 #include "exec/ramblock.h"
 #include "qemu/lockable.h"
+#include "system/runstate.h"
 #include "remote-internal.h"
 
 static void memory_tell(VIOMMURemote *s, const RemoteMap *m)
@@ -79,9 +80,30 @@ static void memory_removed(MemoryListener *listener,
 
 void remote_memory_greet(VIOMMURemote *s)
 {
+    VRPRun run = { 0 };
+
     QEMU_LOCK_GUARD(&s->map_lock);
     for (guint i = 0; i < s->maps->len; i++) {
         memory_tell(s, &g_array_index(s->maps, RemoteMap, i));
+    }
+    run.running = s->running;
+    remote_link_post(s->link, VRP_RUN, &run, NULL, 0, -1);
+}
+
+void remote_run_state(void *opaque, bool running, RunState state)
+{
+    VIOMMURemote *s = opaque;
+    const VRPRun run = { .running = running };
+
+    WITH_QEMU_LOCK_GUARD(&s->map_lock) {
+        s->running = running;
+        if (running) {
+            remote_link_post(s->link, VRP_RUN, &run, NULL, 0, -1);
+        }
+    }
+    if (!running) {
+        /* What it writes to finish things, it writes before its answer. */
+        remote_link_ask(s->link, VRP_RUN, &run, NULL, 0, NULL, NULL, false);
     }
 }
 

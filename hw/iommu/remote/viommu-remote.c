@@ -351,6 +351,7 @@ static void remote_realize(DeviceState *dev, Error **errp)
         .pci_ops = &pci_ops,
     };
     VIOMMURemote *s = VIOMMU_REMOTE(dev);
+    VMChangeStateEntry *run_state;
 
     if (!remote_check_properties(s, errp) || !remote_find_bus(s, errp)) {
         return;
@@ -360,9 +361,14 @@ static void remote_realize(DeviceState *dev, Error **errp)
     remote_serve_init(s);
     s->news_bh = aio_bh_new(iohandler_get_aio_context(), remote_news_bh, s);
     remote_model_init(s);
-    if (!remote_connect(s, errp) ||
-        !viommu_realize(&s->viommu, &model, OBJECT(s), s->primary_bus,
+    if (!remote_connect(s, errp)) {
+        remote_disconnect(s);
+        return;
+    }
+    run_state = qemu_add_vm_change_state_handler(remote_run_state, s);
+    if (!viommu_realize(&s->viommu, &model, OBJECT(s), s->primary_bus,
                         &s->policy, errp)) {
+        qemu_del_vm_change_state_handler(run_state);
         remote_disconnect(s);
         return;
     }

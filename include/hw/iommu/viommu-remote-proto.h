@@ -39,6 +39,7 @@ typedef enum VRPCommand {
     VRP_FAULT           = 0x8003,   /* VRPFault */
     VRP_STATE_SAVE      = 0x8004,   /* nothing; data back */
     VRP_STATE_LOAD      = 0x8005,   /* data; nothing back */
+    VRP_RUN             = 0x8006,   /* VRPRun; nothing back */
     /* ours; server to client */
     VRP_INVALIDATE      = 0x8101,   /* VRPInvalidate; VRPDrained back */
     VRP_PREFETCH        = 0x8102,   /* VRPPrefetch */
@@ -176,6 +177,12 @@ typedef struct VRPFault {
     uint32_t reason;            /* VRPConfig's or VRPAnswer's */
     uint32_t missed;            /* so many before it were not told */
 } VRPFault;
+
+/* The guest runs, or has stopped. */
+typedef struct VRPRun {
+    uint32_t running;           /* 0 or 1 */
+    uint32_t reserved;
+} VRPRun;
 
 typedef enum VRPInvKind {
     VRP_INV_CONFIG_ALL,         /* configurations: all */

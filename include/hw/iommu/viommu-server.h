@@ -40,7 +40,7 @@ typedef struct VRSOps {
     uint64_t region_size;    /* bytes of registers; 0: none */
     /*
      * resolve, translate: questions; @answer has been zeroed.  Neither may
-     * invalidate anything, nor wait for what the guest does.
+     * carry out what the guest invalidates, nor wait for what it does.
      */
     void (*resolve)(void *opaque, const VRPResolve *question,
                     VRPConfig *answer);
@@ -55,6 +55,12 @@ typedef struct VRSOps {
     uint64_t (*read)(void *opaque, uint64_t offset, unsigned size);
     void (*write)(void *opaque, uint64_t offset, uint64_t value,
                   unsigned size);
+    /*
+     * run: the guest runs, or has stopped.  When it has, what can be finished
+     * of what it asked for is finished before this returns: its memory, and
+     * then the unit's state, are saved.
+     */
+    void (*run)(void *opaque, bool running);
     /* reset: a system reset.  What waits for the drain is forgotten. */
     void (*reset)(void *opaque);
     /*
@@ -67,7 +73,8 @@ typedef struct VRSOps {
     bool (*load)(void *opaque, const void *data, size_t len);
     /*
      * drained: no access uses any more what was invalidated with a number up to
-     * @seq.  May invalidate something else.
+     * @seq.  May invalidate something else.  Not called when the client has
+     * gone: the next one knows nothing.
      */
     void (*drained)(void *opaque, uint64_t seq);
 } VRSOps;

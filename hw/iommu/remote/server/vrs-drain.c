@@ -101,7 +101,7 @@ void vrs_drain_tell(VRSServer *s)
 {
     uint64_t now;
 
-    while ((now = vrs_drained(s)) > s->told) {
+    while (!s->gone && (now = vrs_drained(s)) > s->told) {
         s->told = now;
         if (s->ops->drained) {
             s->ops->drained(s->opaque, now);

@@ -122,6 +122,14 @@ static void serve_load(VRSServer *s, const VRSMessage *m, const uint8_t *data,
     vrs_reply(s, &m->h, good ? 0 : EINVAL, NULL, NULL, 0);
 }
 
+static void serve_run(VRSServer *s, const VRSMessage *m, const VRPRun *run)
+{
+    if (s->ops->run) {
+        s->ops->run(s->opaque, run->running);
+    }
+    vrs_reply(s, &m->h, 0, NULL, NULL, 0);
+}
+
 static const char *serve_dma_map(VRSServer *s, VRSMessage *m,
                                  const VRPDMAMap *map)
 {
@@ -181,6 +189,9 @@ static const char *serve_command(VRSServer *s, VRSMessage *m,
             s->ops->reset(s->opaque);
         }
         vrs_reply(s, &m->h, 0, NULL, NULL, 0);
+        return NULL;
+    case VRP_RUN:
+        serve_run(s, m, message);
         return NULL;
     case VRP_STATE_SAVE:
         serve_save(s, m);
