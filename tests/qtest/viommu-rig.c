@@ -28,6 +28,7 @@ static const UnitOps *const units[] = {
     &virtio_arm_unit_ops,
     &virtio_mmio_unit_ops,
     &remote_unit_ops,
+    &vtd_remote_unit_ops,
 };
 
 const UnitOps *unit_ops(void)

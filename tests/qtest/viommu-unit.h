@@ -137,7 +137,8 @@ struct Unit {
 
 extern const UnitOps vtd_unit_ops, vtd_sm_unit_ops, smmu_unit_ops,
                      virtio_unit_ops, virtio_arm_unit_ops,
-                     virtio_mmio_unit_ops, amd_unit_ops, remote_unit_ops;
+                     virtio_mmio_unit_ops, amd_unit_ops, remote_unit_ops,
+                     vtd_remote_unit_ops;
 
 /*
  * unit_ops: those of the unit that the environment variable VIOMMU_UNIT names;

@@ -157,6 +157,8 @@ static void assert_cancelled(Unit *unit, unsigned form)
 
 const UnitOps vtd_sm_unit_ops = {
     VTD_UNIT_OPS,
+    .type = "intel-iommu",
+    .stop = vtd_unit_stop,
     .name = "vtd-sm",
     .forms = forms,
     .queue_form = FORM_SECOND,

@@ -202,26 +202,43 @@ bool vtd_unit_drop_faults(Unit *unit, uint16_t sid)
 
 static const char *const forms[] = { "register", "queued", NULL };
 
+/* Of legacy mode, wherever the unit is */
+#define VTD_LEGACY_UNIT_OPS                                             \
+    VTD_UNIT_OPS,                                                       \
+    .forms = forms,                                                     \
+    .queue_form = VTD_QUEUED,                                           \
+    .write_only_form = VTD_QUEUED,                                      \
+    .assert_cancelled = assert_cancelled,                               \
+    .space = space,                                                     \
+    .attach = attach,                                                   \
+    .map = map,                                                         \
+    .pte = pte,                                                         \
+    .enable = enable,                                                   \
+    .inv_start = inv_start,                                             \
+    .reattach = reattach,                                               \
+    .detach_start = detach_start,                                       \
+    .inv_done = inv_done,                                               \
+    .assert_fault = assert_fault
+
 const UnitOps vtd_unit_ops = {
-    VTD_UNIT_OPS,
+    VTD_LEGACY_UNIT_OPS,
     .name = "vtd",
-    .forms = forms,
+    .type = "intel-iommu",
     .stock_stream = true,
-    .queue_form = VTD_QUEUED,
-    .write_only_form = VTD_QUEUED,
     .start = start,
     .args = args,
-    .assert_cancelled = assert_cancelled,
-    .space = space,
-    .attach = attach,
-    .map = map,
-    .pte = pte,
-    .enable = enable,
-    .inv_start = inv_start,
-    .reattach = reattach,
-    .detach_start = detach_start,
-    .inv_done = inv_done,
     .ats_props = "device-iotlb=on",
     .attach_ats = attach_ats,
-    .assert_fault = assert_fault,
+    .stop = vtd_unit_stop,
+};
+
+/* Behind viommu-remote, with qemu-viommud */
+const UnitOps vtd_remote_unit_ops = {
+    VTD_LEGACY_UNIT_OPS,
+    .name = "remote-vtd",
+    .type = "viommu-remote",
+    .vague = true,
+    .start = vtdd_start,
+    .args = vtdd_args,
+    .stop = vtdd_stop,
 };

@@ -18,16 +18,10 @@ char *vtd_machine(const char *unit)
         "-device intel-iommu%s%s", *unit ? "," : "", unit);
 }
 
-VTD *vtd_start(const char *unit, const char *fmt, ...)
+VTD *vtd_start_machine(const char *machine, const char *args)
 {
     VTD *vtd = g_new0(VTD, 1);
-    g_autofree char *args = NULL, *machine = NULL;
-    va_list ap;
 
-    va_start(ap, fmt);
-    args = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    machine = vtd_machine(unit);
     vtd->qts = unit_launch(machine, args);
     vtd->bus = qpci_new_pc(vtd->qts, NULL);
     vtd->next = FIRST_FREE;
@@ -35,6 +29,18 @@ VTD *vtd_start(const char *unit, const char *fmt, ...)
     vtd->iq = vtd_alloc(vtd, 1);
     vtd->iq_status = vtd_alloc(vtd, 1);
     return vtd;
+}
+
+VTD *vtd_start(const char *unit, const char *fmt, ...)
+{
+    g_autofree char *args = NULL, *machine = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    args = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    machine = vtd_machine(unit);
+    return vtd_start_machine(machine, args);
 }
 
 VTD *vtd_adopt(const VTD *from, QTestState *qts)

@@ -60,6 +60,8 @@ typedef struct VTDFault {
  * in guest memory but not yet told to the unit.
  */
 VTD *vtd_start(const char *unit, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+/* vtd_start_machine: the same with another machine that has a VT-d. */
+VTD *vtd_start_machine(const char *machine, const char *args);
 /* vtd_machine: its command line without those arguments. */
 char *vtd_machine(const char *unit);
 void vtd_stop(VTD *vtd);
@@ -111,11 +113,9 @@ void vtd_unit_assert_no_fault(Unit *unit);
 bool vtd_unit_drop_faults(Unit *unit, uint16_t sid);
 #define VTD_UNIT_OPS                                                    \
     .target = "x86_64",                                                 \
-    .type = "intel-iommu",                                              \
     .regs = VTD_BASE,                                                   \
     .regs_size = VTD_PAGE_SIZE,                                         \
     .adopt = vtd_unit_adopt,                                            \
-    .stop = vtd_unit_stop,                                              \
     .reset = vtd_unit_reset,                                            \
     .assert_reset = vtd_unit_assert_reset,                              \
     .enable_start = vtd_unit_enable_start,                              \
@@ -123,6 +123,11 @@ bool vtd_unit_drop_faults(Unit *unit, uint16_t sid);
     .ats_inv_start = vtd_unit_ats_inv_start,                            \
     .assert_no_fault = vtd_unit_assert_no_fault,                        \
     .drop_faults = vtd_unit_drop_faults
+
+/* UnitOps of a unit in a process of its own (viommu-viommud.c) */
+Unit *vtdd_start(unsigned form, const char *props, const char *args);
+char *vtdd_args(unsigned form, const char *props);
+void vtdd_stop(Unit *unit);
 
 /* vtd_domain_of: what is behind a model-neutral test's space. */
 const VTDDomain *vtd_domain_of(const UnitSpace *space);

@@ -1,0 +1,255 @@
+/*
+ * qemu-viommud: what the client asks, by the model's functions
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Nothing is kept of an answer: the tables are read each time, and it is the
+ * client that caches.
+ */
+#include "qemu/osdep.h"
+#include "viommud-internal.h"
+
+/* The smallest page of any format */
+#define SMALLEST_SHIFT 12
+
+static uint32_t ask_pasid(uint32_t pasid)
+{
+    return pasid == VRP_NO_PASID ? VIOMMU_NO_PASID : pasid;
+}
+
+static unsigned ask_attrs(uint32_t access)
+{
+    return (access & VRP_EXEC ? IOPT_EXEC : 0) |
+           (access & VRP_PRIV ? IOPT_PRIV : 0);
+}
+
+static unsigned ask_need(uint32_t access)
+{
+    return (access & VRP_READ ? IOPT_READ : 0) |
+           (access & VRP_WRITE ? IOPT_WRITE : 0);
+}
+
+/* What applies to requests of @rid with @pasid, by the tables as they are */
+static void ask_config(uint32_t rid, uint32_t pasid, VIOMMUConfig *config)
+{
+    VIOMMU *v = viommud.viommu;
+    VIOMMUEndpoint ep = { .viommu = v, .sid = rid };
+
+    memset(config, 0, sizeof(*config));
+    config->mem = &v->mem;
+    config->pasid = ask_pasid(pasid);
+    if (!v->enabled) {
+        config->mode = VIOMMU_BYPASS;
+        config->tag = DMA_TAG_UNTRANSLATED;
+        config->bypass_bits = 64;
+        config->cacheable = true;
+        return;
+    }
+    v->ops->resolve(v, &ep, config->pasid, config);
+}
+
+static uint32_t ask_refuse(ViommudRefused *refused)
+{
+    VIOMMU *v = viommud.viommu;
+    VIOMMUFaultSays says = { 0 };
+
+    if (v->ops->query && v->ops->query->fault) {
+        v->ops->query->fault(v, &refused->config, &refused->fault, &says);
+    }
+    return viommud_refused_keep(refused, says.code);
+}
+
+void viommud_resolve(void *opaque, const VRPResolve *question,
+                     VRPConfig *answer)
+{
+    static const VRPMode modes[] = {
+        [VIOMMU_BLOCKED] = VRP_BLOCKED,
+        [VIOMMU_BYPASS] = VRP_BYPASS,
+        [VIOMMU_TRANSLATE] = VRP_TRANSLATED,
+    };
+    ViommudRefused r = { .rid = question->rid };
+
+    ask_config(question->rid, question->pasid, &r.config);
+    answer->mode = modes[r.config.mode];
+    answer->flags = r.config.cacheable ? VRP_CONFIG_KEEP : 0;
+    if (r.config.mode == VIOMMU_BLOCKED) {
+        r.fault.pasid = ask_pasid(question->pasid);
+        r.fault.blocked = true;
+        answer->reason = ask_refuse(&r);
+        return;
+    }
+    answer->domain = viommud_domain_of(r.config.tag);
+    answer->bypass_bits = r.config.mode == VIOMMU_BYPASS ?
+                          MAX(r.config.bypass_bits, SMALLEST_SHIFT) : 0;
+}
+
+static bool ask_output_ok(VIOMMU *v, hwaddr addr, hwaddr mask)
+{
+    return !v->ops->output_ok ||
+           v->ops->output_ok(v, addr & ~mask, addr | mask);
+}
+
+/*
+ * Where @iova leads; @answer is filled in if it does.  As the core's walk: a
+ * page of which only a part is a target is handed out in its smallest pieces.
+ * Returns: false if @r->fault says why not.
+ */
+static bool ask_walk(ViommudRefused *r, uint64_t iova, unsigned need,
+                     VRPAnswer *answer)
+{
+    VIOMMU *v = viommud.viommu;
+    IOPTResult *res = &r->fault.res;
+    hwaddr mask, addr;
+
+    iova = iopt_space_iova(&r->config.space, iova);
+    r->fault.kind = iopt_space_walk(&r->config.space, iova, need, &v->mem,
+                                    res);
+    if (r->fault.kind != IOPT_OK) {
+        return false;
+    }
+    mask = (1ULL << res->shift) - 1;
+    addr = res->addr | (iova & mask);
+    if (!ask_output_ok(v, addr, mask)) {
+        res->shift = MIN(res->shift, SMALLEST_SHIFT);
+        mask = (1ULL << res->shift) - 1;
+        r->fault.reserved_range = !ask_output_ok(v, addr, mask);
+    }
+    answer->addr = addr & ~mask;
+    answer->shift = res->shift;
+    answer->perm = (res->perm & IOPT_READ ? VRP_READ : 0) |
+                   (res->perm & IOPT_WRITE ? VRP_WRITE : 0);
+    answer->flags = res->once ? VRP_ANSWER_ONCE : 0;
+    v->global_seen |= res->global;
+    return !r->fault.reserved_range;
+}
+
+static VRPVerdict ask_verdict(const VIOMMUFault *fault)
+{
+    if (fault->blocked || fault->reserved_range) {
+        return VRP_DENIED;
+    }
+    switch (fault->kind) {
+    case IOPT_FAULT_RANGE:
+    case IOPT_FAULT_ADDR_SIZE:
+        return VRP_RANGE;
+    case IOPT_FAULT_READ_TABLE:
+    case IOPT_FAULT_UPDATE:
+        return VRP_UNREADABLE;
+    case IOPT_FAULT_RESERVED:
+        return VRP_RESERVED;
+    case IOPT_FAULT_PERMISSION:
+    case IOPT_FAULT_PRIVILEGE:
+        return VRP_DENIED;
+    default:
+        return VRP_ABSENT;
+    }
+}
+
+/* Bypass is asked about only if it has come to that meanwhile. */
+static void ask_bypass(uint64_t iova, VRPAnswer *answer)
+{
+    answer->addr = iova & ~((1ULL << SMALLEST_SHIFT) - 1);
+    answer->shift = SMALLEST_SHIFT;
+    answer->perm = VRP_READ | VRP_WRITE;
+    answer->flags = VRP_ANSWER_ONCE;
+}
+
+static void ask_fill_fault(ViommudRefused *r, uint64_t iova, uint32_t pasid,
+                           uint32_t access)
+{
+    r->fault.pasid = ask_pasid(pasid);
+    r->fault.iova = iova;
+    r->fault.is_write = access & VRP_WRITE;
+    r->fault.attrs = ask_attrs(access);
+    r->fault.access = VIOMMU_UNTRANSLATED;
+}
+
+/* Returns: false if it is refused. */
+static bool ask_translate(ViommudRefused *r, const VRPTranslate *question,
+                          VRPAnswer *answer)
+{
+    unsigned need;
+
+    ask_config(question->rid, question->pasid, &r->config);
+    ask_fill_fault(r, question->iova, question->pasid, question->access);
+    need = ask_need(question->access) |
+           (ask_attrs(question->access) & ~r->config.attrs_fixed);
+    r->fault.blocked = r->config.mode == VIOMMU_BLOCKED ||
+                       (need & r->config.blocked_attrs);
+    if (r->fault.blocked) {
+        return false;
+    }
+    if (r->config.mode == VIOMMU_BYPASS) {
+        ask_bypass(question->iova, answer);
+        return true;
+    }
+    return ask_walk(r, question->iova, need, answer);
+}
+
+void viommud_translate(void *opaque, const VRPTranslate *question,
+                       VRPAnswer *answer)
+{
+    ViommudRefused r = { .rid = question->rid };
+
+    if (!ask_translate(&r, question, answer)) {
+        *answer = (VRPAnswer) {
+            .verdict = ask_verdict(&r.fault),
+            .reason = ask_refuse(&r),
+        };
+        return;
+    }
+    if (viommud_domain_of(r.config.tag) != question->domain) {
+        /* The requester has moved, and the client will hear of it. */
+        answer->flags |= VRP_ANSWER_ONCE;
+    }
+    if (!answer->perm) {
+        *answer = (VRPAnswer) { .verdict = VRP_ABSENT };
+    }
+}
+
+/*
+ * The refusal is not kept any more, or was the client's own: what the tables
+ * say now, and else what the client says.
+ */
+static void ask_refused_anew(const VRPFault *fault, ViommudRefused *r)
+{
+    static const IOPTFault kinds[VRP_VERDICTS] = {
+        [VRP_ABSENT] = IOPT_FAULT_NOT_PRESENT,
+        [VRP_DENIED] = IOPT_FAULT_PERMISSION,
+        [VRP_RESERVED] = IOPT_FAULT_RESERVED,
+        [VRP_UNREADABLE] = IOPT_FAULT_READ_TABLE,
+        [VRP_RANGE] = IOPT_FAULT_RANGE,
+    };
+    const VRPTranslate question = {
+        .iova = fault->iova,
+        .rid = fault->rid,
+        .pasid = fault->pasid,
+        .access = fault->access,
+    };
+    VRPAnswer answer = { 0 };
+
+    if (ask_translate(r, &question, &answer)) {
+        r->fault.blocked = !kinds[fault->verdict];
+        r->fault.kind = kinds[fault->verdict];
+    }
+}
+
+void viommud_fault(void *opaque, const VRPFault *fault)
+{
+    VIOMMU *v = viommud.viommu;
+    VIOMMUEndpoint ep = { .viommu = v, .sid = fault->rid };
+    const ViommudRefused *kept = viommud_refused_find(fault->reason);
+    ViommudRefused r = { .rid = fault->rid };
+
+    if (!v->enabled) {
+        /* It was turned off meanwhile: there is nothing to record by. */
+        return;
+    }
+    if (kept && kept->rid == fault->rid) {
+        r = *kept;
+        ask_fill_fault(&r, fault->iova, fault->pasid, fault->access);
+    } else {
+        ask_refused_anew(fault, &r);
+    }
+    v->ops->fault(v, &ep, &r.config, &r.fault);
+}

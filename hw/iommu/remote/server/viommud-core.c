@@ -1,0 +1,306 @@
+/*
+ * qemu-viommud: the core of the models: invalidation and fences
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Caches, devices and what is in flight are the client's.  What the model
+ * invalidates becomes messages, and a fence waits for their answers: the client
+ * answers when no access uses any more what they were about.
+ */
+#include "qemu/osdep.h"
+#include "hw/iommu/viommu-model.h"
+#include "hw/iommu/viommu-sanitizer.h"
+#include "qapi/error.h"
+#include "qapi/qapi-visit-viommu.h"
+#include "viommud-internal.h"
+
+Viommud viommud;
+
+static QTAILQ_HEAD(, DMAFence) core_fences =
+    QTAILQ_HEAD_INITIALIZER(core_fences);
+static uint64_t core_sent;               /* the number of the last one */
+
+/* Invalidation */
+
+static void core_send(const VRPInvalidate *inv)
+{
+    core_sent = vrs_invalidate(viommud.link, inv);
+}
+
+static void core_send_domain(uint32_t domain, void *opaque)
+{
+    const VRPInvalidate inv = { .kind = VRP_INV_DOMAIN, .domain = domain };
+
+    core_send(&inv);
+}
+
+static void core_invalidate_config(const VIOMMUInv *inv)
+{
+    VRPInvalidate message = {
+        .kind = inv->kind == VIOMMU_INV_CONFIG_ENDPOINT ? VRP_INV_CONFIG_RID :
+                inv->kind == VIOMMU_INV_CONFIG_PASID ? VRP_INV_CONFIG_PASID :
+                VRP_INV_CONFIG_ALL,
+    };
+
+    if (message.kind == VRP_INV_CONFIG_RID) {
+        message.rid = inv->sid;
+        message.rid_mask = inv->sid_mask;
+    } else if (message.kind == VRP_INV_CONFIG_PASID) {
+        message.pasid = inv->pasid;
+    }
+    core_send(&message);
+}
+
+/* What has no number has been told to nobody. */
+static void core_invalidate_range(VIOMMU *v, const VIOMMUInv *inv)
+{
+    VRPInvalidate message = {
+        .kind = VRP_INV_RANGE,
+        .domain = viommud_domain_find(inv->tag),
+        .first = inv->first,
+        .last = inv->last,
+    };
+
+    if (message.domain) {
+        core_send(&message);
+    }
+}
+
+static void core_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
+{
+    const VRPInvalidate all = { .kind = VRP_INV_ALL };
+    const VRPInvalidate config = { .kind = VRP_INV_CONFIG_ALL };
+
+    if (inv->roots) {
+        core_send(&config);
+    }
+    if (inv->kind == VIOMMU_INV_ALL) {
+        core_send(&all);
+    } else if (inv->kind == VIOMMU_INV_GROUP || v->global_seen) {
+        /* A page marked global is translated alike in all of a group. */
+        viommud_domain_each(inv->tag, IOTLB_TAG_GROUP_MASK, core_send_domain,
+                            NULL);
+    } else if (inv->kind == VIOMMU_INV_TAG) {
+        viommud_domain_each(inv->tag, IOTLB_TAG_DOMAIN_MASK, core_send_domain,
+                            NULL);
+    } else {
+        core_invalidate_range(v, inv);
+    }
+}
+
+static void core_invalidate(VIOMMU *v, const VIOMMUInv *inv)
+{
+    switch (inv->kind) {
+    case VIOMMU_INV_CONFIG_ALL:
+    case VIOMMU_INV_CONFIG_ENDPOINT:
+    case VIOMMU_INV_CONFIG_PASID:
+        core_invalidate_config(inv);
+        break;
+    default:
+        core_invalidate_tlb(v, inv);
+        break;
+    }
+}
+
+void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv)
+{
+    /* While all bypass, or nobody is there, nobody knows of any table. */
+    if (v->enabled && viommud.link) {
+        core_invalidate(v, inv);
+    }
+}
+
+void viommu_set_enabled(VIOMMU *v, bool enabled)
+{
+    static const VIOMMUInv config = { .kind = VIOMMU_INV_CONFIG_ALL };
+    static const VIOMMUInv all = { .kind = VIOMMU_INV_ALL };
+
+    v->enabled = enabled;
+    if (viommud.link) {
+        core_invalidate(v, &config);
+        core_invalidate(v, &all);
+    }
+}
+
+/* Devices have no TLBs here: the protocol has no ATS. */
+void viommu_invalidate_device_tlb(VIOMMU *v, uint16_t sid, hwaddr first,
+                                  hwaddr last)
+{
+}
+
+void viommu_invalidate_device_tlb_pasid(VIOMMU *v, uint16_t sid,
+                                        uint32_t pasid, bool global,
+                                        hwaddr first, hwaddr last)
+{
+}
+
+/* Nor page requests: what is answered nobody has asked for. */
+void viommu_page_response(VIOMMU *v, uint16_t sid, uint32_t pasid,
+                          uint16_t prgi, VIOMMUPageCode code)
+{
+}
+
+/* Fences */
+
+bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),
+                  void *opaque)
+{
+    if (!viommud.link || vrs_drained(viommud.link) >= core_sent) {
+        return true;
+    }
+    fence->seq = core_sent;
+    fence->done = done;
+    fence->opaque = opaque;
+    QTAILQ_INSERT_TAIL(&core_fences, fence, next);
+    return false;
+}
+
+void viommu_fence_cancel(VIOMMU *v, DMAFence *fence)
+{
+    if (fence->seq) {
+        QTAILQ_REMOVE(&core_fences, fence, next);
+        fence->seq = 0;
+    }
+}
+
+void viommud_drained(void *opaque, uint64_t seq)
+{
+    DMAFence *fence;
+
+    /* Numbers rise, so the first one is the oldest. */
+    while ((fence = QTAILQ_FIRST(&core_fences)) && fence->seq <= seq) {
+        viommu_fence_cancel(viommud.viommu, fence);
+        fence->done(fence->opaque);
+    }
+}
+
+void viommud_all_drained(void)
+{
+    core_sent = 0;
+    viommud_drained(NULL, UINT64_MAX);
+}
+
+/* Life */
+
+void viommu_reset(VIOMMU *v)
+{
+    /* The client forgets by itself. */
+    v->enabled = false;
+    v->global_seen = false;
+    viommud_domain_forget();
+}
+
+bool viommu_post_load(VIOMMU *v, bool enabled)
+{
+    /* Windows are the client's to compare. */
+    v->enabled = enabled;
+    v->global_seen = true;
+    return true;
+}
+
+/* What is about caches and the drain is the client's to be given. */
+static bool core_check_properties(const VIOMMUProperties *props,
+                                  const char *type, Error **errp)
+{
+    if (props->dma_mode || props->drain_timeout || props->sanitizer ||
+        props->reserved_ranges) {
+        error_setg(errp, "%s: dma-mode, drain-timeout, sanitizer and "
+                   "reserved-ranges are properties of QEMU's viommu-remote; "
+                   "give them there", type);
+        return false;
+    }
+    return true;
+}
+
+bool viommu_realize(VIOMMU *v, const VIOMMUModel *model, Object *owner,
+                    PCIBus *bus, VIOMMUPolicy *policy, Error **errp)
+{
+    if (!core_check_properties(&v->props, model->type, errp)) {
+        return false;
+    }
+    if (policy && policy->virtio != VIOMMU_VIRTIO_DEVICE) {
+        error_setg(errp, "%s: virtio is a property of QEMU's viommu-remote; "
+                   "give it there", model->type);
+        return false;
+    }
+    v->ops = model->ops;
+    v->owner = owner;
+    v->name = model->name;
+    v->type = model->type;
+    v->memory = &address_space_memory;
+    v->mem = (IOPTMem) {
+        .read = viommud_read_entry,
+        .update = viommud_update_entry,
+        .opaque = v,
+    };
+    viommud.viommu = v;
+    return true;
+}
+
+/* The endpoint of a question: see viommud-ask.c. */
+uint16_t viommu_endpoint_sid(VIOMMUEndpoint *ep)
+{
+    return ep->sid;
+}
+
+/* Properties */
+
+void viommu_describe(ObjectClass *klass, const VIOMMUPropertyHelp *own,
+                     unsigned n)
+{
+    for (; n; n--, own++) {
+        ObjectProperty *prop = object_class_property_find(klass, own->name);
+
+        g_free(prop->description);
+        prop->description = g_strdup(own->description);
+    }
+}
+
+static void core_get_virtio(Object *obj, Visitor *v, const char *name,
+                            void *opaque, Error **errp)
+{
+    visit_type_VIOMMUVirtio(v, name, object_field_prop_ptr(obj, opaque), errp);
+}
+
+static void core_set_virtio(Object *obj, Visitor *v, const char *name,
+                            void *opaque, Error **errp)
+{
+    visit_type_VIOMMUVirtio(v, name, object_field_prop_ptr(obj, opaque), errp);
+}
+
+static void core_default_virtio(ObjectProperty *op, const Property *prop)
+{
+    object_property_set_default_str(op, VIOMMUVirtio_str(prop->defval.u));
+}
+
+const PropertyInfo qdev_prop_viommu_virtio = {
+    .type = "VIOMMUVirtio",
+    .enum_table = &VIOMMUVirtio_lookup,
+    .get = core_get_virtio,
+    .set = core_set_virtio,
+    .set_default_value = core_default_virtio,
+};
+
+/* The sanitizer looks on in the client: VIOMMU.sanitizer is NULL here. */
+void viommu_sanitize_tail(VIOMMU *v, const VIOMMUTail *tail)
+{
+}
+
+void viommu_sanitize_queued(VIOMMU *v)
+{
+}
+
+void viommu_say_number(VIOMMUNumberList ***tail, const char *name,
+                       uint64_t value)
+{
+    VIOMMUNumber *number = g_new0(VIOMMUNumber, 1);
+
+    number->name = g_strdup(name);
+    number->value = value;
+    QAPI_LIST_APPEND(*tail, number);
+}
+
+void viommu_say_queue(VIOMMUQueueInfoList ***tail, VIOMMUQueueInfo *queue)
+{
+    QAPI_LIST_APPEND(*tail, queue);
+}

@@ -1,0 +1,238 @@
+/*
+ * qemu-viommud: the unit's device
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The device is the model's own, with its properties and its migration stream;
+ * only there is no machine around it.
+ */
+#include "qemu/osdep.h"
+#include "io/channel-buffer.h"
+#include "migration/qemu-file.h"
+#include "migration/qemu-file-types.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qobject/qdict.h"
+#include "qemu/error-report.h"
+#include "qemu/keyval.h"
+#include "qemu/help_option.h"
+#include "qemu/option.h"
+#include "qemu/qemu-print.h"
+#include "qom/object_interfaces.h"
+#include "system/runstate.h"
+#include "viommud-internal.h"
+
+/* The units that there are, and what they are offered as */
+static const char *const device_units[] = { "intel-iommu" };
+
+/* Making it */
+
+static bool device_known(const char *type)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(device_units); i++) {
+        if (!strcmp(type, device_units[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void device_help_properties(const char *type)
+{
+    ObjectClass *klass = object_class_by_name(type);
+    ObjectPropertyIterator iter;
+    ObjectProperty *prop;
+
+    printf("Properties of --unit %s, which are those of -device %s:\n", type,
+           type);
+    object_class_property_iter_init(&iter, klass);
+    while ((prop = object_property_iter_next(&iter))) {
+        if (prop->set && prop->description) {
+            printf("  %s=<%s>  %s\n", prop->name, prop->type,
+                   prop->description);
+        }
+    }
+}
+
+bool viommud_device_help(const char *unit)
+{
+    g_autofree char *type = g_strndup(unit, strcspn(unit, ","));
+
+    if (is_help_option(type)) {
+        printf("Units (--unit UNIT,help says what properties it has):\n");
+        for (size_t i = 0; i < ARRAY_SIZE(device_units); i++) {
+            printf("  %s\n", device_units[i]);
+        }
+        return true;
+    }
+    if (device_known(type) && has_help_option(unit + strlen(type))) {
+        device_help_properties(type);
+        return true;
+    }
+    return false;
+}
+
+bool viommud_device_make(const char *unit, Error **errp)
+{
+    ERRP_GUARD();
+    g_autoptr(QDict) properties = keyval_parse(unit, "driver", NULL, errp);
+    g_autofree char *type = NULL;
+
+    if (!properties) {
+        return false;
+    }
+    type = g_strdup(qdict_get_try_str(properties, "driver"));
+    if (!type || !device_known(type)) {
+        error_setg(errp, "--unit: there is no unit '%s'; --unit help lists "
+                   "those that there are", type ?: "");
+        return false;
+    }
+    qdict_del(properties, "driver");
+    viommud.dev = qdev_new(type);
+    object_property_add_child(object_get_root(), "unit", OBJECT(viommud.dev));
+    object_set_properties_from_keyval(OBJECT(viommud.dev), properties, false,
+                                      errp);
+    return !*errp && qdev_realize(viommud.dev, NULL, errp);
+}
+
+/* Registers: as the memory core would let a guest access them */
+
+static bool device_access_ok(const MemoryRegionOps *ops, uint64_t offset,
+                             unsigned size)
+{
+    return size >= MAX(ops->valid.min_access_size, 1) &&
+           size <= (ops->valid.max_access_size ?: 4) &&
+           is_power_of_2(size) &&
+           (ops->valid.unaligned || !(offset & (size - 1)));
+}
+
+static uint64_t device_read(void *opaque, uint64_t offset, unsigned size)
+{
+    const MemoryRegionOps *ops = viommud.registers;
+
+    return device_access_ok(ops, offset, size) ?
+           ops->read(viommud.registers_opaque, offset, size) : 0;
+}
+
+static void device_write(void *opaque, uint64_t offset, uint64_t value,
+                         unsigned size)
+{
+    const MemoryRegionOps *ops = viommud.registers;
+
+    if (device_access_ok(ops, offset, size)) {
+        ops->write(viommud.registers_opaque, offset, value, size);
+    }
+}
+
+void viommud_registers(const MemoryRegionOps *ops, void *opaque,
+                       uint64_t size)
+{
+    viommud.registers = ops;
+    viommud.registers_opaque = opaque;
+    viommud.ops.region_size = size;
+    viommud.ops.read = device_read;
+    viommud.ops.write = device_write;
+}
+
+/* When the guest stops and runs */
+
+struct VMChangeStateEntry {
+    VMChangeStateHandler *changed;
+    void *opaque;
+    QTAILQ_ENTRY(VMChangeStateEntry) next;
+};
+
+static QTAILQ_HEAD(, VMChangeStateEntry) device_handlers =
+    QTAILQ_HEAD_INITIALIZER(device_handlers);
+
+VMChangeStateEntry *qemu_add_vm_change_state_handler(VMChangeStateHandler *cb,
+                                                     void *opaque)
+{
+    VMChangeStateEntry *e = g_new0(VMChangeStateEntry, 1);
+
+    e->changed = cb;
+    e->opaque = opaque;
+    QTAILQ_INSERT_TAIL(&device_handlers, e, next);
+    return e;
+}
+
+bool runstate_is_running(void)
+{
+    return !viommud.stopped;
+}
+
+void viommud_run_state(void *opaque, bool running)
+{
+    VMChangeStateEntry *e;
+
+    viommud.stopped = !running;
+    if (!viommud.settled) {
+        /* Memory is there: what waited for the client before it can go on. */
+        viommud.settled = true;
+        viommud_all_drained();
+    }
+    QTAILQ_FOREACH(e, &device_handlers, next) {
+        e->changed(e->opaque, running,
+                   running ? RUN_STATE_RUNNING : RUN_STATE_PAUSED);
+    }
+}
+
+/* Its life */
+
+void viommud_reset(void *opaque)
+{
+    device_cold_reset(viommud.dev);
+}
+
+/*
+ * What says whose the rest is: the stream's name and version.  The rest ends
+ * with an end, so that what may follow is not looked for beyond it.
+ */
+void *viommud_save(void *opaque, size_t *len)
+{
+    const VMStateDescription *vmsd = qdev_get_vmsd(viommud.dev);
+    QIOChannelBuffer *buffer = qio_channel_buffer_new(4096);
+    QEMUFile *f = qemu_file_new_output(QIO_CHANNEL(buffer));
+    void *state = NULL;
+
+    qemu_put_counted_string(f, vmsd->name);
+    qemu_put_be32(f, vmsd->version_id);
+    if (!vmstate_save_state(f, vmsd, viommud.dev, NULL)) {
+        qemu_put_byte(f, 0);
+        qemu_fflush(f);
+        *len = buffer->usage;
+        state = malloc(*len);
+        memcpy(state, buffer->data, *len);
+    }
+    qemu_fclose(f);
+    object_unref(OBJECT(buffer));
+    return state;
+}
+
+bool viommud_load(void *opaque, const void *data, size_t len)
+{
+    const VMStateDescription *vmsd = qdev_get_vmsd(viommud.dev);
+    QIOChannelBuffer *buffer = qio_channel_buffer_new(len);
+    char name[256];
+    QEMUFile *f;
+    bool good;
+
+    memcpy(buffer->data, data, len);
+    buffer->usage = len;
+    f = qemu_file_new_input(QIO_CHANNEL(buffer));
+    good = qemu_get_counted_string(f, name) && !strcmp(name, vmsd->name);
+    if (!good) {
+        error_report("the state to be loaded is not one of %s", vmsd->name);
+    } else {
+        uint32_t version = qemu_get_be32(f);
+
+        good = !vmstate_load_state(f, vmsd, viommud.dev, version);
+    }
+    qemu_fclose(f);
+    object_unref(OBJECT(buffer));
+    if (!good) {
+        /* Half of it is no state to go on with. */
+        device_cold_reset(viommud.dev);
+    }
+    return good;
+}

@@ -1,0 +1,119 @@
+/*
+ * qemu-viommud: what its files share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The models of this tree, in a process of their own.  Their files are the
+ * emulator's; what they call of the core (hw/iommu/viommu.h) and of the machine
+ * is here, in front of a socket:
+ *
+ *   viommud.c          options, the socket, the main loop
+ *   viommud-device.c   making the unit's device, and its state as a stream
+ *   viommud-core.c     invalidation and fences: messages, and their answers
+ *   viommud-ask.c      what the client asks, by the model's functions
+ *   viommud-refused.c  what has been refused, until it is told as a fault
+ *   viommud-domain.c   the model's tags as the protocol's domains
+ *   viommud-memory.c   the guest's memory
+ *   viommud-vtd.c      what VT-d wants of a machine
+ *   vrs-*.c            the library for servers (hw/iommu/viommu-server.h)
+ *
+ * One thread, the main loop's; the BQL is nobody's.
+ */
+#ifndef HW_IOMMU_REMOTE_VIOMMUD_INTERNAL_H
+#define HW_IOMMU_REMOTE_VIOMMUD_INTERNAL_H
+
+#include "hw/iommu/viommu-query.h"
+#include "hw/iommu/viommu-server.h"
+#include "hw/iommu/viommu.h"
+#include "hw/qdev-core.h"
+
+/* The one unit of this process */
+typedef struct Viommud {
+    VRSServer *link;         /* NULL: there is no client */
+    VRSOps ops;
+    DeviceState *dev;
+    VIOMMU *viommu;          /* in @dev */
+    /* Its registers, and what is shown of them */
+    const MemoryRegionOps *registers;
+    void *registers_opaque;
+    bool stopped;            /* the guest is */
+    bool settled;            /* the client has told what there is to know */
+} Viommud;
+
+extern Viommud viommud;
+
+/* viommud-device.c */
+
+/*
+ * viommud_device_make: the unit that @unit says: "TYPE,PROPERTY=VALUE,...".
+ * Returns: false with @errp set.
+ */
+bool viommud_device_make(const char *unit, Error **errp);
+/* viommud_device_help: of all units, or of @unit, if it asks for that */
+bool viommud_device_help(const char *unit);
+/* VRSOps.run, .save, .load, .reset */
+void viommud_run_state(void *opaque, bool running);
+void *viommud_save(void *opaque, size_t *len);
+bool viommud_load(void *opaque, const void *data, size_t len);
+void viommud_reset(void *opaque);
+
+/*
+ * viommud_registers: for a model's realize: @ops, with @opaque, are its
+ * registers, of @size bytes.
+ */
+void viommud_registers(const MemoryRegionOps *ops, void *opaque,
+                       uint64_t size);
+
+/* viommud-core.c */
+
+/* VRSOps.drained */
+void viommud_drained(void *opaque, uint64_t seq);
+/* The client is another one, which knows nothing yet: all has drained. */
+void viommud_all_drained(void);
+
+/* viommud-ask.c: VRSOps.resolve, .translate, .fault */
+void viommud_resolve(void *opaque, const VRPResolve *question,
+                     VRPConfig *answer);
+void viommud_translate(void *opaque, const VRPTranslate *question,
+                       VRPAnswer *answer);
+void viommud_fault(void *opaque, const VRPFault *fault);
+
+/* viommud-refused.c */
+
+/* Whom it was refused to, and all that the model wants to know of it */
+typedef struct ViommudRefused {
+    uint16_t rid;
+    VIOMMUConfig config;
+    VIOMMUFault fault;
+} ViommudRefused;
+
+/*
+ * viommud_refused_keep: a copy of it for a while.
+ * Returns: the reason (VRPConfig, VRPAnswer) that it is found by.  Its lower
+ * half is the model's @code.
+ */
+uint32_t viommud_refused_keep(const ViommudRefused *refused, unsigned code);
+/* viommud_refused_find: what has @reason; NULL: it is not kept any more. */
+const ViommudRefused *viommud_refused_find(uint32_t reason);
+
+/* viommud-domain.c */
+
+/*
+ * viommud_domain_of: the number of @tag, which is made if there is none.
+ * viommud_domain_find: the same, or 0.  viommud_domain_each: of all whose tags
+ * are like @tag in the bits of @mask.
+ */
+uint32_t viommud_domain_of(uint64_t tag);
+uint32_t viommud_domain_find(uint64_t tag);
+void viommud_domain_each(uint64_t tag, uint64_t mask,
+                         void (*each)(uint32_t domain, void *opaque),
+                         void *opaque);
+/* Nobody knows any of them any more. */
+void viommud_domain_forget(void);
+
+/* viommud-memory.c: IOPTMem of walks */
+bool viommud_read_entry(void *opaque, uint64_t addr, uint64_t *entry);
+bool viommud_update_entry(void *opaque, uint64_t addr, uint64_t *expected,
+                          uint64_t value);
+
+#endif

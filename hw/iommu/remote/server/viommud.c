@@ -1,0 +1,207 @@
+/*
+ * qemu-viommud: a translation unit of this tree in a process of its own
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The server for -device viommu-remote.  docs/system/viommu-remote.rst says how
+ * it is used, and viommud-internal.h lists the files and their jobs.
+ */
+#include "qemu/osdep.h"
+#include <getopt.h>
+#include <sys/socket.h>
+#include "qapi/error.h"
+#include "qemu-version.h"
+#include "qemu/config-file.h"
+#include "qemu/cutils.h"
+#include "qemu/error-report.h"
+#include "qemu/log.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
+#include "qemu/option.h"
+#include "qemu/sockets.h"
+#include "trace/control.h"
+#include "viommud-internal.h"
+
+static struct {
+    const char *path;        /* --socket */
+    const char *unit;        /* --unit */
+    int listener;            /* --fd */
+    bool stay;               /* --stay */
+    int fd;                  /* the connection's */
+    bool over;
+    int status;
+} daemon_state = { .listener = -1, .fd = -1 };
+
+static void daemon_listen(bool listen);
+
+/* The connection */
+
+static void daemon_hang_up(void)
+{
+    const char *why = vrs_why(viommud.link);
+
+    qemu_set_fd_handler(daemon_state.fd, NULL, NULL, NULL);
+    if (why) {
+        error_report("hung up on the client: %s", why);
+        daemon_state.status = EXIT_FAILURE;
+    }
+    vrs_free(g_steal_pointer(&viommud.link));
+    daemon_state.fd = -1;
+    if (daemon_state.stay) {
+        daemon_listen(true);
+    } else {
+        daemon_state.over = true;
+    }
+}
+
+static void daemon_readable(void *opaque)
+{
+    do {
+        if (!vrs_run(viommud.link)) {
+            daemon_hang_up();
+            return;
+        }
+    } while (vrs_more(viommud.link));
+}
+
+static void daemon_accept(void *opaque)
+{
+    int fd = qemu_accept(daemon_state.listener, NULL, NULL);
+
+    if (fd < 0) {
+        return;
+    }
+    daemon_listen(false);
+    daemon_state.fd = fd;
+    viommud.link = vrs_new(fd, &viommud.ops, NULL);
+    viommud.settled = false;
+    viommud_domain_forget();
+    qemu_set_fd_handler(fd, daemon_readable, NULL, NULL);
+}
+
+static void daemon_listen(bool listen)
+{
+    qemu_set_fd_handler(daemon_state.listener, listen ? daemon_accept : NULL,
+                        NULL, NULL);
+}
+
+/* Options */
+
+static void daemon_help(const char *name)
+{
+    printf(
+"usage: %s --unit UNIT[,PROPERTY=VALUE...] (--socket PATH | --fd FD)\n"
+"\n"
+"A translation unit in a process of its own, for QEMU's viommu-remote.\n"
+"It ends with its client.\n"
+"\n"
+"  --unit UNIT,...  which unit, with the properties that it has as a -device;\n"
+"                   help: which there are; UNIT,help: its properties\n"
+"  --socket PATH    make a UNIX socket there, and listen\n"
+"  --fd FD          a socket that listens is open as this descriptor\n"
+"  --stay           serve one client after the other; the registers stay\n"
+"  --trace ...      trace events, as QEMU's option\n"
+"  --help           this\n"
+"  --version        which version it is\n", name);
+}
+
+static void daemon_options(int argc, char **argv)
+{
+    enum { UNIT = 256, SOCKET, FD, STAY, TRACE, HELP, VERSION };
+    static const struct option options[] = {
+        { "unit", required_argument, NULL, UNIT },
+        { "socket", required_argument, NULL, SOCKET },
+        { "fd", required_argument, NULL, FD },
+        { "stay", no_argument, NULL, STAY },
+        { "trace", required_argument, NULL, TRACE },
+        { "help", no_argument, NULL, HELP },
+        { "version", no_argument, NULL, VERSION },
+        { }
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (c) {
+        case UNIT:
+            daemon_state.unit = optarg;
+            break;
+        case SOCKET:
+            daemon_state.path = optarg;
+            break;
+        case FD:
+            daemon_state.listener = qemu_parse_fd(optarg);
+            break;
+        case STAY:
+            daemon_state.stay = true;
+            break;
+        case TRACE:
+            trace_opt_parse(optarg);
+            break;
+        case HELP:
+            daemon_help(argv[0]);
+            exit(EXIT_SUCCESS);
+        case VERSION:
+            printf("%s " QEMU_FULL_VERSION "\n", argv[0]);
+            exit(EXIT_SUCCESS);
+        default:
+            exit(EXIT_FAILURE);
+        }
+    }
+    if (daemon_state.unit && viommud_device_help(daemon_state.unit)) {
+        exit(EXIT_SUCCESS);
+    }
+    if (optind < argc || !daemon_state.unit ||
+        !daemon_state.path == (daemon_state.listener < 0)) {
+        error_report("give --unit, and one of --socket and --fd (--help says "
+                     "more)");
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void daemon_open(void)
+{
+    if (daemon_state.path) {
+        daemon_state.listener = unix_listen(daemon_state.path, &error_fatal);
+    }
+    if (daemon_state.listener < 0) {
+        error_report("--fd: it is no descriptor");
+        exit(EXIT_FAILURE);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    error_init(argv[0]);
+    module_call_init(MODULE_INIT_TRACE);
+    qemu_add_opts(&qemu_trace_opts);
+    module_call_init(MODULE_INIT_QOM);
+    daemon_options(argc, argv);
+    trace_init_backends();
+    trace_init_file();
+    qemu_set_log(LOG_TRACE, &error_fatal);
+    qemu_init_main_loop(&error_fatal);
+
+    viommud.ops = (VRSOps) {
+        .resolve = viommud_resolve,
+        .translate = viommud_translate,
+        .fault = viommud_fault,
+        .reset = viommud_reset,
+        .run = viommud_run_state,
+        .save = viommud_save,
+        .load = viommud_load,
+        .drained = viommud_drained,
+    };
+    if (!viommud_device_make(daemon_state.unit, &error_fatal)) {
+        return EXIT_FAILURE;
+    }
+    daemon_open();
+    daemon_listen(true);
+    while (!daemon_state.over) {
+        main_loop_wait(false);
+        if (viommud.link) {
+            /* What bottom halves have sent */
+            vrs_flush(viommud.link);
+        }
+    }
+    return daemon_state.status;
+}
