@@ -631,9 +631,6 @@ RemoteLink *remote_link_new(CharBackend *chr, uint32_t timeout_ms,
     g_queue_init(&link->out);
     link->event_bh = aio_bh_new(iothread_get_aio_context(iothread),
                                 link_event_bh, link);
-    qemu_chr_fe_set_handlers(chr, link_can_read, link_read, link_event, NULL,
-                             link, iothread_get_g_main_context(iothread),
-                             true);
     return link;
 }
 
@@ -641,6 +638,10 @@ bool remote_link_wait(RemoteLink *link, unsigned ms, Error **errp)
 {
     int64_t end = g_get_monotonic_time() + (int64_t)ms * 1000;
 
+    /* From now on its thread calls .ops. */
+    qemu_chr_fe_set_handlers(link->chr, link_can_read, link_read, link_event,
+                             NULL, link,
+                             iothread_get_g_main_context(link->iothread), true);
     QEMU_LOCK_GUARD(&link->lock);
     /* A connection that has ended does not come up by itself. */
     while (link->state != LINK_UP &&

@@ -51,7 +51,8 @@ typedef struct RemoteLinkStats {
 } RemoteLinkStats;
 
 /**
- * remote_link_new: talk to the server at @chr, which is connected.
+ * remote_link_new: for the server at @chr, which is connected; nothing is said
+ * before remote_link_wait().
  * @timeout_ms: how long an answer may take.
  * Returns: NULL with @errp set if there is no thread to be had.  BQL.
  */
@@ -60,8 +61,8 @@ RemoteLink *remote_link_new(CharBackend *chr, uint32_t timeout_ms,
                             Error **errp);
 
 /**
- * remote_link_wait: until it is up, at most @ms milliseconds.  BQL, which is
- * held all the time: nothing of the link needs it.
+ * remote_link_wait: begin, and wait until it is up, at most @ms milliseconds.
+ * BQL, which is held all the time: nothing of the link needs it.
  * Returns: false with @errp set if it is not, or if the server will not do.
  */
 bool remote_link_wait(RemoteLink *link, unsigned ms, Error **errp);
