@@ -15,6 +15,7 @@
  *   viommud-domain.c   the model's tags as the protocol's domains
  *   viommud-memory.c   the guest's memory
  *   viommud-vtd.c      what VT-d wants of a machine
+ *   viommud-sandbox.c  what it may still ask of the kernel (libseccomp)
  *   vrs-*.c            the library for servers (hw/iommu/viommu-server.h)
  *
  * One thread, the main loop's; the BQL is nobody's.
@@ -110,6 +111,15 @@ void viommud_domain_each(uint64_t tag, uint64_t mask,
                          void *opaque);
 /* Nobody knows any of them any more. */
 void viommud_domain_forget(void);
+
+/*
+ * viommud-sandbox.c: from now on this process does nothing but serve.  Returns:
+ * false with @errp set.
+ */
+bool viommud_sandbox(Error **errp);
+
+/* viommud-vtd.c: kvm_i386.h is for files that are compiled for a target. */
+bool kvm_enable_x2apic(void);
 
 /* viommud-memory.c: IOPTMem of walks */
 bool viommud_read_entry(void *opaque, uint64_t addr, uint64_t *entry);

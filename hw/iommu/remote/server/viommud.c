@@ -27,6 +27,7 @@ static struct {
     const char *unit;        /* --unit */
     int listener;            /* --fd */
     bool stay;               /* --stay */
+    const char *sandbox;     /* --sandbox */
     int fd;                  /* the connection's */
     bool over;
     int status;
@@ -100,6 +101,8 @@ static void daemon_help(const char *name)
 "  --socket PATH    make a UNIX socket there, and listen\n"
 "  --fd FD          a socket that listens is open as this descriptor\n"
 "  --stay           serve one client after the other; the registers stay\n"
+"  --sandbox WHEN   on: give up all that serving does not need (seccomp); off;\n"
+"                   auto, the default: on if this program was built with it\n"
 "  --trace ...      trace events, as QEMU's option\n"
 "  --help           this\n"
 "  --version        which version it is\n", name);
@@ -107,12 +110,13 @@ static void daemon_help(const char *name)
 
 static void daemon_options(int argc, char **argv)
 {
-    enum { UNIT = 256, SOCKET, FD, STAY, TRACE, HELP, VERSION };
+    enum { UNIT = 256, SOCKET, FD, STAY, SANDBOX, TRACE, HELP, VERSION };
     static const struct option options[] = {
         { "unit", required_argument, NULL, UNIT },
         { "socket", required_argument, NULL, SOCKET },
         { "fd", required_argument, NULL, FD },
         { "stay", no_argument, NULL, STAY },
+        { "sandbox", required_argument, NULL, SANDBOX },
         { "trace", required_argument, NULL, TRACE },
         { "help", no_argument, NULL, HELP },
         { "version", no_argument, NULL, VERSION },
@@ -133,6 +137,9 @@ static void daemon_options(int argc, char **argv)
             break;
         case STAY:
             daemon_state.stay = true;
+            break;
+        case SANDBOX:
+            daemon_state.sandbox = optarg;
             break;
         case TRACE:
             trace_opt_parse(optarg);
@@ -169,6 +176,27 @@ static void daemon_open(void)
     }
 }
 
+static void daemon_confine(void)
+{
+    const char *when = daemon_state.sandbox ?: "auto";
+
+    if (strcmp(when, "on") && strcmp(when, "off") && strcmp(when, "auto")) {
+        error_report("--sandbox is '%s', but must be on, off or auto", when);
+        exit(EXIT_FAILURE);
+    }
+#ifdef CONFIG_SECCOMP
+    if (strcmp(when, "off")) {
+        viommud_sandbox(&error_fatal);
+    }
+#else
+    if (!strcmp(when, "on")) {
+        error_report("--sandbox on: this program was built without "
+                     "libseccomp");
+        exit(EXIT_FAILURE);
+    }
+#endif
+}
+
 int main(int argc, char **argv)
 {
     error_init(argv[0]);
@@ -195,6 +223,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     daemon_open();
+    daemon_confine();
     daemon_listen(true);
     while (!daemon_state.over) {
         main_loop_wait(false);
