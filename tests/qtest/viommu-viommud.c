@@ -28,23 +28,29 @@ static char *vtdd_program(void)
                             "qemu-viommud", NULL);
 }
 
-/* A server with @unit behind a new socket, whose name is returned */
-static const char *vtdd_serve(const char *unit)
+GPid vtdd_run(int listener, const char *unit, const char *option)
 {
-    g_autofree char *program = vtdd_program(), *fd = NULL;
-    VTDServer server = { 0 };
-    int listener = rmt_listen(&server.path);
+    g_autofree char *program = vtdd_program();
+    g_autofree char *fd = g_strdup_printf("%d", listener);
+    GPid pid = fork();
 
-    server.pid = fork();
-    g_assert_cmpint(server.pid, >=, 0);
-    if (!server.pid) {
+    g_assert_cmpint(pid, >=, 0);
+    if (!pid) {
         /* Not even a test that fails leaves a server behind. */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        fd = g_strdup_printf("%d", listener);
-        execl(program, program, "--fd", fd, "--unit", unit, NULL);
+        execl(program, program, "--fd", fd, "--unit", unit, option, NULL);
         _exit(127);
     }
     close(listener);
+    return pid;
+}
+
+/* A server with @unit behind a new socket, whose name is returned */
+static const char *vtdd_serve(const char *unit)
+{
+    VTDServer server = { 0 };
+
+    server.pid = vtdd_run(rmt_listen(&server.path), unit, NULL);
     if (!vtdd_servers) {
         vtdd_servers = g_array_new(false, false, sizeof(server));
     }

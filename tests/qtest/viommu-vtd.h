@@ -128,6 +128,11 @@ bool vtd_unit_drop_faults(Unit *unit, uint16_t sid);
 Unit *vtdd_start(unsigned form, const char *props, const char *args);
 char *vtdd_args(unsigned form, const char *props);
 void vtdd_stop(Unit *unit);
+/*
+ * vtdd_run: a qemu-viommud with @unit on @listener, which it closes here, and
+ * with @option if that is not NULL.
+ */
+GPid vtdd_run(int listener, const char *unit, const char *option);
 
 /* vtd_domain_of: what is behind a model-neutral test's space. */
 const VTDDomain *vtd_domain_of(const UnitSpace *space);

@@ -38,6 +38,10 @@ static void ask_config(uint32_t rid, uint32_t pasid, VIOMMUConfig *config)
     memset(config, 0, sizeof(*config));
     config->mem = &v->mem;
     config->pasid = ask_pasid(pasid);
+    if (!viommud.begun) {
+        config->mode = VIOMMU_BLOCKED;
+        return;
+    }
     if (!v->enabled) {
         config->mode = VIOMMU_BYPASS;
         config->tag = DMA_TAG_UNTRANSLATED;
@@ -53,7 +57,8 @@ static uint32_t ask_refuse(ViommudRefused *refused)
     VIOMMU *v = viommud.viommu;
     VIOMMUFaultSays says = { 0 };
 
-    if (v->ops->query && v->ops->query->fault) {
+    /* The model has refused nothing before. */
+    if (viommud.begun && v->ops->query && v->ops->query->fault) {
         v->ops->query->fault(v, &refused->config, &refused->fault, &says);
     }
     return viommud_refused_keep(refused, says.code);

@@ -182,6 +182,7 @@ void viommud_run_state(void *opaque, bool running)
 void viommud_reset(void *opaque)
 {
     device_cold_reset(viommud.dev);
+    viommud.begun = true;
 }
 
 /*
@@ -234,5 +235,6 @@ bool viommud_load(void *opaque, const void *data, size_t len)
         /* Half of it is no state to go on with. */
         device_cold_reset(viommud.dev);
     }
+    viommud.begun |= good;
     return good;
 }

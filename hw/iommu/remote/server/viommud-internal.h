@@ -39,6 +39,12 @@ typedef struct Viommud {
     void *registers_opaque;
     bool stopped;            /* the guest is */
     bool settled;            /* the client has told what there is to know */
+    /*
+     * Its registers are those that the guest expects: it was reset, or was given
+     * a state.  Until then this may be a server in the place of one that has
+     * died, and what the guest had set up there is nowhere.
+     */
+    bool begun;
 } Viommud;
 
 extern Viommud viommud;

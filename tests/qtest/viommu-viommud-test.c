@@ -1,0 +1,117 @@
+/*
+ * qemu-viommud's life: killed, replaced, stopped, and with one client after
+ * another
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What it does in between is what the drain's suites say, which run on it
+ * (VIOMMU_UNIT=remote-vtd).
+ */
+#include "qemu/osdep.h"
+#include <sys/wait.h>
+#include "viommu-edu.h"
+#include "viommu-remote.h"
+#include "viommu-vtd.h"
+
+#define SOURCE      0x2000000ull
+#define TARGET      0x2001000ull
+#define UNIT        "intel-iommu"
+
+static VTD *client_start(const char *path, const char *props)
+{
+    g_autofree char *machine = g_strdup_printf(
+        "-machine q35 -m 256 -nodefaults -chardev socket,id=remote,path=%s,"
+        "reconnect-ms=20 -device viommu-remote,chardev=remote,mmio=0x%llx,%s",
+        path, VTD_BASE, props);
+
+    return vtd_start_machine(machine, EDU_DEVICE);
+}
+
+/* Does DMA reach memory?  Every time as after a reset of the machine. */
+static bool client_dma(VTD *vtd)
+{
+    static uint64_t word = 0x0102030405060708;
+    Edu *edu = edu_new(&vtd->unit, EDU_SID);
+
+    qtest_writeq(vtd->qts, SOURCE, ++word);
+    qtest_writeq(vtd->qts, TARGET, 0);
+    edu_load(edu, SOURCE, 8);
+    edu_store(edu, TARGET, 8);
+    edu_free(edu);
+    return qtest_readq(vtd->qts, TARGET) == word;
+}
+
+/* The one that takes a dead one's place has not what the guest set up there. */
+static void test_killed(void)
+{
+    g_autofree char *path = NULL;
+    GPid server = vtdd_run(rmt_listen(&path), UNIT, NULL);
+    VTD *vtd = client_start(path, "timeout=60000");
+
+    g_assert_true(client_dma(vtd));
+    rmt_end_server(server);
+    qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_DOWN");
+    g_assert_false(client_dma(vtd));
+    server = vtdd_run(rmt_listen(&path), UNIT, NULL);
+    qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_UP");
+    /* The registers can be read, and no table says that it is to be let by. */
+    g_assert_cmphex(vtd_read32(vtd, VTD_VER), !=, UINT32_MAX);
+    g_assert_false(client_dma(vtd));
+    qtest_system_reset(vtd->qts);
+    g_assert_true(client_dma(vtd));
+    vtd_stop(vtd);
+    rmt_end_server(server);
+    unlink(path);
+}
+
+/* It stands still: nobody waits for it for longer than they were told to. */
+static void test_stopped(void)
+{
+    g_autofree char *path = NULL;
+    GPid server = vtdd_run(rmt_listen(&path), UNIT, "--stay");
+    VTD *vtd = client_start(path, "timeout=2000");
+
+    viommu_until(vtd, vtd_read32(vtd, VTD_VER) != UINT32_MAX);
+    g_assert_cmpint(kill(server, SIGSTOP), ==, 0);
+    g_assert_cmphex(vtd_read32(vtd, VTD_VER), ==, UINT32_MAX);
+    qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_LATE");
+    qtest_qmp_assert_success(vtd->qts, "{'execute': 'query-viommu'}");
+    g_assert_cmpint(kill(server, SIGCONT), ==, 0);
+    viommu_until(vtd, vtd_read32(vtd, VTD_VER) != UINT32_MAX);
+    viommu_until(vtd, client_dma(vtd));
+    vtd_stop(vtd);
+    rmt_end_server(server);
+    unlink(path);
+}
+
+/* By default it ends with its client; with --stay there may be another one. */
+static void test_clients(const void *stay)
+{
+    g_autofree char *path = NULL;
+    GPid server = vtdd_run(rmt_listen(&path), UNIT, stay);
+    VTD *vtd = client_start(path, "timeout=60000");
+    int status = 0;
+
+    g_assert_true(client_dma(vtd));
+    vtd_stop(vtd);
+    if (stay) {
+        vtd = client_start(path, "timeout=60000");
+        g_assert_true(client_dma(vtd));
+        vtd_stop(vtd);
+        rmt_end_server(server);
+    } else {
+        g_assert_cmpint(waitpid(server, &status, 0), ==, server);
+        g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    unlink(path);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("viommu/viommud/killed", test_killed);
+    qtest_add_func("viommu/viommud/stopped", test_stopped);
+    qtest_add_data_func("viommu/viommud/client/one", NULL, test_clients);
+    qtest_add_data_func("viommu/viommud/client/next", "--stay", test_clients);
+    return g_test_run();
+}
