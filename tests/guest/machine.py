@@ -35,6 +35,8 @@ MEANING = {
         "base's SMMUv3 does when it records an event, its virtio when it gives "
         'up a ring of a device without MSI-X; 11.1 does on x86-64, too',
 }
+# What Linux says if a processor's timer has stopped
+NO_TICK = re.compile('Possible timer handling issue on cpu=')
 
 # A test that is told to end ends its emulators first.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -238,12 +240,16 @@ def run_machine(binary, args, directory, run, again=False):
     processor was in multi_cpu_stop(), the other spun with interrupts off in
     the core of the kernel; the vIOMMU was idle, its translation still off. On
     such a host 2 of 22 boots on the base found that the timer did not work.
+
+    Without again, too, if the kernel says itself that a processor's timer does
+    not tick: that of the local APIC, which no IOMMU has to do with. Of some
+    twenty boots of 6.12 beside other tests that took all of the host, one did.
     """
     try:
         with Machine(binary, args, directory) as machine:
             run(machine)
     except NeverUp as error:
-        if not again:
+        if not again and not NO_TICK.search(str(error)):
             raise
         print('\n# '.join(['# Linux did not come up; once more.'] +
                           str(error).splitlines()), flush=True)
