@@ -93,13 +93,22 @@ struct XDBJob {
 /* Aligned, so that workers share no cache line. */
 #define WORKER_ALIGN 128
 
+/*
+ * Where in a page the device's own buffer is: the same in each emulator, and
+ * far from where rows begin.  A processor takes a load for one that follows a
+ * store with the same twelve low bits, and waits.
+ */
+#define BUF_ALIGN 4096
+#define BUF_OFFSET 2048
+
 struct XDBWorker {
     XDBJob *job;
     AddressSpace *as;
     QemuThread thread;
     unsigned index;
     uint64_t first;          /* offset of the first operation */
-    uint8_t *buf;
+    uint8_t *buf;               /* in room */
+    void *room;
     XDBPiece *pieces;
     MemoryRegionCache ring[VRING_PARTS];
     uint64_t tail;
@@ -498,7 +507,9 @@ static bool worker_init(XDBWorker *w, XDBJob *job, AddressSpace *as)
 
     w->job = job;
     w->as = as;
-    w->buf = qemu_memalign(WORKER_ALIGN, ROUND_UP(job->length + 16, 4096));
+    w->room = qemu_memalign(BUF_ALIGN, BUF_OFFSET +
+                            ROUND_UP(job->length + 16, BUF_ALIGN));
+    w->buf = w->room + BUF_OFFSET;
     memset(w->buf, 0, job->length + 16);
     for (i = 0; i < VRING_PARTS; i++) {
         address_space_cache_init_empty(&w->ring[i]);
@@ -519,7 +530,7 @@ static void worker_cleanup(XDBWorker *w)
         address_space_cache_destroy(&w->ring[i]);
     }
     g_free(w->pieces);
-    qemu_vfree(w->buf);
+    qemu_vfree(w->room);
 }
 
 /* Threads begin at different places of the window. */
