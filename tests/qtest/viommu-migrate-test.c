@@ -9,14 +9,7 @@
  * model's own, that of its own migration test.
  */
 #include "qemu/osdep.h"
-#include "viommu-rig.h"
-
-#define BINARY "QTEST_QEMU_BINARY"
-
-typedef struct Hop {
-    bool from_stock, to_stock;
-    unsigned form;
-} Hop;
+#include "viommu-move.h"
 
 /* What software reads where the unit's registers are; NULL: nowhere */
 static uint8_t *registers(const UnitOps *ops, QTestState *qts)
@@ -44,73 +37,27 @@ static void assert_same(const UnitOps *ops, const uint8_t *was,
     }
 }
 
-static void command(Rig *rig, const char *name)
+static void test_move(const void *opaque)
 {
-    qtest_qmp_assert_success(rig->unit->qts, "{'execute': %s}", name);
-}
-
-/* A read of the disk gets to the page under test. */
-static void see_request(Rig *rig)
-{
-    unsigned n = rig->blk->submitted;
-
-    viommu_fill(rig->unit, rig->page, RIG_BEFORE, RIG_LEN);
-    vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova, RIG_LEN);
-    viommu_until(rig->unit, vblk_completed(rig->blk) == n + 1);
-    g_assert_cmpint(vblk_result(rig->blk, n), ==, 0);
-    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK,
-                                   RIG_LEN));
-}
-
-/* The guest takes the page away, and the device faults. */
-static void see_unmap(Rig *rig)
-{
-    viommu_fill(rig->unit, rig->page, RIG_BEFORE, RIG_LEN);
-    rig_unmap(rig, UNIT_RANGE);
-    rig_inv_wait(rig);
-    vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova, RIG_LEN);
-    viommu_turns(rig->unit);
-    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_BEFORE, RIG_LEN));
-}
-
-/* The machine goes on in @to, where nothing has run yet. */
-static void move(Rig *rig, QTestState *to)
-{
-    unit_load(to, unit_save(rig->unit->qts));
-    rig_adopt(rig, to);
-}
-
-static void test_hop(const void *opaque)
-{
-    const Hop *hop = opaque;
+    const Move *move = opaque;
     const UnitOps *ops = unit_ops();
-    g_autofree char *ours = g_strdup(g_getenv(BINARY));
-    const char *stock = g_getenv("VIOMMU_PEER");
-    RigOptions opt = { .form = hop->form, .fast = true };
     g_autofree uint8_t *was = NULL, *is = NULL;
     QTestState *to;
-    Rig *rig;
+    Rig *rig = move_begin(move, &to);
 
-    if ((hop->from_stock || hop->to_stock) && !stock) {
-        g_test_skip("VIOMMU_PEER is not set");
+    if (!rig) {
         return;
     }
-    g_setenv(BINARY, hop->from_stock ? stock : ours, true);
-    rig = rig_new(&opt);
-    g_setenv(BINARY, hop->to_stock ? stock : ours, true);
-    to = rig_target(rig);
-    g_setenv(BINARY, ours, true);
-
-    see_request(rig);
+    move_see_request(rig);
     was = registers(ops, rig->unit->qts);
-    move(rig, to);
-    if (!hop->from_stock && !hop->to_stock) {
+    move_to(rig, to);
+    if (!move->from_stock && !move->to_stock) {
         is = registers(ops, to);
         assert_same(ops, was, is);
     }
-    command(rig, "cont");
-    see_request(rig);
-    see_unmap(rig);
+    move_go_on(rig);
+    move_see_request(rig);
+    move_see_unmap(rig);
     g_assert_true(ops->drop_faults(rig->unit, rig->sid));
     rig_free(rig);
 }
@@ -124,11 +71,11 @@ static void test_back(const void *opaque)
     unsigned i;
 
     for (i = 0; i < 2; i++) {
-        move(rig, rig_target(rig));
-        command(rig, "cont");
-        see_request(rig);
+        move_to(rig, rig_target(rig));
+        move_go_on(rig);
+        move_see_request(rig);
     }
-    see_unmap(rig);
+    move_see_unmap(rig);
     g_assert_true(rig->unit->ops->drop_faults(rig->unit, rig->sid));
     rig_free(rig);
 }
@@ -142,10 +89,10 @@ static void test_off(const void *opaque)
     };
     Rig *rig = rig_new(&opt);
 
-    see_request(rig);
-    move(rig, rig_target(rig));
-    command(rig, "cont");
-    see_request(rig);
+    move_see_request(rig);
+    move_to(rig, rig_target(rig));
+    move_go_on(rig);
+    move_see_request(rig);
     rig_free(rig);
 }
 
@@ -156,23 +103,20 @@ static void test_fault(const void *opaque)
     RigOptions opt = { .form = given->form, .fast = true };
     Rig *rig = rig_new(&opt);
 
-    see_unmap(rig);
-    move(rig, rig_target(rig));
+    move_see_unmap(rig);
+    move_to(rig, rig_target(rig));
     rig->unit->ops->assert_fault(rig->unit, rig->sid, false, rig->data_iova);
-    command(rig, "cont");
+    move_go_on(rig);
     rig->unit->ops->assert_no_fault(rig->unit);
     rig_free(rig);
 }
 
-static void add_hop(bool from_stock, bool to_stock, unsigned form)
+static void add_move(bool from_stock, bool to_stock, unsigned form)
 {
-    Hop *hop = g_new0(Hop, 1);
-    g_autofree char *path = g_strdup_printf(
-        "/viommu/migrate/%s/%s-to-%s", unit_ops()->forms[form],
-        from_stock ? "stock" : "ours", to_stock ? "stock" : "ours");
+    g_autofree char *group = g_strdup_printf("/viommu/migrate/%s",
+                                             unit_ops()->forms[form]);
 
-    *hop = (Hop) { from_stock, to_stock, form };
-    qtest_add_data_func_full(path, hop, test_hop, g_free);
+    move_add(group, from_stock, to_stock, form, test_move);
 }
 
 static void add_form(const char *name, unsigned form,
@@ -194,12 +138,12 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     one = unit_ops()->queue_form;
     for (form = 0; unit_ops()->forms[form]; form++) {
-        add_hop(false, false, form);
+        add_move(false, false, form);
         add_form("fault", form, test_fault);
     }
     if (unit_ops()->stock_stream) {
-        add_hop(true, false, one);
-        add_hop(false, true, one);
+        add_move(true, false, one);
+        add_move(false, true, one);
     }
     add_form("back", one, test_back);
     add_form("off", one, test_off);

@@ -1,23 +1,16 @@
 /*
- * The SMMUv3's migration stream: between two of ours, and with the base
+ * The SMMUv3's migration stream: between two of ours, and with stock QEMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * VIOMMU_PEER names the base's emulator; without it, only ours is tried.
+ * VIOMMU_PEER names the stock emulator; without it, only ours is tried.
  * Every register arrives, an error that was pending still is, and translation,
  * commands and DMA go on.  Other forms are viommu-migrate-test's.
  */
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
-#include "viommu-rig.h"
+#include "viommu-move.h"
 #include "viommu-smmu.h"
-
-#define BINARY "QTEST_QEMU_BINARY"
-
-typedef struct Hop {
-    bool from_peer, to_peer;
-    unsigned form;
-} Hop;
 
 static const unsigned regs32[] = {
     SMMU_CR0, SMMU_CR0ACK, SMMU_CR1, SMMU_CR2, SMMU_GBPA, SMMU_IRQ_CTRL,
@@ -52,41 +45,18 @@ static void see_same_registers(SMMU *a, SMMU *b)
     }
 }
 
-static void see_request(Rig *rig)
+static void test_move(const void *opaque)
 {
-    unsigned n = rig->blk->submitted;
-
-    viommu_fill(rig->unit, rig->page, RIG_BEFORE, RIG_LEN);
-    vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova, RIG_LEN);
-    viommu_until(rig->unit, vblk_completed(rig->blk) == n + 1);
-    g_assert_cmpint(vblk_result(rig->blk, n), ==, 0);
-    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK,
-                                   RIG_LEN));
-}
-
-static void test_hop(const void *opaque)
-{
-    const Hop *hop = opaque;
-    g_autofree char *ours = g_strdup(g_getenv(BINARY));
-    const char *peer = g_getenv("VIOMMU_PEER");
-    RigOptions opt = { .form = hop->form, .fast = true };
     QTestState *to;
+    Rig *rig = move_begin(opaque, &to);
     SMMU *smmu;
     Unit *unit;
-    Rig *rig;
 
-    if ((hop->from_peer || hop->to_peer) && !peer) {
-        g_test_skip("VIOMMU_PEER is not set");
+    if (!rig) {
         return;
     }
-    g_setenv(BINARY, hop->from_peer ? peer : ours, true);
-    rig = rig_new(&opt);
     smmu = smmu_of(rig->unit);
-    g_setenv(BINARY, hop->to_peer ? peer : ours, true);
-    to = rig_target(rig);
-    g_setenv(BINARY, ours, true);
-
-    see_request(rig);
+    move_see_request(rig);
     smmu_write32(smmu, SMMU_GBPA, SMMU_GBPA_UPDATE | SMMU_GBPA_ABORT);
     /* The command queue stands still. */
     smmu_cmd_put(smmu, 0xff, 0);
@@ -99,32 +69,21 @@ static void test_hop(const void *opaque)
     rig_adopt(rig, to);
     unit = rig->unit;
     smmu = smmu_of(unit);
-    qtest_qmp_assert_success(to, "{'execute': 'cont'}");
+    move_go_on(rig);
     smmu_cmd_error(smmu, SMMU_CERROR_ILL);
-    see_request(rig);
-    rig_unmap(rig, UNIT_RANGE);
-    rig_inv_wait(rig);
-    vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova, RIG_LEN);
-    viommu_turns(unit);
+    move_see_request(rig);
+    move_see_unmap(rig);
     g_assert_true(unit->ops->drop_faults(unit, rig->sid));
     rig_free(rig);
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const names[] = {
-        "ours-to-ours", "base-to-ours", "ours-to-base",
-    };
-    size_t n;
+    static const char group[] = "/viommu/smmu/migrate";
 
     g_test_init(&argc, &argv, NULL);
-    for (n = 0; n < G_N_ELEMENTS(names); n++) {
-        Hop *hop = g_new0(Hop, 1);
-        g_autofree char *path = g_strdup_printf("/viommu/smmu/migrate/%s",
-                                                names[n]);
-
-        *hop = (Hop) { n == 1, n == 2, SMMU_FORM_SYNC };
-        qtest_add_data_func_full(path, hop, test_hop, g_free);
-    }
+    move_add(group, false, false, SMMU_FORM_SYNC, test_move);
+    move_add(group, true, false, SMMU_FORM_SYNC, test_move);
+    move_add(group, false, true, SMMU_FORM_SYNC, test_move);
     return g_test_run();
 }

@@ -1,17 +1,16 @@
 /*
- * The virtio-iommu's migration stream: between two of ours, and with the base
+ * The virtio-iommu's migration stream: between two of ours, and with stock QEMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * VIOMMU_PEER names the base's emulator; without it, only ours is tried.
+ * VIOMMU_PEER names the stock emulator; without it, only ours is tried.
  * Domains, mappings, who is attached and "bypass" arrive, which is seen by what
  * requests are answered; and translation and DMA go on.
  */
 #include "qemu/osdep.h"
-#include "viommu-rig.h"
+#include "viommu-move.h"
 #include "viommu-virtio.h"
 
-#define BINARY  "QTEST_QEMU_BINARY"
 #define DOMAIN  7                       /* the rig's */
 #define BYPASS  50
 #define OTHER   0xfffffffe
@@ -19,10 +18,6 @@
 #define EP3     0xfb                    /* the SMBus */
 #define TOP     0x7ffffff000ull         /* the last page of 39 bits */
 #define PAGE    0x1000ull
-
-typedef struct Hop {
-    bool from_peer, to_peer;
-} Hop;
 
 #define assert_status(vio, put, status) \
     g_assert_cmphex(vio_wait(vio, put), ==, status)
@@ -59,48 +54,21 @@ static void see(VIO *vio)
     assert_status(vio, vio_put_unmap(vio, OTHER, 0, UINT64_MAX), VIO_S_NOENT);
 }
 
-static void see_request(Rig *rig)
+static void test_move(const void *opaque)
 {
-    unsigned n = rig->blk->submitted;
-
-    viommu_fill(rig->unit, rig->page, RIG_BEFORE, RIG_LEN);
-    vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova, RIG_LEN);
-    viommu_until(rig->unit, vblk_completed(rig->blk) == n + 1);
-    g_assert_cmpint(vblk_result(rig->blk, n), ==, 0);
-    g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK,
-                                   RIG_LEN));
-}
-
-static void test_hop(const void *opaque)
-{
-    const Hop *hop = opaque;
-    g_autofree char *ours = g_strdup(g_getenv(BINARY));
-    const char *peer = g_getenv("VIOMMU_PEER");
-    RigOptions opt = { .fast = true };
     QTestState *to;
-    Rig *rig;
+    Rig *rig = move_begin(opaque, &to);
 
-    if ((hop->from_peer || hop->to_peer) && !peer) {
-        g_test_skip("VIOMMU_PEER is not set");
+    if (!rig) {
         return;
     }
-    g_setenv(BINARY, hop->from_peer ? peer : ours, true);
-    rig = rig_new(&opt);
-    g_setenv(BINARY, hop->to_peer ? peer : ours, true);
-    to = rig_target(rig);
-    g_setenv(BINARY, ours, true);
-
-    see_request(rig);
+    move_see_request(rig);
     fill(vio_of(rig));
-    unit_load(to, unit_save(rig->unit->qts));
-    rig_adopt(rig, to);
-    qtest_qmp_assert_success(to, "{'execute': 'cont'}");
-    see_request(rig);
+    move_to(rig, to);
+    move_go_on(rig);
+    move_see_request(rig);
     see(vio_of(rig));
-    rig_unmap(rig, UNIT_RANGE);
-    rig_inv_wait(rig);
-    vblk_submit(rig->blk, false, RIG_SECTOR, rig->data_iova, RIG_LEN);
-    viommu_turns(rig->unit);
+    move_see_unmap(rig);
     g_assert_true(rig->unit->ops->drop_faults(rig->unit, rig->sid));
     rig_free(rig);
 }
@@ -134,21 +102,13 @@ static void test_limits(void)
 
 int main(int argc, char **argv)
 {
-    static const char *const names[] = {
-        "ours-to-ours", "base-to-ours", "ours-to-base",
-    };
-    static const Hop hops[] = { { false, false }, { true, false },
-                                { false, true } };
-    size_t n;
+    static const char group[] = "/viommu/virtio/migrate";
 
     g_test_init(&argc, &argv, NULL);
     g_setenv("VIOMMU_UNIT", "virtio", true);
-    for (n = 0; n < G_N_ELEMENTS(names); n++) {
-        g_autofree char *path = g_strdup_printf("/viommu/virtio/migrate/%s",
-                                                names[n]);
-
-        qtest_add_data_func(path, &hops[n], test_hop);
-    }
+    move_add(group, false, false, 0, test_move);
+    move_add(group, true, false, 0, test_move);
+    move_add(group, false, true, 0, test_move);
     qtest_add_func("/viommu/virtio/migrate/limits", test_limits);
     return g_test_run();
 }
