@@ -112,6 +112,42 @@ static void fuzz_queue(const uint64_t *words)
               !smmuv3_queue_empty(prod, cons, log2size));
 }
 
+/* What the unit writes: a record of a type has the fields of that type. */
+static void fuzz_event(const uint64_t *words, uint32_t ssid)
+{
+    SMMUv3Event event = {
+        .type = words[0], .class = words[0] >> 8 & 3, .ssv = words[0] >> 10 & 1,
+        .pnu = words[0] >> 11 & 1, .ind = words[0] >> 12 & 1,
+        .rnw = words[0] >> 13 & 1, .s2 = words[0] >> 14 & 1,
+        .ttrnw = words[0] >> 15 & 1, .sid = words[0] >> 32, .ssid = ssid,
+        .addr = words[1], .addr2 = words[2],
+    };
+    uint64_t out[4];
+
+    smmuv3_encode_event(&event, out);
+    FUZZ_RULE((uint8_t)out[0] == event.type && out[0] >> 32 == event.sid);
+    FUZZ_RULE(!out[2] || out[2] == event.addr);
+    FUZZ_RULE(!(out[3] & ~event.addr2) && out[3] >> 56 == 0);
+    FUZZ_RULE((out[0] & 0xfffff800) == 0 || event.ssv ||
+              event.type == SMMU_EVT_C_BAD_SUBSTREAMID);
+    FUZZ_RULE(*smmuv3_event_name(event.type));
+}
+
+/* What a unit has is what its registers say, and the other way round. */
+static void fuzz_idr(const SMMUv3Features *features)
+{
+    SMMUv3Features again;
+    uint32_t idr[6];
+
+    for (unsigned i = 0; i < ARRAY_SIZE(idr); i++) {
+        idr[i] = smmuv3_idr(features, i);
+    }
+    smmuv3_features(&again, idr);
+    for (unsigned i = 0; i < ARRAY_SIZE(idr); i++) {
+        FUZZ_RULE(smmuv3_idr(&again, i) == idr[i]);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     FuzzInput in = fuzz_input(data, size);
@@ -144,7 +180,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             fuzz_stream_table(words);
             break;
         default:
-            fuzz_queue(words);
+            if (what / 5 % 2) {
+                fuzz_event(words, has);
+                fuzz_idr(&features);
+            } else {
+                fuzz_queue(words);
+            }
             break;
         }
     }

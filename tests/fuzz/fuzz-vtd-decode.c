@@ -162,6 +162,52 @@ static void fuzz_pasid(FuzzInput *in, uint64_t lo, uint64_t hi,
     }
 }
 
+static void fuzz_posted(FuzzInput *in, uint64_t lo, uint64_t hi, bool eime)
+{
+    uint64_t words[8] = { lo, hi, 0, 0, hi };
+
+    words[5 + lo % 3] = fuzz_take(in, 1);
+    if (vtd_check_pid(words, eime) == VTD_FR_NONE) {
+        FUZZ_RULE(vtd_check_pid(words, true) == VTD_FR_NONE);
+        FUZZ_RULE(!words[5] && !words[6] && !words[7]);
+    }
+    /* Who is not urgent notifies of nothing that an urgent one does not. */
+    FUZZ_RULE(!vtd_pid_notifies(hi, false) || vtd_pid_notifies(hi, true));
+}
+
+/* What the unit writes has no bit that is another field's. */
+static void fuzz_records(uint64_t lo, uint64_t hi, uint8_t what)
+{
+    VTDFaultRecord record = {
+        .sid = lo, .reason = lo >> 16 & 0xff, .addr = hi, .at = lo >> 24 & 3,
+        .read = what & 1, .page = what & 2, .has_pasid = what & 4,
+        .pasid = lo >> 32 & 0xfffff, .exec = what & 8, .priv = what & 16,
+    };
+    VTDPageRequest req = {
+        .sid = lo, .has_pasid = what & 1, .pasid = lo >> 32 & 0xfffff,
+        .exec = what & 2, .priv = what & 4, .read = what & 8,
+        .write = what & 16, .last = what & 32, .prgi = lo >> 52 & 0x1ff,
+        .addr = hi,
+    };
+    uint64_t words[4], out[2];
+
+    vtd_encode_fault(&record, &out[0], &out[1]);
+    FUZZ_RULE(out[0] == (hi & ~0xfffull) && !(out[1] >> 63));
+    FUZZ_RULE((uint16_t)out[1] == record.sid);
+    FUZZ_RULE((out[1] >> 32 & 0xff) == record.reason);
+    /* PV, PP, EXE, PRIV */
+    FUZZ_RULE(record.has_pasid || !(out[1] & 0x0fffff00e0000000ull));
+    FUZZ_RULE(vtd_ats_answer(record.reason) <= VTD_ATS_CA);
+    vtd_fault_is_qualified(record.reason);
+    vtd_fault_is_reserved(record.reason);
+
+    vtd_encode_page_request(&req, words);
+    FUZZ_RULE((uint8_t)words[0] == 1 && !words[2] && !words[3]);
+    FUZZ_RULE((uint16_t)(words[0] >> 16) == req.sid);
+    FUZZ_RULE(words[1] >> 12 == hi >> 12);
+    FUZZ_RULE((words[1] >> 3 & 0x1ff) == req.prgi);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     FuzzInput in = fuzz_input(data, size);
@@ -185,8 +231,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 3:
             fuzz_interrupt(lo, hi, what & 0x80);
             break;
-        case 4 ... 5:
+        case 4:
             fuzz_sm_tables(&in, lo, hi, aw_bits);
+            break;
+        case 5:
+            fuzz_records(lo, hi, what >> 2);
+            fuzz_posted(&in, lo, hi, what & 0x80);
             break;
         default:
             fuzz_pasid(&in, lo, hi, what & 0x40 ? 57 : aw_bits);

@@ -624,7 +624,16 @@ static void check_range(World *w, Rand *r, IOPTSpace *space,
 
 /* Random tables */
 
-#define FIRST_AREA   BIT(18)                 /* tables of stage 1, bytes */
+/* Tables of stage 1 and 2, in bytes */
+#ifdef TEST_RAND_INPUT
+#define NUM_IOVAS    16
+#define FIRST_AREA   BIT(17)
+#define SECOND_AREA  BIT(17)
+#else
+#define NUM_IOVAS    256
+#define FIRST_AREA   BIT(18)
+#define SECOND_AREA  BIT(20)
+#endif
 #define AREA_ALIGN   BIT(30)
 
 static unsigned pick(Rand *r, const unsigned *of, unsigned n)
@@ -871,7 +880,7 @@ static void run_random(Rand *r, unsigned kind)
 {
     RefSpace ref = { 0 };
     IOPTSpace space = { 0 };
-    uint64_t iovas[256], first_bytes = FIRST_AREA;
+    uint64_t iovas[NUM_IOVAS], first_bytes = FIRST_AREA;
     unsigned i;
     World w;
 
@@ -896,7 +905,7 @@ static void run_random(Rand *r, unsigned kind)
 
     world_area(&w, 0, AREA_ALIGN * (1 + rand_below(r, 63)), first_bytes);
     world_area(&w, 1, AREA_ALIGN * (64 + rand_below(r, 64)),
-               MAX(BIT(20), BIT(ref.second.start_bits + 3)) + BIT(18));
+               MAX(SECOND_AREA, BIT(ref.second.start_bits + 3)) + FIRST_AREA);
     if (kind == 3) {
         fill_area(r, &w, &ref, &ref.second, &w.area[1]);
         fill_table(r, &w, &ref, &ref.second, w.area[1].word,

@@ -19,7 +19,20 @@
 #define TABLE   0x1000u                      /* bytes */
 
 #define AREA    BIT(32)
-#define PER_LEVEL 8                          /* tables, of the random world */
+
+/* Of the random world: tables of each level; what is looked at in them */
+#ifdef TEST_RAND_INPUT
+#define PER_LEVEL 2
+#define POINTS    24
+#define RANGES    2
+/* An input is short: only the entries of used[] are anything. */
+#define SPARSE    true
+#else
+#define PER_LEVEL 8
+#define POINTS    2000
+#define RANGES    20
+#define SPARSE    false
+#endif
 
 /*
  * Nested: guest-physical pages from NESTED on, of tables and then of data; what
@@ -176,11 +189,21 @@ static unsigned seen_fault[IOPT_FAULT_UPDATE + 1], seen_shift[53];
 static unsigned seen_updates, seen_second, seen_range, seen_upper;
 
 /* The indices that tables use: few, so that walks meet something */
+static const unsigned used[] = { 0, 0, 0, 1, 2, 255, 256, 511 };
+
 static unsigned used_index(Rand *r)
 {
-    static const unsigned used[] = { 0, 0, 0, 1, 2, 255, 256, 511 };
-
     return used[rand_below(r, ARRAY_SIZE(used))];
+}
+
+static bool index_is_used(unsigned index)
+{
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(used) && used[i] != index; i++) {
+        /* The next one */
+    }
+    return i < ARRAY_SIZE(used);
 }
 
 static uint64_t random_entry(Rig *rig, unsigned level)
@@ -214,6 +237,9 @@ static void rig_fill(Rig *rig)
             uint64_t at = AREA + (uint64_t)TABLE * table_number(level, n);
 
             for (i = 0; i < 512; i++) {
+                if (SPARSE && !index_is_used(i)) {
+                    continue;
+                }
                 *world_word(&rig->w, at + 8 * i) =
                     rand_below(rig->w.rand, 4) ? random_entry(rig, level) : 0;
             }
@@ -370,11 +396,11 @@ static void run_random(Rand *r, unsigned levels, bool nested)
     Rig rig;
 
     rig_start(&rig, r, levels, nested);
-    for (i = 0; i < 2000; i++) {
+    for (i = 0; i < POINTS; i++) {
         check_point(&rig, random_iova(&rig), 1 + rand_below(r, 3));
     }
     check_range(&rig, 0, UINT64_MAX);
-    for (i = 0; i < 20; i++) {
+    for (i = 0; i < RANGES; i++) {
         uint64_t first = random_iova(&rig) & ~mask(12);
         uint64_t size = mask(12 + rand_below(r, 40));
 

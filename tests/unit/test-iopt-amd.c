@@ -18,7 +18,20 @@
 #define TABLE   0x1000u                      /* bytes */
 
 #define AREA    BIT(32)
-#define PER_LEVEL 8                          /* tables, of the random world */
+
+/* Of the random world: tables of each level; what is looked at in them */
+#ifdef TEST_RAND_INPUT
+#define PER_LEVEL 2
+#define POINTS    12
+#define RANGES    2
+/* An input is short: only the entries of used[] are anything. */
+#define SPARSE    true
+#else
+#define PER_LEVEL 8
+#define POINTS    400
+#define RANGES    20
+#define SPARSE    false
+#endif
 
 /* A table of @level, number @n of those */
 static uint64_t table_at(unsigned level, unsigned n)
@@ -133,11 +146,21 @@ static unsigned seen_fault[IOPT_FAULT_UPDATE + 1], seen_shift[53];
 static unsigned seen_skip, seen_range;
 
 /* The indices that tables use: few, so that walks meet something */
+static const unsigned used[] = { 0, 0, 0, 1, 2, 31, 32, 255, 256, 511 };
+
 static unsigned used_index(Rand *r)
 {
-    static const unsigned used[] = { 0, 0, 0, 1, 2, 31, 32, 255, 256, 511 };
-
     return used[rand_below(r, ARRAY_SIZE(used))];
+}
+
+static bool index_is_used(unsigned index)
+{
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(used) && used[i] != index; i++) {
+        /* The next one */
+    }
+    return i < ARRAY_SIZE(used);
 }
 
 static uint64_t random_page(Rand *r, unsigned level)
@@ -184,8 +207,13 @@ static void fill_table(World *w, unsigned level, uint64_t table)
 
     while (index < 512) {
         unsigned n = 1, own = 12 + 9 * (level - 1);
-        uint64_t e = rand_below(w->rand, 4) ? random_entry(w->rand, level) : 0;
+        uint64_t e;
 
+        if (SPARSE && !index_is_used(index)) {
+            index++;
+            continue;
+        }
+        e = rand_below(w->rand, 4) ? random_entry(w->rand, level) : 0;
         if ((e & PR) && (e >> 9 & 7) == 7 && ref_shift(level, e)) {
             n = 1u << (ref_shift(level, e) - own);
             if (index & (n - 1)) {
@@ -301,11 +329,11 @@ static void run_random(Rand *r, unsigned mode)
     }
     iopt_amd_v1_table(&space.table, table_at(mode, 0), mode,
                       rand_below(r, 4) ? 0 : rand_below(r, 4));
-    for (i = 0; i < 400; i++) {
+    for (i = 0; i < POINTS; i++) {
         check_point(&w, &space, mode, random_iova(r, mode));
     }
     check_range(&w, &space, mode, 0, UINT64_MAX);
-    for (i = 0; i < 20; i++) {
+    for (i = 0; i < RANGES; i++) {
         uint64_t first = random_iova(r, mode);
         uint64_t size = mask(12 + rand_below(r, 40));
 
