@@ -330,6 +330,12 @@ bool viommu_windows_loaded(VIOMMU *v);
 /* Can the operator have @list of @v?  @who: whose property it is. */
 bool viommu_windows_kinds_ok(const VIOMMU *v, const char *who,
                              const IOMMUWindows *list, Error **errp);
+/*
+ * Does @ep have nothing else where @list, of @who, has it mapped one to one, and
+ * nothing mapped one to one where @list has something else?
+ */
+bool viommu_windows_agree(VIOMMUEndpoint *ep, const char *who,
+                          const IOMMUWindows *list, Error **errp);
 void viommu_windows_device_realized(VIOMMU *v, PCIDevice *dev);
 /* Has the operator given anybody a direct window? */
 bool viommu_windows_tell_direct(void);

@@ -183,9 +183,8 @@ bool viommu_windows_kinds_ok(const VIOMMU *v, const char *who,
     return true;
 }
 
-/* A range cannot be mapped one to one, and something else as well. */
-static bool ranges_agree(VIOMMUEndpoint *ep, const char *who,
-                         const IOMMUWindows *list, Error **errp)
+bool viommu_windows_agree(VIOMMUEndpoint *ep, const char *who,
+                          const IOMMUWindows *list, Error **errp)
 {
     const IOMMUWindows *others = &ep->windows->list;
     unsigned i, j;
@@ -249,7 +248,7 @@ bool viommu_windows_device_ok(PCIDevice *dev, Error **errp)
     }
     /* At the start, the whole machine is looked at when it is complete. */
     return viommu_windows_kinds_ok(ep->viommu, id, &r->list, errp) &&
-           ranges_agree(ep, id, &r->list, errp) &&
+           viommu_windows_agree(ep, id, &r->list, errp) &&
            ranges_in_time(dev, id, &r->list, errp) &&
            (!phase_check(PHASE_MACHINE_READY) ||
             viommu_windows_ram_ok(ep, id, &r->list, errp));

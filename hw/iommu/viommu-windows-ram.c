@@ -160,7 +160,9 @@ static void windows_start_bh(void *opaque)
         if (!device) {
             continue;
         }
-        if (!viommu_windows_ram_ok(ep, device, &ep->windows->list, &err)) {
+        /* Of the unit's own windows and the model's, which nobody compared */
+        if (!viommu_windows_agree(ep, v->type, &v->reserved_ranges, &err) ||
+            !viommu_windows_ram_ok(ep, device, &ep->windows->list, &err)) {
             error_report_err(err);
             exit(EXIT_FAILURE);
         }

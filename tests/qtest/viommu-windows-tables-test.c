@@ -413,6 +413,34 @@ static void test_tree_firmware(void)
     policy_stop(rig);
 }
 
+/* With firmware, but without ACPI: both */
+static void test_tree_no_acpi(void)
+{
+    PolicyRig *rig = tables_start(POLICY_SMMUV3, "direct",
+                                  " -machine acpi=off");
+    g_autofree char *tree = tree_read(rig->qts);
+
+    tree_has(tree, "/memory@70100000 reg 00000000701000000000000007f00000");
+    tree_has(tree, WINDOW(0) "@70000000 no-map ");
+    g_free(tree_get(tree, WINDOW(1) "@78000000", "iommu-addresses"));
+    g_free(tree_get(tree, PCIE "4,0", "memory-region"));
+    policy_stop(rig);
+}
+
+/* A PC without ACPI tells nobody of its vIOMMU, but leaves the memory alone. */
+static void test_no_acpi(const void *model)
+{
+    PolicyRig *rig = tables_start(GPOINTER_TO_INT(model), "direct",
+                                  " -machine acpi=off");
+    g_autofree uint8_t *table = NULL;
+    size_t len;
+
+    table = policy_file(rig, "etc/e820", &len);
+    g_assert_cmpuint(e820_count(table, len, ALL_AT, ALL_AT, RESERVED), ==, 1);
+    g_assert_cmpuint(e820_count(table, len, EDU_AT, EDU_AT, MEMORY), ==, 0);
+    policy_stop(rig);
+}
+
 /* Refusals */
 
 static void refuses(PolicyModel model, const char *unit, const char *args,
@@ -457,8 +485,16 @@ static void test_refused(const void *opaque)
         /* Nor what is no memory anyway */
         refuses(model, "", ON_EDU "0xfee00000:0xfee00fff:direct",
                 "there is already msi");
+        refuses(model, "0xfee00000:0xfee00fff:direct", "",
+                "there is already msi 0xfee00000 .. 0xfeefffff (model)");
+        refuses(model, "0xfedff000:0xfee00fff:direct", "",
+                "there is already msi");
         refuses(model, "0x140000000:0x14000ffff:direct",
                 "-m 1G,slots=2,maxmem=4G", "where memory devices come");
+    }
+    if (model == POLICY_AMD) {
+        refuses(model, "0xfd00000000:0xfd000fffff:direct", "",
+                "there is already reserved");
     }
     refuses(model, DIRECT, ON_EDU "0x50000000:0x50000fff:0",
             "there is already direct");
@@ -531,6 +567,8 @@ int main(int argc, char **argv)
         qtest_add_func("/viommu/windows/tables/tree", test_tree);
         qtest_add_func("/viommu/windows/tables/tree/firmware",
                        test_tree_firmware);
+        qtest_add_func("/viommu/windows/tables/tree/no-acpi",
+                       test_tree_no_acpi);
     } else {
         add_model(POLICY_VTD);
         add_model(POLICY_AMD);
@@ -538,6 +576,10 @@ int main(int argc, char **argv)
         qtest_add_func("/viommu/windows/tables/dmar/bypass", test_dmar_bypass);
         qtest_add_func("/viommu/windows/tables/ivrs", test_ivrs);
         qtest_add_func("/viommu/windows/tables/doorbell", test_doorbell);
+        qtest_add_data_func("/viommu/windows/tables/no-acpi/vtd",
+                            GINT_TO_POINTER(POLICY_VTD), test_no_acpi);
+        qtest_add_data_func("/viommu/windows/tables/no-acpi/amd",
+                            GINT_TO_POINTER(POLICY_AMD), test_no_acpi);
         qtest_add_data_func("/viommu/windows/tables/e820/vtd",
                             GINT_TO_POINTER(POLICY_VTD), test_e820);
         qtest_add_data_func("/viommu/windows/tables/e820/amd",
