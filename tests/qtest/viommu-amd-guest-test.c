@@ -15,6 +15,9 @@
 #define BLANK       0x11
 #define LEN         4
 #define BEYOND_RAM  0x7f0000000000ULL
+/* 2.1.2: interrupt messages, and what is HyperTransport's own */
+#define AMD_INT_FIRST   0xfee00000ULL
+#define AMD_HT_FIRST    0xfd00000000ULL
 
 typedef struct Rig {
     AMD *amd;
@@ -397,6 +400,61 @@ static void test_ats(void)
     rig_stop(r);
 }
 
+/* @iova cannot be had, whatever the tables have there: @r->other. */
+static void ats_none(Rig *r, uint64_t iova)
+{
+    viommu_fill(r->amd, r->other, BLANK, UNIT_PAGE);
+    g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, iova, LEN, MARK), ==,
+                    SVT_S_FAULT);
+    g_assert_true(viommu_is_filled(r->amd, r->other, BLANK, UNIT_PAGE));
+    amd_assert_no_event(r->amd);
+}
+
+/* What a device TLB is told of windows, which tables lead to memory */
+static void test_ats_windows(void)
+{
+    static const uint64_t mapped[] = {
+        IOVA + UNIT_PAGE, IOVA + 2 * UNIT_PAGE, AMD_INT_FIRST, AMD_HT_FIRST,
+    };
+    g_autofree char *props =
+        g_strdup_printf("ram-in-windows=on,reserved-ranges=0x%llx:0x%llx:0",
+                        IOVA + UNIT_PAGE, IOVA + 2 * UNIT_PAGE - 1);
+    Rig *r = rig_start(props);
+
+    r->amd->control = 0;
+    rig_host(r, AMD_DTE1_I);
+    for (unsigned i = 0; i < ARRAY_SIZE(mapped); i++) {
+        qtest_writeq(r->amd->qts, amd_pte(r->amd, &r->dom, mapped[i], 1),
+                     r->other | AMD_PR | AMD_RW);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        /* Before it, in it, across its edges, behind it */
+        g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0,
+                                 IOVA + UNIT_PAGE - LEN, LEN, MARK), ==,
+                        SVT_S_OK);
+        g_assert_true(viommu_is_filled(r->amd, r->page + UNIT_PAGE - LEN, MARK,
+                                       LEN));
+        ats_none(r, IOVA + UNIT_PAGE);
+        ats_none(r, IOVA + UNIT_PAGE - LEN / 2);
+        ats_none(r, IOVA + 2 * UNIT_PAGE - LEN / 2);
+        ats_none(r, AMD_HT_FIRST);
+        g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, IOVA + 2 * UNIT_PAGE,
+                                 LEN, MARK), ==, SVT_S_OK);
+        g_assert_true(viommu_is_filled(r->amd, r->other, MARK, LEN));
+        /* A message is to be written untranslated (U), and then is one. */
+        viommu_fill(r->amd, r->other, BLANK, UNIT_PAGE);
+        g_assert_cmpint(sva_fill(r->sva, SVT_F_ATC, 0, AMD_INT_FIRST, LEN,
+                                 MARK), ==, SVT_S_ERROR);
+        g_assert_cmpint(sva_fill(r->sva, 0, 0, AMD_INT_FIRST, LEN, 0), ==,
+                        SVT_S_OK);
+        g_assert_true(viommu_is_filled(r->amd, r->other, BLANK, UNIT_PAGE));
+    }
+    /* Of the pages beside it, and of nothing else */
+    g_assert_cmpuint(sva_get32(r->sva, 0, SVT_KEPT), ==, 2);
+    amd_assert_no_event(r->amd);
+    rig_stop(r);
+}
+
 static void test_ats_pasid(void)
 {
     Rig *r = rig_guest(false, 4);
@@ -459,6 +517,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/amd/guest/nested", test_nested);
     qtest_add_func("/viommu/amd/ats/host", test_ats);
     qtest_add_func("/viommu/amd/ats/pasid", test_ats_pasid);
+    qtest_add_func("/viommu/amd/ats/windows", test_ats_windows);
     qtest_add_func("/viommu/amd/ats/sanitizer/stale", test_sanitizer_stale);
     qtest_add_func("/viommu/amd/ats/sanitizer/correct", test_sanitizer_correct);
     return g_test_run();
