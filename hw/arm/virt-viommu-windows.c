@@ -9,12 +9,8 @@
  * "memory-region".  Nobody has numbered the other buses when the tree is made,
  * and a bridge's node would have to route the interrupts behind it; so devices
  * behind bridges have none.
- *
- * With firmware, the memory of direct windows is none of its memory: it gives
- * the guest what is left, and would use all that it has itself.
  */
 #include "qemu/osdep.h"
-#include "hw/arm/boot.h"
 #include "hw/arm/virt.h"
 #include "hw/arm/virt-viommu-policy.h"
 #include "hw/iommu/viommu-policy.h"
@@ -202,71 +198,6 @@ static void windows_tell(WindowsTree *t, PCIBus *bus)
     }
 }
 
-/* Memory with firmware */
-
-typedef struct WindowsMemory {
-    void *fdt;
-    int numa_node;           /* -1: none is given */
-} WindowsMemory;
-
-static void windows_memory_gap(uint64_t first, uint64_t last, void *opaque)
-{
-    WindowsMemory *m = opaque;
-    g_autofree char *node = g_strdup_printf("/memory@%" PRIx64, first);
-
-    qemu_fdt_add_subnode(m->fdt, node);
-    qemu_fdt_setprop_string(m->fdt, node, "device_type", "memory");
-    qemu_fdt_setprop_sized_cells(m->fdt, node, "reg", 2, first, 2,
-                                 last - first + 1);
-    if (m->numa_node >= 0) {
-        qemu_fdt_setprop_cell(m->fdt, node, "numa-node-id", m->numa_node);
-    }
-}
-
-static void windows_memory_cut(void *fdt, const char *node,
-                               const IOMMUWindows *list)
-{
-    WindowsMemory m = { .fdt = fdt };
-    Error *none = NULL;
-    const uint64_t *reg;
-    uint64_t first, last;
-    int len;
-
-    reg = qemu_fdt_getprop(fdt, node, "reg", &len, &error_fatal);
-    if (len != 2 * sizeof(*reg)) {
-        return;
-    }
-    first = ldq_be_p(reg);
-    last = first + ldq_be_p(reg + 1) - 1;
-    if (!iommu_windows_next(list, first, last, false)) {
-        return;
-    }
-    m.numa_node = qemu_fdt_getprop_cell(fdt, node, "numa-node-id", NULL,
-                                        &none);
-    if (none) {
-        error_free(none);
-        m.numa_node = -1;
-    }
-    qemu_fdt_nop_node(fdt, node);
-    iommu_windows_gaps(list, first, last, windows_memory_gap, &m);
-}
-
-/* arm_boot_info.modify_dtb */
-static void windows_memory(const struct arm_boot_info *info, void *fdt)
-{
-    g_auto(GStrv) nodes = qemu_fdt_node_unit_path(fdt, "memory", &error_fatal);
-    IOMMUWindows list = { 0 };
-    unsigned i;
-
-    viommu_windows_direct(&list);
-    for (i = 0; list.n && nodes[i]; i++) {
-        if (g_str_has_prefix(nodes[i], "/memory@")) {
-            windows_memory_cut(fdt, nodes[i], &list);
-        }
-    }
-    iommu_windows_clear(&list);
-}
-
 void virt_viommu_windows_fdt(VirtMachineState *vms)
 {
     WindowsTree t = { .vms = vms, .fdt = MACHINE(vms)->fdt };
@@ -274,11 +205,8 @@ void virt_viommu_windows_fdt(VirtMachineState *vms)
     if (vms->iommu != VIRT_IOMMU_SMMUV3) {
         return;
     }
-    if (vms->bootinfo.firmware_loaded) {
-        vms->bootinfo.modify_dtb = windows_memory;
-        if (virt_is_acpi_enabled(vms)) {
-            return;
-        }
+    if (vms->bootinfo.firmware_loaded && virt_is_acpi_enabled(vms)) {
+        return;
     }
     if (!vms->iommu_phandle || vms->default_bus_bypass_iommu) {
         return;

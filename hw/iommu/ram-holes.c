@@ -3,9 +3,11 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * RAM is not cut into more pieces than it has: the one below 4 GiB ends before
- * the first window, and the one above begins, with what is to be plugged in,
- * behind all that it would meet.  Firmware and tables know both cases.
+ * On a PC RAM is not cut into more pieces than it has: the one below 4 GiB ends
+ * before the first window, and the one above begins, with what is to be plugged
+ * in, behind all that it would meet.  Firmware and tables know both cases.
+ * Where a device tree says what memory there is, it may be in any number of
+ * pieces.
  */
 #include "qemu/osdep.h"
 #include "hw/iommu/ram-holes.h"
@@ -162,6 +164,57 @@ uint64_t ram_holes_above(uint64_t start, uint64_t size, bool fixed)
     }
     iommu_windows_clear(&list);
     return start;
+}
+
+typedef struct RAMPiece {
+    uint64_t addr, offset, size;
+} RAMPiece;
+
+static GArray *ram_pieces;         /* RAMPiece */
+
+static void piece_add(uint64_t addr, uint64_t offset, uint64_t size)
+{
+    const RAMPiece piece = { .addr = addr, .offset = offset, .size = size };
+
+    if (size) {
+        g_array_append_val(ram_pieces, piece);
+    }
+}
+
+uint64_t ram_holes_lay_out(uint64_t start, uint64_t size, uint64_t least)
+{
+    IOMMUWindows list = ram_holes_auto ? holes_known() : (IOMMUWindows) { 0 };
+    uint64_t at = start, offset = 0, len;
+    const IOMMUWindow *w;
+
+    ram_pieces = g_array_new(false, false, sizeof(RAMPiece));
+    while ((w = iommu_windows_next(&list, at, at + (size - offset) - 1,
+                                   true))) {
+        len = w->first > at ? QEMU_ALIGN_DOWN(w->first, RAM_ALIGN) - at : 0;
+        if (offset + len < least) {
+            holes_fail(w, "there has to be RAM where it begins");
+        }
+        piece_add(at, offset, len);
+        offset += len;
+        at = QEMU_ALIGN_UP(w->last + 1, RAM_ALIGN);
+        if (at <= w->first || at + (size - offset) < at) {
+            holes_fail(w, "there is no room for RAM behind it");
+        }
+    }
+    piece_add(at, offset, size - offset);
+    iommu_windows_clear(&list);
+    return at + (size - offset);
+}
+
+void ram_holes_pieces(RAMPieceFn *fn, void *opaque)
+{
+    unsigned i;
+
+    for (i = 0; i < ram_pieces->len; i++) {
+        const RAMPiece *piece = &g_array_index(ram_pieces, RAMPiece, i);
+
+        fn(piece->addr, piece->offset, piece->size, opaque);
+    }
 }
 
 /* The property */

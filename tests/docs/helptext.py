@@ -19,7 +19,7 @@ MODELS = [('x86_64', 'intel-iommu', None), ('x86_64', 'amd-iommu', None),
           ('aarch64', 'virtio-iommu-pci', 'virtio-rng-pci'),
           ('aarch64', 'arm-smmuv3', None)]
 # (emulator, machine, its properties that are ours)
-MACHINES = [('aarch64', 'virt', ['iommu-virtio']),
+MACHINES = [('aarch64', 'virt', ['iommu-virtio', 'ram-holes']),
             ('x86_64', 'q35', ['ram-holes']), ('x86_64', 'pc', ['ram-holes'])]
 # Of the models', the base's: they are of every device on a bus of that kind.
 BASE = {'bus_num', 'class'}

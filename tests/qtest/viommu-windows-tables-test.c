@@ -441,6 +441,65 @@ static void test_no_acpi(const void *model)
     policy_stop(rig);
 }
 
+/* RAM in pieces */
+
+#define PIECES "-machine ram-holes=auto -object memory-backend-ram,id=m0,"     \
+               "size=512M -object memory-backend-ram,id=m1,size=512M "        \
+               "-numa node,memdev=m0 -numa node,memdev=m1 "                   \
+               "-device edu,addr=04.0,reserved-ranges=0x50000000:0x50000fff:0 "
+
+static void check_pieces_tree(PolicyRig *rig)
+{
+    g_autofree char *tree = tree_read(rig->qts);
+
+    tree_has(tree, "/memory@40000000 reg 00000000400000000000000010000000");
+    tree_has(tree, "/memory@40000000 numa-node-id 00000000");
+    tree_has(tree, "/memory@50200000 reg 00000000502000000000000010000000");
+    tree_has(tree, "/memory@50200000 numa-node-id 00000000");
+    tree_has(tree, "/memory@60200000 reg 00000000602000000000000020000000");
+    tree_has(tree, "/memory@60200000 numa-node-id 00000001");
+    g_assert_null(strstr(tree, "/memory@60000000"));
+}
+
+/* ACPI 6.5, 5.2.16.2: Memory Affinity structures, from the first on */
+static void check_pieces_srat(PolicyRig *rig)
+{
+    static const char ought[] =
+        "0128000000000000" "0000004000000000" "0000001000000000"
+        "0000000001000000" "0000000000000000"
+        "0128000000000000" "0000205000000000" "0000001000000000"
+        "0000000001000000" "0000000000000000"
+        "0128010000000000" "0000206000000000" "0000002000000000"
+        "0000000001000000" "0000000000000000";
+    g_autofree uint8_t *tables = NULL;
+    g_autoptr(GString) hex = g_string_new(NULL);
+    size_t size, at = 0, i;
+
+    tables = policy_tables(rig, &size);
+    while (at + 8 < size && memcmp(tables + at, "SRAT", 4)) {
+        at++;
+    }
+    g_assert_cmpuint(at + ldl_le_p(tables + at + 4), <=, size);
+    for (i = 0; i < (uint32_t)ldl_le_p(tables + at + 4); i++) {
+        g_string_append_printf(hex, "%02x", tables[at + i]);
+    }
+    g_assert_nonnull(strstr(hex->str, ought));
+}
+
+static void test_pieces(void)
+{
+    PolicyRig *rig = policy_start(POLICY_SMMUV3, NULL, "", PIECES);
+
+    check_pieces_tree(rig);
+    check_pieces_srat(rig);
+    policy_stop(rig);
+    policy_firmware = false;
+    rig = policy_start(POLICY_SMMUV3, NULL, "", PIECES);
+    check_pieces_tree(rig);
+    policy_stop(rig);
+    policy_firmware = true;
+}
+
 /* Refusals */
 
 static void refuses(PolicyModel model, const char *unit, const char *args,
@@ -569,6 +628,7 @@ int main(int argc, char **argv)
                        test_tree_firmware);
         qtest_add_func("/viommu/windows/tables/tree/no-acpi",
                        test_tree_no_acpi);
+        qtest_add_func("/viommu/windows/tables/pieces", test_pieces);
     } else {
         add_model(POLICY_VTD);
         add_model(POLICY_AMD);

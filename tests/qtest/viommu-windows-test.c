@@ -857,6 +857,51 @@ static void test_ram_holes(void)
     refuses("", "-machine ram-holes=yes", "must be 'auto'");
 }
 
+/* arm64's RAM, 2 GiB that begin at @ram, goes on behind each window. */
+static void test_ram_pieces(void)
+{
+    uint64_t ram = unit_ops()->ram;
+    const struct {
+        uint64_t at;
+        bool is_ram;
+    } edge[] = {
+        { ram, true },
+        { ram + 0x20000000 - 8, true }, { ram + 0x20000000, false },
+        { ram + 0x20200000 - 8, false }, { ram + 0x20200000, true },
+        { ram + 0x40000000 - 8, true }, { ram + 0x40000000, false },
+        { ram + 0x40200000 - 8, false }, { ram + 0x40200000, true },
+        { ram + 0x80400000 - 8, true }, { ram + 0x80400000, false },
+    };
+    g_autofree char *args =
+        g_strdup_printf("-machine ram-holes=auto -device edu,reserved-ranges="
+                        "0x%" PRIx64 ":0x%" PRIx64 ":0,,"
+                        "0x%" PRIx64 ":0x%" PRIx64 ":reserved",
+                        ram + 0x20005000, ram + 0x20005fff,
+                        ram + 0x40000000, ram + 0x400fffff);
+    g_autofree char *early =
+        g_strdup_printf("-machine ram-holes=auto -device edu,reserved-ranges="
+                        "0x%" PRIx64 ":0x%" PRIx64 ":0",
+                        ram + 0xffff000, ram + 0xfffffff);
+    g_autofree char *endless =
+        g_strdup_printf("-machine ram-holes=auto -device edu,reserved-ranges="
+                        "0x%" PRIx64 ":0x%" PRIx64 ":0",
+                        ram + 0x20000000, UINT64_MAX);
+    Unit *unit = unit_ops()->start(form(), "", args);
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(edge); i++) {
+        qtest_writeq(unit->qts, edge[i].at, edge[i].at);
+    }
+    /* No two of them are the same memory. */
+    for (i = 0; i < G_N_ELEMENTS(edge); i++) {
+        g_assert_cmpint(qtest_readq(unit->qts, edge[i].at) == edge[i].at, ==,
+                        edge[i].is_ram);
+    }
+    unit->ops->stop(unit);
+    refuses("", early, "has to be RAM where it begins");
+    refuses("", endless, "no room for RAM behind it");
+}
+
 /* RAM up to HyperTransport's range, whatever the CPU */
 static void test_ram_holes_model(void)
 {
@@ -1068,6 +1113,9 @@ int main(int argc, char **argv)
         qtest_add_func("/viommu/windows/collision/start-high",
                        test_collision_start_high);
         qtest_add_func("/viommu/windows/ram-holes", test_ram_holes);
+    }
+    if (unit_ops() == &smmu_unit_ops) {
+        qtest_add_func("/viommu/windows/ram-pieces", test_ram_pieces);
     }
     if (unit_ops() == &amd_unit_ops) {
         qtest_add_func("/viommu/windows/ram-holes-model",

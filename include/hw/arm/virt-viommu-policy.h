@@ -29,8 +29,7 @@ void virt_viommu_policy_fdt(VirtMachineState *vms);
 /*
  * virt_viommu_windows_fdt: at the same time: let the tree tell of the windows of
  * devices behind the SMMU (hw/iommu/windows.h), unless there will be ACPI
- * tables, and leave direct ones out of firmware's memory.  It stays the base's
- * if nobody has any.
+ * tables.  It stays the base's if nobody has any.
  */
 void virt_viommu_windows_fdt(VirtMachineState *vms);
 

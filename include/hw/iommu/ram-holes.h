@@ -39,4 +39,21 @@ uint64_t ram_holes_below(uint64_t size, uint64_t limit);
  */
 uint64_t ram_holes_above(uint64_t start, uint64_t size, bool fixed);
 
+/*
+ * For a machine whose RAM may be in several pieces, that go on behind each
+ * window.
+ *
+ * ram_holes_lay_out: @size bytes of RAM that begin at @start, a multiple of
+ * 2 MiB; in one piece with ram-holes=off.  Once, before devices are made.  Ends
+ * the process if a window is in the first @least bytes, or there is no room.
+ * Returns: the address behind the last piece.
+ *
+ * ram_holes_pieces: call @fn for each piece, in ascending order, of what has
+ * been laid out: @size bytes of RAM from its byte @offset on are at @addr.
+ */
+typedef void RAMPieceFn(uint64_t addr, uint64_t offset, uint64_t size,
+                        void *opaque);
+uint64_t ram_holes_lay_out(uint64_t start, uint64_t size, uint64_t least);
+void ram_holes_pieces(RAMPieceFn *fn, void *opaque);
+
 #endif
