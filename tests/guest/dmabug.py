@@ -21,6 +21,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
+import ask
 import assets
 import bugpage
 from machine import LIMIT, GuestError, run_machine
@@ -70,30 +71,15 @@ class Outcome:
                             str(detail)))
 
 
-class Session:
+class Session(ask.Guest):
     """A guest that is up, and what the page asks."""
 
     def __init__(self, machine, outcome):
-        self.machine = machine
+        super().__init__(machine)
         self.outcome = outcome
         self.heard = 0          # of the emulator's log, characters
         self.known = set()      # findings
         self.lazy = False
-
-    def await_guest(self):
-        while not self.machine.next_line().startswith('VIOMMU-BOOT'):
-            pass
-
-    def guest(self, command):
-        """What it says, line by line."""
-        said = []
-        self.machine.send(command)
-        while True:
-            word, _, rest = self.machine.next_line().partition(' ')
-            if word == 'VIOMMU-SAID':
-                said.append(rest)
-            elif word == 'VIOMMU-DONE':
-                return said
 
     def monitor(self, line):
         text = self.machine.qmp.command('human-monitor-command',
@@ -125,16 +111,9 @@ class Session:
                 new.append(finding)
         return new
 
-    def mapped(self):
-        """Pages that are mapped for the device"""
-        total, start = 0, 0
-        while start is not None:
-            answer = self.machine.qmp.command('viommu-map', device=DEVICE,
-                                              start=start)
-            total += sum(one['last'] - one['first'] + 1
-                         for one in answer['ranges'])
-            start = answer.get('next')
-        return total // 4096
+    def mapped_pages(self):
+        return sum(last - first + 1
+                   for first, last, _ in self.mapped(DEVICE)) // 4096
 
 
 def judge_run(session, name, before):
@@ -152,15 +131,15 @@ def judge_run(session, name, before):
 
 
 def run_strict(session, asked, name):
-    before, mapped = session.unit()['faults'], session.mapped()
-    said = session.guest(asked)
+    before, mapped = session.unit()['faults'], session.mapped_pages()
+    said = session.ask(asked)
     session.outcome.check(f'{name}: the driver notices nothing',
                           any(': done' in line for line in said), said)
     judge_run(session, name, before)
     leaked = LEAKS if name == 'forget-to-unmap' else 0
     session.outcome.check(f'{name}: {leaked} pages stay mapped',
-                          session.mapped() == mapped + leaked,
-                          f'{mapped}, then {session.mapped()}')
+                          session.mapped_pages() == mapped + leaked,
+                          f'{mapped}, then {session.mapped_pages()}')
     return said
 
 
@@ -170,7 +149,7 @@ def run_lazy(session, asked):
     for the guest's timer to decide.
     """
     for _ in range(LAZY_TRIES):
-        said = session.guest(asked)
+        said = session.ask(asked)
         if session.new_findings():
             break
     return said
@@ -182,7 +161,7 @@ def run_of(command):
     return words[words.index('>run;') - 1] if '>run;' in words else ''
 
 
-def ask(session, kind, asked, expected):
+def answer_to(session, kind, asked, expected):
     """The answer; a run of the driver is judged besides."""
     if kind == bugpage.MONITOR:
         return session.monitor(asked)
@@ -191,7 +170,7 @@ def ask(session, kind, asked, expected):
     session.lazy |= 'DMA-FQ' in asked
     name = run_of(asked)
     if not name:
-        return session.guest(asked)
+        return session.ask(asked)
     return run_lazy(session, asked) if session.lazy else \
         run_strict(session, asked, name)
 
@@ -201,11 +180,11 @@ def run_page(machine, outcome):
     answers = []
     session = Session(machine, outcome)
     machine.start()
-    session.await_guest()
+    session.await_up()
     for kind, asked, first, end in bugpage.questions(page):
         machine.begin_step(asked)
         said = bugpage.answer(page, first, end)
-        now = ask(session, kind, asked, said)
+        now = answer_to(session, kind, asked, said)
         answers.append((first, end, said, now))
         if outcome.setup.unit == UNIT and not outcome.setup.write:
             outcome.check(f'find-your-dma-bug.rst: {kind}{asked}',
@@ -234,7 +213,7 @@ def machine_args(setup, directory):
     facts = assets.kernel(series=SERIES)
     build()
     top = Overlay()
-    top.add_file('init', os.path.join(SOURCES, 'init'))
+    top.add_file('init', ask.INIT)
     top.add_file('dmabug.ko', os.path.join(assets.ROOT, 'build', 'dmabug.ko'))
     top.add_modules(facts, ['virtio_pci', 'virtio_iommu'])
     initrd = os.path.join(directory, 'initrd')

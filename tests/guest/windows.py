@@ -22,6 +22,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 
+import ask
 import assets
 import virt
 from machine import GuestError, run_machine
@@ -154,25 +155,7 @@ EVERY = [make(series) for series in (OWN_SERIES, NEW_SERIES)
         [smmu(acpi=True)]
 
 
-class Guest:
-    def __init__(self, machine):
-        self.machine = machine
-
-    def await_up(self):
-        while not self.machine.next_line().startswith('VIOMMU-BOOT'):
-            pass
-
-    def ask(self, command):
-        """What it says, line by line."""
-        said = []
-        self.machine.send(command)
-        while True:
-            word, _, rest = self.machine.next_line().partition(' ')
-            if word == 'VIOMMU-SAID':
-                said.append(rest)
-            elif word == 'VIOMMU-DONE':
-                return said
-
+class Guest(ask.Guest):
     def reserved(self, address):
         """{(first, last): type} as sysfs has it for this device"""
         found = {}
@@ -183,17 +166,6 @@ class Guest:
                 raise GuestError(f'reserved_regions of {address}: {line}')
             found[int(words[0], 16), int(words[1], 16)] = words[2]
         return found
-
-    def mapped(self, device):
-        """What leads to memory for this device: (first, last, address)"""
-        ranges, start = [], 0
-        while start is not None:
-            answer = self.machine.qmp.command('viommu-map', device=device,
-                                              start=start)
-            ranges += [(one['first'], one['last'], one['address'])
-                       for one in answer['ranges']]
-            start = answer.get('next')
-        return ranges
 
 
 def is_direct(kind):
@@ -324,7 +296,7 @@ def fill_module(case, outcome):
 def machine_args(case, directory, module):
     facts = case.kernel()
     top = Overlay()
-    top.add_file('init', os.path.join(SOURCES, 'init'))
+    top.add_file('init', ask.INIT)
     if module:
         top.add_file('iovafill.ko', module)
     top.add_modules(facts, ['virtio_pci', 'virtio_iommu', 'nvme'])
