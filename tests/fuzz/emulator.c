@@ -134,6 +134,46 @@ static bool host_migrate(const FuzzModel *model, const FuzzChange *changes,
     return ok;
 }
 
+/*
+ * The watchdog: when a step has had its share of this thread's time it is the
+ * end, with the stack of where it is, also if it would never end by itself.
+ * fuzz_step() says so of one that ends meanwhile.
+ */
+static timer_t watchdog_new(void)
+{
+    struct sigevent event = {
+        .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGABRT,
+    };
+    timer_t timer;
+
+    event._sigev_un._tid = gettid();
+    if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer)) {
+        abort();
+    }
+    return timer;
+}
+
+static void watchdog_set(int64_t ns)
+{
+    static timer_t timer;
+    static bool made;
+    struct itimerspec in = {
+        .it_value = { ns / NANOSECONDS_PER_SECOND,
+                      ns % NANOSECONDS_PER_SECOND },
+    };
+
+    if (!made) {
+        timer = watchdog_new();
+        made = true;
+    }
+    timer_settime(timer, 0, &in, NULL);
+}
+
+static void host_begin(const char *step)
+{
+    watchdog_set(FUZZ_STEP_NS);
+}
+
 /* The longest of each kind so far; latency.c asks. */
 static GHashTable *longest;
 
@@ -141,6 +181,7 @@ static void host_took(const char *step, int64_t ns)
 {
     int64_t *old;
 
+    watchdog_set(0);
     if (!longest) {
         longest = g_hash_table_new(g_str_hash, g_str_equal);
     }
@@ -158,6 +199,7 @@ GHashTable *emulator_longest(void)
 }
 
 static const FuzzHost fuzz_host = {
+    .begin = host_begin,
     .took = host_took,
     .reset = host_reset,
     .ask = host_ask,

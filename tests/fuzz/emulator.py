@@ -32,12 +32,10 @@ NOT_CLANG = ('-fzero-call', '-ftrivial', '-O', '-W', '-MF', '-MQ')
 FLAGS = ['-g', '-O1', '-w', '-fno-omit-frame-pointer',
          '-fsanitize=fuzzer-no-link,address,undefined',
          '-fno-sanitize=function']
-# What calls the emulator in its own process, and not by a socket
-GUEST = ('viommu-amd', 'viommu-amd-unit', 'viommu-fuzz', 'viommu-fuzz-models',
-         'viommu-smmu', 'viommu-smmu-tables', 'viommu-smmu-unit', 'viommu-sva',
-         'viommu-unit', 'viommu-virtio', 'viommu-virtio-bus',
-         'viommu-virtio-unit', 'viommu-vtd',
-         'viommu-vtd-sm', 'viommu-vtd-sm-unit', 'viommu-vtd-unit')
+# What replays inputs to an emulator in another process; and what of it has no
+# place in the emulator's own
+TEST = 'tests/qtest/viommu-fuzz-test'
+NOT_GUEST = ('viommu-fuzz-test', 'viommu-rig', 'viommu-plug', 'viommu-vblk')
 WRAPPED = [f'{what}{size}' for what in ('in', 'out') for size in 'bwl'] + \
           [f'{what}{size}' for what in ('read', 'write') for size in 'bwlq'] + \
           ['memread', 'memwrite', 'memset', 'bufread', 'bufwrite']
@@ -104,6 +102,14 @@ def our_objects(arch, linked, commands):
     return work, ours
 
 
+def guest_sources():
+    """The replay's, by the build's own list"""
+    names = (Path(word).name.removesuffix('.c.o') for word in link_command(TEST)
+             if word.startswith(f'{TEST}.p/'))
+    return [ROOT / f'tests/qtest/{name}.c' for name in names
+            if name not in NOT_GUEST]
+
+
 def guest_objects(arch, commands, plain):
     """The driver and the guest, compiled as a file of the target is"""
     like = next(as_clang(e['command']) for e in commands
@@ -116,7 +122,7 @@ def guest_objects(arch, commands, plain):
                QEMU / 'tests/qtest/fuzz/qtest_wrappers.c',
                ROOT / 'tests/fuzz/emulator.c',
                *([ROOT / 'tests/fuzz/latency.c'] if plain else []),
-               *(ROOT / f'tests/qtest/{name}.c' for name in GUEST)]
+               *guest_sources()]
     kind = 'plain' if plain else 'guest'
     work = [(str(source), str(BUILD / f'{arch}-{kind}-{source.stem}.o'), flags)
             for source in sources]
@@ -141,8 +147,7 @@ def build(arch, plain=False):
     print(f'==> building the emulator for {arch}, and a guest: '
           f'{len(work) + len(guest)} files', flush=True)
     compile_all(work + guest)
-    libqos = [word for word in link_command('tests/qtest/viommu-soak-test')
-              if 'libqos.a.p' in word]
+    libqos = [word for word in link_command(TEST) if 'libqos.a.p' in word]
     out = link.index('-o')
     rest = [ours.get(word, word) for word in link[1:out] + link[out + 2:]
             if not word.endswith('system_main.c.o')]

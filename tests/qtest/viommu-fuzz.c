@@ -15,8 +15,6 @@
 #define CHANGES     4            /* of a migration stream */
 #define ALONE       100          /* operations in the background */
 #define MARK        0x5a
-/* Of this thread's time, whatever else the machine does */
-#define STEP_NS     1000000000LL
 #define IOAPIC      0xfec00000ULL
 
 uint64_t fuzz_bytes(FuzzGuest *g, unsigned n)
@@ -467,19 +465,34 @@ static unsigned fuzz_pick(FuzzGuest *g)
     return which;
 }
 
+/* Returns: of this thread's time, when it was */
+static int64_t step_begin(FuzzGuest *g, const char *name)
+{
+    if (g->host->begin) {
+        g->host->begin(name);
+    }
+    return fuzz_clock();
+}
+
+static void step_end(FuzzGuest *g, const char *name, int64_t start)
+{
+    int64_t ns = fuzz_clock() - start;
+
+    if (g->host->took) {
+        g->host->took(name, ns);
+    }
+    if (ns > FUZZ_STEP_NS) {
+        g_error("step %s took more than a second", name);
+    }
+}
+
 static void fuzz_step(FuzzGuest *g)
 {
     unsigned which = fuzz_pick(g);
-    int64_t start = fuzz_clock(), ns;
+    int64_t start = step_begin(g, steps[which].name);
 
     steps[which].run(g);
-    ns = fuzz_clock() - start;
-    if (g->host->took) {
-        g->host->took(steps[which].name, ns);
-    }
-    if (ns > STEP_NS) {
-        g_error("step %s took more than a second", steps[which].name);
-    }
+    step_end(g, steps[which].name, start);
 }
 
 char *fuzz_machine(const FuzzModel *model)
@@ -497,14 +510,18 @@ void fuzz_run_only(const FuzzModel *model, const FuzzHost *host,
         .model = model, .host = host, .only = only,
         .next = data, .end = data + size,
     };
+    int64_t start = step_begin(&g, "begin");
     unsigned i;
 
     guest_open(&g, qts);
+    step_end(&g, "begin", start);
     for (i = 0; i < STEPS && g.next < g.end; i++) {
         fuzz_step(&g);
     }
+    start = step_begin(&g, "end");
     unit_turn(qts);
     guest_close(&g);
+    step_end(&g, "end", start);
 }
 
 void fuzz_run(const FuzzModel *model, const FuzzHost *host, QTestState *qts,

@@ -23,6 +23,9 @@
 #define FUZZ_IOVA       0x40200000ULL
 #define FUZZ_END        UINT32_MAX
 
+/* What a step may take of its thread's time, whatever else the host does */
+#define FUZZ_STEP_NS    1000000000LL
+
 typedef struct FuzzGuest FuzzGuest;
 typedef struct FuzzModel FuzzModel;
 
@@ -40,7 +43,9 @@ typedef struct FuzzHost {
                 uint32_t pasid);
     /* NULL, or to give the main loop a turn */
     void (*turn)(QTestState *qts);
-    /* took: NULL, or told what a step took of this thread's time */
+    /* begin: NULL, or told that a step begins, which may never end */
+    void (*begin)(const char *step);
+    /* took: NULL, or told what it took of this thread's time */
     void (*took)(const char *step, int64_t ns);
     /*
      * migrate: NULL, or the machine stops, is reset, and goes on with what the
