@@ -12,18 +12,38 @@
 #include "trace.h"
 #include "viommu-internal.h"
 
+/* Returns: has its view changed, so that the drain has to wait for readers? */
+static bool viommu_config_follow(VIOMMUEndpoint *ep)
+{
+    bool topology = viommu_refresh(ep);
+
+    if (topology) {
+        viommu_forget_identity(ep);
+    }
+    viommu_notify_unmap(ep, 0, HWADDR_MAX);
+    return topology;
+}
+
 void viommu_config_changed(VIOMMUEndpoint *ep)
 {
     DMADrainScope scope = {
         .last = HWADDR_MAX, .only = ep->inflight,
     };
 
-    scope.topology = viommu_refresh(ep);
-    if (scope.topology) {
-        viommu_forget_identity(ep);
-    }
-    viommu_notify_unmap(ep, 0, HWADDR_MAX);
+    scope.topology = viommu_config_follow(ep);
     dma_drain_start(ep->viommu->drain, &scope);
+}
+
+/* The same of all endpoints: one drain, however many there are */
+static void viommu_configs_changed(VIOMMU *v)
+{
+    DMADrainScope scope = { .last = HWADDR_MAX };
+    VIOMMUEndpoint *ep;
+
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        scope.topology |= viommu_config_follow(ep);
+    }
+    dma_drain_start(v->drain, &scope);
 }
 
 void viommu_endpoint_changed(VIOMMUEndpoint *ep)
@@ -56,7 +76,7 @@ static bool viommu_config_in_scope(VIOMMUEndpoint *ep, const VIOMMUInv *inv)
     }
 }
 
-static void viommu_invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
+static void viommu_forget_config(VIOMMU *v, const VIOMMUInv *inv)
 {
     VIOMMUEndpoint *ep;
 
@@ -77,8 +97,19 @@ static void viommu_invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
     if (unlikely(v->sanitizer)) {
         viommu_sanitize_config_dropped(v);
     }
+}
+
+static void viommu_invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
+{
+    VIOMMUEndpoint *ep;
+
+    viommu_forget_config(v, inv);
     /* Removed, before the slots of those who might still use it are read. */
     smp_mb();
+    if (inv->kind != VIOMMU_INV_CONFIG_ENDPOINT) {
+        viommu_configs_changed(v);
+        return;
+    }
     QLIST_FOREACH(ep, &v->endpoints, next) {
         if (viommu_config_in_scope(ep, inv)) {
             viommu_config_changed(ep);
@@ -199,6 +230,21 @@ void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv)
         viommu_invalidate_tlb(v, inv);
         break;
     }
+}
+
+void viommu_invalidate_everything(VIOMMU *v)
+{
+    static const VIOMMUInv config = { .kind = VIOMMU_INV_CONFIG_ALL };
+
+    trace_viommu_invalidate(v->name, config.kind, 0, 0, HWADDR_MAX);
+    viommu_forget_config(v, &config);
+    VIOMMU_STAT_INC(v, inv_global);
+    iotlb_invalidate_all(v->iotlb);
+    if (unlikely(v->sanitizer)) {
+        viommu_sanitize_invalidated(v, 0, 0, 0, HWADDR_MAX);
+    }
+    smp_mb(); /* as in viommu_invalidate_config() */
+    viommu_configs_changed(v);
 }
 
 void viommu_mapped(VIOMMU *v, uint64_t tag, hwaddr first, hwaddr last)

@@ -59,7 +59,8 @@ static void amdvi_cmd_wait_complete(void *opaque)
     if (wait.store) {
         uint64_t data = cpu_to_le64(wait.data);
 
-        if (dma_memory_write(&address_space_memory, wait.addr, &data,
+        if (!dma_ram_write(wait.addr, &data, sizeof(data)) &&
+            dma_memory_write(&address_space_memory, wait.addr, &data,
                              sizeof(data), AMDVI_MEM_ATTRS) != MEMTX_OK) {
             trace_amdvi_completion_wait_fail(wait.addr);
             amdvi_cmd_stop(s, AMDVI_EVENT_COMMAND_HARDWARE_ERROR,
@@ -147,11 +148,20 @@ static void amdvi_inv_devtab(AMDVIState *s, uint16_t device)
 
 void amdvi_inv_all(AMDVIState *s)
 {
-    static const VIOMMUInv config = { .kind = VIOMMU_INV_CONFIG_ALL };
-    static const VIOMMUInv all = { .kind = VIOMMU_INV_ALL };
+    viommu_invalidate_everything(&s->viommu);
+}
 
-    viommu_invalidate(&s->viommu, &config);
-    viommu_invalidate(&s->viommu, &all);
+/* Software leaves commands alone between head and tail: they are just read. */
+static bool amdvi_cmd_read(AMDVIState *s, uint64_t addr, uint64_t words[2])
+{
+    const uint64_t *at = dma_ram_at(addr, 1 << AMDVI_RING_ENTRY_SHIFT);
+
+    if (unlikely(!at)) {
+        return viommu_fetch(&s->viommu.mem, addr, words, 2);
+    }
+    words[0] = ldq_le_p(&at[0]);
+    words[1] = ldq_le_p(&at[1]);
+    return true;
 }
 
 /* Fetch and decode.  Returns: false if that stopped the buffer. */
@@ -161,7 +171,7 @@ static bool amdvi_cmd_fetch(AMDVIState *s, AMDVICmd *cmd)
     const char *why;
 
     trace_amdvi_command_exec(s->cmd_head, s->cmd_tail, s->cmd_base);
-    if (!viommu_fetch(&s->viommu.mem, addr, words, 2)) {
+    if (!amdvi_cmd_read(s, addr, words)) {
         amdvi_cmd_stop(s, AMDVI_EVENT_COMMAND_HARDWARE_ERROR,
                        AMDVI_EVF_TYPE_MASTER_ABORT, addr, "cannot be read");
         return false;

@@ -191,13 +191,10 @@ static void virtio_iommu_reset_wait(VirtIOIOMMU *s, bool removed)
  */
 static bool virtio_iommu_detach_all(VirtIOIOMMU *s)
 {
-    VIOMMUInv inv = { .kind = VIOMMU_INV_CONFIG_ALL };
     GList *gone = virtio_iommu_domains_leave(s);
 
     if (gone) {
-        viommu_invalidate(&s->viommu, &inv);
-        inv.kind = VIOMMU_INV_ALL;
-        viommu_invalidate(&s->viommu, &inv);
+        viommu_invalidate_everything(&s->viommu);
         virtio_iommu_domains_free(gone);
     }
     return gone;

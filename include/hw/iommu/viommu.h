@@ -347,6 +347,12 @@ typedef struct VIOMMUInv {
 void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv);
 
 /**
+ * viommu_invalidate_everything: VIOMMU_INV_CONFIG_ALL and VIOMMU_INV_ALL as
+ * one: notifiers are told once, and there is one drain.  BQL.
+ */
+void viommu_invalidate_everything(VIOMMU *v);
+
+/**
  * viommu_mapped: something was mapped in @first .. @last of domain @tag, where
  * nothing was before: nothing is removed, and there is nothing to wait for, but
  * whoever keeps a copy of the table is told.  For models whose software says so
