@@ -319,8 +319,8 @@ void hmp_info_viommu(Monitor *mon, const QDict *qdict)
     const VIOMMUInfoList *unit;
 
     if (!list) {
-        monitor_printf(mon, "No vIOMMU: no intel-iommu, amd-iommu, arm-smmuv3 "
-                       "or virtio-iommu-pci\n");
+        monitor_printf(mon, "No vIOMMU: neither a device (-device help) nor "
+                       "the machine (iommu=) brought one\n");
     }
     for (unit = list; unit; unit = unit->next) {
         print_unit(mon, unit->value);

@@ -119,8 +119,8 @@ VIOMMUInfoList *qmp_x_query_viommu(Error **errp)
 static bool query_any(Error **errp)
 {
     if (QTAILQ_EMPTY(&viommus)) {
-        error_setg(errp, "this machine has no vIOMMU: no intel-iommu, "
-                   "amd-iommu, arm-smmuv3 or virtio-iommu-pci");
+        error_setg(errp, "this machine has no vIOMMU: neither a device "
+                   "(-device help) nor the machine (iommu=) brought one");
         return false;
     }
     return true;
