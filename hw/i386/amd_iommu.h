@@ -106,5 +106,13 @@ struct AMDVIState {
 uint64_t amdvi_extended_feature_register(AMDVIState *s);
 /** amdvi_ivhd_features: EFR's guest translations, as IVHD type 10h has them */
 uint32_t amdvi_ivhd_features(AMDVIState *s);
+/**
+ * amdvi_ivhd_40h: append a block of type 40h to @table, the table IVRS, whose
+ * last @len bytes are the block of type 11h.  BQL.
+ *
+ * It has that one's form, and may name devices besides that only ACPI knows
+ * (5.2.2); none of them is behind the unit.
+ */
+void amdvi_ivhd_40h(GArray *table, unsigned len);
 
 #endif

@@ -226,7 +226,7 @@ static void test_southbridge(void)
     }
 }
 
-/* IVRS: the base's bytes, but for what is not there */
+/* IVRS: the base's bytes, but for what is not there, and one more block */
 
 static uint8_t *read_ivrs(const char *env, const char *devices, uint32_t *len)
 {
@@ -259,7 +259,19 @@ static uint32_t second_ivhd(const uint8_t *ivrs, uint32_t len)
     return at;
 }
 
-/* Both blocks name the function that pci-id does, and its capability block. */
+/* The block after the second one, of type 40h, says the same: its length */
+static uint32_t check_third_ivhd(const uint8_t *ivrs, uint32_t len)
+{
+    uint32_t second = second_ivhd(ivrs, len);
+    uint32_t size = lduw_le_p(ivrs + second + 2), at = second + size;
+
+    g_assert_cmpuint(at + size, <=, len);
+    g_assert_cmphex(ivrs[at], ==, 0x40);
+    g_assert_cmpmem(ivrs + at + 1, size - 1, ivrs + second + 1, size - 1);
+    return size;
+}
+
+/* All blocks name the function that pci-id does, and its capability block. */
 static void test_pci_id(void)
 {
     uint32_t len, at;
@@ -272,9 +284,10 @@ static void test_pci_id(void)
     g_assert_cmphex(lduw_le_p(ivrs + 54), ==, 0x40);
     g_assert_cmphex(lduw_le_p(ivrs + at + 4), ==, 0xf0);
     g_assert_cmphex(lduw_le_p(ivrs + at + 6), ==, 0x40);
+    check_third_ivhd(ivrs, len);
 }
 
-/* Guest translations, in both blocks */
+/* Guest translations, in all blocks */
 static void test_ivrs_guest(void)
 {
     uint32_t len, at;
@@ -284,6 +297,7 @@ static void test_ivrs_guest(void)
     at = second_ivhd(ivrs, len);
     g_assert_cmphex(ldl_le_p(ivrs + 68), ==, 0x10000f4c);
     g_assert_cmphex(ldq_le_p(ivrs + at + 24), ==, 0x0001000f000058d0);
+    check_third_ivhd(ivrs, len);
 }
 
 static void test_ivrs(void)
@@ -302,10 +316,11 @@ static void test_ivrs(void)
         return;
     }
     base = read_ivrs("VIOMMU_PEER", "-device amd-iommu", &base_len);
-    g_assert_cmpuint(len, ==, base_len);
-    for (i = 0; i < len; i++) {
-        bool ours_alone = i == 9 || i == 49 || (i >= 68 && i < 72) ||
-                          (i >= at + 24 && i < at + 32);
+    g_assert_cmpuint(len, ==, base_len + check_third_ivhd(ours, len));
+    for (i = 0; i < base_len; i++) {
+        /* Length, checksum, what is advertised */
+        bool ours_alone = i == 4 || i == 5 || i == 9 || i == 49 ||
+                          (i >= 68 && i < 72) || (i >= at + 24 && i < at + 32);
 
         g_test_message("byte %u", i);
         g_assert_true(ours_alone || ours[i] == base[i]);

@@ -61,6 +61,9 @@ static inline uint64_t amdvi_put(uint64_t value, uint64_t mask)
 #define AMDVI_CAP_MISC_PA_40        (40U << 8)
 #define AMDVI_CAP_MISC_VA_48        (48U << 15)
 
+/* 5.2.2: IVRS, what an IVHD has first: its type */
+#define AMDVI_IVHD_TYPE_40H         0x40
+
 /* 5.2: IVRS, feature reporting of an IVHD of type 10h */
 #define AMDVI_IVHD_GT_SUP           (1U << 2)
 #define AMDVI_IVHD_GLX_SUP          AMDVI_BITS(4, 3)

@@ -15,3 +15,7 @@ uint32_t amdvi_ivhd_features(AMDVIState *s)
 {
     return 0;
 }
+
+void amdvi_ivhd_40h(GArray *table, unsigned len)
+{
+}

@@ -57,6 +57,14 @@ uint32_t amdvi_ivhd_features(AMDVIState *s)
            amdvi_put(amdvi_get(efr, AMDVI_EFR_GATS), AMDVI_IVHD_GATS);
 }
 
+void amdvi_ivhd_40h(GArray *table, unsigned len)
+{
+    g_autofree uint8_t *block = g_memdup2(table->data + table->len - len, len);
+
+    block[0] = AMDVI_IVHD_TYPE_40H;
+    g_array_append_vals(table, block, len);
+}
+
 /* AMDVI-PCI */
 
 static void amdvi_pci_realize(PCIDevice *pdev, Error **errp)
