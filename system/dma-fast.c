@@ -99,11 +99,8 @@ static inline DMACache *get_cache(DMAInflight *inflight, uint32_t who)
     return likely(c) ? c : make_cache(inflight, who);
 }
 
-/*
- * So many pages at the most are looked up together: one access does no more
- * work than that for those that may follow.
- */
-#define AHEAD_PAGES 64
+/* A run of so many pages that were looked up together is kept as one. */
+#define AHEAD_RUN 32
 
 /* Of @hit, what is around @iova, only that which @t translates, and may. */
 static void fast_narrow(DMACacheHit *hit, hwaddr iova, const DMATranslation *t)
@@ -138,11 +135,40 @@ static void fast_keep(DMACache *c, uint32_t who, hwaddr iova,
     dma_cache_insert(c, &run, iova, seq);
 }
 
+/* Pages that are looked up together */
 typedef struct FastAhead {
     DMACache *cache;
     uint32_t who;
     uint64_t tag, seq;
+    hwaddr own;              /* the page that is known; not in the run */
+    bool gaps;               /* what is not there does not end it */
+    unsigned found;
+    DMACacheRun run;         /* yet to be kept */
+    hwaddr len;              /* of it; 0: none */
 } FastAhead;
+
+/* Keep the run: as one if it is long enough, which others may go on with. */
+static void fast_ahead_keep(FastAhead *a)
+{
+    hwaddr size = a->len >= AHEAD_RUN * DMA_CACHE_PAGE_SIZE ?
+                  DMA_CACHE_CHUNK_SIZE : DMA_CACHE_PAGE_SIZE;
+    const hwaddr last = a->run.first + (a->len - 1);
+    hwaddr at = a->run.first;
+
+    while (a->len) {
+        DMACacheRun part = a->run;
+
+        part.first = at;
+        part.last = MIN(last, at | (size - 1));
+        part.host += at - a->run.first;
+        dma_cache_insert(a->cache, &part, at, a->seq);
+        if (part.last == last) {
+            break;
+        }
+        at = part.last + 1;
+    }
+    a->len = 0;
+}
 
 /* A DMAAheadRun */
 static bool fast_ahead_run(void *opaque, hwaddr iova, const DMATranslation *t)
@@ -150,32 +176,81 @@ static bool fast_ahead_run(void *opaque, hwaddr iova, const DMATranslation *t)
     FastAhead *a = opaque;
     DMACacheHit DMA_CACHE_UNSET hit;
 
-    if (t->tag != a->tag || !dma_ram_find(t->gpa, &hit)) {
+    if (!t->perm) {
+        return a->gaps;
+    }
+    if (t->tag != a->tag || t->leaf_shift != DMA_CACHE_PAGE_SHIFT) {
         return false;
     }
-    fast_narrow(&hit, iova, t);
-    fast_keep(a->cache, a->who, iova, &hit, t, a->seq);
+    if (iova == a->own) {
+        return true;
+    }
+    if (t->last - t->first != DMA_CACHE_PAGE_SIZE - 1 ||
+        !dma_ram_find(t->gpa, &hit)) {
+        return a->gaps;
+    }
+    if (a->len && (a->run.first + a->len != iova ||
+                   a->run.host + a->len != hit.host ||
+                   a->run.owner != hit.owner || a->run.perm != t->perm)) {
+        fast_ahead_keep(a);
+    }
+    if (!a->len) {
+        a->run = (DMACacheRun) {
+            .first = iova,
+            .host = hit.host,
+            .owner = hit.owner,
+            .perm = t->perm,
+            .leaf_shift = t->leaf_shift,
+            .who = a->who,
+        };
+    }
+    a->len += DMA_CACHE_PAGE_SIZE;
+    a->found++;
     return true;
 }
 
 /*
- * An access from @iova on, of @len bytes, goes beyond the page that @iova is
- * in, which was just translated through @tag: so have a look at the others
- * while their table is at hand.  @seq: from before the tables were read.
+ * Have a look at pages @first .. @last while the table is at hand that leads
+ * from @iova to a page, through @tag.  @seq: from before the tables were read.
+ */
+static void fast_look_ahead(DMAInflight *inflight, FastAhead *a, hwaddr first,
+                            hwaddr last, bool is_write)
+{
+    inflight->ops->translate_ahead(inflight->opaque, first, last, is_write,
+                                   a->who, fast_ahead_run, a);
+    fast_ahead_keep(a);
+}
+
+/*
+ * @iova, which an access of @len bytes is to begin at, was just found to lead
+ * to a page, through @tag: so have a look at those that it goes on to, or that
+ * others are likely to want.  @seq: from before the tables were read.
  */
 static void fast_fill_ahead(DMAInflight *inflight, DMACache *c, uint32_t who,
                             hwaddr iova, hwaddr len, bool is_write,
                             uint64_t tag, uint64_t seq)
 {
-    hwaddr first = (iova | (DMA_CACHE_PAGE_SIZE - 1)) + 1;
-    hwaddr last = MIN(dma_range_last(iova, len),
-                      dma_range_last(first,
-                                     AHEAD_PAGES * DMA_CACHE_PAGE_SIZE));
-    FastAhead a = { .cache = c, .who = who, .tag = tag, .seq = seq };
+    hwaddr page = iova & ~(DMA_CACHE_PAGE_SIZE - 1);
+    hwaddr next = page + DMA_CACHE_PAGE_SIZE;
+    FastAhead a = {
+        .cache = c, .who = who, .tag = tag, .seq = seq, .own = page,
+    };
+    uint64_t first, last;
 
-    if (first && inflight->ops->translate_ahead) {
-        inflight->ops->translate_ahead(inflight->opaque, first, last, is_write,
-                                       who, fast_ahead_run, &a);
+    if (!inflight->ops->translate_ahead) {
+        return;
+    }
+    if (dma_range_last(iova, len) >= next && next) {
+        last = MIN(dma_range_last(iova, len),
+                   dma_range_last(next, DMA_AHEAD_MAX * DMA_CACHE_PAGE_SIZE));
+        fast_look_ahead(inflight, &a, next, last, is_write);
+    } else if (dma_ahead_guess(&c->ahead, iova >> DMA_CACHE_PAGE_SHIFT, &first,
+                               &last)) {
+        a.gaps = true;
+        fast_look_ahead(inflight, &a, first << DMA_CACHE_PAGE_SHIFT,
+                        (last << DMA_CACHE_PAGE_SHIFT) +
+                        (DMA_CACHE_PAGE_SIZE - 1), is_write);
+        dma_ahead_found(&c->ahead, a.found);
     }
 }
 
@@ -211,7 +286,7 @@ bool fast_fill(DMAInflight *inflight, DMACache *c, uint32_t who, hwaddr iova,
         }
         if (keep) {
             fast_keep(c, who, iova, hit, &t, seq);
-            if (hit->avail < len && t.leaf_shift == DMA_CACHE_PAGE_SHIFT) {
+            if (t.leaf_shift == DMA_CACHE_PAGE_SHIFT) {
                 fast_fill_ahead(inflight, c, who, iova, len, is_write, t.tag,
                                 seq);
             }

@@ -423,7 +423,6 @@ bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
 typedef struct ViommuAhead {
     VIOMMUEndpoint *ep;
     const VIOMMUConfig *config;
-    hwaddr next;             /* what comes next, if there is no gap */
     unsigned need;
     DMAAheadRun *run;
     void *opaque;
@@ -446,12 +445,11 @@ static bool viommu_ahead_visit(void *opaque, uint64_t first, uint64_t last,
     };
 
     /* What is more than just a page the access itself has to find out about. */
-    if (first != a->next || !res->perm || (a->need & ~res->perm) ||
-        res->global ||
+    if (!res->perm || (a->need & ~res->perm) || res->global ||
         !viommu_output_ok(a->ep->viommu, gpa, mask)) {
-        return false;
+        t.perm = 0;
+        return !res->unread && a->run(a->opaque, first, &t);
     }
-    a->next = last + 1;
     iommu_windows_cut(viommu_windows(a->ep), first, &t.first, &t.last);
     return a->run(a->opaque, first, &t);
 }
@@ -466,7 +464,6 @@ void viommu_dma_translate_ahead(void *opaque, hwaddr first, hwaddr last,
     VIOMMU *v = ep->viommu;
     ViommuAhead a = {
         .ep = ep,
-        .next = first,
         .need = is_write ? IOPT_WRITE : IOPT_READ,
         .run = run,
         .opaque = run_opaque,

@@ -21,6 +21,7 @@
 
 #include "qemu/atomic.h"
 #include "qemu/thread.h"
+#include "system/dma-ahead.h"
 
 #define DMA_CACHE_READ   (1u << 0)
 #define DMA_CACHE_WRITE  (1u << 1)
@@ -72,6 +73,7 @@ typedef struct DMACache {
     uint64_t seq;            /* counts invalidations; odd: one is under way */
     uint64_t leaf_shifts;    /* leaves larger than their entries; a bit each */
     unsigned refused;        /* of dma_cache_claim(); atomic */
+    DMAAhead ahead;          /* the user's: what it may miss next */
     QemuMutex lock;          /* of a change of tag */
     void *mem;
     size_t bytes;

@@ -43,7 +43,10 @@ typedef struct DMATranslation {
     unsigned leaf_shift;     /* log2 of the leaf's size; 0: no table */
 } DMATranslation;
 
-/* DMAAheadRun: @t says where @iova, and the leaf around it, lead. */
+/*
+ * DMAAheadRun: @t says where @iova, and the leaf around it, lead.  @t->perm 0:
+ * nothing is known of what is there.
+ */
 typedef bool DMAAheadRun(void *opaque, hwaddr iova, const DMATranslation *t);
 
 /* A vIOMMU's own: see DMAInflightOps.probe_begin. */
@@ -69,9 +72,10 @@ typedef struct DMAInflightOps {
     /*
      * translate_ahead: what is known of @first .. @last (inclusive) when its
      * tables are read once, and nothing has to be updated for such an access:
-     * @run is told leaf by leaf, in rising order and without gaps, until it
-     * returns false.  It may end anywhere, and for any reason: an access there
-     * finds out by translate.  NULL: nothing is.  As translate otherwise.
+     * @run is told leaf by leaf, in rising order, until it returns false; of
+     * what lies between them it is told once, or not at all.  It may end
+     * anywhere, and for any reason: an access there finds out by translate.
+     * NULL: nothing is.  As translate otherwise.
      */
     void (*translate_ahead)(void *opaque, hwaddr first, hwaddr last,
                             bool is_write, uint32_t attrs, DMAAheadRun *run,

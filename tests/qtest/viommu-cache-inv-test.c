@@ -278,6 +278,63 @@ static void test_ahead_rights(bool cached)
     dma_free(rig);
 }
 
+/* One page after the other: what is not there, or not allowed, is no end. */
+static void test_neighbours(bool cached)
+{
+    static const XDBCommand commands[] = {
+        XDB_READ, XDB_WRITE, XDB_MAP_READ, XDB_MAP_WRITE,
+    };
+    DMARig *rig = new_rig(cached);
+    const Place *p = &places[0];
+    const uint64_t gap = p->iova + 2 * VTD_PAGE_SIZE;
+    const uint64_t locked = p->iova + 4 * VTD_PAGE_SIZE;
+    size_t n;
+    int i;
+
+    map_scattered(rig, p);
+    dma_run(rig, XDB_READ, 1, p->iova, 64, PAGES);
+    for (n = 0; n < 2 * G_N_ELEMENTS(commands); n++) {
+        XDBCommand command = commands[n / 2];
+        unsigned threads = n % 2;
+        uint64_t before;
+
+        map_scattered(rig, p);
+        before = walks(rig);
+        dma_run(rig, command, threads, p->iova, 64, PAGES);
+        before = walks(rig) - before;
+        if (cached) {
+            g_assert_cmpuint(before, <=, 3);
+        } else {
+            g_assert_cmpuint(before, >=, PAGES);
+        }
+        for (i = 0; i < PAGES; i++) {
+            uint64_t at = p->iova + i * VTD_PAGE_SIZE;
+            uint64_t to = p->to + 4 * PAGES * VTD_PAGE_SIZE;
+
+            map_scattered(rig, p);
+            dma_run(rig, command, threads, p->iova, 64, PAGES);
+            vtd_map(rig->vtd, &rig->dom, at, to, 1, VTD_PTE_RW);
+            dma_inv(rig, VTD_PAGE, at);
+            dma_misses(rig, at, scattered(p, i));
+            dma_reaches(rig, at, to);
+        }
+
+        map_scattered(rig, p);
+        vtd_unmap(rig->vtd, &rig->dom, gap, 1);
+        vtd_map(rig->vtd, &rig->dom, locked, scattered(p, 4), 1, VTD_PTE_R);
+        dma_run(rig, XDB_READ, threads, p->iova, 64, 2);
+        before = walks(rig);
+        dma_run(rig, XDB_READ, threads, p->iova + 5 * VTD_PAGE_SIZE, 64, 3);
+        if (cached) {
+            g_assert_cmpuint(walks(rig) - before, ==, 0);
+        }
+        g_assert_false(dma_writes(rig, locked, scattered(p, 4)));
+        vtd_map(rig->vtd, &rig->dom, gap, scattered(p, 2), 1, VTD_PTE_RW);
+        dma_reaches(rig, gap, scattered(p, 2));
+    }
+    dma_free(rig);
+}
+
 /* Another domain: told by a context-cache invalidation of any scope alone. */
 static void test_context(bool cached)
 {
@@ -593,6 +650,7 @@ int main(int argc, char **argv)
     dma_add("range", test_range);
     dma_add("ahead", test_ahead);
     dma_add("ahead-rights", test_ahead_rights);
+    dma_add("neighbours", test_neighbours);
     dma_add("context", test_context);
     dma_add("pass-through", test_passthrough);
     dma_add("enable", test_enable);
