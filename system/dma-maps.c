@@ -22,6 +22,13 @@
 /* A power of two, at most 1 << HASH_BITS */
 #define SLOTS           256
 
+/*
+ * More slots than this are a crowd for who has to look at each.  Those that are
+ * there still so many looks later become records.
+ */
+#define CROWD           16
+#define CROWD_LOOKS     16
+
 typedef enum RecordState {
     RECORD_IDLE,             /* nobody waits for it */
     RECORD_WAITED,           /* stale, and waited for */
@@ -69,6 +76,8 @@ struct DMAMaps {
     DMARanges vague;         /* overlap everything; key: id */
     GQueue wait;             /* RECORD_WAITED, rising stamps */
     uint64_t live[SLOTS / 64];           /* a bit for each slot */
+    unsigned crowded;        /* looks at a crowd */
+    uint32_t *versions;      /* of the slots, CROWD_LOOKS ago; NULL: none */
     Slot slots[SLOTS];
     unsigned records[1 << HASH_BITS];    /* whose host has this hash */
 };
@@ -582,6 +591,75 @@ void dma_maps_look(DMAMapsCursor *cursor, uint64_t first, uint64_t last)
     };
 }
 
+static bool slot_overlaps(const Slot *s, uint64_t first, uint64_t last)
+{
+    return s->iova <= last && dma_range_last(s->iova, s->len) >= first;
+}
+
+/* What has been in a slot since the last time leaves it.  Lock held. */
+static void maps_spill_old(DMAMaps *maps)
+{
+    unsigned w;
+
+    if (!maps->versions) {
+        maps->versions = g_new0(uint32_t, SLOTS);
+    }
+    for (w = 0; w < SLOTS / 64; w++) {
+        uint64_t live = maps->live[w];
+
+        for (; live; live &= live - 1) {
+            unsigned i = 64 * w + __builtin_ctzll(live);
+            Slot *s = &maps->slots[i];
+
+            if (maps->versions[i] == s->version) {
+                slot_spill(maps, s);
+            } else {
+                maps->versions[i] = s->version;
+            }
+        }
+    }
+}
+
+static bool maps_slots_concerned(DMAMaps *maps, uint64_t first, uint64_t last,
+                                 uint64_t tag, uint64_t tag_mask)
+{
+    unsigned w, n = 0;
+
+    for (w = 0; w < SLOTS / 64; w++) {
+        uint64_t live = maps->live[w];
+
+        for (; live; live &= live - 1) {
+            const Slot *s = &maps->slots[64 * w + __builtin_ctzll(live)];
+
+            n++;
+            if (unlikely(slot_overlaps(s, first, last)) &&
+                (s->tag == DMA_TAG_ANY || !((s->tag ^ tag) & tag_mask))) {
+                return true;
+            }
+        }
+    }
+    if (unlikely(n > CROWD) && ++maps->crowded % CROWD_LOOKS == 0) {
+        maps_spill_old(maps);
+    }
+    return false;
+}
+
+bool dma_maps_concerned(DMAMaps *maps, uint64_t first, uint64_t last,
+                        uint64_t tag, uint64_t tag_mask)
+{
+    bool concerned;
+
+    if (first > last) {
+        return false;
+    }
+    dma_lock(&maps->lock);
+    concerned = maps_slots_concerned(maps, first, last, tag, tag_mask) ||
+                dma_ranges_next(&maps->by_iova, first, last, NULL) ||
+                maps->vague.root;
+    dma_unlock(&maps->lock);
+    return concerned;
+}
+
 /* All live slots that overlap: there are few enough.  At most SLOTS of them. */
 static unsigned maps_look_at_slots(DMAMaps *maps, DMAMapsCursor *cursor,
                               DMAMapsItem *items, unsigned n)
@@ -589,12 +667,16 @@ static unsigned maps_look_at_slots(DMAMaps *maps, DMAMapsCursor *cursor,
     unsigned i = cursor->at.first, found = 0;
 
     for (; i < SLOTS && found < n; i++) {
-        Slot *s = &maps->slots[i];
+        uint64_t live = maps->live[i / 64] >> i % 64;
+        Slot *s;
 
-        if (!(maps->live[i / 64] >> i % 64)) {
+        if (!live) {
             i |= 63;
-        } else if (s->host && s->iova <= cursor->last &&
-                   dma_range_last(s->iova, s->len) >= cursor->first) {
+            continue;
+        }
+        i += __builtin_ctzll(live);
+        s = &maps->slots[i];
+        if (slot_overlaps(s, cursor->first, cursor->last)) {
             items[found] = (DMAMapsItem) { .id = s->version, .slot = i };
             slot_info(s, &items[found++].info);
         }
@@ -866,6 +948,7 @@ void dma_maps_free(DMAMaps *maps)
 {
     if (maps) {
         dma_maps_clear(maps);
+        g_free(maps->versions);
         g_free(maps);
     }
 }

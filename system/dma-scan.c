@@ -368,13 +368,20 @@ static int64_t *scan_steps(DMADrain *drain)
 }
 
 /* Is nothing in flight that a scan would look at? */
-static bool scan_all_idle(DMADrain *drain)
+static bool scan_finds_nothing(DMADrain *drain, const DMADrainScope *scope)
 {
     DMAInflight *inflight;
 
     for (inflight = qatomic_load_acquire(&drain->active); inflight;
          inflight = inflight->next_active) {
-        if (!dma_maps_idle(inflight->maps)) {
+        if (dma_maps_idle(inflight->maps) ||
+            (scope->only && scope->only != inflight)) {
+            continue;
+        }
+        /* Whatever the tag: a scan makes all that is in flight forget its. */
+        if (!scope->tag_mask ||
+            dma_maps_concerned(inflight->maps, scope->first, scope->last,
+                               scope->tag, scope->tag_mask)) {
             return false;
         }
     }
@@ -421,10 +428,10 @@ void dma_scan_start(DMADrain *drain, const DMADrainScope *scope, uint64_t seq)
 
     /*
      * The usual case, in so many words: no access was under way, and none of
-     * those that were has left a map behind, in this order.
+     * those that were has left a map behind that this is about, in this order.
      */
     if (likely(!scope->topology && !drain->nr_scans &&
-               dma_epoch_passed(epoch) && scan_all_idle(drain))) {
+               dma_epoch_passed(epoch) && scan_finds_nothing(drain, scope))) {
         return;
     }
     scan_start(drain, scope, seq, epoch);

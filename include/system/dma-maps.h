@@ -167,6 +167,16 @@ static inline bool dma_maps_idle(const DMAMaps *maps)
     return !dma_maps_count(maps) && !qatomic_read(&seen->pinned);
 }
 
+/**
+ * dma_maps_concerned: might a look at @first .. @last (inclusive) meet a map,
+ * or a pinned pointer, whose tag is like @tag in @tag_mask, or is not known?
+ *
+ * Where many requests' maps last, looking makes records of them, after which it
+ * takes less.  Any thread.
+ */
+bool dma_maps_concerned(DMAMaps *maps, uint64_t first, uint64_t last,
+                        uint64_t tag, uint64_t tag_mask);
+
 /* How far a look at what overlaps a range has come; see dma_maps_look(). */
 typedef struct DMAMapsCursor {
     uint64_t first, last;    /* IOVA, inclusive */

@@ -643,6 +643,80 @@ static void test_flood(void)
     }
 }
 
+static void add_tagged(DMAMaps *maps, uint64_t iova, uint64_t tag, void *host)
+{
+    g_assert_true(dma_maps_add_request(maps, iova, 0x1000, host, memory, tag,
+                                       0, true));
+}
+
+/* Is it worth a look?  Of tags those that are known not to be alike are not. */
+static void test_concerned(void)
+{
+    DMAMaps *maps = start();
+
+    g_assert_false(dma_maps_concerned(maps, 0, NOBODY, 7, NOBODY));
+    add_tagged(maps, 0x1000, 7, memory);
+    add_tagged(maps, 0x3000, DMA_TAG_ANY, memory + 4096);
+    g_assert_true(dma_maps_concerned(maps, 0x1fff, 0x2000, 7, NOBODY));
+    g_assert_true(dma_maps_concerned(maps, 0, 0x1000, 7, NOBODY));
+    g_assert_false(dma_maps_concerned(maps, 0, 0xfff, 7, NOBODY));
+    g_assert_false(dma_maps_concerned(maps, 0x2000, 0x2fff, 7, NOBODY));
+    g_assert_false(dma_maps_concerned(maps, 0x1000, 0x2000, 8, NOBODY));
+    g_assert_true(dma_maps_concerned(maps, 0x1000, 0x2000, 0x107, 0xff));
+    g_assert_true(dma_maps_concerned(maps, 0x1000, 0x2000, 8, 0));
+    g_assert_true(dma_maps_concerned(maps, 0x3000, 0x3000, 8, NOBODY));
+    g_assert_false(dma_maps_concerned(maps, 0x3000, 0x1000, 7, NOBODY));
+    dma_maps_forget_tags(maps);
+    g_assert_true(dma_maps_concerned(maps, 0x1000, 0x1000, 8, NOBODY));
+
+    /* What is waited for already is nobody's concern. */
+    g_assert_cmpuint(scan(maps, 0, NOBODY, 1), ==, 2);
+    g_assert_false(dma_maps_concerned(maps, 0, NOBODY, 7, 0));
+    finish(maps);
+}
+
+/* Are there slots in use?  They are listed first. */
+static bool in_slots(DMAMaps *maps)
+{
+    DMAMapsListing listing = { 0 };
+    DMAMapsListed item;
+
+    return dma_maps_list(maps, &listing, &item, 1) && !listing.stage;
+}
+
+/*
+ * Many that last do not stay where each look meets all of them; few do, and
+ * those that come and go.
+ */
+static void test_crowd(void)
+{
+    enum { MANY_SLOTS = 100, LOOKS = 64 };
+    DMAMaps *maps = start();
+    unsigned i;
+
+    for (i = 0; i < 8; i++) {
+        add(maps, i << 12, 4096, memory + (i << 12), true);
+    }
+    for (i = 0; i < 10 * LOOKS; i++) {
+        g_assert_false(dma_maps_concerned(maps, 1ull << 40, NOBODY, 0, 0));
+    }
+    g_assert_true(in_slots(maps));
+    for (; i < 10 * LOOKS + MANY_SLOTS; i++) {
+        add(maps, (uint64_t)i << 12, 4096, memory + i * 64, false);
+    }
+    for (i = 0; i < LOOKS; i++) {
+        g_assert_false(dma_maps_concerned(maps, 1ull << 40, NOBODY, 0, 0));
+    }
+    g_assert_false(in_slots(maps));
+    g_assert_cmpuint(listed(maps, 0, NOBODY), ==, 8 + MANY_SLOTS);
+    for (i = 0; i < 8; i++) {
+        g_assert_cmpint(end(maps, memory + (i << 12), true), ==, 0);
+    }
+    g_assert_cmpuint(dma_maps_count(maps), ==, MANY_SLOTS);
+    g_assert_cmpuint(scan(maps, 0, NOBODY, 1), ==, MANY_SLOTS);
+    finish(maps);
+}
+
 static void test_exact(void)
 {
     MapsWorld w;
@@ -802,6 +876,7 @@ static void test_threads(void)
     uint64_t stamped = 0, waited = 0, seq = 0;
     unsigned i;
 
+    in_threads = true;
     mappers_left = MAPPERS;
     for (i = 0; i < MAPPERS; i++) {
         m[i] = (Mapper) {
@@ -826,6 +901,7 @@ static void test_threads(void)
     g_assert_cmpuint(dma_maps_count(maps), ==, 0);
     g_assert_cmphex(dma_maps_oldest_wait(maps, NULL), ==, NOBODY);
     g_test_message("%" PRIu64 " stamped", stamped);
+    in_threads = false;
     finish(maps);
 }
 
@@ -980,6 +1056,8 @@ int main(int argc, char **argv)
     g_test_add_func("/dma-maps/moments", test_moments);
     g_test_add_func("/dma-maps/clear", test_clear);
     g_test_add_func("/dma-maps/flood", test_flood);
+    g_test_add_func("/dma-maps/concerned", test_concerned);
+    g_test_add_func("/dma-maps/crowd", test_crowd);
     g_test_add_func("/dma-maps/exact", test_exact);
     g_test_add_func("/dma-maps/ambiguous", test_ambiguous);
     g_test_add_func("/dma-maps/threads", test_threads);
