@@ -26,7 +26,9 @@
 #include "qemu/units.h"
 #include "exec/address-spaces.h"
 #include "hw/pci/pci_device.h"
+#include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
+#include "qapi/error.h"
 #include "system/dma.h"
 #include "system/runstate.h"
 #include "x-dma-bench.h"
@@ -36,7 +38,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(XDMABench, X_DMA_BENCH)
 #define ATTRS MEMTXATTRS_UNSPECIFIED
 
 /* The smallest piece that a map comes in is a page. */
-#define MAX_PIECES (XDB_MAX_LENGTH / 4096 + 2)
+#define PAGE_BYTES 4096
+#define MAX_PIECES (XDB_MAX_LENGTH / PAGE_BYTES + 2)
 
 #if __has_include("system/dma-inflight.h")
 #include "system/dma-inflight.h"
@@ -48,6 +51,13 @@ static inline void address_space_cache_pin(MemoryRegionCache *cache)
 
 enum { VRING_DESC, VRING_AVAIL, VRING_USED, VRING_PARTS };
 
+/* A view of the IOMMU that is listened to */
+typedef struct XDBHeard {
+    IOMMUNotifier n;
+    MemoryRegion *mr;
+    QLIST_ENTRY(XDBHeard) next;
+} XDBHeard;
+
 typedef struct XDBRun XDBRun;
 typedef struct XDBStall XDBStall;
 
@@ -58,6 +68,10 @@ struct XDMABench {
     XDBRun *run;             /* the one that is under way */
     XDBStall *stall;         /* of call_rcu()'s thread; NULL: none */
     bool stopping;           /* somebody is about to end it */
+    bool listen;             /* to what is mapped and unmapped */
+    MemoryListener listener;
+    QLIST_HEAD(, XDBHeard) heard;
+    GArray *kept;            /* XDBPiece, of XDB_KEEP */
     uint32_t status;
     uint32_t threads;
     uint32_t peer, pasid;
@@ -71,6 +85,21 @@ typedef struct XDBPiece {
     dma_addr_t len;
 } XDBPiece;
 
+/* Memory that is stored to as by a processor */
+typedef struct XDBView {
+    void *host;              /* NULL: not open */
+    hwaddr len;
+} XDBView;
+
+/* What a cycle's operations need beside the parameters */
+typedef struct XDBCycle {
+    XDBView table, queue, status;
+    uint64_t *entries;       /* little endian, by page of the window */
+    uint64_t pages;          /* so many */
+    uint64_t span;           /* of an operation */
+    uint64_t slots;
+} XDBCycle;
+
 typedef struct XDBJob XDBJob;
 typedef struct XDBWorker XDBWorker;
 /* One operation at @addr, the @i-th; false if it failed. */
@@ -81,6 +110,7 @@ struct XDBJob {
     XDBOperation *operation;
     uint64_t addr, length, stride, window, count;
     uint64_t aux[XDB_AUX_REGS];
+    XDBCycle cycle;
     MemTxAttrs attrs;        /* of READ, WRITE and the like, and of maps */
     /* Lets the workers go at once. */
     QemuMutex lock;
@@ -111,7 +141,7 @@ struct XDBWorker {
     void *room;
     XDBPiece *pieces;
     MemoryRegionCache ring[VRING_PARTS];
-    uint64_t tail;
+    uint64_t tail;           /* of a cycle's queue: below twice its slots */
     int64_t start, end, cpu;
     uint64_t ops, errors;
 } QEMU_ALIGNED(WORKER_ALIGN);
@@ -266,25 +296,49 @@ static bool op_store32(XDBWorker *w, dma_addr_t addr, uint64_t i)
     return store32(w->job->aux[0], w->job->aux[1]);
 }
 
-static bool queue_put(XDBWorker *w, uint64_t lo, uint64_t hi)
+static bool view_open(XDBView *v, hwaddr addr, hwaddr len)
 {
-    hwaddr slot = w->job->aux[2] + w->tail % w->job->aux[7] * 16;
-
-    w->tail++;
-    return store(slot, lo) && store(slot + 8, hi);
+    v->len = len;
+    v->host = address_space_map(&address_space_memory, addr, &v->len, true,
+                                ATTRS);
+    return v->host && v->len >= len;
 }
 
-/* Map, use, unmap. */
-static bool use_page(XDBWorker *w, dma_addr_t addr, uint64_t i)
+static void view_close(XDBView *v)
 {
-    const uint64_t *aux = w->job->aux;
-    hwaddr entry = aux[0] + (addr - w->job->addr) / w->job->stride * 8;
-    bool ok;
+    if (v->host) {
+        address_space_unmap(&address_space_memory, v->host, v->len, true,
+                            v->len);
+        v->host = NULL;
+    }
+}
 
-    ok = store(entry, addr | aux[1]);
-    ok &= op_write(w, addr, i);
-    ok &= store(entry, 0);
-    return ok;
+static void queue_put(XDBWorker *w, uint64_t lo, uint64_t hi)
+{
+    const XDBCycle *cycle = &w->job->cycle;
+    uint64_t slot = w->tail >= cycle->slots ? w->tail - cycle->slots : w->tail;
+    uint64_t *at = (uint64_t *)cycle->queue.host + 2 * slot;
+
+    qatomic_set(&at[0], cpu_to_le64(lo));
+    qatomic_set(&at[1], cpu_to_le64(hi));
+    w->tail = w->tail + 1 < 2 * cycle->slots ? w->tail + 1 : 0;
+}
+
+/* Have what is at @iova invalidated, and see that it was: ticket @t. */
+typedef bool XDBFlush(XDBWorker *w, dma_addr_t iova, uint64_t t);
+
+static bool flush(XDBWorker *w, dma_addr_t iova, uint64_t t)
+{
+    const XDBCycle *cycle = &w->job->cycle;
+    const uint64_t *aux = w->job->aux;
+    uint32_t *status = cycle->status.host;
+    uint64_t slot;
+
+    queue_put(w, aux[3], iova | aux[8]);
+    queue_put(w, aux[4] | t << 32, aux[5]);
+    slot = w->tail >= cycle->slots ? w->tail - cycle->slots : w->tail;
+    return store(aux[6], slot * 16) &&
+           qatomic_read(status) == cpu_to_le32(t);
 }
 
 static bool is_at(hwaddr addr, uint32_t value)
@@ -296,30 +350,47 @@ static bool is_at(hwaddr addr, uint32_t value)
     return result == MEMTX_OK && there == value;
 }
 
-static bool op_cycle(XDBWorker *w, dma_addr_t addr, uint64_t i)
+static bool flush_cons(XDBWorker *w, dma_addr_t iova, uint64_t t)
 {
     const uint64_t *aux = w->job->aux;
-    bool ok;
 
-    ok = use_page(w, addr, i);
-    ok &= queue_put(w, aux[3], addr);
-    ok &= queue_put(w, aux[4] | i << 32, aux[5]);
-    ok &= store(aux[6], w->tail % aux[7] * 16);
-    return is_at(aux[5], i) && ok;
+    queue_put(w, aux[3], iova | aux[8]);
+    queue_put(w, aux[4], aux[5]);
+    return store32(aux[6], w->tail) && is_at(aux[6] + 4, w->tail);
+}
+
+/* Map, use, unmap. */
+static inline bool cycle(XDBWorker *w, dma_addr_t addr, uint64_t i,
+                         XDBFlush *done)
+{
+    const XDBJob *job = w->job;
+    uint64_t page = (addr - job->addr) / PAGE_BYTES;
+    uint64_t *entry = (uint64_t *)job->cycle.table.host + page;
+    bool both = job->aux[9], ok = true;
+    uint64_t n;
+
+    for (n = 0; n < job->cycle.span; n++) {
+        qatomic_set(&entry[n], job->cycle.entries[page + n]);
+    }
+    if (both) {
+        ok &= done(w, addr, 2 * i);
+    }
+    ok &= op_write(w, addr, i);
+    for (n = 0; n < job->cycle.span; n++) {
+        qatomic_set(&entry[n], 0);
+    }
+    ok &= done(w, addr, both ? 2 * i + 1 : i);
+    return ok;
+}
+
+static bool op_cycle(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    return cycle(w, addr, i, flush);
 }
 
 static bool op_cycle_cons(XDBWorker *w, dma_addr_t addr, uint64_t i)
 {
-    const uint64_t *aux = w->job->aux;
-    uint32_t prod;
-    bool ok;
-
-    ok = use_page(w, addr, i);
-    ok &= queue_put(w, aux[3], addr);
-    ok &= queue_put(w, aux[4], aux[5]);
-    prod = w->tail % (2 * aux[7]);
-    ok &= store32(aux[6], prod);
-    return is_at(aux[6] + 4, prod) && ok;
+    return cycle(w, addr, i, flush_cons);
 }
 
 static XDBOperation *const operations[] = {
@@ -567,6 +638,49 @@ static bool is_store(XDBCommand command)
     return command == XDB_STORE || command == XDB_STORE32;
 }
 
+static void cycle_close(XDBCycle *c)
+{
+    view_close(&c->table);
+    view_close(&c->queue);
+    view_close(&c->status);
+    g_free(c->entries);
+    c->entries = NULL;
+}
+
+static void cycle_fill(XDBCycle *c, const XDBJob *job)
+{
+    uint64_t step = job->aux[10] ?: 1, i;
+
+    c->entries = g_new(uint64_t, c->pages);
+    for (i = 0; i < c->pages; i++) {
+        c->entries[i] = cpu_to_le64((job->addr + i * step % c->pages *
+                                     PAGE_BYTES) | job->aux[1]);
+    }
+}
+
+/* BQL.  False if there is no such table, or queue. */
+static bool cycle_open(XDBCycle *c, const XDBJob *job)
+{
+    const uint64_t *aux = job->aux;
+
+    c->slots = aux[7];
+    c->span = DIV_ROUND_UP(MAX(job->length, 1), PAGE_BYTES);
+    c->pages = MAX(DIV_ROUND_UP(job->window, PAGE_BYTES), c->span);
+    /* Two descriptors and the gap that tells full from empty */
+    if (c->slots < 4 || c->slots > INT32_MAX || !job->stride ||
+        job->window > UINT64_MAX - PAGE_BYTES ||
+        c->pages > XDB_MAX_CYCLE_PAGES ||
+        (job->command == XDB_CYCLE_CONS && !is_power_of_2(c->slots)) ||
+        !view_open(&c->table, aux[0], c->pages * 8) ||
+        !view_open(&c->queue, aux[2], c->slots * 16) ||
+        (job->command == XDB_CYCLE && !view_open(&c->status, aux[5], 4))) {
+        cycle_close(c);
+        return false;
+    }
+    cycle_fill(c, job);
+    return true;
+}
+
 /* False if nothing can be done. */
 static bool job_init(XDMABench *s, XDBJob *job, uint32_t command)
 {
@@ -584,13 +698,9 @@ static bool job_init(XDMABench *s, XDBJob *job, uint32_t command)
     job->length = command == XDB_LOAD ? 4 :
                   clamp(s, s->length, XDB_MAX_LENGTH, XDB_S_LENGTH);
     job->count = clamp(s, s->count, XDB_MAX_COUNT, XDB_S_COUNT);
-    if (is_cycle(command)) {
-        /* Two descriptors and the gap that tells full from empty */
-        if (job->aux[7] < 4 || job->aux[7] > INT32_MAX || !job->stride ||
-            (command == XDB_CYCLE_CONS && !is_power_of_2(job->aux[7]))) {
-            s->status |= XDB_S_QUEUE;
-            return false;
-        }
+    if (is_cycle(command) && !cycle_open(&job->cycle, job)) {
+        s->status |= XDB_S_QUEUE;
+        return false;
     }
     return true;
 }
@@ -651,6 +761,7 @@ static void run_free(XDMABench *s, XDBRun *run)
         worker_cleanup(&run->workers[i]);
     }
     qemu_vfree(run->workers);
+    cycle_close(&run->job.cycle);
     qemu_cond_destroy(&run->job.cond);
     qemu_mutex_destroy(&run->job.lock);
     object_unref(OBJECT(run->peer));
@@ -671,6 +782,7 @@ static XDBRun *run_new(XDMABench *s, uint32_t command, unsigned n)
     run->peer = find_peer(s);
     if (!run->peer) {
         s->status |= XDB_S_PEER;
+        cycle_close(&run->job.cycle);
         return NULL;
     }
     object_ref(OBJECT(s));
@@ -763,6 +875,108 @@ static void stop(XDMABench *s)
     threads_join(s->run);
     finish(s);
     s->stopping = false;
+}
+
+/* Maps that are kept.  BQL */
+
+static void keep_maps(XDMABench *s)
+{
+    AddressSpace *as = pci_get_address_space(&s->pci);
+    uint64_t i;
+
+    s->status &= XDB_S_STALLED;
+    s->ns = s->cpu_ns = s->ops = s->errors = 0;
+    for (i = 0; i < s->count && s->kept->len < XDB_MAX_KEPT; i++) {
+        XDBPiece piece = { .len = MIN(s->length, XDB_MAX_LENGTH) };
+
+        piece.host = dma_memory_map(as, s->addr + i * s->stride, &piece.len,
+                                    DMA_DIRECTION_TO_DEVICE, ATTRS);
+        if (!piece.host) {
+            s->errors++;
+            break;
+        }
+        g_array_append_val(s->kept, piece);
+        s->ops++;
+    }
+}
+
+static void keep_none(XDMABench *s)
+{
+    AddressSpace *as = pci_get_address_space(&s->pci);
+    guint i;
+
+    for (i = 0; i < s->kept->len; i++) {
+        const XDBPiece *piece = &g_array_index(s->kept, XDBPiece, i);
+
+        dma_memory_unmap(as, piece->host, piece->len, DMA_DIRECTION_TO_DEVICE,
+                         piece->len);
+    }
+    g_array_set_size(s->kept, 0);
+}
+
+/* What is mapped and unmapped is listened to, as VFIO does.  BQL */
+
+static void heard(IOMMUNotifier *n, IOMMUTLBEntry *entry)
+{
+    /* To be told of it is what is measured. */
+}
+
+static void listen_region_add(MemoryListener *listener,
+                              MemoryRegionSection *section)
+{
+    XDMABench *s = container_of(listener, XDMABench, listener);
+    uint64_t first = section->offset_within_region;
+    XDBHeard *h;
+
+    if (!memory_region_is_iommu(section->mr)) {
+        return;
+    }
+    h = g_new0(XDBHeard, 1);
+    h->mr = section->mr;
+    iommu_notifier_init(&h->n, heard, IOMMU_NOTIFIER_IOTLB_EVENTS, first,
+                        first + int128_getlo(int128_sub(section->size,
+                                                        int128_one())),
+                        memory_region_iommu_attrs_to_index(
+                            IOMMU_MEMORY_REGION(section->mr), ATTRS));
+    memory_region_register_iommu_notifier(section->mr, &h->n, &error_fatal);
+    QLIST_INSERT_HEAD(&s->heard, h, next);
+}
+
+static void listen_region_del(MemoryListener *listener,
+                              MemoryRegionSection *section)
+{
+    XDMABench *s = container_of(listener, XDMABench, listener);
+    XDBHeard *h, *next;
+
+    QLIST_FOREACH_SAFE(h, &s->heard, next, next) {
+        if (h->mr == section->mr &&
+            h->n.start == section->offset_within_region) {
+            memory_region_unregister_iommu_notifier(h->mr, &h->n);
+            QLIST_REMOVE(h, next);
+            g_free(h);
+        }
+    }
+}
+
+static void listen_begin(XDMABench *s)
+{
+    QLIST_INIT(&s->heard);
+    s->listener = (MemoryListener) {
+        .name = TYPE_X_DMA_BENCH,
+        .region_add = listen_region_add,
+        .region_del = listen_region_del,
+    };
+    if (s->listen) {
+        memory_listener_register(&s->listener,
+                                 pci_device_iommu_address_space(&s->pci));
+    }
+}
+
+static void listen_end(XDMABench *s)
+{
+    if (s->listen) {
+        memory_listener_unregister(&s->listener);
+    }
 }
 
 /* A callback of call_rcu() that does not return */
@@ -890,6 +1104,10 @@ static void mmio_write(void *opaque, hwaddr offset, uint64_t value,
             stall_begin(s);
         } else if (value == XDB_STOP) {
             stall_end(s);
+        } else if (value == XDB_KEEP) {
+            keep_maps(s);
+        } else if (value == XDB_LET_GO) {
+            keep_none(s);
         } else {
             start(s, value);
         }
@@ -932,6 +1150,8 @@ static void x_dma_bench_realize(PCIDevice *pci, Error **errp)
                           XDB_SIZE);
     pci_register_bar(pci, 0, PCI_BASE_ADDRESS_SPACE_MEMORY, &s->mmio);
     s->vm_state = qemu_add_vm_change_state_handler(vm_changed, s);
+    s->kept = g_array_new(false, false, sizeof(XDBPiece));
+    listen_begin(s);
 }
 
 static void x_dma_bench_exit(PCIDevice *pci)
@@ -941,6 +1161,9 @@ static void x_dma_bench_exit(PCIDevice *pci)
     qemu_del_vm_change_state_handler(s->vm_state);
     stop(s);
     stall_end(s);
+    keep_none(s);
+    g_array_free(s->kept, true);
+    listen_end(s);
 }
 
 static void x_dma_bench_reset(DeviceState *dev)
@@ -949,6 +1172,7 @@ static void x_dma_bench_reset(DeviceState *dev)
 
     stop(s);
     stall_end(s);
+    keep_none(s);
     s->status = s->threads = s->peer = s->pasid = 0;
     s->addr = s->length = s->stride = s->window = s->count = 0;
     s->ns = s->cpu_ns = s->ops = s->errors = 0;
@@ -979,6 +1203,10 @@ static const VMStateDescription vmstate_x_dma_bench = {
     },
 };
 
+static const Property x_dma_bench_properties[] = {
+    DEFINE_PROP_BOOL("listen", XDMABench, listen, false),
+};
+
 static void x_dma_bench_class_init(ObjectClass *oc, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(oc);
@@ -991,6 +1219,10 @@ static void x_dma_bench_class_init(ObjectClass *oc, void *data)
     k->class_id = PCI_CLASS_OTHERS;
     dc->desc = "DMA benchmark";
     dc->vmsd = &vmstate_x_dma_bench;
+    device_class_set_props(dc, x_dma_bench_properties);
+    object_class_property_set_description(oc, "listen",
+        "Register notifiers of what is mapped and unmapped for it, as VFIO "
+        "does; the IOMMU must have its caching mode on");
     device_class_set_legacy_reset(dc, x_dma_bench_reset);
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }

@@ -47,11 +47,11 @@ enum {
     XDB_CPU_NS  = 0x48,  /* 64, RO: CPU time, sum of the threads */
     XDB_OPS     = 0x50,  /* 64, RO: operations, sum of the threads */
     XDB_ERRORS  = 0x58,  /* 64, RO: of those, how many failed */
-    XDB_AUX     = 0x80,  /* 64, eight of them: see XDBCommand */
+    XDB_AUX     = 0x80,  /* 64, XDB_AUX_REGS of them: see XDBCommand */
     XDB_SIZE    = 0x1000,
 };
 
-#define XDB_AUX_REGS    8
+#define XDB_AUX_REGS    11
 #define XDB_PEER_VALID  (1u << 31)
 
 typedef enum XDBCommand {
@@ -73,21 +73,30 @@ typedef enum XDBCommand {
      */
     XDB_STORE = 7,
     /*
-     * A strict driver and its device.  Operation i takes page i modulo
-     * WINDOW / STRIDE at iova = ADDR + page * STRIDE and does this:
-     * store (iova | AUX[1]) to AUX[0] + 8 * page, the page table; DMA write of
-     * LENGTH; clear the entry; put {AUX[3], iova} and {AUX[4] | i << 32,
-     * AUX[5]} into the queue of AUX[7] 16-byte slots at AUX[2]; store 16 *
-     * tail to AUX[6]; look whether i was written to AUX[5], else it counts as
-     * an error.  In the main thread; the tail begins and ends at slot 0.
+     * A strict driver and its device.  Operation i works on the LENGTH bytes
+     * at iova = ADDR + offset, which are the pages of the table from
+     * page = offset / 4096 on, and does this: store their entries to
+     * AUX[0] + 8 * page; DMA write of LENGTH; clear the entries; put
+     * {AUX[3], iova | AUX[8]} and {AUX[4] | i << 32, AUX[5]} into the queue of
+     * AUX[7] 16-byte slots at AUX[2]; store 16 * tail to AUX[6]; look whether i
+     * was written to AUX[5], else it counts as an error.
+     *
+     * Page n's entry is AUX[1] and the address of page n * AUX[10] of the
+     * window, modulo how many it has (0: of page n itself).  AUX[9]: not 0: the
+     * queue is used when the entries have been stored, too, as software does
+     * that is told that what is not present may be cached.
+     *
+     * Table, queue and AUX[5] are memory, and are stored to and loaded from as
+     * by a processor: an instruction each, and nobody else is asked.  In the
+     * main thread; the tail begins and ends at slot 0.
      */
     XDB_CYCLE = 8,
     /* As XDB_STORE, of 32 bits */
     XDB_STORE32 = 9,
     /*
      * As XDB_CYCLE, for a queue whose two 32-bit indices count slots and have a
-     * wrap bit above them: put {AUX[3], iova} and {AUX[4], AUX[5]} into the
-     * queue, store the producer's index to AUX[6], look whether the consumer's,
+     * wrap bit above them: put {AUX[3], iova | AUX[8]} and {AUX[4], AUX[5]}
+     * into the queue, store the producer's index to AUX[6], look whether the consumer's,
      * 4 bytes behind it, is the same, else it counts as an error.  AUX[7] is a
      * power of two; the index begins at 0.
      */
@@ -102,6 +111,14 @@ typedef enum XDBCommand {
      * called until it returns.
      */
     XDB_STALL_RCU = 14,
+    /*
+     * Map COUNT times LENGTH for reading, STRIDE apart from ADDR on, and keep
+     * the maps, XDB_MAX_KEPT of them at the most, beside those that are kept;
+     * OPS says how many came of it.  XDB_LET_GO: unmap them all, as a reset
+     * does.
+     */
+    XDB_KEEP = 15,
+    XDB_LET_GO = 16,
     XDB_STOP = 0xff,
 } XDBCommand;
 
@@ -120,7 +137,7 @@ typedef enum XDBCommand {
 #define XDB_S_THREADS   (1u << 3)   /* THREADS was clamped */
 #define XDB_S_PEER      (1u << 4)   /* no such peer: nothing done */
 #define XDB_S_VRING     (1u << 5)   /* no memory at ADDR: nothing done */
-#define XDB_S_QUEUE     (1u << 6)   /* AUX[7] is no size: nothing done */
+#define XDB_S_QUEUE     (1u << 6)   /* no such table or queue: nothing done */
 #define XDB_S_TIME      (1u << 7)   /* OPS are less: it took too long */
 #define XDB_S_RUNNING   (1u << 8)   /* in the background */
 #define XDB_S_HELD      (1u << 9)   /* XDB_HOLD: they did not end */
@@ -129,6 +146,8 @@ typedef enum XDBCommand {
 #define XDB_MAX_THREADS 16
 #define XDB_MAX_LENGTH  (16ULL << 20)
 #define XDB_MAX_COUNT   (1ULL << 26)
+#define XDB_MAX_KEPT    4096
+#define XDB_MAX_CYCLE_PAGES 65536
 #define XDB_MAX_NS      10000000000LL
 #define XDB_HOLD_MS     5000
 #define XDB_STALL_MS    10000

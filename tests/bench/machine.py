@@ -15,12 +15,16 @@ AUX = 0x80
 PEER_VALID = 1 << 31
 READ, WRITE, LOAD, MAP_READ, MAP_WRITE, VRING, STORE, CYCLE = range(1, 9)
 STORE32, CYCLE_CONS = 9, 10
+KEEP, LET_GO = 15, 16
 NO_SUCH_COMMAND = 1 << 0
 
 PCI_COMMAND, PCI_BAR0 = 0x04, 0x10
 PCI_COMMAND_MEMORY_MASTER = 0x6
 BAR_SIZE = 0x1000
-FIRST_SLOT = 4
+# No two neighbours are neighbours in memory: a step that has no factor in
+# common with the number of pages.
+SCATTER = 40507
+FIRST_SLOT = 3
 CHUNK = 1 << 20
 TIMEOUT = 600
 
@@ -37,14 +41,15 @@ class BenchError(Exception):
 class Emulator:
     """
     @devices x-dma-bench; @wrapper: a command to run the emulator under;
-    @monitor: it has one.
+    @monitor: it has one; @listener: which of the devices, if any, is told of
+    what is mapped for it.
     """
 
     BINARY = BAR_BASE = None
     RAM = 0                 # what run(), fill() and store() begin to count at
 
     def __init__(self, binary, iommu=None, devices=1, wrapper=(),
-                 monitor=False):
+                 monitor=False, listener=None):
         ours, theirs = socket.socketpair()
         fds = [theirs]
         self.monitor = None
@@ -53,7 +58,8 @@ class Emulator:
                 '-chardev', f'socket,id=qtest,fd={theirs.fileno()}',
                 '-qtest', 'chardev:qtest', '-qtest-log', '/dev/null']
         for i in range(devices):
-            args += ['-device', f'x-dma-bench,addr={FIRST_SLOT + i:x}']
+            args += ['-device', f'x-dma-bench,addr={FIRST_SLOT + i:x}' +
+                     (',listen=on' if i == listener else '')]
         if monitor:
             mine, its = socket.socketpair()
             fds.append(its)
@@ -175,6 +181,13 @@ class Emulator:
                              f'{errors} of {count} operations failed')
         return Result(self.read64(bar + NS), self.read64(bar + CPU_NS),
                       self.read64(bar + OPS))
+
+    def private_kib(self):
+        """Memory of its own, that no file has."""
+        with open(f'/proc/{self.process.pid}/smaps_rollup',
+                  encoding='ascii') as f:
+            return sum(int(line.split()[1]) for line in f
+                       if line.startswith('Anonymous:'))
 
     def close(self):
         self.stream.close()

@@ -2,8 +2,10 @@
 """What is measured: rows, each a loop on one of the machines."""
 
 import struct
+import time
 
-from machine import LOAD, MAP_READ, MAP_WRITE, READ, VRING, WRITE
+from machine import (KEEP, LET_GO, LOAD, MAP_READ, MAP_WRITE, READ, VRING,
+                     SCATTER, WRITE, BenchError)
 
 KIB, MIB = 1 << 10, 1 << 20
 PAGE = 4 * KIB
@@ -20,9 +22,6 @@ PAGES_4K, PAGES_4K_TOO, PAGES_2M, PAGES_1G, STRICT, SCATTERED, PASS = range(7)
 DEVICES = 7
 DID_4K, DID_2M, DID_1G, DID_STRICT, DID_SCATTERED, DID_PASS = range(1, 7)
 DID_NOBODY = 7
-# No two neighbours of the arena are neighbours in memory: a step that has no
-# factor in common with the number of pages.
-SCATTER = 40507
 VRING_SLOTS = 256
 # No more than one write of the tail does at once (VIOMMU_QUEUE_BUDGET): the
 # rest would be a bottom half's, and not measured.
@@ -31,6 +30,9 @@ MAX_COUNT = 1 << 24
 # Operations whose instructions are counted, after some that warm the caches up
 COUNTED_WARM, COUNTED = 256, 1024
 COLD_PAGES = 128
+# Endpoints that do nothing, in the row of the memory that they take
+IDLE = 28
+SETTLE_SECONDS = 3
 # Threads that wait for one another are timed by the wall clock, to which a
 # busy machine can only add: each round takes the best of these.
 TRIES = 3
@@ -50,14 +52,16 @@ def scattered(number):
 class Machine:
     """
     An emulator whose memory is touched, and its unit if there is one.
-    @logged: writes are recorded as they are while the machine migrates.
+    @logged: writes are recorded as they are while the machine migrates;
+    @listened: the strict driver's device is told what is mapped.
     """
 
     def __init__(self, model, binary, iommu=None, wrapper=(),
-                 arena=ARENA_SIZE, logged=False):
+                 arena=ARENA_SIZE, logged=False, listened=False):
         self.model = model
         self.emulator = model.Emulator(binary, iommu, DEVICES, wrapper,
-                                       monitor=logged)
+                                       monitor=logged,
+                                       listener=STRICT if listened else None)
         self.unit = None
         self.emulator.fill(ARENA, arena, 0x5a)
         ring = struct.pack(f'<HH{VRING_SLOTS}H', 0, 0, *range(VRING_SLOTS))
@@ -98,6 +102,8 @@ class Row:
     logged = False           # needs writes to be recorded
     alone = False            # no other endpoint may have done any DMA
     ours = False             # the base's unit cannot do it
+    caching = False          # its unit has caching mode, and a listener
+    idle = False             # of a machine of its own
     sanitized = False        # sanitizer=on; ours alone
 
     def __init__(self, group, name):
@@ -215,32 +221,78 @@ class Invalidation(Row):
         return target.unit.timed(self.descriptors) / len(self.descriptors)
 
 
+class InFlight(Invalidation):
+    """
+    Page invalidations that find nothing, with maps in flight that none of them
+    concerns.
+    """
+
+    def __init__(self, model, maps, length=PAGE):
+        super().__init__(model.PAGE, 'page', 0,
+                         [model.iotlb(model.PAGE, DID_4K,
+                                      ELSEWHERE + i * PAGE)
+                          for i in range(BATCH)])
+        self.maps, self.length = maps, length
+        self.name = f'page, {maps:,} maps in flight' + \
+            (f' of {size(length)}' if length > PAGE else '')
+
+    def count(self, target):
+        self.measure(target, 0)
+        return len(self.descriptors)
+
+    def measure(self, target, milliseconds):
+        emulator = target.emulator
+        kept = emulator.run(PAGES_4K, KEEP, addr=ARENA, length=self.length,
+                            stride=self.length, count=self.maps)
+        if kept.ops != self.maps:
+            raise BenchError(f'{kept.ops} of {self.maps} maps')
+        try:
+            # They have been there for a while.
+            target.unit.timed(self.descriptors)
+            return super().measure(target, milliseconds)
+        finally:
+            emulator.run(PAGES_4K, LET_GO)
+
+
 class Strict(Row):
-    """Map, use, unmap, invalidate, wait; without a unit only the use."""
+    """
+    Map, use, unmap, invalidate, wait; without a unit only the use.  @pages:
+    so many of them, scattered, are unmapped with one invalidation; @caching:
+    there is one when they have been mapped, too.
+    """
 
-    LENGTH, PAGES = PAGE, 64
+    PAGES = 64
 
-    def __init__(self):
-        super().__init__('strict', 'map, 4 KiB write, unmap, invalidate')
+    def __init__(self, name, pages=1, caching=False):
+        super().__init__('strict', name)
+        self.pages, self.caching = pages, caching
 
     def _run(self, target, count):
-        where = dict(addr=ARENA, length=self.LENGTH, stride=PAGE,
+        length = self.pages * PAGE
+        where = dict(addr=ARENA, length=length, stride=length,
                      window=self.PAGES * PAGE, count=count)
         if not target.unit:
             return target.emulator.run(STRICT, WRITE, **where)
         target.unit.invalidate(target.model.iotlb(target.model.GLOBAL))
         # The loop leaves head and tail at slot 0.
         return target.unit.cycle(STRICT, target.strict_leaf, DID_STRICT,
+                                 pages=self.pages, caching=self.caching,
                                  **where)
 
+    def _queue(self, target):
+        """A queue's length of cycles, of two descriptors or four"""
+        return target.model.SLOTS // (4 if self.caching else 2)
+
     def measure(self, target, milliseconds):
-        slots = target.model.SLOTS
-        result = self._run(target, 2 * slots if target.unit else 8 * slots)
+        if target.unit:
+            count = self._queue(target) * (4 if self.pages == 1 else 1)
+        else:
+            count = 8 * target.model.SLOTS // self.pages
+        result = self._run(target, count)
         return result.cpu_ns / result.ops
 
     def count(self, target):
-        # A queue's length of cycles of two descriptors
-        count = target.model.SLOTS // 2
+        count = self._queue(target) if target.unit else target.model.SLOTS // 2
         self._run(target, count)
         return count
 
@@ -346,9 +398,42 @@ def invalidations(model):
     yield Invalidation(model.PAGE, 'page', 1000, elsewhere, alone=False)
 
 
+class Idle(Row):
+    """The memory, in KiB, of an emulator whose endpoints do nothing."""
+
+    def __init__(self):
+        super().__init__('memory (KiB)', f'{IDLE} endpoints idle')
+        self.idle = True
+        self.least = {}
+
+    def measure(self, target, milliseconds):
+        # What is freed later (RCU) is not what it takes.
+        if target not in self.least:
+            time.sleep(SETTLE_SECONDS)
+        self.least[target] = min(target.private_kib(),
+                                 self.least.get(target, 1 << 40))
+        return self.least[target]
+
+
+def in_flight(model):
+    for maps, length in ((0, PAGE), (1, PAGE), (64, PAGE), (1000, PAGE),
+                         (64, MIB)):
+        yield InFlight(model, maps, length)
+
+
 def strict(model):
-    if hasattr(model.Unit, 'cycle'):
-        yield Strict()
+    if not hasattr(model.Unit, 'cycle'):
+        return
+    yield Strict('map, 4 KiB write, unmap, invalidate')
+    yield Strict('map, 64 KiB write to 16 scattered pages, unmap, invalidate',
+                 pages=16)
+    if hasattr(model, 'CACHING'):
+        yield Strict('caching mode, listener: map, 4 KiB write, unmap',
+                     caching=True)
+
+
+def memory(model):
+    yield Idle()
 
 
 def all_rows(model):
@@ -360,7 +445,8 @@ def all_rows(model):
                  64, 65536, cold=True),
             Loop('vring', 'one descriptor in and out', VRING, 16, 1,
                  addr=VRING_AT),
-            *invalidations(model), *sanitized(), *strict(model)]
+            *invalidations(model), *in_flight(model), *sanitized(),
+            *strict(model), *memory(model)]
 
 
 # Of the loops, those whose instructions are counted
@@ -382,4 +468,4 @@ def budget_rows(model):
             Loop('instructions', 'vring', VRING, 16, 1, addr=VRING_AT),
             Invalidation(model.PAGE, 'page', 0, own),
             Invalidation(model.PAGE, "page of another domain", 0, nobody),
-            *strict(model)]
+            *in_flight(model), *strict(model)]

@@ -4,7 +4,7 @@
 import struct
 import time
 
-from machine import CYCLE_CONS, FIRST_SLOT, STORE32, Virt
+from machine import CYCLE_CONS, FIRST_SLOT, SCATTER, STORE32, Virt
 
 Emulator = Virt
 NAME = 'smmuv3'
@@ -34,6 +34,10 @@ RW = BLOCK | 2
 # 4.3, 4.4, 4.7
 CFGI_ALL, NH_ASID, NH_VA, NSNH_ALL, SYNC = 0x04, 0x11, 0x12, 0x30, 0x46
 GLOBAL, DOMAIN, PAGE = NSNH_ALL, NH_ASID, NH_VA
+# Of NH_VA: entries of the last level's tables alone (Leaf), which are pages (TTL)
+# of 4 KiB (TG), and so many of them, less 1 (NUM): as Linux says when it unmaps
+LEAVES = 1 << 0 | 3 << 8 | 1 << 10
+NUM_SHIFT = 12
 
 PAGE_SIZE = 4096
 STREAMS_LOG2 = 8
@@ -46,7 +50,7 @@ PATIENCE = 10000
 def iotlb(scope, did=0, iova=0):
     """What removes the translations of an ASID, or of a page of it."""
     return (scope | (0 if scope == GLOBAL else did << 48),
-            RAM + iova if scope == PAGE else 0)
+            RAM + iova | LEAVES if scope == PAGE else 0)
 
 
 class Unit:
@@ -169,9 +173,11 @@ class Unit:
         self.restart_queue()
         return result.cpu_ns
 
-    def cycle(self, device, leaf, did, **where):
+    def cycle(self, device, leaf, did, pages=1, caching=False, **where):
         """Map, use, unmap, invalidate, wait: see XDB_CYCLE_CONS."""
         lo, _ = iotlb(PAGE, did)
         return self.emulator.run(
             device, CYCLE_CONS, **where,
-            aux=(leaf, RW, self.queue, lo, SYNC, 0, BASE + CMDQ_PROD, SLOTS))
+            aux=(leaf, RW, self.queue, lo | pages - 1 << NUM_SHIFT, SYNC, 0,
+                 BASE + CMDQ_PROD, SLOTS, LEAVES, int(caching),
+                 SCATTER if pages > 1 else 0))

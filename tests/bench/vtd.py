@@ -4,12 +4,13 @@
 import struct
 import time
 
-from machine import CYCLE, FIRST_SLOT, STORE, Q35
+from machine import CYCLE, FIRST_SLOT, SCATTER, STORE, Q35
 
 Emulator = Q35
 NAME = 'vtd'
 UNIT = 'intel-iommu'
 SANITIZED = UNIT + ',sanitizer=on'
+CACHING = UNIT + ',caching-mode=on'
 BIG_UNIT = 'intel-iommu,iotlb-size=131072'
 
 # VT-d 11.4
@@ -28,6 +29,8 @@ CONTEXT, IOTLB, WAIT = 1, 2, 5
 GLOBAL, DOMAIN, PAGE = 1, 2, 3
 DRAIN = 3 << 6
 WAIT_STATUS = 1 << 5
+# No table was changed but the last ones: as Linux says when it unmaps
+HINT = 1 << 6
 
 PAGE_SIZE = 4096
 QUEUE_ORDER = 4
@@ -155,11 +158,13 @@ class Unit:
         self.restart_queue()
         return result.cpu_ns
 
-    def cycle(self, device, leaf, did, **where):
+    def cycle(self, device, leaf, did, pages=1, caching=False, **where):
         """Map, use, unmap, invalidate, wait: see XDB_CYCLE."""
         lo, _ = iotlb(PAGE, did)
         self.emulator.write32(self.status, 0)
         return self.emulator.run(
             device, CYCLE, **where,
             aux=(leaf, RW, self.queue, lo, self.wait_descriptor(),
-                 self.status, BASE + IQT, SLOTS))
+                 self.status, BASE + IQT, SLOTS,
+                 HINT | (pages - 1).bit_length(), int(caching),
+                 SCATTER if pages > 1 else 0))

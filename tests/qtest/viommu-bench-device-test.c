@@ -7,6 +7,8 @@
  */
 #include "qemu/osdep.h"
 #include "hw/misc/x-dma-bench.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-vtd.h"
 
@@ -271,6 +273,64 @@ static void test_cycle(void)
 }
 
 /*
+ * Two pages at a time, which are not neighbours in memory, with an invalidation
+ * when they are mapped, too.
+ */
+static void test_cycle_pieces(void)
+{
+    enum { PAGES = 4, SPAN = 2, STEP = 3 };
+    Bench *b = bench_start(true);
+    VTD *vtd = b->vtd;
+    uint64_t mem = ROUND_UP(vtd_alloc(vtd, PAGES + SPAN),
+                            SPAN * VTD_PAGE_SIZE);
+    uint64_t leaf = vtd_pte(vtd, &b->dom, mem, 1);
+    const uint64_t aux[XDB_AUX_REGS] = {
+        leaf, VTD_PTE_RW, vtd->iq,
+        VTD_D_IOTLB | VTD_D_G(VTD_PAGE) | VTD_D_DID(DID),
+        VTD_D_WAIT | VTD_D_WAIT_SW, vtd->iq_status, VTD_BASE + VTD_IQT,
+        VTD_IQ_SLOTS, 1, true, STEP,
+    };
+    unsigned i;
+
+    viommu_fill(vtd, mem, MARK, PAGES * VTD_PAGE_SIZE);
+    for (i = 0; i < XDB_AUX_REGS; i++) {
+        set(b, XDB_AUX + 8 * i, aux[i]);
+    }
+    g_assert_cmphex(run(b, XDB_CYCLE, mem, SPAN * VTD_PAGE_SIZE,
+                        PAGES * VTD_PAGE_SIZE, 1), ==, 0);
+    assert_done(b, 1, 0);
+    /* Pages 0 and 3 are the first two of the window. */
+    for (i = 0; i < PAGES; i++) {
+        g_assert_cmpint(viommu_is_filled(vtd, mem + i * VTD_PAGE_SIZE, MARK,
+                                         VTD_PAGE_SIZE), ==, i % STEP != 0);
+        g_assert_cmphex(qtest_readq(vtd->qts, leaf + 8 * i), ==, 0);
+    }
+    g_assert_cmphex(vtd_read64(vtd, VTD_IQT), ==, 4 * 16);
+    vtd_assert_no_fault(vtd);
+    bench_stop(b);
+}
+
+/* Maps that stay until they are let go, or the device is reset */
+static void test_keep(void)
+{
+    Bench *b = bench_start(true);
+    QDict *answer;
+
+    g_assert_cmphex(run(b, XDB_KEEP, IOVA, 64, 0, 3), ==, 0);
+    assert_done(b, 3, 0);
+    answer = qtest_qmp(b->vtd->qts, "{'execute': 'query-viommu'}");
+    g_assert_cmpint(qdict_get_int(qobject_to(QDict, qlist_peek(
+        qdict_get_qlist(answer, "return"))), "maps-in-flight"), ==, 3);
+    qobject_unref(answer);
+    run(b, XDB_LET_GO, 0, 0, 0, 0);
+    answer = qtest_qmp(b->vtd->qts, "{'execute': 'query-viommu'}");
+    g_assert_cmpint(qdict_get_int(qobject_to(QDict, qlist_peek(
+        qdict_get_qlist(answer, "return"))), "maps-in-flight"), ==, 0);
+    qobject_unref(answer);
+    bench_stop(b);
+}
+
+/*
  * The same for two indices with a wrap bit.  There is no such queue here: the
  * consumer's is what the test says it is.
  */
@@ -353,7 +413,7 @@ static void test_clamp(void)
     Bench *b = bench_start(false);
 
     g_assert_cmphex(run(b, 0, b->mem, 4, 4, 1), ==, XDB_S_COMMAND);
-    g_assert_cmphex(run(b, XDB_MAP_FILL + 1, b->mem, 4, 4, 1), ==,
+    g_assert_cmphex(run(b, XDB_LET_GO + 1, b->mem, 4, 4, 1), ==,
                     XDB_S_COMMAND);
     g_assert_cmphex(run(b, UINT32_MAX, b->mem, 4, 4, 1), ==, XDB_S_COMMAND);
     g_assert_cmphex(run(b, XDB_MAP_READ, b->mem, UINT64_MAX, 0, 1), ==,
@@ -398,6 +458,9 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/bench-device/store", test_store);
     qtest_add_func("viommu/bench-device/strict-cycle", test_cycle);
     qtest_add_func("viommu/bench-device/strict-cycle-cons", test_cycle_cons);
+    qtest_add_func("viommu/bench-device/strict-cycle-pieces",
+                   test_cycle_pieces);
+    qtest_add_func("viommu/bench-device/keep", test_keep);
     qtest_add_func("viommu/bench-device/background", test_background);
     qtest_add_func("viommu/bench-device/clamp", test_clamp);
     qtest_add_func("viommu/bench-device/re-entry", test_reentry);
