@@ -9,7 +9,7 @@ and says what held.
           [--virtio translate|bypass|require] [--virtio-iommu]
           [--switch] [--left] [--reset] [--prop NAME=VALUE]... [--kernel SERIES]
   boot.py --amd ...
-  boot.py --arch aarch64 [--stage 1|2|nested] [--acpi] ...
+  boot.py --arch aarch64 [--stage 1|2|nested] [--acpi] [--mmio] ...
 
 QEMU names the emulator (default: the one of this tree's build). --base says
 that it is not ours: it has no statistics to show, and gets packed rings only,
@@ -62,6 +62,7 @@ class Config:
     amd: bool = False       # AMD-Vi, not VT-d; eim is then xtsup
     kernel: str = ''        # its series; '': the tests' own
     reset: bool = False     # the NVMe controller's function, at work
+    mmio: bool = False      # a virtio-iommu behind virtio-mmio, on arm64
 
     @property
     def platform(self):
@@ -189,7 +190,10 @@ def boot(config, progress=lambda text: None, run=run_guest):
         if config.reset:
             words.append('viommu.reset=' + '@'.join(reset_disk(config)))
         loader = getattr(platform, 'kernel_args', None)
-        args = platform.machine_args(config) + \
+        machine = platform.machine_args(config)
+        if config.mmio:
+            machine += platform.tree_args(machine, directory)
+        args = machine + \
             (loader(words, config) if loader else
              kernel_args(words, platform, config.kernel)) + \
             devices.disk_args(config.disks, directory, packed,
@@ -381,6 +385,7 @@ def main():
     parser.add_argument('--virtio', default='',
                         choices=['translate', 'bypass', 'require'])
     parser.add_argument('--virtio-iommu', action='store_true')
+    parser.add_argument('--mmio', action='store_true')
     parser.add_argument('--rounds', type=int, default=Config.rounds)
     parser.add_argument('--base', action='store_true')
     parser.add_argument('--arch', choices=PLATFORMS, default='x86_64')
@@ -397,7 +402,7 @@ def main():
                     args.packed, args.bounce, args.virtio, args.virtio_iommu,
                     args.rounds, args.base, args.arch, args.stage, args.acpi,
                     args.switch, args.left, tuple(args.prop), args.amd,
-                    args.kernel, args.reset)
+                    args.kernel, args.reset, args.mmio)
     tap = Tap()
     try:
         outcome = boot(config, tap.note)

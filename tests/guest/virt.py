@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The arm64 guest: a virt machine, its SMMUv3 or virtio-iommu, and Linux."""
+"""
+The arm64 guest: a virt machine, its SMMUv3 or virtio-iommu, and Linux.
 
+A virtio-iommu is a PCI function, or registers in memory (virtio-mmio). Of those
+the machine's device tree says nothing, so the guest is given one with two
+properties more.
+"""
+
+import os
 import re
+import subprocess
 
 import assets
+import fdt
 from devices import CARDS, Disk
 from devices import DISKS as PC_DISKS
 
@@ -34,9 +43,17 @@ DEFAULT_STAGE = 'nested'
 OLD_MACHINE = 'virt-9.1'
 
 
+# A virtio-iommu behind registers in memory: which ones, and what it translates
+MMIO_UNIT = 'virtio-iommu-device,bus=virtio-mmio-bus.0,primary-bus=pcie.0'
+MMIO_NODE, PCI_NODE = '/virtio_mmio@a000000', '/pcie@10000000'
+REQUESTERS = 0x10000
+
+
 def name(config):
     words = ['virtio-iommu'] if config.paravirt else \
         ['smmuv3', f'stage-{config.stage or DEFAULT_STAGE}']
+    if config.mmio:
+        words.append('mmio')
     words.append('acpi' if config.acpi else 'dt')
     if config.virtio:
         words.append(f'virtio={config.virtio}')
@@ -59,6 +76,9 @@ def machine_args(config):
     if config.acpi:
         args += ['-bios', assets.uefi()]
     props = config.props + (('dma-mode=bounce',) if config.bounce else ())
+    if config.mmio:
+        return args + ['-global', 'virtio-mmio.force-legacy=off', '-device',
+                       ','.join((MMIO_UNIT, *props))]
     if config.paravirt:
         return args + ['-device', ','.join(
             filter(None, ('virtio-iommu-pci,addr=1e.0', switch, *props)))]
@@ -68,6 +88,28 @@ def machine_args(config):
     for prop in props:
         args += ['-global', f'arm-smmuv3.{prop}']
     return args
+
+
+def tree_args(args, directory):
+    """The device tree that tells of an MMIO unit"""
+    path = os.path.join(directory, 'tree.dtb')
+    machine = args.index('-machine') + 1
+    dump = [*args[:machine], f'{args[machine]},dumpdtb={path}',
+            *args[machine + 1:]]
+    # The guest's serial ports are in it, too.
+    subprocess.run([*assets.emulator(ARCH), '-nodefaults', '-display', 'none',
+                    *['-serial', 'null'] * 2, *dump], check=True,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    with open(path, 'rb') as file:
+        tree = fdt.Tree(file.read())
+    unit = tree.new_phandle()
+    tree.add(MMIO_NODE, '#iommu-cells', fdt.cells(1))
+    tree.add(MMIO_NODE, 'phandle', fdt.cells(unit))
+    tree.add(PCI_NODE, 'iommu-map', fdt.cells(0, unit, 0, REQUESTERS))
+    with open(path, 'wb') as file:
+        file.write(tree.pack())
+    return ['-dtb', path]
 
 
 def features(report):
