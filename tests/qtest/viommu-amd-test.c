@@ -272,12 +272,10 @@ static uint32_t check_third_ivhd(const uint8_t *ivrs, uint32_t len)
 }
 
 /* All blocks name the function that pci-id does, and its capability block. */
-static void test_pci_id(void)
+static void check_pci_id(const char *args)
 {
     uint32_t len, at;
-    g_autofree uint8_t *ivrs =
-        read_ivrs(NULL, "-device AMDVI-PCI,id=unit,addr=1e.0 "
-                  "-device amd-iommu,pci-id=unit", &len);
+    g_autofree uint8_t *ivrs = read_ivrs(NULL, args, &len);
 
     at = second_ivhd(ivrs, len);
     g_assert_cmphex(lduw_le_p(ivrs + 52), ==, 0xf0);
@@ -285,6 +283,18 @@ static void test_pci_id(void)
     g_assert_cmphex(lduw_le_p(ivrs + at + 4), ==, 0xf0);
     g_assert_cmphex(lduw_le_p(ivrs + at + 6), ==, 0x40);
     check_third_ivhd(ivrs, len);
+}
+
+/* By hand, and with all that libvirt may say of model='amd', in its words */
+static void test_pci_id(void)
+{
+    check_pci_id("-device AMDVI-PCI,id=unit,addr=1e.0 "
+                 "-device amd-iommu,pci-id=unit");
+    check_pci_id("-device '{\"driver\":\"AMDVI-PCI\",\"id\":\"iommu0\","
+                 "\"bus\":\"pcie.0\",\"addr\":\"0x1e\"}' "
+                 "-device '{\"driver\":\"amd-iommu\",\"pci-id\":\"iommu0\","
+                 "\"intremap\":\"on\",\"pt\":true,\"xtsup\":true,"
+                 "\"device-iotlb\":true,\"dma-remap\":true}'");
 }
 
 /* Guest translations, in all blocks */
