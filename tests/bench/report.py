@@ -86,13 +86,24 @@ def budget_table(instructions, columns):
     return lines
 
 
+def vcpus(entry):
+    """What is done in its vCPUs' threads outside translated code"""
+    cells = list(entry['cells'].values())
+    if any(c['vcpu_ns'] is None for c in cells):
+        return []
+    return [f'  {"  in vCPUs, outside translated code":{NAME_WIDTH - 2}}' +
+            ''.join(f'{c["vcpu_ns"] / 1000:>13.2f}'
+                    f'{c["vcpu_ns"] / max(cells[0]["vcpu_ns"], 1):>10.2f}'
+                    for c in cells)]
+
+
 def guests(entries):
     """A Linux guest's I/O: CPU time of the emulator's threads for each."""
     if not entries:
         return []
     columns = list(entries[0]['cells'])
-    lines = ['', "A Linux guest in strict mode: the emulator's I/O threads, "
-             'CPU time of one operation',
+    lines = ['', "A Linux guest: the emulator's I/O threads, CPU time of one "
+             'operation',
              f'{"":{NAME_WIDTH}}' + ''.join(f'{TITLE[c]:>23}'
                                             for c in columns),
              f'{"":{NAME_WIDTH}}' + ''.join(f'{"us":>13}{"ratio":>10}'
@@ -105,6 +116,7 @@ def guests(entries):
                      ''.join(f'{c["wall_ns"] / 1000:>13.2f}'
                              f'{c["wall_ratio"]:>10.2f}'
                              for c in entry['cells'].values()))
+        lines += vcpus(entry)
     return lines
 
 
