@@ -423,6 +423,7 @@ bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
 typedef struct ViommuAhead {
     VIOMMUEndpoint *ep;
     const VIOMMUConfig *config;
+    hwaddr first, last;      /* no window is in there */
     unsigned need;
     DMAAheadRun *run;
     void *opaque;
@@ -450,7 +451,9 @@ static bool viommu_ahead_visit(void *opaque, uint64_t first, uint64_t last,
         t.perm = 0;
         return !res->unread && a->run(a->opaque, first, &t);
     }
-    iommu_windows_cut(viommu_windows(a->ep), first, &t.first, &t.last);
+    if (t.first < a->first || t.last > a->last) {
+        iommu_windows_cut(viommu_windows(a->ep), first, &t.first, &t.last);
+    }
     return a->run(a->opaque, first, &t);
 }
 
@@ -464,6 +467,8 @@ void viommu_dma_translate_ahead(void *opaque, hwaddr first, hwaddr last,
     VIOMMU *v = ep->viommu;
     ViommuAhead a = {
         .ep = ep,
+        .first = first,
+        .last = last,
         .need = is_write ? IOPT_WRITE : IOPT_READ,
         .run = run,
         .opaque = run_opaque,

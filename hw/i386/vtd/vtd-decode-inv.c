@@ -258,7 +258,9 @@ const char *vtd_decode_inv_desc(const VTDInvDescRaw *raw, bool scalable,
 {
     const char *why;
 
-    *desc = (VTDInvDesc) { .type = VTD_INV_DESC_TYPE(raw->lo) };
+    /* The rest is set by who decodes the type, and not cleared before. */
+    desc->type = VTD_INV_DESC_TYPE(raw->lo);
+    desc->iqei = 0;
     why = vtd_check_inv_type(desc->type, scalable, ecap);
     if (why) {
         desc->iqei = VTD_IQEI_TYPE;

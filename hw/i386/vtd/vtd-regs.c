@@ -14,6 +14,7 @@
 #include "system/dma-held.h"
 #include "trace.h"
 #include "vtd-internal.h"
+#include "vtd-queue.h"
 #include "vtd-regfile.h"
 
 /* The actions of which some byte is in the eight around @addr: a bit each */
@@ -64,6 +65,19 @@ static uint64_t vtd_reg_read(void *opaque, hwaddr addr, unsigned size)
                             MIN(size, s->reg_size - addr));
 }
 
+/*
+ * The doorbell, as a guest rings it for each invalidation: what all that
+ * follows does for it, and it is one that is never busy.
+ */
+static void vtd_reg_write_tail(IntelIOMMUState *s, uint64_t val)
+{
+    uint64_t mask = ldq_le_p(&s->wmask[DMAR_IQT_REG]);
+    uint64_t old = vtd_reg64(s, DMAR_IQT_REG);
+
+    vtd_reg64_set(s, DMAR_IQT_REG, (old & ~mask) | (val & mask));
+    vtd_queue_tail_written(s);
+}
+
 static void vtd_reg_write(void *opaque, hwaddr addr, uint64_t val,
                           unsigned size)
 {
@@ -73,6 +87,10 @@ static void vtd_reg_write(void *opaque, hwaddr addr, uint64_t val,
     DMA_HELD("register write");
 
     trace_vtd_reg_write(addr, size, val);
+    if (likely(addr == DMAR_IQT_REG && size == sizeof(uint64_t))) {
+        vtd_reg_write_tail(s, val);
+        return;
+    }
     if (vtd_reg_busy(s, addr)) {
         qemu_log_mask(LOG_GUEST_ERROR, "vtd: register 0x%" HWADDR_PRIx
                       " written while its command is pending\n", addr);
