@@ -50,7 +50,7 @@ void vtd_unit_stop(Unit *unit)
     vtd_stop(vtd_of(unit));
 }
 
-void vtd_unit_reset(Unit *unit)
+void vtd_machine_reset(Unit *unit)
 {
     vtd_reset(vtd_of(unit));
 }

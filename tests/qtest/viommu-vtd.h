@@ -104,7 +104,7 @@ void vtd_set_context(VTD *vtd, uint16_t sid, uint64_t lo, uint64_t hi);
 /* UnitOps of legacy mode that are scalable mode's as well */
 Unit *vtd_unit_adopt(const Unit *from, QTestState *qts);
 void vtd_unit_stop(Unit *unit);
-void vtd_unit_reset(Unit *unit);
+void vtd_machine_reset(Unit *unit);
 void vtd_unit_assert_reset(Unit *unit);
 void vtd_unit_enable_start(Unit *unit);
 bool vtd_unit_enabled(Unit *unit);
@@ -116,7 +116,7 @@ bool vtd_unit_drop_faults(Unit *unit, uint16_t sid);
     .regs = VTD_BASE,                                                   \
     .regs_size = VTD_PAGE_SIZE,                                         \
     .adopt = vtd_unit_adopt,                                            \
-    .reset = vtd_unit_reset,                                            \
+    .reset = vtd_machine_reset,                                         \
     .assert_reset = vtd_unit_assert_reset,                              \
     .enable_start = vtd_unit_enable_start,                              \
     .enabled = vtd_unit_enabled,                                        \
