@@ -301,9 +301,13 @@ static void new_generation(DMACache *c, uint32_t who, uint64_t tag)
     uint64_t gen = gen_number(c->gen) + GEN_ONE;
     size_t i, n = ((size_t)1 << c->page_bits) + ((size_t)1 << c->chunk_bits);
 
+    /*
+     * No barrier: what is stored below is released, so nobody sees it who does
+     * not see this; and each slot is emptied by a read-modify-write, so an
+     * insert that takes it later sees this, and one that took it earlier is
+     * seen.
+     */
     qatomic_set(&c->gen, GEN_LAST);
-    /* Closed first; and an insert sees that, or its slot is seen taken. */
-    smp_mb();
     if (gen == GEN_LAST) {
         /* They are used up: every slot is emptied by hand. */
         for (i = 0; i < n; i++) {
@@ -361,7 +365,10 @@ bool dma_cache_set_tag(DMACache *c, uint32_t who, uint64_t tag)
         new_generation(c, who, tag);
     }
     qemu_mutex_unlock(&c->lock);
-    /* The tag is set before anything is translated again. */
+    /*
+     * The tag is set, whoever set it, before anything is translated again: an
+     * invalidation that does not see it is seen.
+     */
     smp_mb();
     return same;
 }

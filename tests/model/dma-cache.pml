@@ -209,16 +209,30 @@ proctype Inserter()
         :: skip
         fi;
 #endif
+#ifdef BROKEN_TRANSLATED_EARLY
+        /* Before the tag is seen set by others, which it is when that is over */
+        v = HOST(t, table[t]);
+#endif
         if
         :: !leave -> set_tag(t, same, g)
         :: leave -> same = 1
         fi;
+#ifdef BROKEN_TRANSLATED_EARLY
+        if
+        :: same -> v = HOST(t, table[t])
+        :: else -> s = seq; set_tag(t, same, g)
+        fi;
+#endif
         if
         :: !same -> goto done
         :: else
         fi;
         if
+#ifdef BROKEN_TRANSLATED_EARLY
+        :: atomic { k = A }
+#else
         :: atomic { k = A; v = HOST(t, table[t]) }
+#endif
         :: atomic { k = B; v = HOST_B }
         fi;
 #ifndef BROKEN_NOTE_AFTER_CHECK
