@@ -45,6 +45,7 @@ OWN = (0x38000000, 0x3800ffff)
 FAR = (0x7000000000, 0x70000fffff)
 HOLE = (0x6000000000, 0x600000ffff)
 NO_RAM = (0x50000000, 0x5000ffff)
+IN_RAM = (0x20000000, 0x2000ffff)
 ARM_RAM = 1 << 30
 # With VT-d Linux takes what a USB controller is told of as relaxable.
 USB, EDU, DISK = '0000:00:06.0', '0000:00:04.0', '0000:01:00.0'
@@ -132,27 +133,26 @@ def smmu(acpi, series=OWN_SERIES):
     every = {ARM_MSI: 'msi', up(ALL): 'direct'}
     edu = [item(up(OWN), 'direct-relaxable')]
     windows = {**every, up(OWN): 'direct-relaxable' if acpi else 'direct'}
-    expect = {EDU: windows}
-    if acpi:
-        # A tree has nothing behind bridges; IORT cannot say "reserved".
-        expect[DISK] = {**every, FAR: 'direct'}
-    else:
+    expect = {EDU: windows, DISK: {**every, FAR: 'direct'}}
+    # RAM goes on behind it.
+    in_ram = up(IN_RAM)
+    edu.append(item(in_ram, 'reserved'))
+    # IORT cannot say "reserved".
+    if not acpi:
         edu.append(item(HOLE, 'reserved'))
-        windows[HOLE] = 'reserved'
+        windows[HOLE] = windows[in_ram] = 'reserved'
     return Case('smmuv3-acpi' if acpi else 'smmuv3-dt',
                 ['-global', 'arm-smmuv3.reserved-ranges=' +
                  item(up(ALL), 'direct')], edu,
-                [item(FAR, 'direct')] if acpi else [], expect,
+                [item(FAR, 'direct')], expect,
                 arch='aarch64', acpi=acpi, series=series,
                 words=('iommu.strict=1', 'iommu.passthrough=0'))
 
 
 SAMPLE = [vtd(NEW_SERIES), smmu(acpi=True)]
-# Linux 7.3 says nothing any more once bookworm's UEFI has started it, with and
-# without windows: it has them from a device tree only.
 EVERY = [make(series) for series in (OWN_SERIES, NEW_SERIES)
-         for make in (vtd, amd, virtio, functools.partial(smmu, False))] + \
-        [smmu(acpi=True)]
+         for make in (vtd, amd, virtio, functools.partial(smmu, False),
+                      functools.partial(smmu, True))]
 
 
 class Guest(ask.Guest):
@@ -304,7 +304,7 @@ def machine_args(case, directory, module):
     top.write(facts, initrd, case.arch)
     words = ['loglevel=5', 'panic=-1', 'mitigations=off', *case.words]
     if case.arch == 'aarch64':
-        args = ['-machine', 'virt,gic-version=3,iommu=smmuv3',
+        args = ['-machine', 'virt,gic-version=3,iommu=smmuv3,ram-holes=auto',
                 '-accel', 'tcg,thread=multi', '-cpu', 'cortex-a57', '-m', '1G']
         args += ['-bios', assets.uefi()] if case.acpi else []
         words += virt.BASE_WORDS[:1]
