@@ -336,6 +336,8 @@ bool viommu_windows_kinds_ok(const VIOMMU *v, const char *who,
  */
 bool viommu_windows_agree(VIOMMUEndpoint *ep, const char *who,
                           const IOMMUWindows *list, Error **errp);
+/* Add to @list what @dev's property says, whether @dev is realized or not. */
+void viommu_windows_device_asks(PCIDevice *dev, IOMMUWindows *list);
 void viommu_windows_device_realized(VIOMMU *v, PCIDevice *dev);
 /* Has the operator given anybody a direct window? */
 bool viommu_windows_tell_direct(void);

@@ -254,6 +254,15 @@ bool viommu_windows_device_ok(PCIDevice *dev, Error **errp)
             viommu_windows_ram_ok(ep, id, &r->list, errp));
 }
 
+void viommu_windows_device_asks(PCIDevice *dev, IOMMUWindows *list)
+{
+    DeviceRanges *r = ranges_of(dev);
+
+    if (r) {
+        iommu_windows_add_all(list, &r->list);
+    }
+}
+
 void viommu_windows_device_realized(VIOMMU *v, PCIDevice *dev)
 {
     DeviceRanges *r = ranges_of(dev);

@@ -274,11 +274,10 @@ bool viommu_windows_has_host(const VIOMMUEndpoint *ep)
     return false;
 }
 
-/* Does anybody want a range mapped where @host has nothing usable? */
-static bool windows_host_maps(VIOMMUEndpoint *ep, const char *name,
+/* Does anybody want a range of @list mapped where @host has nothing usable? */
+static bool windows_host_maps(const IOMMUWindows *list, const char *name,
                               const IOMMUWindows *host, Error **errp)
 {
-    const IOMMUWindows *list = &ep->windows->list;
     const IOMMUWindow *w, *h;
     unsigned i;
 
@@ -320,10 +319,10 @@ static void windows_untold(uint64_t first, uint64_t last, void *opaque)
  * is one: all that it keeps below 4 GiB counts, which guests also use first.
  * What is in reserved-ranges, somebody knows of.
  */
-static bool windows_host_told(VIOMMUEndpoint *ep, const char *name,
-                              const IOMMUWindows *host, Error **errp)
+static bool windows_host_told(const VIOMMU *v, const IOMMUWindows *list,
+                              const char *name, const IOMMUWindows *host,
+                              Error **errp)
 {
-    const IOMMUWindows *list = &ep->windows->list;
     UntoldDoorbell untold = { .found = false };
     bool own = false;
     unsigned i;
@@ -342,7 +341,7 @@ static bool windows_host_told(VIOMMUEndpoint *ep, const char *name,
     error_setg(errp, "%s: the host's IOMMU keeps 0x%" PRIx64 " .. 0x%" PRIx64
                " for itself, for its doorbell, say, and the guest cannot be "
                "told of another one than the %s's own", name, untold.first,
-               untold.last, ep->viommu->type);
+               untold.last, v->type);
     error_append_hint(errp, "Use virtio-iommu-pci, or put the range into "
                       "reserved-ranges if the guest never uses it.\n");
     return false;
@@ -368,7 +367,7 @@ static void windows_of_host(GList *usable, IOMMUWindows *list)
 }
 
 /* Less is left of the address space, or other things, than people think. */
-static void windows_warn_host(VIOMMUEndpoint *ep, const char *name,
+static void windows_warn_host(const IOMMUWindows *known, const char *name,
                               const IOMMUWindows *host)
 {
     unsigned i;
@@ -376,7 +375,7 @@ static void windows_warn_host(VIOMMUEndpoint *ep, const char *name,
     for (i = 0; i < host->n; i++) {
         g_autofree char *text = iommu_window_text(&host->at[i]);
 
-        if (!iommu_window_is_expected(&host->at[i], &ep->windows->list)) {
+        if (!iommu_window_is_expected(&host->at[i], known)) {
             warn_report("%s: a window of its host's IOMMU is larger than "
                         "expected: %s; if that is well, have it in "
                         "reserved-ranges", name, text);
@@ -415,8 +414,8 @@ bool viommu_windows_set_host(VIOMMU *v, PCIBus *bus, int devfn,
     /* Old kernels may not tell. */
     GList *usable = hiodc->get_iova_ranges ? hiodc->get_iova_ranges(hiod) :
                                              NULL;
+    IOMMUWindows list = { 0 }, known = { 0 };
     VIOMMUEndpoint *ep;
-    IOMMUWindows list = { 0 };
     bool ok;
 
     if (!usable) {
@@ -424,16 +423,20 @@ bool viommu_windows_set_host(VIOMMU *v, PCIBus *bus, int devfn,
     }
     ep = viommu_endpoint(v, hiod->aliased_bus, hiod->aliased_devfn);
     windows_of_host(usable, &list);
-    ok = windows_host_maps(ep, hiod->name, &list, errp) &&
+    /* The device, which is being realized, has none of its own there yet. */
+    iommu_windows_add_all(&known, &ep->windows->list);
+    viommu_windows_device_asks(bus->devices[devfn], &known);
+    ok = windows_host_maps(&known, hiod->name, &list, errp) &&
          viommu_windows_ram_ok(ep, hiod->name, &list, errp) &&
-         windows_host_told(ep, hiod->name, &list, errp);
+         windows_host_told(v, &known, hiod->name, &list, errp);
     if (ok) {
-        windows_warn_host(ep, hiod->name, &list);
+        windows_warn_host(&known, hiod->name, &list);
         windows_source(ep, IOMMU_WINDOW_HOST, bus, devfn)->list = list;
         windows_changed(ep);
     } else {
         iommu_windows_clear(&list);
     }
+    iommu_windows_clear(&known);
     g_list_free_full(usable, g_free);
     return ok;
 }

@@ -609,9 +609,10 @@ static void test_refused(const void *opaque)
 }
 
 /* An assigned device, whose host's doorbell is where the guest has nothing */
+#define USABLE  "0:0xcfffffff,,0xd0100000:0xfedfffff,,0xfef00000:" \
+                "0xffffffffff "
 #define HOST(n) "-device x-iommu-listener,id=h" #n ",map=on,host-usable=" \
-                      "0:0xcfffffff,,0xd0100000:0xfedfffff,,0xfef00000:"      \
-                      "0xffffffffff "
+                USABLE
 
 static void test_doorbell(void)
 {
@@ -625,6 +626,13 @@ static void test_doorbell(void)
                        ",reserved-ranges=0xd0000000:0xd00fffff:0 "
                        HOST(1));
     policy_stop(rig);
+    /* Or into the device's own; not into another's */
+    rig = policy_start(POLICY_AMD, NULL, "", " -device x-iommu-listener,id=own,"
+                       "map=on,reserved-ranges=0xd0000000:0xd00fffff:0,"
+                       "host-usable=" USABLE);
+    policy_stop(rig);
+    refuses(POLICY_AMD, "", "-device edu,reserved-ranges="
+            "0xd0000000:0xd00fffff:0 " HOST(3), "h3: the host's IOMMU keeps");
     /* PROBE tells of it. */
     rig = policy_start(POLICY_VIRTIO_IOMMU, NULL, "", HOST(2));
     policy_stop(rig);
