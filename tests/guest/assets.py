@@ -66,6 +66,11 @@ def emulator(arch='x86_64'):
     return command
 
 
+def arm64_emulator():
+    """One for x86 machines that an arm64 guest can run; built if need be."""
+    return _script('guest-emulator').strip()
+
+
 def firmware_args(directories=None):
     if directories is None:
         directories = _own_firmware() + FIRMWARE
