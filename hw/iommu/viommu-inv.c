@@ -134,14 +134,14 @@ static bool viommu_is_in_domain(VIOMMUEndpoint *ep, uint64_t tag,
 {
     VIOMMUConfig config;
 
-    if (!mask) {
+    /* The tables are asked only if what was does not say it already. */
+    if (!((qatomic_read(&ep->last_tag) ^ tag) & mask)) {
         return true;
     }
     WITH_RCU_READ_LOCK_GUARD() {
         viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
     }
-    return !((config.tag ^ tag) & mask) ||
-           !((qatomic_read(&ep->last_tag) ^ tag) & mask);
+    return !((config.tag ^ tag) & mask);
 }
 
 /*

@@ -162,6 +162,9 @@ static void shadow_drop(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
 
         iova_tree_remove(ep->shadow, map);
         notify_map_users(ep, IOMMU_NOTIFIER_UNMAP, &map);
+        if (map.iova <= first && map.iova + map.size >= last) {
+            break;
+        }
     }
 }
 
@@ -178,20 +181,24 @@ static DMAMap leaf_map(uint64_t first, const IOPTResult *res)
     };
 }
 
-/* Is it in the shadow just like this? */
-static bool shadow_has(VIOMMUEndpoint *ep, const DMAMap *map)
+static bool shadow_is(const DMAMap *found, const DMAMap *map)
 {
-    const DMAMap *found = iova_tree_find(ep->shadow, map);
-
     return found && found->iova == map->iova && found->size == map->size &&
            found->translated_addr == map->translated_addr &&
            found->perm == map->perm;
+}
+
+/* Is it in the shadow just like this? */
+static bool shadow_has(VIOMMUEndpoint *ep, const DMAMap *map)
+{
+    return shadow_is(iova_tree_find(ep->shadow, map), map);
 }
 
 static bool shadow_visit(void *opaque, uint64_t first, uint64_t last,
                          const IOPTResult *res)
 {
     VIOMMUEndpoint *ep = opaque;
+    const DMAMap *found;
     DMAMap map;
 
     if (!res->perm || res->device) {
@@ -199,8 +206,11 @@ static bool shadow_visit(void *opaque, uint64_t first, uint64_t last,
         return true;
     }
     map = leaf_map(first, res);
-    if (!shadow_has(ep, &map)) {
-        shadow_drop(ep, map.iova, map.iova + map.size);
+    found = iova_tree_find(ep->shadow, &map);
+    if (!shadow_is(found, &map)) {
+        if (found) {
+            shadow_drop(ep, map.iova, map.iova + map.size);
+        }
         if (iova_tree_insert(ep->shadow, &map) == IOVA_OK) {
             notify_map_users(ep, IOMMU_NOTIFIER_MAP, &map);
         }
@@ -208,26 +218,42 @@ static bool shadow_visit(void *opaque, uint64_t first, uint64_t last,
     return true;
 }
 
-/* Make the shadow of @first .. @last equal to the tables as they are now. */
-static void shadow_sync(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
+/*
+ * What was told as one piece goes as one piece, so its remains beyond *@first
+ * and *@last have to be looked up again as well.
+ */
+static void shadow_widen(VIOMMUEndpoint *ep, hwaddr *first, hwaddr *last)
 {
-    DMAMap at_first = { .iova = first };
-    DMAMap at_last = { .iova = last };
-    VIOMMUConfig config;
-    const DMAMap *found;
+    DMAMap at_first = { .iova = *first };
+    DMAMap at_last = { .iova = *last };
+    DMAMap all = { .iova = *first, .size = *last - *first };
+    const DMAMap *found = iova_tree_find(ep->shadow, &all);
 
-    /*
-     * What was told as one piece goes as one piece, so its remains have to be
-     * looked up again as well.
-     */
+    if (!found) {
+        return;
+    }
+    if (found->iova <= *first && found->iova + found->size >= *last) {
+        *first = found->iova;
+        *last = found->iova + found->size;
+        return;
+    }
+    /* It may be one of many. */
     found = iova_tree_find(ep->shadow, &at_first);
     if (found) {
-        first = found->iova;
+        *first = found->iova;
     }
     found = iova_tree_find(ep->shadow, &at_last);
     if (found) {
-        last = found->iova + found->size;
+        *last = found->iova + found->size;
     }
+}
+
+/* Make the shadow of @first .. @last equal to the tables as they are now. */
+static void shadow_sync(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
+{
+    VIOMMUConfig config;
+
+    shadow_widen(ep, &first, &last);
 
     RCU_READ_LOCK_GUARD();
     viommu_resolve_now(ep, VIOMMU_NO_PASID, &config);
