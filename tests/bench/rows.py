@@ -292,7 +292,7 @@ class Strict(Row):
         return result.cpu_ns / result.ops
 
     def count(self, target):
-        count = self._queue(target) if target.unit else target.model.SLOTS // 2
+        count = self._queue(target) if target.unit else COUNTED_WARM
         self._run(target, count)
         return count
 
