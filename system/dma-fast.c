@@ -140,7 +140,7 @@ typedef struct FastAhead {
     DMACache *cache;
     uint32_t who;
     uint64_t tag, seq;
-    hwaddr own;              /* the page that is known; not in the run */
+    hwaddr own;              /* the page that is known; joins what is beside */
     bool gaps;               /* what is not there does not end it */
     unsigned found;
     DMACacheRun run;         /* yet to be kept */
@@ -182,9 +182,6 @@ static bool fast_ahead_run(void *opaque, hwaddr iova, const DMATranslation *t)
     if (t->tag != a->tag || t->leaf_shift != DMA_CACHE_PAGE_SHIFT) {
         return false;
     }
-    if (iova == a->own) {
-        return true;
-    }
     if (t->last - t->first != DMA_CACHE_PAGE_SIZE - 1 ||
         !dma_ram_find(t->gpa, &hit)) {
         return a->gaps;
@@ -205,7 +202,7 @@ static bool fast_ahead_run(void *opaque, hwaddr iova, const DMATranslation *t)
         };
     }
     a->len += DMA_CACHE_PAGE_SIZE;
-    a->found++;
+    a->found += iova != a->own;
     return true;
 }
 
