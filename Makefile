@@ -18,6 +18,7 @@ help:
 	@echo 'make                build both emulators and the standalone core'
 	@echo 'make run            build, then boot Linux and show the drain'
 	@echo '                    (MODEL=vtd, smmuv3, virtio or amd; ARCH=)'
+	@echo '                    (REMOTE=1: VT-d in a process of its own)'
 	@echo '                    (ARCH=aarch64: behind an SMMUv3)'
 	@echo 'make check          every test below; the last line is the sum'
 	@echo 'make check-unit     the core alone, also under sanitizers'
@@ -44,7 +45,8 @@ help:
 	@echo 'Options of the build: ./configure --help'
 
 run: all
-	@scripts/run $(ARCH) $(if $(MODEL),--model=$(MODEL))
+	@scripts/run $(ARCH) \
+	  $(if $(REMOTE),--model=remote-vtd,$(if $(MODEL),--model=$(MODEL)))
 
 check: all
 	@scripts/install-deps --libvirt || true

@@ -22,6 +22,8 @@
 #define DMAR_DRHD_FLAGS         4
 #define DMAR_DRHD_PCI_ALL       0x01
 #define DMAR_DRHD_SCOPES        16
+/* Its Size is log2 of so many bytes. */
+#define DMAR_DRHD_PAGE          4096
 
 /* VT-d, 8.4, RMRR; then base, limit (its last byte), and device scopes */
 #define DMAR_RMRR               1

@@ -22,7 +22,7 @@ DISTRIBUTION = {'x86_64': 'amd64', 'aarch64': 'arm64'}
 DRAIN_TEST = os.path.join(BUILD, 'tests', 'qtest', 'viommu-drain-test')
 DRAIN_CASE = '/{arch}/viommu/drain/{form}/page/disk-read/iothread'
 DRAIN_FORMS = {'vtd': 'queued', 'smmuv3': 'sync', 'virtio': 'request',
-               'amd': 'command'}
+               'amd': 'command', 'remote-vtd': 'queued'}
 
 
 # A build without the blobs takes its firmware from the distribution, and an

@@ -9,6 +9,7 @@ and says what held.
           [--virtio translate|bypass|require] [--virtio-iommu]
           [--switch] [--left] [--reset] [--prop NAME=VALUE]... [--kernel SERIES]
   boot.py --amd ...
+  boot.py --remote ...
   boot.py --arch aarch64 [--stage 1|2|nested] [--acpi] [--mmio] ...
 
 QEMU names the emulator (default: the one of this tree's build). --base says
@@ -28,6 +29,7 @@ import assets
 import devices
 import q35
 import remapping
+import remote
 import scalable
 import virt
 from guestjob import Report
@@ -60,6 +62,7 @@ class Config:
     left: bool = False      # disks that Linux meets as the firmware left them
     props: tuple = ()       # more properties of the vIOMMU, 'name=value'
     amd: bool = False       # AMD-Vi, not VT-d; eim is then xtsup
+    remote: bool = False    # VT-d in a process of its own
     kernel: str = ''        # its series; '': the tests' own
     reset: bool = False     # the NVMe controller's function, at work
     mmio: bool = False      # a virtio-iommu behind virtio-mmio, on arm64
@@ -181,6 +184,7 @@ def boot(config, progress=lambda text: None, run=run_guest):
     platform = config.platform
     directory = devices.workdir('viommu-guest-')
     server = HostServer()
+    unit = None
     try:
         patterns = devices.make_images(config.disks, directory)
         more = getattr(platform, 'kernel_words', lambda config: [])
@@ -193,7 +197,8 @@ def boot(config, progress=lambda text: None, run=run_guest):
         machine = platform.machine_args(config)
         if config.mmio:
             machine += platform.tree_args(machine, directory)
-        args = machine + \
+        unit = remote.Server(directory) if config.remote else None
+        args = machine + (unit.machine_args() if unit else []) + \
             (loader(words, config) if loader else
              kernel_args(words, platform, config.kernel)) + \
             devices.disk_args(config.disks, directory, packed,
@@ -211,8 +216,12 @@ def boot(config, progress=lambda text: None, run=run_guest):
             line for line in machine_log(directory, 'stderr').splitlines()
             if ' warning: ' not in line]
         judge(outcome, directory, patterns, server)
+        if unit:
+            judge_unit(outcome, unit)
     finally:
         server.close()
+        if unit:
+            unit.end()
         if os.environ.get('VIOMMU_KEEP'):
             print(f'# kept: {directory}', file=sys.stderr)
         else:
@@ -264,6 +273,13 @@ def judge(outcome, directory, patterns, server):
                       '\n'.join(outcome.errors))
     if not config.base:
         judge_statistics(outcome)
+
+
+def judge_unit(outcome, unit):
+    status = unit.end()
+    outcome.check('the unit ends with its client, and has nothing to say',
+                  status == 0 and not unit.said(),
+                  f'exit status {status}: {unit.said()}')
 
 
 def judge_disk(disk, report, directory, patterns):
@@ -395,14 +411,16 @@ def main():
     parser.add_argument('--left', action='store_true')
     parser.add_argument('--prop', action='append', default=[])
     parser.add_argument('--amd', action='store_true')
+    parser.add_argument('--remote', action='store_true')
     parser.add_argument('--kernel', default='')
     parser.add_argument('--reset', action='store_true')
     args = parser.parse_args()
-    config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
+    config = Config(args.mode, args.intremap == 'on' and not args.remote,
+                    args.eim == 'on',
                     args.packed, args.bounce, args.virtio, args.virtio_iommu,
                     args.rounds, args.base, args.arch, args.stage, args.acpi,
                     args.switch, args.left, tuple(args.prop), args.amd,
-                    args.kernel, args.reset, args.mmio)
+                    args.remote, args.kernel, args.reset, args.mmio)
     tap = Tap()
     try:
         outcome = boot(config, tap.note)

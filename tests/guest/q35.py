@@ -3,6 +3,7 @@
 
 import assets
 import remapping
+import remote
 from devices import CARDS, DISKS
 
 __all__ = ['CARDS', 'DISKS']
@@ -45,6 +46,8 @@ def name(config):
         words = ['virtio-iommu']
     if config.amd:
         words.insert(0, 'amd')
+    if config.remote:
+        words.insert(0, 'remote')
     if config.virtio:
         words.append(f'virtio={config.virtio}')
     if config.eim:
@@ -56,6 +59,8 @@ def viommu_arg(config):
     switch = [f'virtio={config.virtio}'] * bool(config.virtio)
     if config.paravirt:
         return ','.join(['virtio-iommu-pci,addr=1e.0', *switch])
+    if config.remote:
+        return remote.viommu_arg([*config.props, *switch])
     model = ['amd-iommu', f'xtsup={on_off(config.eim)}'] if config.amd else \
         ['intel-iommu', f'eim={on_off(config.eim)}']
     return ','.join([*model, f'intremap={on_off(config.intremap)}',

@@ -1,6 +1,6 @@
 /*
- * qemu-viommud's life: killed, replaced, stopped, and with one client after
- * another
+ * qemu-viommud: what firmware tells of it, and its life: killed, replaced,
+ * stopped, and with one client after another
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -17,14 +17,23 @@
 #define TARGET      0x2001000ull
 #define UNIT        "intel-iommu"
 
-static VTD *client_start(const char *path, const char *props)
+static VTD *client_start_with(const char *path, const char *props,
+                              const char *args)
 {
     g_autofree char *machine = g_strdup_printf(
-        "-machine q35 -m 256 -nodefaults -chardev socket,id=remote,path=%s,"
-        "reconnect-ms=20 -device viommu-remote,chardev=remote,mmio=0x%llx,%s",
-        path, VTD_BASE, props);
+        "-machine q35 -m 256 -nodefaults "
+        "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
+        "-chardev socket,id=remote,path=%s,reconnect-ms=20 "
+        "-device viommu-remote,chardev=remote,%s", path, props);
 
-    return vtd_start_machine(machine, EDU_DEVICE);
+    return vtd_start_machine(machine, args);
+}
+
+static VTD *client_start(const char *path, const char *props)
+{
+    g_autofree char *where = g_strdup_printf("mmio=0x%llx,%s", VTD_BASE, props);
+
+    return client_start_with(path, where, EDU_DEVICE);
 }
 
 /* Does DMA reach memory?  Every time as after a reset of the machine. */
@@ -106,9 +115,59 @@ static void test_clients(const void *stay)
     unlink(path);
 }
 
+/* What a guest is told of the unit, which its registers agree with */
+typedef struct ClientTable {
+    const char *name, *unit, *props, *args;
+    const char *dmar;        /* in hexadecimal */
+} ClientTable;
+
+#define TABLE_HEAD(length, width)                                       \
+    "444d4152" length "0100424f4348532042585043202020200100000042585043" \
+    "01000000" width "0000000000000000000000"
+#define TABLE_Q35 \
+    "0108000000001f000108000000001f020108000000001f03"
+
+static const ClientTable client_tables[] = {
+    /* Who is behind it: all but the I/O APIC, whose interrupts it has not */
+    { "endpoint", UNIT, "mmio=0xfed90000", "-device edu,addr=04.0",
+      TABLE_HEAD("68000000", "2f")
+      "0000380000000000" "0000d9fe00000000"
+      "0108000000000000" "0108000000000400" TABLE_Q35 },
+    /* Elsewhere, and with fewer bits; what bypasses it is not behind it. */
+    { "bypass", UNIT ",aw-bits=39", "mmio=0xfed91000",
+      "-device virtio-rng-pci,addr=04.0 "
+      "-device virtio-rng-pci,addr=05.0,iommu_platform=on,disable-legacy=on "
+      "-device pcie-root-port,id=rp0,chassis=1,addr=06.0",
+      TABLE_HEAD("70000000", "26")
+      "0000400000000000" "0010d9fe00000000"
+      "0108000000000000" "0108000000000500" "0208000000000600" TABLE_Q35 },
+    /* Nowhere: there is nothing to tell. */
+    { "none", UNIT, "timeout=1000", "", "" },
+};
+
+static void test_table(const void *opaque)
+{
+    const ClientTable *table = opaque;
+    g_autofree char *path = NULL;
+    GPid server = vtdd_run(rmt_listen(&path), table->unit, NULL);
+    VTD *vtd = client_start_with(path, table->props, table->args);
+    g_autofree char *dmar = vtd_dmar(vtd->qts);
+
+    g_assert_cmpstr(dmar, ==, table->dmar);
+    vtd_stop(vtd);
+    rmt_end_server(server);
+    unlink(path);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(client_tables); i++) {
+        g_autofree char *name = g_strdup_printf("viommu/viommud/table/%s",
+                                                client_tables[i].name);
+
+        qtest_add_data_func(name, &client_tables[i], test_table);
+    }
     qtest_add_func("viommu/viommud/killed", test_killed);
     qtest_add_func("viommu/viommud/stopped", test_stopped);
     qtest_add_data_func("viommu/viommud/client/one", NULL, test_clients);

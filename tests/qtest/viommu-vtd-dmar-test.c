@@ -7,12 +7,7 @@
  * checksum is still 0 there.
  */
 #include "qemu/osdep.h"
-#include "libqos/fw_cfg.h"
 #include "viommu-vtd.h"
-
-#define TABLES_FILE "etc/acpi/tables"
-/* The beginning of the file is enough, and it comes byte by byte. */
-#define TABLES_MAX  (20 * 1024)
 
 typedef struct Table {
     const char *unit, *args;
@@ -91,34 +86,11 @@ static const Table tables[] = {
       "0308000000ff00000208000000200000" },
 };
 
-/* find_dmar: its bytes in hexadecimal. */
-static char *find_dmar(VTD *vtd)
-{
-    g_autofree uint8_t *file = g_malloc0(TABLES_MAX);
-    QFWCFG *fw_cfg = pc_fw_cfg_init(vtd->qts);
-    size_t size = qfw_cfg_get_file(fw_cfg, TABLES_FILE, file, TABLES_MAX);
-    GString *hex = g_string_new(NULL);
-    size_t at = 0, i;
-    uint32_t len = 0;
-
-    pc_fw_cfg_uninit(fw_cfg);
-    while (at + 8 < size && memcmp(file + at, "DMAR", 4) != 0) {
-        at++;
-    }
-    if (at + 8 < size) {
-        len = file[at + 4] | file[at + 5] << 8;
-    }
-    for (i = 0; i < len; i++) {
-        g_string_append_printf(hex, "%02x", file[at + i]);
-    }
-    return g_string_free(hex, false);
-}
-
 static void test_dmar(const void *opaque)
 {
     const Table *table = opaque;
     VTD *vtd = vtd_start(table->unit, "%s", table->args);
-    g_autofree char *dmar = find_dmar(vtd);
+    g_autofree char *dmar = vtd_dmar(vtd->qts);
 
     g_assert_cmpstr(dmar, ==, table->dmar);
     vtd_stop(vtd);

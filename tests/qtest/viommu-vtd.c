@@ -4,11 +4,16 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "libqos/fw_cfg.h"
 #include "libqos/pci-pc.h"
 #include "viommu-vtd.h"
 
 /* Below it: what firmware would use. */
 #define FIRST_FREE 0x100000
+
+#define TABLES_FILE "etc/acpi/tables"
+/* The beginning of the file is enough, and it comes byte by byte. */
+#define TABLES_MAX  (20 * 1024)
 
 /* Its slots are controlled by their own registers, not through ACPI. */
 char *vtd_machine(const char *unit)
@@ -331,4 +336,26 @@ void vtd_assert_fault(VTD *vtd, uint8_t reason, uint16_t sid, bool is_read,
     g_assert_cmpint(fault.is_read, ==, is_read);
     g_assert_cmphex(fault.info, ==, info);
     vtd_assert_no_fault(vtd);
+}
+
+char *vtd_dmar(QTestState *qts)
+{
+    g_autofree uint8_t *file = g_malloc0(TABLES_MAX);
+    QFWCFG *fw_cfg = pc_fw_cfg_init(qts);
+    size_t size = qfw_cfg_get_file(fw_cfg, TABLES_FILE, file, TABLES_MAX);
+    GString *hex = g_string_new(NULL);
+    size_t at = 0, i;
+    uint32_t len = 0;
+
+    pc_fw_cfg_uninit(fw_cfg);
+    while (at + 8 < size && memcmp(file + at, "DMAR", 4) != 0) {
+        at++;
+    }
+    if (at + 8 < size) {
+        len = file[at + 4] | file[at + 5] << 8;
+    }
+    for (i = 0; i < len; i++) {
+        g_string_append_printf(hex, "%02x", file[at + i]);
+    }
+    return g_string_free(hex, false);
 }

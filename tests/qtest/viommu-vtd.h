@@ -68,6 +68,12 @@ void vtd_stop(VTD *vtd);
 /* vtd_adopt: the same machine state in another process (migration). */
 VTD *vtd_adopt(const VTD *from, QTestState *qts);
 
+/*
+ * vtd_dmar: the DMAR table that firmware gets, in hexadecimal, its checksum
+ * still 0; "" if there is none.
+ */
+char *vtd_dmar(QTestState *qts);
+
 /* Zeroed guest memory of @pages pages. */
 uint64_t vtd_alloc(VTD *vtd, unsigned pages);
 

@@ -5,9 +5,11 @@
  *
  * remote-frame.c   messages as bytes and as numbers; pure
  * remote-link.c    the connection, and who waits for an answer
+ * remote-hello.c   the JSON of its beginning
  * remote-memory.c  what the server is told of guest memory
  * remote-serve.c   what the server asks for
  * remote-model.c   the model on the core: resolve, walk, fault, query
+ * remote-acpi.c    what firmware tells the guest of the unit
  * viommu-remote.c  the device: properties, registers, reset, migration
  */
 #ifndef HW_IOMMU_REMOTE_INTERNAL_H
@@ -49,7 +51,9 @@ struct VIOMMURemote {
     bool stop;               /* on-disconnect=stop */
     IOPTAsk ask;
     MemoryRegion registers;
-    uint64_t region_size;    /* as it was first told; 0: not yet */
+    bool known;              /* the server has said once: */
+    uint64_t region_size;
+    RemoteUnit unit;
 
     /* remote-memory.c */
     MemoryListener listener;
@@ -106,5 +110,14 @@ void remote_serve_forget(VIOMMURemote *s, bool answer);
 
 extern const VIOMMUOps viommu_remote_ops;
 void remote_model_init(VIOMMURemote *s);
+
+/* Does firmware tell the guest of it (remote-acpi.c)?  Once it is known. */
+static inline bool remote_acpi_tells(const VIOMMURemote *s)
+{
+    return s->unit.kind == REMOTE_UNIT_VTD && s->mmio &&
+           object_dynamic_cast(qdev_get_machine(), "generic-pc-machine");
+}
+/* VT-d 8.4, RMRR: base and limit are those of 4 KiB pages. */
+#define REMOTE_DIRECT_ALIGN 0x1000
 
 #endif

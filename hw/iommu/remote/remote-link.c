@@ -18,8 +18,6 @@
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
 #include "qemu/thread.h"
-#include "qobject/qdict.h"
-#include "qobject/qjson.h"
 #include "system/iothread.h"
 #include "../trace.h"
 #include "remote-link.h"
@@ -83,6 +81,7 @@ struct RemoteLink {
 
     /* The link's thread's */
     GByteArray *in;
+    RemoteUnit unit;
     unsigned acted_on;       /* .openings; written with the lock */
 };
 
@@ -392,7 +391,7 @@ static void link_region_known(RemoteLink *link, const void *message,
     WITH_QEMU_LOCK_GUARD(&link->out_lock) {
         link->greeted = true;
     }
-    wrong = link->ops->greet(link->opaque, info->size);
+    wrong = link->ops->greet(link->opaque, info->size, &link->unit);
     if (wrong) {
         remote_link_hang_up(link, wrong);
         return;
@@ -406,34 +405,14 @@ static void link_region_known(RemoteLink *link, const void *message,
     link->ops->up(link->opaque);
 }
 
-/* Does the JSON text @data say that the server is a vIOMMU of our kind? */
-static bool link_speaks(const uint8_t *data, size_t len)
-{
-    QObject *object;
-    QDict *dict;
-    bool speaks;
-
-    if (!len || data[len - 1]) {
-        return false;
-    }
-    object = qobject_from_json((const char *)data, NULL);
-    dict = qobject_to(QDict, object);
-    dict = dict ? qdict_get_qdict(dict, "capabilities") : NULL;
-    dict = dict ? qdict_get_qdict(dict, "viommu") : NULL;
-    speaks = dict &&
-             qdict_get_try_int(dict, "version", 0) == VRP_VIOMMU_VERSION;
-    qobject_unref(object);
-    return speaks;
-}
-
 static void link_version_known(RemoteLink *link, const void *message,
                                const uint8_t *data, size_t len)
 {
     VRPRegionInfo info = { .argsz = sizeof(info) };
+    const char *wrong = remote_hello_read(data, len, &link->unit);
 
-    if (!link_speaks(data, len)) {
-        remote_link_hang_up(link, "it is no vIOMMU: no capability viommu of "
-                            "version 1");
+    if (wrong) {
+        remote_link_hang_up(link, wrong);
         return;
     }
     link_greet(link, VRP_REGION_INFO, &info, NULL, link_region_known);
@@ -442,9 +421,7 @@ static void link_version_known(RemoteLink *link, const void *message,
 static void link_hello(RemoteLink *link, unsigned opening)
 {
     VRPVersion version = { VRP_MAJOR, VRP_MINOR };
-    g_autofree char *text = g_strdup_printf(
-        "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":%u,"
-        "\"viommu\":{\"version\":%u}}}", VRP_DATA_MAX, VRP_VIOMMU_VERSION);
+    g_autofree char *text = remote_hello();
 
     out_restart(link, opening);
     /* At once: who waits takes one without the other for a refusal. */

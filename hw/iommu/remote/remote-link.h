@@ -20,14 +20,27 @@
 
 typedef struct RemoteLink RemoteLink;
 
+/* What software finds in the server's region, as far as firmware can say it */
+typedef enum RemoteUnitKind {
+    REMOTE_UNIT_OTHER,           /* whatever; no table has words for it */
+    REMOTE_UNIT_VTD,
+} RemoteUnitKind;
+
+typedef struct RemoteUnit {
+    RemoteUnitKind kind;
+    unsigned address_bits;       /* VT-d: of the guest's memory; else 0 */
+} RemoteUnit;
+
 /* All but .late: the link's thread. */
 typedef struct RemoteLinkOps {
     /*
-     * greet: the server has said who it is, and its region is of @region_size
-     * bytes: tell it what it has to know before anybody asks it anything.
+     * greet: the server has said that it is @unit, and its region is of
+     * @region_size bytes: tell it what it has to know before anybody asks it
+     * anything.
      * Returns: NULL, or why it will not do.
      */
-    const char *(*greet)(void *opaque, uint64_t region_size);
+    const char *(*greet)(void *opaque, uint64_t region_size,
+                         const RemoteUnit *unit);
     /* up: it is asked from now on. */
     void (*up)(void *opaque);
     /* down: it has been up, and is no longer: @reason. */
@@ -49,6 +62,15 @@ typedef struct RemoteLinkStats {
     uint64_t late;               /* those that were not, in time */
     uint64_t connections;        /* how often it has been up */
 } RemoteLinkStats;
+
+/** remote_hello: what we say of us, to be freed.  Any thread. */
+char *remote_hello(void);
+/**
+ * remote_hello_read: what the server says, JSON of @len bytes; fills @unit.
+ * Returns: NULL, or what is wrong with it.  Any thread.
+ */
+const char *remote_hello_read(const uint8_t *data, size_t len,
+                              RemoteUnit *unit);
 
 /**
  * remote_link_new: for the server at @chr, which is connected; nothing is said

@@ -34,18 +34,25 @@
 
 /* The link's news.  They come from its thread, and are acted on here. */
 
-static const char *remote_greet(void *opaque, uint64_t region_size)
+static const char *remote_greet(void *opaque, uint64_t region_size,
+                                const RemoteUnit *unit)
 {
     VIOMMURemote *s = opaque;
 
     if (region_size > REGION_MAX) {
         return "its registers take more than 16 MiB";
     }
-    if (s->region_size && s->region_size != region_size) {
+    if (s->known && s->region_size != region_size) {
         return "its registers take another size than those of the server "
                "before it";
     }
+    if (s->known && (s->unit.kind != unit->kind ||
+                     s->unit.address_bits != unit->address_bits)) {
+        return "it is another unit than the server before it";
+    }
+    s->known = true;
     s->region_size = region_size;
+    s->unit = *unit;
     s->last_seq = 0;
     remote_memory_greet(s);
     return NULL;
@@ -344,7 +351,7 @@ static void remote_realize(DeviceState *dev, Error **errp)
     static const PCIIOMMUOps pci_ops = {
         .get_address_space = viommu_get_address_space,
     };
-    static const VIOMMUModel model = {
+    VIOMMUModel model = {
         .name = "remote",
         .type = TYPE_VIOMMU_REMOTE,
         .ops = &viommu_remote_ops,
@@ -364,6 +371,11 @@ static void remote_realize(DeviceState *dev, Error **errp)
     if (!remote_connect(s, errp)) {
         remote_disconnect(s);
         return;
+    }
+    if (remote_acpi_tells(s)) {
+        s->policy.follows_tables = true;
+        model.direct_kinds = 1u << IOMMU_WINDOW_DIRECT;
+        model.direct_align = REMOTE_DIRECT_ALIGN;
     }
     run_state = qemu_add_vm_change_state_handler(remote_run_state, s);
     if (!viommu_realize(&s->viommu, &model, OBJECT(s), s->primary_bus,

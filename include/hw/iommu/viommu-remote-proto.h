@@ -17,6 +17,11 @@
 #define VRP_MINOR               1
 /* capabilities.viommu.version of VRP_VERSION's JSON */
 #define VRP_VIOMMU_VERSION      1
+/*
+ * capabilities.viommu.unit, of the server: what software finds in region 0, if
+ * firmware is to say so.  With "vt-d" goes .address-bits.
+ */
+#define VRP_UNIT_VTD            "vt-d"
 
 /* The most data in one message, beside its header and fixed part */
 #define VRP_DATA_MAX            (1u << 20)

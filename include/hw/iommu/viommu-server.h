@@ -39,6 +39,13 @@ typedef struct VRSServer VRSServer;
 typedef struct VRSOps {
     uint64_t region_size;    /* bytes of registers; 0: none */
     /*
+     * What software finds there, for the guest's firmware (VRP_UNIT_VTD); NULL:
+     * nothing that it has words for.  VT-d: .address_bits that the guest's
+     * memory may have.
+     */
+    const char *unit;
+    unsigned address_bits;
+    /*
      * resolve, translate: questions; @answer has been zeroed.  Neither may
      * carry out what the guest invalidates, nor wait for what it does.
      */

@@ -126,6 +126,8 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     }
     vtd_unit_init(s);
     viommud_registers(&vtd_reg_ops, s, s->reg_size);
+    viommud.ops.unit = VRP_UNIT_VTD;
+    viommud.ops.address_bits = s->aw_bits;
 }
 
 static void vtd_reset_exit(Object *obj, ResetType type)

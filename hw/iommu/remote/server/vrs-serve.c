@@ -14,13 +14,24 @@
 /* Messages in one go */
 #define RUN_BUDGET 256
 
+/* What we say of us */
+static char *serve_hello(const VRSOps *ops)
+{
+    g_autofree char *unit = ops->unit ?
+        g_strdup_printf(",\"unit\":\"%s\",\"address-bits\":%u", ops->unit,
+                        ops->address_bits) : g_strdup("");
+
+    return g_strdup_printf(
+        "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":%u,"
+        "\"viommu\":{\"version\":%u%s}}}", VRP_DATA_MAX, VRP_VIOMMU_VERSION,
+        unit);
+}
+
 static const char *serve_version(VRSServer *s, const VRSMessage *m,
                                  const uint8_t *text, size_t len)
 {
     const VRPVersion mine = { VRP_MAJOR, VRP_MINOR };
-    g_autofree char *said = g_strdup_printf(
-        "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":%u,"
-        "\"viommu\":{\"version\":%u}}}", VRP_DATA_MAX, VRP_VIOMMU_VERSION);
+    g_autofree char *said = serve_hello(s->ops);
 
     if (!vrs_hello_speaks(text, len)) {
         return "it has no capability viommu of version 1";

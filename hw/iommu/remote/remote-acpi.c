@@ -1,0 +1,101 @@
+/*
+ * viommu-remote: what firmware tells the guest of the unit
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Where the registers are, and who is behind them, is this side's to know; what
+ * they are, the server has said.  What the protocol does not have is not told:
+ * interrupts are not remapped, devices have no TLBs, and the I/O APIC is not in
+ * any scope.
+ */
+#include "qemu/osdep.h"
+#include "hw/acpi/aml-build.h"
+#include "hw/iommu/viommu-remote.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/pci/pci_host.h"
+#include "../viommu-acpi-spec.h"
+#include "../viommu-policy-internal.h"
+#include "remote-internal.h"
+
+typedef struct AcpiScopes {
+    const VIOMMURemote *s;
+    GByteArray *blob;
+} AcpiScopes;
+
+/* A root bus may be another one's child, and goes where that one's goes. */
+static int acpi_scopes_of(Object *obj, void *opaque)
+{
+    AcpiScopes *scopes = opaque;
+    g_autoptr(VIOMMUBus) root = NULL;
+    PCIBus *bus;
+
+    if (!object_dynamic_cast(obj, TYPE_PCI_HOST_BRIDGE)) {
+        return 0;
+    }
+    bus = PCI_HOST_BRIDGE(obj)->bus;
+    if (bus && viommu_policy_of_bus(bus) == &scopes->s->policy) {
+        root = viommu_policy_bus(bus);
+        for (unsigned i = 0; i < root->n; i++) {
+            viommu_dmar_scopes(scopes->blob, root, i);
+        }
+    }
+    return 0;
+}
+
+/* VT-d, 8.3 */
+static void acpi_drhd(const VIOMMURemote *s, GArray *table)
+{
+    g_autoptr(GByteArray) blob = g_byte_array_new();
+    AcpiScopes scopes = { s, blob };
+    unsigned pages = DIV_ROUND_UP(s->region_size, DMAR_DRHD_PAGE);
+
+    object_child_foreach_recursive(object_get_root(), acpi_scopes_of, &scopes);
+    build_append_int_noprefix(table, DMAR_DRHD, 2);
+    build_append_int_noprefix(table, DMAR_DRHD_SCOPES + blob->len, 2);
+    build_append_int_noprefix(table, 0, 1);     /* Flags: not all of PCI */
+    build_append_int_noprefix(table, ctz32(pow2ceil(pages)), 1);    /* Size */
+    build_append_int_noprefix(table, 0, 2);     /* Segment Number */
+    build_append_int_noprefix(table, s->mmio, 8);
+    g_array_append_vals(table, blob->data, blob->len);
+}
+
+static int acpi_unit(Object *obj, void *opaque)
+{
+    VIOMMURemote *s = (VIOMMURemote *)object_dynamic_cast(obj,
+                                                          TYPE_VIOMMU_REMOTE);
+
+    if (s && DEVICE(s)->realized && remote_acpi_tells(s)) {
+        g_ptr_array_add(opaque, s);
+    }
+    return 0;
+}
+
+void viommu_remote_dmar(GArray *offsets, GArray *tables, BIOSLinker *linker,
+                        const char *oem_id, const char *oem_table_id)
+{
+    AcpiTable table = { .sig = "DMAR", .rev = 1, .oem_id = oem_id,
+                        .oem_table_id = oem_table_id };
+    g_autoptr(GPtrArray) units = g_ptr_array_new();
+    const uint8_t reserved[10] = { 0 };
+    unsigned bits = 0;
+
+    object_child_foreach_recursive(object_get_root(), acpi_unit, units);
+    if (!units->len) {
+        return;
+    }
+    for (guint i = 0; i < units->len; i++) {
+        const VIOMMURemote *s = g_ptr_array_index(units, i);
+
+        bits = MAX(bits, s->unit.address_bits);
+    }
+    acpi_add_table(offsets, tables);
+    acpi_table_begin(&table, tables);
+    build_append_int_noprefix(tables, bits - 1, 1);     /* Host Address Width */
+    build_append_int_noprefix(tables, 0, 1);    /* Flags: no INTR_REMAP */
+    g_array_append_vals(tables, reserved, sizeof(reserved));
+    for (guint i = 0; i < units->len; i++) {
+        acpi_drhd(g_ptr_array_index(units, i), tables);
+    }
+    viommu_windows_rmrr(tables);
+    acpi_table_end(linker, &table);
+}
