@@ -235,7 +235,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/bounce/many", test_many);
     for (t = 0; t < G_N_ELEMENTS(tests); t++) {
         for (form = 0; unit_ops()->forms[form]; form++) {
-            for (i = 0; i < 4; i++) {
+            for (i = 0; *unit_ops()->forms[form] && i < 4; i++) {
                 add(&tests[t], form, i & 2, i & 1);
             }
         }

@@ -220,6 +220,12 @@ static void shared_page_free(Rig *rig, bool is_write)
     rig_free(rig);
 }
 
+/* Neither the invalidation nor the drain can tell the two apart. */
+static bool shared_page_is_one(const RigOptions *opt)
+{
+    return unit_ops()->vague && unit_ops()->coarse_forms & 1u << opt->form;
+}
+
 /*
  * Linux's zero page is mapped like that: what has ended is not waited for, and
  * is forgotten, whatever else there is of the page.
@@ -228,6 +234,9 @@ static void test_shared_page(const void *opaque)
 {
     unsigned is_write;
 
+    if (shared_page_is_one(opaque)) {
+        return;
+    }
     for (is_write = 0; is_write < 2; is_write++) {
         Rig *rig = shared_page(opaque, is_write, RIG_DATA_IOVA,
                                RIG_SPARE_IOVA);
@@ -247,6 +256,9 @@ static void test_shared_page_stale(const void *opaque)
 {
     unsigned is_write;
 
+    if (shared_page_is_one(opaque)) {
+        return;
+    }
     for (is_write = 0; is_write < 2; is_write++) {
         Rig *rig = shared_page(opaque, is_write, RIG_DATA_IOVA,
                                RIG_SPARE_IOVA);

@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     for (form = 0; unit_ops()->forms[form]; form++) {
-        for (i = 0; i < 12; i++) {
+        for (i = 0; *unit_ops()->forms[form] && i < 12; i++) {
             add(form, UNIT_ALL + i / 4, i & 2, i & 1);
         }
     }

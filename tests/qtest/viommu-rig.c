@@ -29,6 +29,7 @@ static const UnitOps *const units[] = {
     &virtio_mmio_unit_ops,
     &remote_unit_ops,
     &vtd_remote_unit_ops,
+    &smmu_remote_unit_ops,
 };
 
 const UnitOps *unit_ops(void)
@@ -52,11 +53,15 @@ void rig_add(const char *group, const char *name, bool iothread,
     unsigned i;
 
     for (i = 0; forms[i]; i++) {
-        RigOptions *opt = g_new0(RigOptions, 1);
-        g_autofree char *path = g_strdup_printf("/viommu/%s/%s%s/%s", group,
-                                                forms[i],
-                                                iothread ? "-iothread" : "",
-                                                name);
+        RigOptions *opt;
+        g_autofree char *path = NULL;
+
+        if (!*forms[i]) {
+            continue;
+        }
+        opt = g_new0(RigOptions, 1);
+        path = g_strdup_printf("/viommu/%s/%s%s/%s", group, forms[i],
+                               iothread ? "-iothread" : "", name);
 
         opt->form = i;
         opt->iothread = iothread;

@@ -5,6 +5,7 @@
  */
 #include "qemu/osdep.h"
 #include "viommu-smmu.h"
+#include "viommu-viommud.h"
 
 #define VMID        3
 #define S1_BITS     39
@@ -366,43 +367,77 @@ static const char *const forms[] = {
     "sync", "sync-irq", "sync-msi", "stage-2", "nested", NULL
 };
 
+#define SMMU_UNIT_OPS                                                   \
+    .target = "aarch64",                                                \
+    .regs = SMMU_BASE,                                                  \
+    .regs_size = SMMU_END,                                              \
+    .queue_form = SMMU_FORM_SYNC,                                       \
+    .coarse_forms = 1u << SMMU_FORM_MSI,                                \
+    .write_only_form = SMMU_FORM_S2,                                    \
+    .ram = VIRT_RAM,                                                    \
+    .adopt = adopt,                                                     \
+    .reset = reset,                                                     \
+    .assert_reset = assert_reset,                                       \
+    .assert_cancelled = assert_cancelled,                               \
+    .space = space,                                                     \
+    .attach = attach,                                                   \
+    .map = map,                                                         \
+    .pte = pte,                                                         \
+    .enable = enable,                                                   \
+    .enable_start = enable_start,                                       \
+    .enabled = enabled,                                                 \
+    .inv_start = inv_start,                                             \
+    .reattach = reattach,                                               \
+    .detach_start = detach_start,                                       \
+    .inv_done = inv_done,                                               \
+    .assert_no_fault = assert_no_fault,                                 \
+    .assert_fault = assert_fault,                                       \
+    .drop_faults = drop_faults
+
 const UnitOps smmu_unit_ops = {
+    SMMU_UNIT_OPS,
     .name = "smmuv3",
-    .target = "aarch64",
     .type = "arm-smmuv3",
     .forms = forms,
     .stock_stream = true,
-    .regs = SMMU_BASE,
-    .regs_size = SMMU_END,
-    .queue_form = SMMU_FORM_SYNC,
-    .coarse_forms = 1u << SMMU_FORM_MSI,
-    .write_only_form = SMMU_FORM_S2,
-    .ram = VIRT_RAM,
     .start = start,
     .args = args,
-    .adopt = adopt,
     .stop = stop,
-    .reset = reset,
-    .assert_reset = assert_reset,
-    .assert_cancelled = assert_cancelled,
-    .space = space,
-    .attach = attach,
-    .map = map,
-    .pte = pte,
-    .enable = enable,
-    .enable_start = enable_start,
-    .enabled = enabled,
-    .inv_start = inv_start,
-    .reattach = reattach,
-    .detach_start = detach_start,
-    .inv_done = inv_done,
     .pasid_form = SMMU_FORM_SYNC,
     .pasid_props = "ssidsize=20",
     .pasid_space = pasid_space,
     .ats_props = "ats=on",
     .attach_ats = attach_ats,
     .ats_inv_start = ats_inv_start,
-    .assert_no_fault = assert_no_fault,
-    .assert_fault = assert_fault,
-    .drop_faults = drop_faults,
+};
+
+/* Behind viommu-remote, with qemu-viommud: there are no wires. */
+static const char *const remote_forms[] = {
+    "sync", "", "sync-msi", "stage-2", "nested", NULL
+};
+
+static Unit *remote_start(unsigned form, const char *props, const char *args)
+{
+    g_autofree char *machine = viommud_smmu_args(form, props);
+    SMMU *smmu = smmu_start_machine(machine, args);
+
+    smmu->ops = &smmu_remote_unit_ops;
+    return &smmu->unit;
+}
+
+static void remote_stop(Unit *unit)
+{
+    stop(unit);
+    viommud_end();
+}
+
+const UnitOps smmu_remote_unit_ops = {
+    SMMU_UNIT_OPS,
+    .name = "remote-smmuv3",
+    .type = "viommu-remote",
+    .forms = remote_forms,
+    .vague = true,
+    .start = remote_start,
+    .args = viommud_smmu_args,
+    .stop = remote_stop,
 };

@@ -52,13 +52,19 @@ static void set_edges(SMMU *smmu)
 
 SMMU *smmu_start(const char *props, const char *fmt, ...)
 {
-    SMMU *smmu = g_new0(SMMU, 1);
     g_autofree char *args = NULL, *machine = smmu_machine(props);
     va_list ap;
 
     va_start(ap, fmt);
     args = g_strdup_vprintf(fmt, ap);
     va_end(ap);
+    return smmu_start_machine(machine, args);
+}
+
+SMMU *smmu_start_machine(const char *machine, const char *args)
+{
+    SMMU *smmu = g_new0(SMMU, 1);
+
     smmu->qts = unit_launch(machine, args);
     open_bus(smmu);
     set_edges(smmu);

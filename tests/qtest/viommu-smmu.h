@@ -68,6 +68,8 @@ typedef struct SMMUEvent {
  * guest memory but not yet told to the unit.
  */
 SMMU *smmu_start(const char *props, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+/* smmu_start_machine: the same with another machine that has an SMMUv3. */
+SMMU *smmu_start_machine(const char *machine, const char *args);
 /* smmu_machine: its command line without those arguments. */
 char *smmu_machine(const char *props);
 SMMU *smmu_adopt(const SMMU *from, QTestState *qts);

@@ -38,7 +38,7 @@ typedef struct UnitOps {
     const char *name;        /* for VIOMMU_UNIT */
     const char *target;      /* whose emulator has it */
     const char *type;        /* of the device, for its properties */
-    const char *const *forms;    /* their names; NULL ends them */
+    const char *const *forms;    /* their names; NULL ends them; "": none */
     unsigned queue_form;     /* the form that the model's driver prefers */
     /* Forms (bits) that cannot say how large what they invalidate is */
     unsigned coarse_forms;
@@ -138,7 +138,7 @@ struct Unit {
 extern const UnitOps vtd_unit_ops, vtd_sm_unit_ops, smmu_unit_ops,
                      virtio_unit_ops, virtio_arm_unit_ops,
                      virtio_mmio_unit_ops, amd_unit_ops, remote_unit_ops,
-                     vtd_remote_unit_ops;
+                     vtd_remote_unit_ops, smmu_remote_unit_ops;
 
 /*
  * unit_ops: those of the unit that the environment variable VIOMMU_UNIT names;

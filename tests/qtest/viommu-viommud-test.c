@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include "viommu-edu.h"
 #include "viommu-remote.h"
+#include "viommu-viommud.h"
 #include "viommu-vtd.h"
 
 #define SOURCE      0x2000000ull
@@ -54,14 +55,14 @@ static bool client_dma(VTD *vtd)
 static void test_killed(void)
 {
     g_autofree char *path = NULL;
-    GPid server = vtdd_run(rmt_listen(&path), UNIT, NULL);
+    GPid server = viommud_run(rmt_listen(&path), UNIT, NULL);
     VTD *vtd = client_start(path, "timeout=60000");
 
     g_assert_true(client_dma(vtd));
     rmt_end_server(server);
     qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_DOWN");
     g_assert_false(client_dma(vtd));
-    server = vtdd_run(rmt_listen(&path), UNIT, NULL);
+    server = viommud_run(rmt_listen(&path), UNIT, NULL);
     qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_UP");
     /* The registers can be read, and no table says that it is to be let by. */
     g_assert_cmphex(vtd_read32(vtd, VTD_VER), !=, UINT32_MAX);
@@ -77,7 +78,7 @@ static void test_killed(void)
 static void test_stopped(void)
 {
     g_autofree char *path = NULL;
-    GPid server = vtdd_run(rmt_listen(&path), UNIT, "--stay");
+    GPid server = viommud_run(rmt_listen(&path), UNIT, "--stay");
     VTD *vtd = client_start(path, "timeout=2000");
 
     viommu_until(vtd, vtd_read32(vtd, VTD_VER) != UINT32_MAX);
@@ -97,7 +98,7 @@ static void test_stopped(void)
 static void test_clients(const void *stay)
 {
     g_autofree char *path = NULL;
-    GPid server = vtdd_run(rmt_listen(&path), UNIT, stay);
+    GPid server = viommud_run(rmt_listen(&path), UNIT, stay);
     VTD *vtd = client_start(path, "timeout=60000");
     int status = 0;
 
@@ -149,7 +150,7 @@ static void test_table(const void *opaque)
 {
     const ClientTable *table = opaque;
     g_autofree char *path = NULL;
-    GPid server = vtdd_run(rmt_listen(&path), table->unit, NULL);
+    GPid server = viommud_run(rmt_listen(&path), table->unit, NULL);
     VTD *vtd = client_start_with(path, table->props, table->args);
     g_autofree char *dmar = vtd_dmar(vtd->qts);
 

@@ -1,26 +1,25 @@
 /*
- * VT-d in a process of its own (qemu-viommud), for model-neutral tests
+ * Machines whose unit is in a process of its own (qemu-viommud)
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
- *
- * The machine has viommu-remote where intel-iommu would have its registers, and
- * is driven as VT-d's is.
  */
 #include "qemu/osdep.h"
 #include <sys/prctl.h>
 #include "viommu-remote.h"
-#include "viommu-vtd.h"
+#include "viommu-smmu-spec.h"
+#include "viommu-viommud.h"
+#include "viommu-vtd-spec.h"
 
 /* The servers that have been started, and not been seen to end */
-typedef struct VTDServer {
+typedef struct VIOMMUDServer {
     GPid pid;
     char *path;              /* of its socket */
-} VTDServer;
+} VIOMMUDServer;
 
-static GArray *vtdd_servers;
+static GArray *viommud_servers;
 
 /* Beside the emulator */
-static char *vtdd_program(void)
+static char *viommud_program(void)
 {
     g_autofree char *dir = g_path_get_dirname(g_getenv("QTEST_QEMU_BINARY"));
 
@@ -28,9 +27,9 @@ static char *vtdd_program(void)
                             "qemu-viommud", NULL);
 }
 
-GPid vtdd_run(int listener, const char *unit, const char *option)
+GPid viommud_run(int listener, const char *unit, const char *option)
 {
-    g_autofree char *program = vtdd_program();
+    g_autofree char *program = viommud_program();
     g_autofree char *fd = g_strdup_printf("%d", listener);
     GPid pid = fork();
 
@@ -46,21 +45,21 @@ GPid vtdd_run(int listener, const char *unit, const char *option)
 }
 
 /* A server with @unit behind a new socket, whose name is returned */
-static const char *vtdd_serve(const char *unit)
+static const char *viommud_serve(const char *unit)
 {
-    VTDServer server = { 0 };
+    VIOMMUDServer server = { 0 };
 
-    server.pid = vtdd_run(rmt_listen(&server.path), unit, NULL);
-    if (!vtdd_servers) {
-        vtdd_servers = g_array_new(false, false, sizeof(server));
+    server.pid = viommud_run(rmt_listen(&server.path), unit, NULL);
+    if (!viommud_servers) {
+        viommud_servers = g_array_new(false, false, sizeof(server));
     }
-    g_array_append_val(vtdd_servers, server);
+    g_array_append_val(viommud_servers, server);
     return server.path;
 }
 
-char *vtdd_args(unsigned form, const char *props)
+char *viommud_vtd_args(unsigned form, const char *props)
 {
-    const char *path = vtdd_serve("intel-iommu");
+    const char *path = viommud_serve("intel-iommu");
 
     return g_strdup_printf(
         "-machine q35,memory-backend=ram -m 256 -nodefaults "
@@ -71,23 +70,24 @@ char *vtdd_args(unsigned form, const char *props)
         path, VTD_BASE, *props ? "," : "", props);
 }
 
-Unit *vtdd_start(unsigned form, const char *props, const char *args)
+char *viommud_smmu_args(unsigned form, const char *props)
 {
-    g_autofree char *machine = vtdd_args(form, props);
-    VTD *vtd = vtd_start_machine(machine, args);
+    const char *path = viommud_serve("arm-smmuv3,stage=nested");
 
-    vtd->ops = &vtd_remote_unit_ops;
-    return &vtd->unit;
+    return g_strdup_printf(
+        "-machine virt,gic-version=2,memory-backend=ram -cpu cortex-a57 -m 2G "
+        "-object memory-backend-memfd,id=ram,size=2G,share=on -nodefaults "
+        "-chardev socket,id=remote,path=%s "
+        "-device viommu-remote,chardev=remote,mmio=0x%llx,timeout=60000%s%s",
+        path, SMMU_BASE, *props ? "," : "", props);
 }
 
-/* Of two machines of a migration the first one ends first. */
-void vtdd_stop(Unit *unit)
+void viommud_end(void)
 {
-    VTDServer *server = &g_array_index(vtdd_servers, VTDServer, 0);
+    VIOMMUDServer *server = &g_array_index(viommud_servers, VIOMMUDServer, 0);
 
-    vtd_unit_stop(unit);
     rmt_end_server(server->pid);
     unlink(server->path);
     g_free(server->path);
-    g_array_remove_index(vtdd_servers, 0);
+    g_array_remove_index(viommud_servers, 0);
 }

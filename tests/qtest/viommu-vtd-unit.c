@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "viommu-viommud.h"
 #include "viommu-vtd.h"
 
 struct UnitSpace {
@@ -233,12 +234,28 @@ const UnitOps vtd_unit_ops = {
 };
 
 /* Behind viommu-remote, with qemu-viommud */
+
+static Unit *remote_start(unsigned form, const char *props, const char *args)
+{
+    g_autofree char *machine = viommud_vtd_args(form, props);
+    VTD *vtd = vtd_start_machine(machine, args);
+
+    vtd->ops = &vtd_remote_unit_ops;
+    return &vtd->unit;
+}
+
+static void remote_stop(Unit *unit)
+{
+    vtd_unit_stop(unit);
+    viommud_end();
+}
+
 const UnitOps vtd_remote_unit_ops = {
     VTD_LEGACY_UNIT_OPS,
     .name = "remote-vtd",
     .type = "viommu-remote",
     .vague = true,
-    .start = vtdd_start,
-    .args = vtdd_args,
-    .stop = vtdd_stop,
+    .start = remote_start,
+    .args = viommud_vtd_args,
+    .stop = remote_stop,
 };

@@ -130,16 +130,6 @@ bool vtd_unit_drop_faults(Unit *unit, uint16_t sid);
     .assert_no_fault = vtd_unit_assert_no_fault,                        \
     .drop_faults = vtd_unit_drop_faults
 
-/* UnitOps of a unit in a process of its own (viommu-viommud.c) */
-Unit *vtdd_start(unsigned form, const char *props, const char *args);
-char *vtdd_args(unsigned form, const char *props);
-void vtdd_stop(Unit *unit);
-/*
- * vtdd_run: a qemu-viommud with @unit on @listener, which it closes here, and
- * with @option if that is not NULL.
- */
-GPid vtdd_run(int listener, const char *unit, const char *option);
-
 /* vtd_domain_of: what is behind a model-neutral test's space. */
 const VTDDomain *vtd_domain_of(const UnitSpace *space);
 void vtd_domain_init(VTD *vtd, VTDDomain *dom, uint16_t did, int levels);

@@ -4,7 +4,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  *   smmu.c             the abstract device
- *   smmuv3.c           the device: properties, realize, reset, PCI
+ *   smmuv3.c           the device: realize, reset, PCI
+ *   smmuv3-props.c     its properties
+ *   smmuv3-unit.c      what is the unit's own of realize and reset
  *   smmuv3-regs.c      the register file
  *   smmuv3-mmio.c      accesses to it, and what they set off
  *   smmuv3-control.c   CR0 and GBPA: translation and the queues on and off
@@ -12,6 +14,7 @@
  *   smmuv3-inv.c       invalidation
  *   smmuv3-eventq.c    the event queue
  *   smmuv3-irq.c       GERROR, wired interrupts, MSIs
+ *   smmuv3-wire.c      how they reach the machine
  *   smmuv3-tables.c    STEs and CDs, the core's ops
  *   smmuv3-fault.c     events of translations that failed
  *   smmuv3-query.c     what the unit says of itself (QMP)
@@ -19,6 +22,9 @@
  *   smmuv3-migration.c the migration stream
  *   smmuv3-spec.h      bit layouts
  *   smmuv3-decode.c    pure decoders
+ *
+ * qemu-viommud (hw/iommu/remote/server) is linked with all but smmu.c,
+ * smmuv3.c, smmuv3-wire.c and smmuv3-acpi.c.
  */
 #ifndef HW_ARM_SMMUV3_INTERNAL_H
 #define HW_ARM_SMMUV3_INTERNAL_H
@@ -141,6 +147,28 @@ void smmuv3_gerrorn_written(SMMUv3State *s, uint32_t val);
 void smmuv3_irq_eventq(SMMUv3State *s);
 /** smmuv3_irq_sync: a CMD_SYNC has been consumed. */
 void smmuv3_irq_sync(SMMUv3State *s, const SMMUv3Sync *sync);
+
+/* smmuv3-wire.c, or the server's: BQL */
+
+void smmuv3_wire_pulse(SMMUv3State *s, SMMUIrq irq);
+/* Returns: false if there is nothing at @addr that takes it. */
+bool smmuv3_wire_msi(SMMUv3State *s, uint64_t addr, uint32_t data);
+
+/* smmuv3-props.c */
+
+/**
+ * smmuv3_props_decide: check the properties, and fill in the ID registers.
+ * Returns: false with @errp set.
+ */
+bool smmuv3_props_decide(SMMUv3State *s, Error **errp);
+void smmuv3_props_class_init(ObjectClass *klass);
+
+/* smmuv3-unit.c: BQL */
+
+/** smmuv3_unit_init: after viommu_realize() */
+void smmuv3_unit_init(SMMUv3State *s);
+/** smmuv3_unit_reset: as a system reset leaves it. */
+void smmuv3_unit_reset(SMMUv3State *s);
 
 /* smmuv3-tables.c */
 

@@ -13,33 +13,26 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/log.h"
-#include "exec/address-spaces.h"
-#include "hw/irq.h"
 #include "trace.h"
 #include "smmuv3-internal.h"
 
 static void irq_pulse(SMMUv3State *s, SMMUIrq irq)
 {
     trace_smmuv3_trigger_irq(irq);
-    qemu_irq_pulse(s->irq[irq]);
+    smmuv3_wire_pulse(s, irq);
 }
 
 /* @aborted: the error of an MSI that cannot be written */
 static void irq_send_msi(SMMUv3State *s, uint64_t addr, uint32_t data,
                          uint32_t aborted)
 {
-    MemTxResult result;
-
     if (!addr || !(s->idr[0] & SMMU_IDR0_MSI)) {
         return;
     }
     /* Beyond the OAS it is truncated (3.4.3); zero is looked for before. */
     addr &= (1ull << s->oas) - 1;
     trace_smmuv3_msi(addr, data);
-    /* To an interrupt controller, or to memory: whatever is there. */
-    address_space_stl_le(&address_space_memory, addr, data,
-                         MEMTXATTRS_UNSPECIFIED, &result);
-    if (result != MEMTX_OK) {
+    if (!smmuv3_wire_msi(s, addr, data)) {
         smmuv3_gerror(s, aborted);
     }
 }

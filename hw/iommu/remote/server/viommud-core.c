@@ -51,19 +51,17 @@ static void core_invalidate_config(const VIOMMUInv *inv)
     core_send(&message);
 }
 
-/* What has no number has been told to nobody. */
-static void core_invalidate_range(VIOMMU *v, const VIOMMUInv *inv)
+static void core_send_range(uint32_t domain, void *opaque)
 {
-    VRPInvalidate message = {
+    const VIOMMUInv *inv = opaque;
+    const VRPInvalidate message = {
         .kind = VRP_INV_RANGE,
-        .domain = viommud_domain_find(inv->tag),
+        .domain = domain,
         .first = inv->first,
         .last = inv->last,
     };
 
-    if (message.domain) {
-        core_send(&message);
-    }
+    core_send(&message);
 }
 
 static void core_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
@@ -80,11 +78,10 @@ static void core_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
         /* A page marked global is translated alike in all of a group. */
         viommud_domain_each(inv->tag, IOTLB_TAG_GROUP_MASK, core_send_domain,
                             NULL);
-    } else if (inv->kind == VIOMMU_INV_TAG) {
-        viommud_domain_each(inv->tag, IOTLB_TAG_DOMAIN_MASK, core_send_domain,
-                            NULL);
     } else {
-        core_invalidate_range(v, inv);
+        /* What has no number has been told to nobody. */
+        viommud_domain_like(inv->tag, inv->kind == VIOMMU_INV_TAG ?
+                            core_send_domain : core_send_range, (void *)inv);
     }
 }
 

@@ -23,15 +23,16 @@
 #include "viommud-internal.h"
 
 /* The units that there are, and what they are offered as */
-static const char *const device_units[] = { "intel-iommu" };
+static const char *const device_units[] = { "intel-iommu", "arm-smmuv3" };
 
 /* Making it */
 
+/* What it is linked with is a matter of which emulators were configured. */
 static bool device_known(const char *type)
 {
     for (size_t i = 0; i < ARRAY_SIZE(device_units); i++) {
         if (!strcmp(type, device_units[i])) {
-            return true;
+            return object_class_by_name(type);
         }
     }
     return false;
@@ -61,7 +62,9 @@ bool viommud_device_help(const char *unit)
     if (is_help_option(type)) {
         printf("Units (--unit UNIT,help says what properties it has):\n");
         for (size_t i = 0; i < ARRAY_SIZE(device_units); i++) {
-            printf("  %s\n", device_units[i]);
+            if (device_known(device_units[i])) {
+                printf("  %s\n", device_units[i]);
+            }
         }
         return true;
     }
@@ -110,8 +113,17 @@ static uint64_t device_read(void *opaque, uint64_t offset, unsigned size)
 {
     const MemoryRegionOps *ops = viommud.registers;
 
-    return device_access_ok(ops, offset, size) ?
-           ops->read(viommud.registers_opaque, offset, size) : 0;
+    uint64_t value = 0;
+
+    if (!device_access_ok(ops, offset, size)) {
+        return 0;
+    }
+    if (ops->read_with_attrs) {
+        ops->read_with_attrs(viommud.registers_opaque, offset, &value, size,
+                             MEMTXATTRS_UNSPECIFIED);
+        return value;
+    }
+    return ops->read(viommud.registers_opaque, offset, size);
 }
 
 static void device_write(void *opaque, uint64_t offset, uint64_t value,
@@ -119,7 +131,13 @@ static void device_write(void *opaque, uint64_t offset, uint64_t value,
 {
     const MemoryRegionOps *ops = viommud.registers;
 
-    if (device_access_ok(ops, offset, size)) {
+    if (!device_access_ok(ops, offset, size)) {
+        return;
+    }
+    if (ops->write_with_attrs) {
+        ops->write_with_attrs(viommud.registers_opaque, offset, value, size,
+                              MEMTXATTRS_UNSPECIFIED);
+    } else {
         ops->write(viommud.registers_opaque, offset, value, size);
     }
 }
@@ -139,21 +157,36 @@ void viommud_registers(const MemoryRegionOps *ops, void *opaque,
 struct VMChangeStateEntry {
     VMChangeStateHandler *changed;
     void *opaque;
+    int priority;
     QTAILQ_ENTRY(VMChangeStateEntry) next;
 };
 
 static QTAILQ_HEAD(, VMChangeStateEntry) device_handlers =
     QTAILQ_HEAD_INITIALIZER(device_handlers);
 
-VMChangeStateEntry *qemu_add_vm_change_state_handler(VMChangeStateHandler *cb,
-                                                     void *opaque)
+/* By priority; of the same one, in the order in which they came */
+VMChangeStateEntry *qemu_add_vm_change_state_handler_prio(
+    VMChangeStateHandler *cb, void *opaque, int priority)
 {
-    VMChangeStateEntry *e = g_new0(VMChangeStateEntry, 1);
+    VMChangeStateEntry *e = g_new0(VMChangeStateEntry, 1), *later;
 
     e->changed = cb;
     e->opaque = opaque;
+    e->priority = priority;
+    QTAILQ_FOREACH(later, &device_handlers, next) {
+        if (later->priority > priority) {
+            QTAILQ_INSERT_BEFORE(later, e, next);
+            return e;
+        }
+    }
     QTAILQ_INSERT_TAIL(&device_handlers, e, next);
     return e;
+}
+
+VMChangeStateEntry *qemu_add_vm_change_state_handler(VMChangeStateHandler *cb,
+                                                     void *opaque)
+{
+    return qemu_add_vm_change_state_handler_prio(cb, opaque, 0);
 }
 
 bool runstate_is_running(void)
@@ -171,9 +204,15 @@ void viommud_run_state(void *opaque, bool running)
         viommud.settled = true;
         viommud_all_drained();
     }
-    QTAILQ_FOREACH(e, &device_handlers, next) {
-        e->changed(e->opaque, running,
-                   running ? RUN_STATE_RUNNING : RUN_STATE_PAUSED);
+    /* As the emulator calls them: when the guest stops, the last one first */
+    if (running) {
+        QTAILQ_FOREACH(e, &device_handlers, next) {
+            e->changed(e->opaque, true, RUN_STATE_RUNNING);
+        }
+    } else {
+        QTAILQ_FOREACH_REVERSE(e, &device_handlers, next) {
+            e->changed(e->opaque, false, RUN_STATE_PAUSED);
+        }
     }
 }
 
@@ -203,7 +242,9 @@ void *viommud_save(void *opaque, size_t *len)
         qemu_fflush(f);
         *len = buffer->usage;
         state = malloc(*len);
-        memcpy(state, buffer->data, *len);
+        if (state) {
+            memcpy(state, buffer->data, *len);
+        }
     }
     qemu_fclose(f);
     object_unref(OBJECT(buffer));

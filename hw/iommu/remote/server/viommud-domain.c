@@ -3,18 +3,23 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A tag has 56 bits without its variant (see IOTLB_TAG), a domain 24.  They are
- * numbered in the order in which they are asked about.  A guest has more tags
- * than there is room for here: then all are invalidated, and numbered anew.
+ * A tag has 64 bits (see IOTLB_TAG), a domain 24.  They are numbered in the
+ * order in which they are asked about.  A guest has more tags than there is room
+ * for here: then all are invalidated, and numbered anew.
+ *
+ * Variants of a tag are domains of their own, since what is cached differs;
+ * invalidations are about all of them.
  */
 #include "qemu/osdep.h"
 #include "viommud-internal.h"
 
 /* 0 is that of no table (DMA_TAG_UNTRANSLATED). */
 #define DOMAINS_MAX (1u << 16)
+#define VARIANT_MASK (~IOTLB_TAG_DOMAIN_MASK)
 
 static GHashTable *domain_numbers;       /* tag -> number */
 static GArray *domain_tags;              /* number - 1 -> tag */
+static unsigned domain_variants;         /* the largest of them */
 
 static void domain_init(void)
 {
@@ -30,13 +35,27 @@ void viommud_domain_forget(void)
     domain_init();
     g_hash_table_remove_all(domain_numbers);
     g_array_set_size(domain_tags, 0);
+    domain_variants = 0;
 }
 
-uint32_t viommud_domain_find(uint64_t tag)
+static uint32_t domain_find(uint64_t tag)
 {
-    tag &= IOTLB_TAG_DOMAIN_MASK;
     domain_init();
     return GPOINTER_TO_UINT(g_hash_table_lookup(domain_numbers, &tag));
+}
+
+void viommud_domain_like(uint64_t tag,
+                         void (*each)(uint32_t domain, void *opaque),
+                         void *opaque)
+{
+    tag &= IOTLB_TAG_DOMAIN_MASK;
+    for (unsigned variant = 0; variant <= domain_variants; variant++) {
+        uint32_t number = domain_find(tag | variant);
+
+        if (number) {
+            each(number, opaque);
+        }
+    }
 }
 
 uint32_t viommud_domain_of(uint64_t tag)
@@ -48,7 +67,7 @@ uint32_t viommud_domain_of(uint64_t tag)
     if (tag == DMA_TAG_UNTRANSLATED) {
         return 0;
     }
-    number = viommud_domain_find(tag);
+    number = domain_find(tag);
     if (number) {
         return number;
     }
@@ -57,7 +76,7 @@ uint32_t viommud_domain_of(uint64_t tag)
         viommu_invalidate(viommud.viommu, &all);
         viommud_domain_forget();
     }
-    tag &= IOTLB_TAG_DOMAIN_MASK;
+    domain_variants = MAX(domain_variants, tag & VARIANT_MASK);
     g_array_append_val(domain_tags, tag);
     number = domain_tags->len;
     g_hash_table_insert(domain_numbers, g_memdup2(&tag, sizeof(tag)),

@@ -15,6 +15,7 @@
  *   viommud-domain.c   the model's tags as the protocol's domains
  *   viommud-memory.c   the guest's memory
  *   viommud-vtd.c      what VT-d wants of a machine
+ *   viommud-smmuv3.c   what SMMUv3 wants of one
  *   viommud-sandbox.c  what it may still ask of the kernel (libseccomp)
  *   vrs-*.c            the library for servers (hw/iommu/viommu-server.h)
  *
@@ -107,11 +108,14 @@ const ViommudRefused *viommud_refused_find(uint32_t reason);
 
 /*
  * viommud_domain_of: the number of @tag, which is made if there is none.
- * viommud_domain_find: the same, or 0.  viommud_domain_each: of all whose tags
- * are like @tag in the bits of @mask.
+ * viommud_domain_like: call @each for the number of @tag, whatever its variant
+ * (IOTLB_TAG), if there is one.  viommud_domain_each: of all whose tags are
+ * like @tag in the bits of @mask.
  */
 uint32_t viommud_domain_of(uint64_t tag);
-uint32_t viommud_domain_find(uint64_t tag);
+void viommud_domain_like(uint64_t tag,
+                         void (*each)(uint32_t domain, void *opaque),
+                         void *opaque);
 void viommud_domain_each(uint64_t tag, uint64_t mask,
                          void (*each)(uint32_t domain, void *opaque),
                          void *opaque);
