@@ -101,6 +101,11 @@ void remote_serve_init(VIOMMURemote *s);
 const char *remote_serve(void *opaque, const VRPHeader *h, const void *message,
                          const uint8_t *data, size_t len);
 /*
+ * Carry out at once what has come before the last answer: a message of the
+ * unit's may be a write to memory.  BQL; as many as may wait.
+ */
+void remote_serve_settle(VIOMMURemote *s);
+/*
  * Nobody waits for the drain any more; @answer: but whoever asked is told that
  * it is over (a reset).  BQL.
  */

@@ -104,6 +104,7 @@ void remote_run_state(void *opaque, bool running, RunState state)
     if (!running) {
         /* What it writes to finish things, it writes before its answer. */
         remote_link_ask(s->link, VRP_RUN, &run, NULL, 0, NULL, NULL, false);
+        remote_serve_settle(s);
     }
 }
 

@@ -229,13 +229,12 @@ static RemoteCommand *serve_take(VIOMMURemote *s)
     return g_queue_pop_head(&s->commands);
 }
 
-static void serve_commands_bh(void *opaque)
+/* What there is, but not too much.  Returns: true if there may be more. */
+static bool serve_commands(VIOMMURemote *s)
 {
-    VIOMMURemote *s = opaque;
     RemoteDrain *d = g_new0(RemoteDrain, 1);
     unsigned budget = SERVE_BUDGET;
     RemoteCommand *c;
-    DMA_HELD("server");
 
     d->s = s;
     g_queue_init(&d->commands);
@@ -250,13 +249,30 @@ static void serve_commands_bh(void *opaque)
             g_queue_push_tail(&d->commands, c);
         }
     }
-    if (!budget) {
-        qemu_bh_schedule(s->command_bh);
-    }
     if (g_queue_is_empty(&d->commands) ||
         viommu_fence(&s->viommu, &d->fence, serve_drained, d)) {
         serve_drained(d);
     }
+    return !budget;
+}
+
+static void serve_commands_bh(void *opaque)
+{
+    VIOMMURemote *s = opaque;
+    DMA_HELD("server");
+
+    if (serve_commands(s)) {
+        qemu_bh_schedule(s->command_bh);
+    }
+}
+
+void remote_serve_settle(VIOMMURemote *s)
+{
+    bool more;
+
+    do {
+        more = serve_commands(s);
+    } while (more);
 }
 
 void remote_serve_forget(VIOMMURemote *s, bool answer)
