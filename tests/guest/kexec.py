@@ -40,7 +40,9 @@ CRASHKERNEL = 'crashkernel=256M'
 NEXT = devices.Disk('next', 'virtio-blk', '0000:00:03.0',
                     ['virtio-blk-pci,addr=03.0,drive=next,serial=next,'
                      f'{devices.VIRTIO}'])
-COPIED = 'Copied translation tables from previous kernel'
+# What Linux says when it takes over the tables of the one before
+COPIED = {'vtd': 'Copied translation tables from previous kernel',
+          'amd': 'Copied DEV table from previous kernel'}
 
 
 @dataclass
@@ -120,9 +122,10 @@ def judge_kernel(outcome, directory, patterns, server):
     """As long as the images are what this kernel has written."""
     outcome.status = 0
     boot.judge(outcome, directory, patterns, server)
+    copied = COPIED['amd' if outcome.config.amd else 'vtd']
     if outcome.config.now == 'crash':
         outcome.check('Linux goes on from the tables of the one that crashed',
-                      outcome.report.dmesg_has(COPIED),
+                      outcome.report.dmesg_has(copied),
                       '\n'.join(outcome.report.dmesg))
 
 

@@ -122,8 +122,7 @@ def guest(rng, model, seconds):
 def kernels(rng, model, seconds):
     """Kernels that start each other; the last one goes on after a crash."""
     steps = ('kexec',) * rng.randint(0, 3) + ('crash',)
-    setup = kexec.Setup(mode=rng.choice(MODES), steps=steps,
-                        props=MODELS[model].get('props', ()))
+    setup = kexec.Setup(mode=rng.choice(MODES), steps=steps, **MODELS[model])
     tap = Quiet()
     kexec.run(tap, setup)
     return {'kexecs': len(steps) - 1, 'crashes': 1}, tap.failures
