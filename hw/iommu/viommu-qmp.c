@@ -24,6 +24,9 @@
 static QTAILQ_HEAD(, VIOMMURegistration) viommus =
     QTAILQ_HEAD_INITIALIZER(viommus);
 
+static QTAILQ_HEAD(, VIOMMUMemoryUser) memory_users =
+    QTAILQ_HEAD_INITIALIZER(memory_users);
+
 void viommu_register(VIOMMURegistration *reg)
 {
     QTAILQ_INSERT_TAIL(&viommus, reg, next);
@@ -32,6 +35,11 @@ void viommu_register(VIOMMURegistration *reg)
 void viommu_unregister(VIOMMURegistration *reg)
 {
     QTAILQ_REMOVE(&viommus, reg, next);
+}
+
+void viommu_memory_user_register(VIOMMUMemoryUser *user)
+{
+    QTAILQ_INSERT_TAIL(&memory_users, user, next);
 }
 
 void viommu_bus_numbered(PCIBus *bus)
@@ -47,9 +55,15 @@ static bool registered_memory_ok(uint64_t first, uint64_t last,
                                  uint64_t *next, Error **errp)
 {
     VIOMMURegistration *reg;
+    VIOMMUMemoryUser *user;
 
     QTAILQ_FOREACH(reg, &viommus, next) {
         if (!reg->memory_ok(reg, first, last, next, errp)) {
+            return false;
+        }
+    }
+    QTAILQ_FOREACH(user, &memory_users, next) {
+        if (!user->memory_ok(first, last, next, errp)) {
             return false;
         }
     }

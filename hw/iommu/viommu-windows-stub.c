@@ -17,6 +17,13 @@ bool viommu_windows_host_memory_ok(GList *usable, const char *memory,
     return true;
 }
 
+bool viommu_windows_host_plug_ok(GList *usable, const char *device,
+                                 uint64_t first, uint64_t last,
+                                 uint64_t *next, Error **errp)
+{
+    return true;
+}
+
 bool viommu_windows_device_ok(PCIDevice *dev, Error **errp)
 {
     return true;

@@ -407,6 +407,32 @@ bool viommu_windows_host_memory_ok(GList *usable, const char *memory,
     return !w;
 }
 
+bool viommu_windows_host_plug_ok(GList *usable, const char *device,
+                                 uint64_t first, uint64_t last,
+                                 uint64_t *next, Error **errp)
+{
+    g_autofree char *text = NULL;
+    IOMMUWindows list = { 0 };
+    const IOMMUWindow *w;
+
+    if (!usable) {
+        return true;
+    }
+    windows_of_host(usable, &list);
+    w = iommu_windows_next(&list, first, last, true);
+    if (w) {
+        *next = w->last + 1;
+        text = iommu_window_text(w);
+        error_setg(errp, "memory at 0x%" PRIx64 " .. 0x%" PRIx64 " would lie "
+                   "in a window of %s, which is behind no vIOMMU: %s", first,
+                   last, device, text);
+        error_append_hint(errp, "Give it another address (addr), put the "
+                          "device behind a vIOMMU, or unplug the device.\n");
+    }
+    iommu_windows_clear(&list);
+    return !w;
+}
+
 bool viommu_windows_set_host(VIOMMU *v, PCIBus *bus, int devfn,
                              HostIOMMUDevice *hiod, Error **errp)
 {

@@ -170,8 +170,8 @@ class Inner:
                    f'reserved {where:#x}' in words and '(host)' in words,
                    status, words)
 
-    def refused_hot(self, name, where, args):
-        status, words = self.run(args + card(), commands=PLUG)
+    def refused_hot(self, name, where, args, unit=None):
+        status, words = self.run(args + card(), unit, commands=PLUG)
         self.check(name, status == 0 and '"error"' in words and
                    f'memory at {where:#x}' in words and
                    f'reserved {where:#x}' in words and '(host)' in words,
@@ -237,6 +237,7 @@ def run_host(host, inner):
                            f'{DIMM_SIZE},reserve=off', '-device',
                            f'pc-dimm,memdev=m,addr={host.dimm:#x}'])
     inner.refused_hot('and when it is plugged in', host.dimm, slots)
+    inner.refused_hot('without a vIOMMU, too', host.dimm, slots, [])
     if host.name == 'vtd':
         run_rmrrs(inner)
     if host.in_ram:

@@ -56,9 +56,20 @@ struct VIOMMURegistration {
     QTAILQ_ENTRY(VIOMMURegistration) next;
 };
 
+/* Who sees the guest's memory at its own addresses, and is behind no vIOMMU */
+typedef struct VIOMMUMemoryUser {
+    /* memory_ok: as a VIOMMURegistration's.  BQL. */
+    bool (*memory_ok)(uint64_t first, uint64_t last, uint64_t *next,
+                      Error **errp);
+    QTAILQ_ENTRY(VIOMMUMemoryUser) next;
+} VIOMMUMemoryUser;
+
 /* BQL */
 void viommu_register(VIOMMURegistration *reg);
 void viommu_unregister(VIOMMURegistration *reg);
+
+/* viommu_memory_user_register: @user, for good.  Main thread, at the start. */
+void viommu_memory_user_register(VIOMMUMemoryUser *user);
 
 /*
  * viommu_driver_ok: the driver of @vdev, which no vIOMMU translates, begins to
@@ -75,7 +86,7 @@ void viommu_bus_numbered(PCIBus *bus);
 
 /*
  * viommu_memory_ok: may a memory device be plugged in at @first .. @last?
- * Returns: false with @errp set if that is in a window of an endpoint that sees
+ * Returns: false with @errp set if that is in a window of a device that sees
  * memory at its own addresses.  BQL.
  */
 bool viommu_memory_ok(uint64_t first, uint64_t last, Error **errp);

@@ -67,6 +67,16 @@ bool viommu_windows_host_memory_ok(GList *usable, const char *memory,
                                    uint64_t first, uint64_t last,
                                    Error **errp);
 
+/*
+ * viommu_windows_host_plug_ok: the same of memory that is to be plugged in, for
+ * the assigned device @device, which is behind no vIOMMU.
+ * Returns: false with @errp set, and in *@next the first address behind the
+ * window.  BQL.
+ */
+bool viommu_windows_host_plug_ok(GList *usable, const char *device,
+                                 uint64_t first, uint64_t last,
+                                 uint64_t *next, Error **errp);
+
 /* viommu_windows_has_host: has an assigned device said anything of @ep?  BQL */
 bool viommu_windows_has_host(const VIOMMUEndpoint *ep);
 
