@@ -34,19 +34,28 @@ char *dma_unit_args(bool cached)
                            properties);
 }
 
-DMARig *dma_new(bool cached, const char *args)
+void dma_setup(DMARig *rig)
+{
+    dma_place(rig);
+    vtd_attach(rig->vtd, DMA_SID, &rig->dom, VTD_TT_UNTRANSLATED);
+    vtd_enable(rig->vtd, VTD_QUEUED);
+}
+
+DMARig *dma_of(VTD *vtd)
 {
     DMARig *rig = g_new0(DMARig, 1);
-    VTD *vtd = vtd_start(unit_properties(cached), DMA_DEVICE "%s", args);
 
     rig->vtd = vtd;
     rig->pci = qpci_device_find(vtd->bus, DMA_SID);
     g_assert_nonnull(rig->pci);
-    dma_place(rig);
     vtd_domain_init(vtd, &rig->dom, DMA_DID, LEVELS);
-    vtd_attach(vtd, DMA_SID, &rig->dom, VTD_TT_UNTRANSLATED);
-    vtd_enable(vtd, VTD_QUEUED);
+    dma_setup(rig);
     return rig;
+}
+
+DMARig *dma_new(bool cached, const char *args)
+{
+    return dma_of(vtd_start(unit_properties(cached), DMA_DEVICE "%s", args));
 }
 
 void dma_free(DMARig *rig)
@@ -150,6 +159,11 @@ uint64_t dma_go_on(DMARig *rig)
     viommu_until(rig->vtd, (now = get(rig, XDB_OPS)) >=
                            before + 2 * rig->threads * BATCH);
     return now;
+}
+
+uint64_t dma_errors(DMARig *rig)
+{
+    return get(rig, XDB_ERRORS);
 }
 
 uint64_t dma_stop(DMARig *rig)

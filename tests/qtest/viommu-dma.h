@@ -33,6 +33,12 @@ typedef struct DMARig {
  * has one; else without.  @args: as vtd_start(), besides the device itself.
  */
 DMARig *dma_new(bool cached, const char *args);
+/*
+ * dma_of: the same in a machine that is there, and has the device; dma_setup:
+ * again, after a reset.
+ */
+DMARig *dma_of(VTD *vtd);
+void dma_setup(DMARig *rig);
 void dma_free(DMARig *rig);
 /* dma_unit_args: "-device intel-iommu..." of a rig, for a second machine. */
 char *dma_unit_args(bool cached);
@@ -68,7 +74,8 @@ bool dma_run_held(DMARig *rig, XDBCommand command, uint64_t iova,
 void dma_stall_rcu(DMARig *rig);
 bool dma_is_rcu_stalled(DMARig *rig);
 void dma_unstall_rcu(DMARig *rig);
-/* Returns: how many operations failed. */
+/* dma_errors: how many operations have failed so far; dma_stop: in all. */
+uint64_t dma_errors(DMARig *rig);
 uint64_t dma_stop(DMARig *rig);
 
 /* dma_mark: fill guest memory with DMA_MARK; dma_is_marked: is it still? */

@@ -9,6 +9,7 @@
  */
 #include "qemu/osdep.h"
 #include <sys/wait.h>
+#include "viommu-dma.h"
 #include "viommu-edu.h"
 #include "viommu-remote.h"
 #include "viommu-viommud.h"
@@ -22,7 +23,7 @@ static VTD *client_start_with(const char *path, const char *props,
                               const char *args)
 {
     g_autofree char *machine = g_strdup_printf(
-        "-machine q35 -m 256 -nodefaults "
+        "-machine q35 -m 512 -nodefaults "
         "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
         "-chardev socket,id=remote,path=%s,reconnect-ms=20 "
         "-device viommu-remote,chardev=remote,%s", path, props);
@@ -116,6 +117,92 @@ static void test_clients(const void *stay)
     unlink(path);
 }
 
+/* More pages than are kept, so that threads keep asking */
+#define LOAD_PAGES      128
+#define LOAD_THREADS    2
+#define LOAD_REFUSED    8
+#define LOAD_TARGET     0x4000000ull
+#define LOAD_ROUNDS     2
+
+static void load_map(DMARig *rig)
+{
+    for (unsigned i = 0; i < LOAD_PAGES; i++) {
+        vtd_map(rig->vtd, &rig->dom, DMA_IOVA + i * VTD_PAGE_SIZE,
+                LOAD_TARGET + i * VTD_PAGE_SIZE, 1, VTD_PTE_RW);
+    }
+}
+
+/* All is well, and a page that goes is gone once the guest is told so. */
+static void load_invalidate(DMARig *rig)
+{
+    for (unsigned i = 0; i < LOAD_PAGES; i += LOAD_PAGES / 8) {
+        dma_inv(rig, VTD_PAGE, DMA_IOVA + i * VTD_PAGE_SIZE);
+    }
+    g_assert_cmpuint(dma_errors(rig), ==, 0);
+}
+
+/* It stands still, and goes on: threads wait meanwhile, and nobody else. */
+static void load_stand_still(DMARig *rig, GPid server)
+{
+    QTestState *qts = rig->vtd->qts;
+
+    g_assert_cmpint(kill(server, SIGSTOP), ==, 0);
+    /* What is about the unit would ask the server, and wait for it. */
+    qtest_qmp_assert_success(qts, "{'execute': 'query-status'}");
+    g_assert_cmpint(kill(server, SIGCONT), ==, 0);
+    dma_go_on(rig);
+    g_assert_cmpuint(dma_errors(rig), ==, 0);
+}
+
+/* What was under way has ended, and nothing reaches memory any more. */
+static void load_assert_blocked(DMARig *rig)
+{
+    dma_mark(rig, LOAD_TARGET, LOAD_REFUSED);
+    g_assert_cmpuint(dma_run(rig, XDB_WRITE, 1, DMA_IOVA, 64, LOAD_REFUSED),
+                     ==, LOAD_REFUSED);
+    g_assert_true(dma_is_marked(rig, LOAD_TARGET, LOAD_REFUSED));
+}
+
+/*
+ * Stopped, killed with an invalidation under way, and replaced, over and over,
+ * while devices do what they can.
+ */
+static void test_load(void)
+{
+    g_autofree char *path = NULL, *where = NULL;
+    GPid server = viommud_run(rmt_listen(&path), UNIT, NULL);
+    VTD *vtd;
+    DMARig *rig;
+
+    where = g_strdup_printf("mmio=0x%llx,timeout=60000,iotlb-size=64,"
+                            "dma-cache-size=0", VTD_BASE);
+    vtd = client_start_with(path, where, DMA_DEVICE);
+    rig = dma_of(vtd);
+    load_map(rig);
+    for (unsigned i = 0; i < LOAD_ROUNDS; i++) {
+        dma_start(rig, XDB_WRITE, LOAD_THREADS, DMA_IOVA, 64, LOAD_PAGES);
+        load_invalidate(rig);
+        load_stand_still(rig, server);
+        vtd_inv_iotlb_start(vtd, VTD_QUEUED, VTD_GLOBAL, 0, 0, 0);
+        rmt_end_server(server);
+        qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_DOWN");
+        dma_stop(rig);
+        load_assert_blocked(rig);
+        server = viommud_run(rmt_listen(&path), UNIT, NULL);
+        qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_UP");
+        load_assert_blocked(rig);
+        vtd_reset(vtd);
+        dma_setup(rig);
+        g_assert_cmpuint(dma_run(rig, XDB_WRITE, 1, DMA_IOVA, 64, LOAD_PAGES),
+                         ==, 0);
+    }
+    g_free(rig->pci);
+    g_free(rig);
+    vtd_stop(vtd);
+    rmt_end_server(server);
+    unlink(path);
+}
+
 /* What a guest is told of the unit, which its registers agree with */
 typedef struct ClientTable {
     const char *name, *unit, *props, *args;
@@ -171,6 +258,7 @@ int main(int argc, char **argv)
     }
     qtest_add_func("viommu/viommud/killed", test_killed);
     qtest_add_func("viommu/viommud/stopped", test_stopped);
+    qtest_add_func("viommu/viommud/load", test_load);
     qtest_add_data_func("viommu/viommud/client/one", NULL, test_clients);
     qtest_add_data_func("viommu/viommud/client/next", "--stay", test_clients);
     return g_test_run();
