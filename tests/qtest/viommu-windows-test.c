@@ -50,6 +50,7 @@ typedef struct Test {
     bool cached;             /* with the DMA translation cache */
     bool device;             /* it is the devices' own, and not the unit's */
     bool bounce;             /* devices work on copies */
+    const char *form;        /* NULL: the usual one */
 } Test;
 
 typedef struct Win {
@@ -60,9 +61,21 @@ typedef struct Win {
     bool faults;             /* what is refused is reported */
 } Win;
 
+/* Of unit_ops()->forms, if it is not the usual one */
+static const char *form_name;
+
 static unsigned form(void)
 {
-    return unit_ops()->queue_form;
+    const UnitOps *ops = unit_ops();
+    unsigned i;
+
+    if (!form_name) {
+        return ops->queue_form;
+    }
+    for (i = 0; strcmp(ops->forms[i], form_name); i++) {
+        g_assert_nonnull(ops->forms[i + 1]);
+    }
+    return i;
 }
 
 /* An entry of the model's that lets @sid pass */
@@ -146,6 +159,7 @@ static void win_start(Win *w, const Test *test)
     const UnitOps *ops = unit_ops();
     g_autofree char *range = win_range(ops), *args = NULL, *props = NULL;
 
+    form_name = test->form;
     props = g_strdup_printf("%s%s%s,ram-in-windows=on",
                             test->cached ? "" : "dma-cache-size=0,",
                             test->bounce ? "dma-mode=bounce," : "",
@@ -169,6 +183,7 @@ static void win_stop(Win *w)
 {
     edu_free(w->edu);
     w->unit->ops->stop(w->unit);
+    form_name = NULL;
 }
 
 static void assert_refusal(Win *w, uint16_t sid, bool refused)
@@ -1077,11 +1092,39 @@ static void add_bounce_tests(void)
                         test_bench);
 }
 
+/* Tables of other kinds, and two stages */
+static void add_form_tests(void)
+{
+    static const char *const tables[] = {
+        "first", "guest", "stage-2", "nested", NULL
+    };
+    const UnitOps *ops = unit_ops();
+    unsigned i, cached;
+
+    for (i = 0; ops->forms[i]; i++) {
+        if (!g_strv_contains(tables, ops->forms[i])) {
+            continue;
+        }
+        for (cached = 0; cached < 2; cached++) {
+            Test *test = g_new0(Test, 1);
+            g_autofree char *path =
+                g_strdup_printf("/viommu/windows/access/pages-%s%s",
+                                ops->forms[i], cached ? "-cached" : "");
+
+            *test = (Test) {
+                .mode = MODE_PAGES, .cached = cached, .form = ops->forms[i],
+            };
+            qtest_add_data_func_full(path, test, test_access, g_free);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add_tests("access", test_access);
     add_tests("bench", test_bench);
+    add_form_tests();
     add_bounce_tests();
     qtest_add_func("/viommu/windows/ring", test_ring);
     if (unit_ops() != &smmu_unit_ops) {
