@@ -383,28 +383,44 @@ static void windows_warn_host(const IOMMUWindows *known, const char *name,
     }
 }
 
+/*
+ * Is a window of a host that lets a device use @usable (NULL: it does not say)
+ * met by @first .. @last?  Then it is @w.
+ */
+static bool windows_host_meets(GList *usable, uint64_t first, uint64_t last,
+                               IOMMUWindow *w)
+{
+    IOMMUWindows list = { 0 };
+    const IOMMUWindow *met;
+
+    if (!usable) {
+        return false;
+    }
+    windows_of_host(usable, &list);
+    met = iommu_windows_next(&list, first, last, true);
+    if (met) {
+        *w = *met;
+    }
+    iommu_windows_clear(&list);
+    return met;
+}
+
 bool viommu_windows_host_memory_ok(GList *usable, const char *memory,
                                    uint64_t first, uint64_t last,
                                    Error **errp)
 {
     g_autofree char *text = NULL;
-    IOMMUWindows list = { 0 };
-    const IOMMUWindow *w;
+    IOMMUWindow w;
 
-    if (!usable) {
+    if (!windows_host_meets(usable, first, last, &w)) {
         return true;
     }
-    windows_of_host(usable, &list);
-    w = iommu_windows_next(&list, first, last, true);
-    if (w) {
-        text = iommu_window_text(w);
-        error_setg(errp, "the guest has memory ('%s', 0x%" PRIx64 " .. 0x%"
-                   PRIx64 ") where the device has a window: %s", memory, first,
-                   last, text);
-        error_append_hint(errp, "%s", viommu_windows_remedy(w->origin));
-    }
-    iommu_windows_clear(&list);
-    return !w;
+    text = iommu_window_text(&w);
+    error_setg(errp, "the guest has memory ('%s', 0x%" PRIx64 " .. 0x%"
+               PRIx64 ") where the device has a window: %s", memory, first,
+               last, text);
+    error_append_hint(errp, "%s", viommu_windows_remedy(w.origin));
+    return false;
 }
 
 bool viommu_windows_host_plug_ok(GList *usable, const char *device,
@@ -412,25 +428,19 @@ bool viommu_windows_host_plug_ok(GList *usable, const char *device,
                                  uint64_t *next, Error **errp)
 {
     g_autofree char *text = NULL;
-    IOMMUWindows list = { 0 };
-    const IOMMUWindow *w;
+    IOMMUWindow w;
 
-    if (!usable) {
+    if (!windows_host_meets(usable, first, last, &w)) {
         return true;
     }
-    windows_of_host(usable, &list);
-    w = iommu_windows_next(&list, first, last, true);
-    if (w) {
-        *next = w->last + 1;
-        text = iommu_window_text(w);
-        error_setg(errp, "memory at 0x%" PRIx64 " .. 0x%" PRIx64 " would lie "
-                   "in a window of %s, which is behind no vIOMMU: %s", first,
-                   last, device, text);
-        error_append_hint(errp, "Give it another address (addr), put the "
-                          "device behind a vIOMMU, or unplug the device.\n");
-    }
-    iommu_windows_clear(&list);
-    return !w;
+    *next = w.last + 1;
+    text = iommu_window_text(&w);
+    error_setg(errp, "memory at 0x%" PRIx64 " .. 0x%" PRIx64 " would lie "
+               "in a window of %s, which is behind no vIOMMU: %s", first,
+               last, device, text);
+    error_append_hint(errp, "Give it another address (addr), put the "
+                      "device behind a vIOMMU, or unplug the device.\n");
+    return false;
 }
 
 bool viommu_windows_set_host(VIOMMU *v, PCIBus *bus, int devfn,
