@@ -39,6 +39,54 @@ static void viommu_listed_refresh(VIOMMU *v)
     }
 }
 
+typedef struct PlugRequesters {
+    VIOMMU *v;
+    void (*each)(uint16_t sid, void *opaque);
+    void *opaque;
+} PlugRequesters;
+
+static int plug_requester(Object *obj, void *opaque)
+{
+    const PlugRequesters *r = opaque;
+    VIOMMUEndpoint *ep;
+    PCIDevice *dev;
+    uint16_t sid;
+
+    if (!object_dynamic_cast(obj, TYPE_PCI_DEVICE) ||
+        !DEVICE(obj)->parent_bus) {
+        return 0;
+    }
+    dev = PCI_DEVICE(obj);
+    if (pci_get_bus(dev)->devices[dev->devfn] != dev) {
+        /* It is not there yet, or no more. */
+        return 0;
+    }
+    ep = viommu_of_address_space(pci_device_iommu_address_space(dev));
+    if (ep && ep->viommu == r->v && ep->bus && !ep->unlisted) {
+        sid = viommu_endpoint_sid(ep);
+        if (pci_bus_is_root(ep->bus) || PCI_BUS_NUM(sid)) {
+            r->each(sid, r->opaque);
+        }
+    }
+    return 0;
+}
+
+void viommu_each_requester(VIOMMU *v, void (*each)(uint16_t sid, void *opaque),
+                           void *opaque)
+{
+    PlugRequesters r = { v, each, opaque };
+
+    object_child_foreach_recursive(object_get_root(), plug_requester, &r);
+}
+
+/* Before the machine is made it is not known who is behind what. */
+static void plug_requesters_changed(VIOMMU *v)
+{
+    if (v->ops->requesters_changed && phase_check(PHASE_MACHINE_READY)) {
+        v->ops->requesters_changed(v);
+    }
+}
+
 /*
  * What is known of a requester is cached by its ID (VT-d 6.2.2; SMMUv3 3.21.1:
  * by StreamID), so what its device finds under its new one is that one's.
@@ -46,6 +94,7 @@ static void viommu_listed_refresh(VIOMMU *v)
 void viommu_renumbered(VIOMMURegistration *reg, PCIBus *bus)
 {
     VIOMMU *v = container_of(reg, VIOMMU, registration);
+    bool anybody = false;
     VIOMMUEndpoint *ep;
     uint16_t sid;
 
@@ -53,6 +102,7 @@ void viommu_renumbered(VIOMMURegistration *reg, PCIBus *bus)
         if (ep->bus != bus) {
             continue;
         }
+        anybody = true;
         sid = viommu_endpoint_sid(ep);
         if (sid != ep->sid) {
             trace_viommu_renumbered(ep->sid, sid);
@@ -61,11 +111,18 @@ void viommu_renumbered(VIOMMURegistration *reg, PCIBus *bus)
             viommu_endpoint_changed(ep);
         }
     }
+    if (anybody) {
+        /* It may have been without a number since the last reset. */
+        plug_requesters_changed(v);
+    }
 }
 
 void viommu_told_changed(Notifier *notifier, void *unused)
 {
-    viommu_listed_refresh(container_of(notifier, VIOMMU, told_notifier));
+    VIOMMU *v = container_of(notifier, VIOMMU, told_notifier);
+
+    viommu_listed_refresh(v);
+    plug_requesters_changed(v);
 }
 
 /* Its capabilities came after its endpoint. */
@@ -87,6 +144,7 @@ void viommu_device_realized(DeviceListener *listener, DeviceState *dev)
         viommu_windows_device_realized(v, PCI_DEVICE(dev));
         viommu_listed_refresh(v);
         viommu_attributed_refresh(v, PCI_DEVICE(dev));
+        plug_requesters_changed(v);
     }
 }
 
@@ -147,4 +205,5 @@ void viommu_device_unrealized(DeviceListener *listener,
     if (object_dynamic_cast(OBJECT(dev), TYPE_PCI_BRIDGE)) {
         viommu_bus_gone(v, pci_bridge_get_sec_bus(PCI_BRIDGE(dev)));
     }
+    plug_requesters_changed(v);
 }

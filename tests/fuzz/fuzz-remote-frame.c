@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (size >= sizeof(VRPHeader)) {
         uint64_t message[VRP_FIXED_MAX / 8];
         g_autofree uint8_t *body = NULL;
-        const char *wrong;
+        const char *wrong, *plain;
         VRPHeader h;
 
         vrp_unpack(VRP_HEADER_FIELDS, data, &h);
@@ -74,7 +74,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         /* Of the very size: what is read beyond it is found. */
         body = g_memdup2(data + sizeof(h), h.size - sizeof(h));
-        wrong = vrp_check_server(&h, body, message);
+        /* What needs no feature is the same with all of them. */
+        plain = vrp_check_server(&h, body, 0, message);
+        wrong = vrp_check_server(&h, body, VRP_F_ALL, message);
+        FUZZ_RULE(plain || !wrong);
         if (!wrong) {
             fuzz_accepted(&h, message);
             if (!(h.flags & VRP_FLAG_ERROR)) {

@@ -19,6 +19,7 @@ typedef struct FuzzUnit {
     VRSServer *s;
     uint8_t does;
     uint64_t drained;
+    int present;
 } FuzzUnit;
 
 static void fuzz_resolve(void *opaque, const VRPResolve *question,
@@ -71,6 +72,13 @@ static bool fuzz_load(void *opaque, const void *data, size_t len)
     return len && bytes[0] != bytes[len - 1];
 }
 
+static void fuzz_endpoint(void *opaque, uint16_t rid, bool present)
+{
+    FuzzUnit *unit = opaque;
+
+    unit->present += present ? 1 : -1;
+}
+
 static void fuzz_drained(void *opaque, uint64_t seq)
 {
     FuzzUnit *unit = opaque;
@@ -81,7 +89,8 @@ static void fuzz_drained(void *opaque, uint64_t seq)
 
 static void fuzz_greet(int fd)
 {
-    static const char text[] = "{\"capabilities\":{\"viommu\":{\"version\":1}}}";
+    static const char text[] = "{\"capabilities\":{\"viommu\":{\"version\":1,"
+                               "\"features\":[\"endpoints\"]}}}";
     const VRPVersion version = { VRP_MAJOR, VRP_MINOR };
     const VRPRegionInfo info = { .argsz = sizeof(info) };
     VRPHeader h = { .command = VRP_VERSION,
@@ -108,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .write = fuzz_write,
         .load = fuzz_load,
         .drained = fuzz_drained,
+        .endpoint = fuzz_endpoint,
     };
     FuzzUnit unit = { .does = size ? data[0] : 0 };
     int fds[2];

@@ -131,6 +131,18 @@ void rmt_write(RMT *rmt, unsigned reg, uint64_t value)
     qtest_writeq(rmt->qts, RMT_BASE + reg, value);
 }
 
+bool rmt_is_present(RMT *rmt, uint16_t rid)
+{
+    rmt_write(rmt, RMT_PRESENT, rid);
+    return rmt_read(rmt, RMT_PRESENT);
+}
+
+unsigned rmt_present(RMT *rmt)
+{
+    rmt_write(rmt, RMT_PRESENT, RMT_EVERYBODY);
+    return rmt_read(rmt, RMT_PRESENT);
+}
+
 void rmt_inv(RMT *rmt, RMTInv what, unsigned operand)
 {
     rmt_write(rmt, RMT_INV, what | (uint64_t)operand << 16);

@@ -26,7 +26,10 @@ enum {
     RMT_MSI_ADDR    = 0x58,
     RMT_MSI_DATA    = 0x60,
     RMT_MAPPED      = 0x68,
+    RMT_PRESENT     = 0x70,
 };
+
+#define RMT_EVERYBODY   0xffffffffu
 
 typedef enum RMTInv {
     RMT_INV_NOTHING,
@@ -86,6 +89,10 @@ GPid rmt_serve(int listener, const char *option);
 void rmt_end_server(GPid server);
 
 RMT *rmt_start(const char *props, const char *args);
+/* rmt_is_present: was the server told of @rid? */
+bool rmt_is_present(RMT *rmt, uint16_t rid);
+/* rmt_present: of how many requesters it was told */
+unsigned rmt_present(RMT *rmt);
 RMT *rmt_adopt(const RMT *from, QTestState *qts);
 void rmt_stop(RMT *rmt);
 

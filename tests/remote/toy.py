@@ -3,10 +3,12 @@
 """
 A translation unit in another process: the smallest server for viommu-remote.
 
-    toy.py --path SOCKET [--stay]       listen there
-    toy.py --fd FD [--stay]             on a listening socket that is open
+    toy.py --path SOCKET [--stay] [--plain]     listen there
+    toy.py --fd FD [--stay] [--plain]           on a listening socket that is
+                                                open
 
-Serves one connection, or with --stay one after another. It is written from
+Serves one connection, or with --stay one after another; with --plain without
+the features that a server need not have. It is written from
 docs/interop/viommu-remote.rst, and shares nothing with the emulator.
 
 Its tables are in guest memory. DIR says where an array of 64-bit entries is,
@@ -30,6 +32,8 @@ reserved. Registers, of 64 bits each:
     0x58 MSI_ADDR RW
     0x60 MSI_DATA WO: sends the interrupt, as requester 0
     0x68 MAPPED   RO: bytes of guest memory that came with a descriptor
+    0x70 PRESENT  how many requesters there are; of a requester ID that was
+                  written there, whether it is one; 0xffffffff: how many again
 """
 
 import argparse
@@ -42,7 +46,7 @@ import struct
 import sys
 
 CTRL, STATUS, DIR, FIRST, LAST, INV, FAULT, FAULT_IOVA, QUIRKS, ASKED, \
-    RESOLVED, MSI_ADDR, MSI_DATA, MAPPED = range(0, 0x70, 8)
+    RESOLVED, MSI_ADDR, MSI_DATA, MAPPED, PRESENT = range(0, 0x78, 8)
 SIZE = 0x1000
 
 # What it does otherwise than it should, or need not do
@@ -61,8 +65,8 @@ HEADER = struct.Struct('<HHIII')
 REPLY, NO_REPLY, ERROR = 1, 1 << 4, 1 << 5
 VERSION, DMA_MAP, DMA_UNMAP, REGION_INFO = 1, 2, 3, 5
 REGION_READ, REGION_WRITE, DMA_READ, DMA_WRITE, RESET = 9, 10, 11, 12, 13
-RESOLVE, TRANSLATE, FAULTED, STATE_SAVE, STATE_LOAD, RUN = \
-    range(0x8001, 0x8007)
+RESOLVE, TRANSLATE, FAULTED, STATE_SAVE, STATE_LOAD, RUN, ENDPOINT = \
+    range(0x8001, 0x8008)
 INVALIDATE, PREFETCHED, INTERRUPT, UPDATE = range(0x8101, 0x8105)
 BLOCKED, BYPASS, TRANSLATED = range(3)
 KEEP = 1
@@ -72,6 +76,10 @@ CONFIG_ALL, CONFIG_RID, CONFIG_PASID, ALL, DOMAIN, IN_RANGE, NOTHING = range(7)
 # INV's: what of the above
 INV_KINDS = (NOTHING, CONFIG_ALL, DOMAIN, IN_RANGE, CONFIG_RID, ALL)
 
+# What it can do that a server need not
+FEATURES = ('endpoints',)
+
+EVERYBODY = 0xffffffff
 ADDR = 0xfffffffff000
 EINVAL = 22
 
@@ -93,6 +101,7 @@ class Unit:
     def clear(self):
         self.regs = {r: 0 for r in (CTRL, DIR, FIRST, LAST, QUIRKS, MSI_ADDR)}
         self.faults = collections.deque(maxlen=64)
+        self.looked_for = EVERYBODY
         self.asked = self.resolved = 0
 
     def quirk(self, which):
@@ -143,9 +152,10 @@ class Unit:
 
 
 class Connection:
-    def __init__(self, connection, unit):
+    def __init__(self, connection, unit, features=FEATURES):
         self.socket = connection
         self.unit = unit
+        self.features = features    # once both have spoken: those in use
         self.fds = []
         self.deferred = collections.deque()
         self.maps = []              # (address, size, mmap)
@@ -153,6 +163,7 @@ class Connection:
         self.pending = {}           # id: (kind, operand, first, last)
         self.old = set()            # ids of before a reset
         self.seq = 0
+        self.requesters = set()     # that are there
 
     # Bytes
 
@@ -241,7 +252,10 @@ class Connection:
         said = json.loads(body[4:].rstrip(b'\0'))
         if major != 0 or said['capabilities']['viommu']['version'] != 1:
             raise ValueError
-        mine = {'capabilities': {'max_msg_fds': 8, 'viommu': {'version': 1}}}
+        mine = {'capabilities': {'max_msg_fds': 8, 'viommu': {
+            'version': 1, 'features': self.features}}}
+        theirs = said['capabilities']['viommu'].get('features', ())
+        self.features = [f for f in self.features if f in theirs]
         return struct.pack('<HH', 0, 1) + json.dumps(mine).encode() + b'\0'
 
     def do_region_info(self, body):
@@ -256,9 +270,14 @@ class Connection:
         fault = unit.faults[0] if unit.faults else (0, 0)
         special = {STATUS: len(self.pending), FAULT: fault[0],
                    FAULT_IOVA: fault[1], ASKED: unit.asked,
-                   RESOLVED: unit.resolved,
+                   RESOLVED: unit.resolved, PRESENT: self.present(),
                    MAPPED: sum(m[1] for m in self.maps if m[2])}
         return special.get(offset, unit.regs.get(offset, 0))
+
+    def present(self):
+        who = self.unit.looked_for
+        return len(self.requesters) if who == EVERYBODY else \
+            int(who in self.requesters)
 
     def write_register(self, offset, value):
         unit = self.unit
@@ -270,6 +289,8 @@ class Connection:
         elif offset == FAULT:
             if unit.faults:
                 unit.faults.popleft()
+        elif offset == PRESENT:
+            unit.looked_for = value & EVERYBODY
         elif offset == MSI_DATA:
             self.order(INTERRUPT, struct.pack(
                 '<QII', unit.regs[MSI_ADDR], value & 0xffffffff, 0), NO_REPLY)
@@ -347,6 +368,16 @@ class Connection:
         self.unit.fault(iova, rid, access, verdict, reason)
         return b''
 
+    # Devices
+
+    def do_endpoint(self, body):
+        rid, present = struct.unpack('<II', body)
+        if ((rid in self.requesters) == bool(present) or
+                'endpoints' not in self.features):
+            raise ValueError
+        (self.requesters.add if present else self.requesters.discard)(rid)
+        return b''
+
     # Its life
 
     def do_reset(self, _):
@@ -378,7 +409,7 @@ class Connection:
         VERSION: do_version, DMA_MAP: do_dma_map, DMA_UNMAP: do_dma_unmap,
         REGION_INFO: do_region_info, REGION_READ: do_region_read,
         REGION_WRITE: do_region_write, RESET: do_reset, RESOLVE: do_resolve,
-        TRANSLATE: do_translate, FAULTED: do_fault,
+        TRANSLATE: do_translate, FAULTED: do_fault, ENDPOINT: do_endpoint,
         STATE_SAVE: do_state_save, STATE_LOAD: do_state_load, RUN: do_run,
     }
 
@@ -414,6 +445,8 @@ def main():
     where.add_argument('--fd', type=int, help='a socket that listens')
     parser.add_argument('--stay', action='store_true',
                         help='serve another connection after the first')
+    parser.add_argument('--plain', action='store_true',
+                        help='without features that a server need not have')
     options = parser.parse_args()
     if options.path:
         listener = socket.socket(socket.AF_UNIX)
@@ -424,7 +457,8 @@ def main():
     while True:
         connection, _ = listener.accept()
         try:
-            Connection(connection, Unit()).serve()
+            Connection(connection, Unit(),
+                       () if options.plain else FEATURES).serve()
         except Gone:
             pass
         connection.close()

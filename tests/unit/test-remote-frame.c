@@ -8,6 +8,7 @@
 #include "test-common.h"
 
 #define BODY_MAX 128
+#define ALL_FEATURES UINT32_MAX
 
 /* A message of a server, with what it is made of */
 typedef struct Message {
@@ -42,7 +43,7 @@ static const char *judge(const Message *m)
     uint64_t message[VRP_FIXED_MAX / 8];
     const char *wrong = vrp_check_header(&m->h);
 
-    return wrong ?: vrp_check_server(&m->h, m->body, message);
+    return wrong ?: vrp_check_server(&m->h, m->body, ALL_FEATURES, message);
 }
 
 static void assert_good(Message m)
@@ -81,6 +82,7 @@ static void test_sizes(void)
         { VRP_STATE_SAVE, 0, 0 },
         { VRP_STATE_LOAD, 0, 0 },
         { VRP_RUN, sizeof(VRPRun), 0 },
+        { VRP_ENDPOINT, sizeof(VRPEndpoint), 0 },
         { VRP_INVALIDATE, sizeof(VRPInvalidate), sizeof(VRPDrained) },
         { VRP_PREFETCH, sizeof(VRPPrefetch), 0 },
         { VRP_INTERRUPT, sizeof(VRPInterrupt), 0 },
@@ -318,6 +320,45 @@ static void test_handshake(void)
     assert_wrong(reply(VRP_REGION_INFO, &info, 0), "another region");
 }
 
+/* Each has a name of its own, and a bit. */
+static void test_features(void)
+{
+    const char *name;
+    uint32_t all = 0;
+    unsigned i;
+
+    for (i = 0; (name = vrp_feature_name(i)); i++) {
+        uint32_t feature = vrp_feature(name, strlen(name));
+
+        g_assert_cmphex(feature, ==, 1u << i);
+        g_assert_cmphex(vrp_feature(name, strlen(name) - 1), ==, 0);
+        all |= feature;
+    }
+    g_assert_cmphex(all, ==, VRP_F_ALL);
+    g_assert_cmphex(vrp_feature(VRP_FEATURE_ENDPOINTS,
+                                strlen(VRP_FEATURE_ENDPOINTS)), ==,
+                    VRP_F_ENDPOINTS);
+    g_assert_cmphex(vrp_feature("", 0), ==, 0);
+    g_assert_cmphex(vrp_feature("endpointz", 9), ==, 0);
+}
+
+/* What is of one is none without it. */
+static void test_feature(void)
+{
+    static const VRPCommand commands[] = { VRP_RUN, VRP_ENDPOINT };
+    static const uint32_t features[] = { 0, VRP_F_ENDPOINTS };
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(commands); i++) {
+        const VRPShape *shape = vrp_shape(commands[i]);
+
+        g_assert_cmphex(shape->feature, ==, features[i]);
+        g_assert_null(vrp_check_feature(shape, features[i]));
+        g_assert_cmpint(!vrp_check_feature(shape, ~features[i]), ==,
+                        !features[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -330,5 +371,7 @@ int main(int argc, char **argv)
     g_test_add_func("/remote-frame/prefetch", test_prefetch);
     g_test_add_func("/remote-frame/memory", test_memory);
     g_test_add_func("/remote-frame/handshake", test_handshake);
+    g_test_add_func("/remote-frame/features", test_features);
+    g_test_add_func("/remote-frame/feature", test_feature);
     return g_test_run();
 }

@@ -25,11 +25,17 @@ typedef struct Client {
     uint64_t read_addr;      /* translate: reads 8 bytes there; 0: does not */
     bool read_good;
     uint64_t read_value;
+    uint32_t requesters;     /* the last one that came, and how many there are */
+    int present;
 } Client;
 
 static const char hello[] =
     "{\"capabilities\": {\"x\": [1, {\"viommu\": 2}], "
     "\"viommu\": {\"version\": 1}}}";
+/* A client that can do all that there is, and what nobody knows yet */
+static const char hello_all[] =
+    "{\"capabilities\": {\"viommu\": {\"version\": 1, \"features\": "
+    "[ \"telepathy\", 3,\"endpoints\" , [\"x\"]]}}}";
 
 /* The unit */
 
@@ -102,6 +108,14 @@ static void unit_drained(void *opaque, uint64_t seq)
     c->drains++;
 }
 
+static void unit_endpoint(void *opaque, uint16_t rid, bool present)
+{
+    Client *c = opaque;
+
+    c->requesters = rid;
+    c->present += present ? 1 : -1;
+}
+
 static const VRSOps unit_ops = {
     .region_size = 0x100,
     .resolve = unit_resolve,
@@ -114,6 +128,7 @@ static const VRSOps unit_ops = {
     .save = unit_save,
     .load = unit_load,
     .drained = unit_drained,
+    .endpoint = unit_endpoint,
 };
 
 /* The client */
@@ -191,7 +206,8 @@ static VRPHeader client_get(Client *c, void *message, GByteArray *data)
     len = h.size - sizeof(h);
     body = g_malloc(len + 1);
     g_assert_cmpint(len ? recv(c->fd, body, len, MSG_DONTWAIT) : 0, ==, len);
-    g_assert_cmpstr(vrp_check_server(&h, body, message), ==, NULL);
+    g_assert_cmpstr(vrp_check_server(&h, body, c->s->features, message), ==,
+                    NULL);
     fields = (h.flags & VRP_FLAG_TYPE) == VRP_TYPE_REPLY ?
              vrp_shape(h.command)->answer : vrp_shape(h.command)->fields;
     fixed = h.flags & VRP_FLAG_ERROR ? 0 : vrp_fields_size(fields);
@@ -229,19 +245,25 @@ static void client_begin(Client *c)
     c->s = vrs_new(fds[1], &unit_ops, c);
 }
 
-static void client_greet(Client *c)
+/* @text: what it says of itself, @len bytes */
+static void client_greet_saying(Client *c, const char *text, size_t len)
 {
     const VRPVersion version = { VRP_MAJOR, VRP_MINOR };
     const VRPRegionInfo info = { .argsz = sizeof(info) };
     uint64_t message[VRP_FIXED_MAX / 8];
     const VRPRegionInfo *said = (const VRPRegionInfo *)message;
 
-    client_order(c, VRP_VERSION, 1, &version, hello, sizeof(hello));
+    client_order(c, VRP_VERSION, 1, &version, text, len);
     client_order(c, VRP_REGION_INFO, 2, &info, NULL, 0);
     g_assert_true(vrs_run(c->s));
     client_expect(c, VRP_VERSION, 1, message);
     client_expect(c, VRP_REGION_INFO, 2, message);
     g_assert_cmphex(said->size, ==, unit_ops.region_size);
+}
+
+static void client_greet(Client *c)
+{
+    client_greet_saying(c, hello, sizeof(hello));
 }
 
 static void client_end(Client *c)
@@ -268,7 +290,71 @@ static void client_hung_up_on(Client *c, const char *words)
 
 static bool speaks(const char *text)
 {
-    return vrs_hello_speaks((const uint8_t *)text, strlen(text) + 1);
+    uint32_t features;
+
+    return vrs_hello_speaks((const uint8_t *)text, strlen(text) + 1, &features);
+}
+
+/* The features that the list @list, as it is in the text, is understood as */
+static uint32_t features_of(const char *list)
+{
+    g_autofree char *text = g_strdup_printf(
+        "{\"capabilities\": {\"viommu\": {\"features\": %s, \"version\": 1}}}",
+        list);
+    uint32_t features = UINT32_MAX;
+
+    vrs_hello_speaks((const uint8_t *)text, strlen(text) + 1, &features);
+    return features;
+}
+
+static void test_features(void)
+{
+    static const char *const none[] = {
+        "[]", "{}", "1", "\"endpoints\"", "[\"endpoint\"]", "[[\"endpoints\"]]",
+        "[\"\"]", "[\"endpoints", "[", "[\"endpoints\"}", "[endpoints]",
+        "[\"endpoints\\\"\"]",
+    };
+    Client c;
+
+    g_assert_cmphex(features_of("[\"endpoints\"]"), ==, VRP_F_ENDPOINTS);
+    g_assert_cmphex(features_of("[1, \"x\",{}, \"endpoints\", null ]"), ==,
+                    VRP_F_ENDPOINTS);
+    for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
+        g_assert_cmphex(features_of(none[i]), ==, 0);
+    }
+    client_begin(&c);
+    client_greet_saying(&c, hello_all, sizeof(hello_all));
+    g_assert_cmphex(c.s->features, ==, VRP_F_ALL);
+    client_end(&c);
+}
+
+static void test_endpoint(void)
+{
+    const VRPEndpoint here = { .rid = 0xffff, .present = 1 };
+    const VRPEndpoint gone = { .rid = 0x1234 };
+    uint64_t message[VRP_FIXED_MAX / 8];
+    Client c;
+
+    client_begin(&c);
+    client_greet_saying(&c, hello_all, sizeof(hello_all));
+    client_order(&c, VRP_ENDPOINT, 7, &here, NULL, 0);
+    g_assert_true(vrs_run(c.s));
+    client_expect(&c, VRP_ENDPOINT, 7, message);
+    g_assert_cmpint(c.present, ==, 1);
+    g_assert_cmphex(c.requesters, ==, 0xffff);
+    client_order(&c, VRP_ENDPOINT, 8, &gone, NULL, 0);
+    g_assert_true(vrs_run(c.s));
+    g_assert_cmpint(c.present, ==, 0);
+    g_assert_cmphex(c.requesters, ==, 0x1234);
+    client_expect(&c, VRP_ENDPOINT, 8, message);
+    client_end(&c);
+
+    /* A client that has not said that it can do it */
+    client_begin(&c);
+    client_greet(&c);
+    client_order(&c, VRP_ENDPOINT, 7, &here, NULL, 0);
+    client_hung_up_on(&c, "a feature that is not in use");
+    g_assert_cmpint(c.present, ==, 0);
 }
 
 static void test_hello(void)
@@ -286,13 +372,15 @@ static void test_hello(void)
         "{\"a\": [[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]], "
         "\"capabilities\": {\"viommu\": {\"version\": 1}}}",
     };
+    uint32_t features;
 
     g_assert_true(speaks(hello));
     g_assert_true(speaks(" {\"capabilities\":{\"viommu\":{\"a\":[],\"b\":{},"
                          "\"c\":\"\\\"}\",\"version\":1,\"d\":null}}}"));
     /* It has to end with a 0. */
-    g_assert_false(vrs_hello_speaks((const uint8_t *)hello, strlen(hello)));
-    g_assert_false(vrs_hello_speaks((const uint8_t *)hello, 0));
+    g_assert_false(vrs_hello_speaks((const uint8_t *)hello, strlen(hello),
+                                    &features));
+    g_assert_false(vrs_hello_speaks((const uint8_t *)hello, 0, &features));
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         g_assert_false(speaks(bad[i]));
     }
@@ -634,6 +722,8 @@ static void test_lies(void)
     const VRPRegion four = { .count = 4 };
     const VRPDMA dma = { .count = 8 };
     const VRPUpdate update = { 0 };
+    const VRPEndpoint stranger = { .rid = 0x10000 };
+    const VRPEndpoint twice = { .present = 2 };
     const struct {
         VRPCommand command;
         const void *message;
@@ -652,12 +742,14 @@ static void test_lies(void)
         { VRP_REGION_WRITE, &four, 3, "as much data" },
         { VRP_DMA_READ, &dma, 0, "the server's to send" },
         { VRP_UPDATE, &update, 0, "the server's to send" },
+        { VRP_ENDPOINT, &stranger, 0, "16 bits" },
+        { VRP_ENDPOINT, &twice, 0, "neither there nor gone" },
     };
     Client c;
 
     for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
         client_begin(&c);
-        client_greet(&c);
+        client_greet_saying(&c, hello_all, sizeof(hello_all));
         client_order(&c, lies[i].command, 1, lies[i].message, "\1\2\3",
                      lies[i].len);
         client_hung_up_on(&c, lies[i].words);
@@ -682,6 +774,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/remote-server/hello", test_hello);
     g_test_add_func("/remote-server/handshake", test_handshake);
+    g_test_add_func("/remote-server/features", test_features);
+    g_test_add_func("/remote-server/endpoint", test_endpoint);
     g_test_add_func("/remote-server/questions", test_questions);
     g_test_add_func("/remote-server/registers", test_registers);
     g_test_add_func("/remote-server/memory", test_memory);

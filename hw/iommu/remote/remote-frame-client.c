@@ -77,6 +77,12 @@ static const char *client_check_fault(const VRPFault *fault)
            client_check_who(fault->rid, fault->pasid);
 }
 
+static const char *client_check_endpoint(const VRPEndpoint *endpoint)
+{
+    return endpoint->present > 1 ? "a device is neither there nor gone" :
+           client_check_who(endpoint->rid, VRP_NO_PASID);
+}
+
 static const char *client_check_command(uint16_t command, const void *message)
 {
     const VRPDMAUnmap *unmap = message;
@@ -101,6 +107,8 @@ static const char *client_check_command(uint16_t command, const void *message)
         return client_check_translate(message);
     case VRP_FAULT:
         return client_check_fault(message);
+    case VRP_ENDPOINT:
+        return client_check_endpoint(message);
     case VRP_RUN:
         return run->running > 1 || run->reserved ?
                "a guest neither runs nor has stopped" : NULL;
@@ -123,7 +131,7 @@ static bool client_data_fits(const VRPHeader *h, bool reply,
 }
 
 const char *vrp_check_client(const VRPHeader *h, const uint8_t *body,
-                             void *message)
+                             uint32_t features, void *message)
 {
     const VRPShape *shape = vrp_shape(h->command);
     bool reply = (h->flags & VRP_FLAG_TYPE) == VRP_TYPE_REPLY;
@@ -136,6 +144,10 @@ const char *vrp_check_client(const VRPHeader *h, const uint8_t *body,
     }
     if (reply && (!shape->server || shape->posted)) {
         return "a reply is to a command that has none";
+    }
+    wrong = vrp_check_feature(shape, features);
+    if (wrong) {
+        return wrong;
     }
     memset(message, 0, VRP_FIXED_MAX);
     if (h->flags & VRP_FLAG_ERROR) {

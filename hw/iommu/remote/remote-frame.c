@@ -166,6 +166,7 @@ static const VRPShape shapes[] = {
     { VRP_STATE_SAVE, .answer_data = true },
     { VRP_STATE_LOAD, .data = true },
     { VRP_RUN, .fields = "ii" },
+    { VRP_ENDPOINT, .feature = VRP_F_ENDPOINTS, .fields = "ii" },
     { VRP_INVALIDATE, .server = true, .fields = "qqqiiiiii", .answer = "q",
       .check = check_invalidate },
     { VRP_PREFETCH, .server = true, .posted = true, .fields = "qqiiii",
@@ -186,6 +187,29 @@ const VRPShape *vrp_shape(uint16_t command)
         }
     }
     return NULL;
+}
+
+/* By their bits */
+static const char *const features_known[] = {
+    VRP_FEATURE_ENDPOINTS,
+};
+
+const char *vrp_feature_name(unsigned i)
+{
+    return i < ARRAY_SIZE(features_known) ? features_known[i] : NULL;
+}
+
+uint32_t vrp_feature(const char *name, size_t len)
+{
+    const char *known;
+    unsigned i;
+
+    for (i = 0; (known = vrp_feature_name(i)); i++) {
+        if (strlen(known) == len && !memcmp(known, name, len)) {
+            return 1u << i;
+        }
+    }
+    return 0;
 }
 
 static size_t field_size(char field)
@@ -290,8 +314,14 @@ static const char *check_sender(const VRPHeader *h, const VRPShape *shape)
     return NULL;
 }
 
+const char *vrp_check_feature(const VRPShape *shape, uint32_t features)
+{
+    return shape->feature & ~features ?
+           "a command is of a feature that is not in use" : NULL;
+}
+
 const char *vrp_check_server(const VRPHeader *h, const uint8_t *body,
-                             void *message)
+                             uint32_t features, void *message)
 {
     const VRPShape *shape = vrp_shape(h->command);
     bool reply = (h->flags & VRP_FLAG_TYPE) == VRP_TYPE_REPLY;
@@ -300,6 +330,7 @@ const char *vrp_check_server(const VRPHeader *h, const uint8_t *body,
     size_t fixed = vrp_fields_size(fields), len = h->size - sizeof(*h);
     const char *wrong = check_sender(h, shape);
 
+    wrong = wrong ?: vrp_check_feature(shape, features);
     if (wrong) {
         return wrong;
     }

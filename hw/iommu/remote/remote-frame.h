@@ -19,6 +19,7 @@ typedef struct VRPShape {
     bool server;             /* the server sends it */
     bool posted;             /* it is never answered */
     bool data, answer_data;  /* more follows the fixed part */
+    uint32_t feature;        /* VRPFeature that it is of; 0: of none */
     const char *fields;      /* of the command's fixed part */
     const char *answer;      /* of its reply's */
     /* What is wrong with the fixed part of what the server sent; NULL: none */
@@ -42,6 +43,13 @@ void vrp_unpack(const char *fields, const uint8_t *bytes, void *message);
 #define VRP_HEADER_FIELDS "hhiii"
 
 /**
+ * vrp_feature: the VRPFeature that is called by the @len bytes @name; 0: none.
+ * vrp_feature_name: of the bit @i; NULL: there are no more.
+ */
+uint32_t vrp_feature(const char *name, size_t len);
+const char *vrp_feature_name(unsigned i);
+
+/**
  * vrp_check_header: is @h one that either side may send?
  * Returns: NULL, or what is wrong with it.
  */
@@ -51,15 +59,22 @@ const char *vrp_check_header(const VRPHeader *h);
  * vrp_check_server: is the message @h (which vrp_check_header() accepts) with
  * the bytes @body behind it one that a server may send?  Fills @message, of
  * VRP_FIXED_MAX bytes, with its fixed part, which an error reply has not.
+ * @features: those in use, VRPFeature.
  * Returns: NULL, or what is wrong with it.
  */
 const char *vrp_check_server(const VRPHeader *h, const uint8_t *body,
-                             void *message);
+                             uint32_t features, void *message);
 
 /**
  * vrp_check_client: the same of what a client may send (remote-frame-client.c).
  */
 const char *vrp_check_client(const VRPHeader *h, const uint8_t *body,
-                             void *message);
+                             uint32_t features, void *message);
+
+/**
+ * vrp_check_feature: is a command of the shape @shape one of those in use?
+ * Returns: NULL, or what is wrong with it.
+ */
+const char *vrp_check_feature(const VRPShape *shape, uint32_t features);
 
 #endif

@@ -3,14 +3,15 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * remote-frame.c   messages as bytes and as numbers; pure
- * remote-link.c    the connection, and who waits for an answer
- * remote-hello.c   the JSON of its beginning
- * remote-memory.c  what the server is told of guest memory
- * remote-serve.c   what the server asks for
- * remote-model.c   the model on the core: resolve, walk, fault, query
- * remote-acpi.c    what firmware tells the guest of the unit
- * viommu-remote.c  the device: properties, registers, reset, migration
+ * remote-frame.c     messages as bytes and as numbers; pure
+ * remote-link.c      the connection, and who waits for an answer
+ * remote-hello.c     the JSON of its beginning
+ * remote-memory.c    what the server is told of guest memory
+ * remote-endpoint.c  what it is told of devices
+ * remote-serve.c     what the server asks for
+ * remote-model.c     the model on the core: resolve, walk, fault, query
+ * remote-acpi.c      what firmware tells the guest of the unit
+ * viommu-remote.c    the device: properties, registers, reset, migration
  */
 #ifndef HW_IOMMU_REMOTE_INTERNAL_H
 #define HW_IOMMU_REMOTE_INTERNAL_H
@@ -61,6 +62,11 @@ struct VIOMMURemote {
     GArray *maps;            /* RemoteMap; map_lock */
     bool running;            /* the guest, as the server was told; map_lock */
 
+    /* remote-endpoint.c */
+    Notifier machine_done;
+    GHashTable *requesters;  /* IDs that are there; map_lock */
+    bool tells_requesters;   /* the server wants to be told; map_lock */
+
     /* remote-serve.c */
     QemuMutex lock;
     GQueue commands;         /* RemoteCommand, to be carried out; lock */
@@ -93,6 +99,16 @@ void remote_memory_greet(VIOMMURemote *s);
  * machine stops the drain comes first.
  */
 void remote_run_state(void *opaque, bool running, RunState state);
+
+/* remote-endpoint.c */
+
+void remote_endpoint_init(VIOMMURemote *s);
+/* Begin to follow the machine's devices.  After viommu_realize(); BQL. */
+void remote_endpoint_start(VIOMMURemote *s);
+/* Tell a new connection of all devices, if it wants that.  The link's thread. */
+void remote_endpoint_greet(VIOMMURemote *s, const RemoteUnit *unit);
+/* VIOMMUOps.requesters_changed */
+void remote_requesters_changed(VIOMMU *v);
 
 /* remote-serve.c */
 

@@ -424,6 +424,7 @@ static void link_hello(RemoteLink *link, unsigned opening)
     g_autofree char *text = remote_hello();
 
     out_restart(link, opening);
+    link->unit = (RemoteUnit) { .kind = REMOTE_UNIT_OTHER };
     /* At once: who waits takes one without the other for a refusal. */
     WITH_QEMU_LOCK_GUARD(&link->lock) {
         link->acted_on = opening;
@@ -520,7 +521,7 @@ static const char *link_message(RemoteLink *link, const VRPHeader *h,
                                 const uint8_t *body)
 {
     QEMU_ALIGNED(8) uint8_t message[VRP_FIXED_MAX];
-    const char *wrong = vrp_check_server(h, body, message);
+    const char *wrong = vrp_check_server(h, body, link->unit.features, message);
     const VRPShape *shape = vrp_shape(h->command);
     bool reply = (h->flags & VRP_FLAG_TYPE) == VRP_TYPE_REPLY;
     size_t fixed;

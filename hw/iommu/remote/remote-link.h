@@ -26,9 +26,11 @@ typedef enum RemoteUnitKind {
     REMOTE_UNIT_VTD,
 } RemoteUnitKind;
 
+/* What the server says of itself */
 typedef struct RemoteUnit {
     RemoteUnitKind kind;
     unsigned address_bits;       /* VT-d: of the guest's memory; else 0 */
+    uint32_t features;           /* VRPFeature: those in use */
 } RemoteUnit;
 
 /* All but .late: the link's thread. */

@@ -176,7 +176,7 @@ static void remote_fault(VIOMMU *v, VIOMMUEndpoint *ep,
  * On x86 an endpoint's message interrupts go where they went without a vIOMMU;
  * elsewhere the doorbell is an address like any other.
  */
-static void remote_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
+static void remote_endpoint_window(VIOMMU *v, VIOMMUEndpoint *ep)
 {
     MemoryRegion *window;
 
@@ -278,8 +278,9 @@ const VIOMMUOps viommu_remote_ops = {
     .resolve = remote_resolve,
     .fault = remote_fault,
     .query = &remote_query_ops,
-    .endpoint_init = remote_endpoint_init,
+    .endpoint_init = remote_endpoint_window,
     .check_notifier = remote_check_notifier,
+    .requesters_changed = remote_requesters_changed,
 };
 
 void remote_model_init(VIOMMURemote *s)

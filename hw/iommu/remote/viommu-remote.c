@@ -47,13 +47,15 @@ static const char *remote_greet(void *opaque, uint64_t region_size,
                "before it";
     }
     if (s->known && (s->unit.kind != unit->kind ||
-                     s->unit.address_bits != unit->address_bits)) {
+                     s->unit.address_bits != unit->address_bits ||
+                     s->unit.features != unit->features)) {
         return "it is another unit than the server before it";
     }
     s->known = true;
     s->region_size = region_size;
     s->unit = *unit;
     s->last_seq = 0;
+    remote_endpoint_greet(s, unit);
     remote_memory_greet(s);
     return NULL;
 }
@@ -210,6 +212,8 @@ static void remote_reset_exit(Object *obj, ResetType type)
     viommu_reset(&s->viommu);
     /* Whether it translates is for the server to say. */
     viommu_set_enabled(&s->viommu, true);
+    /* Buses have lost their numbers, and what is behind them its IDs. */
+    remote_requesters_changed(&s->viommu);
 }
 
 /* Migration: the server's state is the server's */
@@ -365,6 +369,7 @@ static void remote_realize(DeviceState *dev, Error **errp)
     }
     qemu_mutex_init(&s->map_lock);
     s->maps = g_array_new(false, false, sizeof(RemoteMap));
+    remote_endpoint_init(s);
     remote_serve_init(s);
     s->news_bh = aio_bh_new(iohandler_get_aio_context(), remote_news_bh, s);
     remote_model_init(s);
@@ -385,6 +390,7 @@ static void remote_realize(DeviceState *dev, Error **errp)
         return;
     }
     remote_memory_init(s);
+    remote_endpoint_start(s);
     if (s->mmio) {
         memory_region_init_io(&s->registers, OBJECT(s), &remote_mmio_ops, s,
                               TYPE_VIOMMU_REMOTE, s->region_size);

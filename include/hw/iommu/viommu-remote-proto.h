@@ -23,6 +23,18 @@
  */
 #define VRP_UNIT_VTD            "vt-d"
 
+/*
+ * capabilities.viommu.features, a list of names, of both sides: what each can do
+ * beside what all can.  A feature is in use if both have it; what is of one that
+ * is not in use nobody sends.
+ */
+#define VRP_FEATURE_ENDPOINTS   "endpoints"
+
+typedef enum VRPFeature {
+    VRP_F_ENDPOINTS     = 1u << 0,  /* VRP_ENDPOINT */
+    VRP_F_ALL           = (1u << 1) - 1,
+} VRPFeature;
+
 /* The most data in one message, beside its header and fixed part */
 #define VRP_DATA_MAX            (1u << 20)
 #define VRP_MESSAGE_MAX         (VRP_DATA_MAX + 64)
@@ -45,6 +57,7 @@ typedef enum VRPCommand {
     VRP_STATE_SAVE      = 0x8004,   /* nothing; data back */
     VRP_STATE_LOAD      = 0x8005,   /* data; nothing back */
     VRP_RUN             = 0x8006,   /* VRPRun; nothing back */
+    VRP_ENDPOINT        = 0x8007,   /* VRPEndpoint; nothing back */
     /* ours; server to client */
     VRP_INVALIDATE      = 0x8101,   /* VRPInvalidate; VRPDrained back */
     VRP_PREFETCH        = 0x8102,   /* VRPPrefetch */
@@ -188,6 +201,12 @@ typedef struct VRPRun {
     uint32_t running;           /* 0 or 1 */
     uint32_t reserved;
 } VRPRun;
+
+/* A function that does DMA as @rid is there, or is gone. */
+typedef struct VRPEndpoint {
+    uint32_t rid;
+    uint32_t present;           /* 0 or 1 */
+} VRPEndpoint;
 
 typedef enum VRPInvKind {
     VRP_INV_CONFIG_ALL,         /* configurations: all */

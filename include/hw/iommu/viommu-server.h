@@ -35,7 +35,10 @@
 
 typedef struct VRSServer VRSServer;
 
-/* What the unit does.  All but .resolve and .translate may be NULL. */
+/*
+ * What the unit does.  All but .resolve and .translate may be NULL.  A feature
+ * (VRPFeature) is offered if there is a function for it.
+ */
 typedef struct VRSOps {
     uint64_t region_size;    /* bytes of registers; 0: none */
     /*
@@ -84,6 +87,11 @@ typedef struct VRSOps {
      * gone: the next one knows nothing.
      */
     void (*drained)(void *opaque, uint64_t seq);
+    /*
+     * endpoint: a function that does DMA as @rid is there, or is gone.  Those
+     * that are there are told before the guest runs.  (VRP_F_ENDPOINTS.)
+     */
+    void (*endpoint)(void *opaque, uint16_t rid, bool present);
 } VRSOps;
 
 /**

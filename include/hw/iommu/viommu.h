@@ -184,6 +184,11 @@ typedef struct VIOMMUOps {
      */
     VIOMMUPageCode (*page_request)(VIOMMU *v, VIOMMUEndpoint *ep,
                                    const VIOMMUPageRequest *req);
+    /*
+     * requesters_changed: who viommu_each_requester() names may be others now.
+     * NULL: it is no matter.  Once the machine is made; BQL.
+     */
+    void (*requesters_changed)(VIOMMU *v);
 } VIOMMUOps;
 
 /* Counters of an endpoint; relaxed atomics. */
@@ -303,6 +308,14 @@ struct VIOMMU {
 
 /** viommu_endpoint: find or make the endpoint of @bus, @devfn.  BQL. */
 VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn);
+
+/**
+ * viommu_each_requester: call @each with every requester ID of a function of the
+ * machine that is behind @v; there may be several that share one.  On a bus that
+ * has no number yet nobody has one.  Once the machine is made; BQL.
+ */
+void viommu_each_requester(VIOMMU *v, void (*each)(uint16_t sid, void *opaque),
+                           void *opaque);
 
 /** viommu_endpoint_sid: its requester ID now.  Any thread. */
 uint16_t viommu_endpoint_sid(VIOMMUEndpoint *ep);

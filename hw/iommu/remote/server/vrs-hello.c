@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * One number is wanted of it.  So values are skipped, without being understood
- * more than that takes, and no deeper than a few levels.
+ * A number is wanted of it, and a list of names.  So values are skipped, without
+ * being understood more than that takes, and no deeper than a few levels.
  */
 #include "qemu/osdep.h"
 #include "vrs-internal.h"
@@ -122,10 +122,34 @@ static const char *hello_member(const char *p, const char *name)
     return NULL;
 }
 
-bool vrs_hello_speaks(const uint8_t *text, size_t len)
+/* What the list at @p names, of what is known; NULL: there is no list. */
+static uint32_t hello_features(const char *p)
+{
+    uint32_t features = 0;
+
+    if (!p || *p != '[') {
+        return 0;
+    }
+    do {
+        const char *from = hello_skip_blank(p + 1);
+
+        p = hello_skip_value(from, 0);
+        if (!p) {
+            break;
+        }
+        if (*from == '"') {
+            features |= vrp_feature(from + 1, p - from - 2);
+        }
+        p = hello_skip_blank(p);
+    } while (*p == ',');
+    return features;
+}
+
+bool vrs_hello_speaks(const uint8_t *text, size_t len, uint32_t *features)
 {
     const char *p = (const char *)text;
 
+    *features = 0;
     if (!len || text[len - 1]) {
         return false;
     }
@@ -135,6 +159,7 @@ bool vrs_hello_speaks(const uint8_t *text, size_t len)
     }
     p = hello_member(p, "capabilities");
     p = hello_member(p, "viommu");
+    *features = hello_features(hello_member(p, "features"));
     p = hello_member(p, "version");
     return p && g_ascii_isdigit(*p) &&
            strtoul(p, NULL, 10) == VRP_VIOMMU_VERSION;

@@ -38,6 +38,7 @@ struct VRSServer {
     void *opaque;
     bool greeted;            /* VERSION has been answered */
     bool up;                 /* the handshake is over */
+    uint32_t features;       /* VRPFeature: those in use */
     bool gone;
     const char *why;
 
@@ -104,8 +105,9 @@ void vrs_memory_free(VRSServer *s);
 
 /*
  * Does the JSON text say that the client has capabilities.viommu.version
- * VRP_VIOMMU_VERSION?  @text: @len bytes.
+ * VRP_VIOMMU_VERSION?  @text: @len bytes.  @features is set to the VRPFeatures
+ * that it has, of those that are known.
  */
-bool vrs_hello_speaks(const uint8_t *text, size_t len);
+bool vrs_hello_speaks(const uint8_t *text, size_t len, uint32_t *features);
 
 #endif

@@ -210,7 +210,7 @@ static bool link_answered(VRSServer *s, VRSMessage *m, void *answer,
                           void *more, size_t more_len)
 {
     QEMU_ALIGNED(8) uint8_t message[VRP_FIXED_MAX];
-    const char *wrong = vrp_check_client(&m->h, m->body, message);
+    const char *wrong = vrp_check_client(&m->h, m->body, s->features, message);
     size_t fixed = vrp_fields_size(vrp_shape(m->h.command)->answer);
     bool good = !wrong && !(m->h.flags & VRP_FLAG_ERROR);
 

@@ -14,17 +14,31 @@
 /* Messages in one go */
 #define RUN_BUDGET 256
 
+/* What the unit has functions for */
+static uint32_t serve_features(const VRSOps *ops)
+{
+    return ops->endpoint ? VRP_F_ENDPOINTS : 0;
+}
+
 /* What we say of us */
 static char *serve_hello(const VRSOps *ops)
 {
+    g_autoptr(GString) features = g_string_new("");
     g_autofree char *unit = ops->unit ?
         g_strdup_printf(",\"unit\":\"%s\",\"address-bits\":%u", ops->unit,
                         ops->address_bits) : g_strdup("");
 
+    for (unsigned i = 0; vrp_feature_name(i); i++) {
+        if (serve_features(ops) & 1u << i) {
+            g_string_append_printf(features, "%s\"%s\"",
+                                   features->len ? "," : "",
+                                   vrp_feature_name(i));
+        }
+    }
     return g_strdup_printf(
         "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":%u,"
-        "\"viommu\":{\"version\":%u%s}}}", VRP_DATA_MAX, VRP_VIOMMU_VERSION,
-        unit);
+        "\"viommu\":{\"version\":%u%s,\"features\":[%s]}}}", VRP_DATA_MAX,
+        VRP_VIOMMU_VERSION, unit, features->str);
 }
 
 static const char *serve_version(VRSServer *s, const VRSMessage *m,
@@ -32,10 +46,12 @@ static const char *serve_version(VRSServer *s, const VRSMessage *m,
 {
     const VRPVersion mine = { VRP_MAJOR, VRP_MINOR };
     g_autofree char *said = serve_hello(s->ops);
+    uint32_t features;
 
-    if (!vrs_hello_speaks(text, len)) {
+    if (!vrs_hello_speaks(text, len, &features)) {
         return "it has no capability viommu of version 1";
     }
+    s->features = features & serve_features(s->ops);
     s->greeted = true;
     vrs_reply(s, &m->h, 0, &mine, said, strlen(said) + 1);
     return NULL;
@@ -133,6 +149,14 @@ static void serve_load(VRSServer *s, const VRSMessage *m, const uint8_t *data,
     vrs_reply(s, &m->h, good ? 0 : EINVAL, NULL, NULL, 0);
 }
 
+/* The unit has a function, or it would have been refused. */
+static void serve_endpoint(VRSServer *s, const VRSMessage *m,
+                           const VRPEndpoint *endpoint)
+{
+    s->ops->endpoint(s->opaque, endpoint->rid, endpoint->present);
+    vrs_reply(s, &m->h, 0, NULL, NULL, 0);
+}
+
 static void serve_run(VRSServer *s, const VRSMessage *m, const VRPRun *run)
 {
     if (s->ops->run) {
@@ -201,6 +225,9 @@ static const char *serve_command(VRSServer *s, VRSMessage *m,
         }
         vrs_reply(s, &m->h, 0, NULL, NULL, 0);
         return NULL;
+    case VRP_ENDPOINT:
+        serve_endpoint(s, m, message);
+        return NULL;
     case VRP_RUN:
         serve_run(s, m, message);
         return NULL;
@@ -216,7 +243,7 @@ static const char *serve_command(VRSServer *s, VRSMessage *m,
 void vrs_serve(VRSServer *s, VRSMessage *m)
 {
     QEMU_ALIGNED(8) uint8_t message[VRP_FIXED_MAX];
-    const char *wrong = vrp_check_client(&m->h, m->body, message);
+    const char *wrong = vrp_check_client(&m->h, m->body, s->features, message);
     bool reply = (m->h.flags & VRP_FLAG_TYPE) == VRP_TYPE_REPLY;
     size_t fixed;
 
