@@ -45,18 +45,6 @@ static const VIOMMUPropertyHelp viommu_property_help[] = {
                         "DMA does not reach that memory; off: it is refused" },
 };
 
-static void viommu_describe_each(ObjectClass *klass,
-                                 const VIOMMUPropertyHelp *help, unsigned n)
-{
-    for (; n; n--, help++) {
-        /* It may be a parent's. */
-        ObjectProperty *prop = object_class_property_find(klass, help->name);
-
-        g_free(prop->description);
-        prop->description = g_strdup(help->description);
-    }
-}
-
 void viommu_describe(ObjectClass *klass, const VIOMMUPropertyHelp *own,
                      unsigned n)
 {

@@ -20,33 +20,6 @@
 static QLIST_HEAD(, VIOMMUPolicy) policies =
     QLIST_HEAD_INITIALIZER(policies);
 
-static void get_switch(Object *obj, Visitor *v, const char *name,
-                       void *opaque, Error **errp)
-{
-    visit_type_VIOMMUVirtio(v, name, object_field_prop_ptr(obj, opaque), errp);
-}
-
-static void set_switch(Object *obj, Visitor *v, const char *name,
-                       void *opaque, Error **errp)
-{
-    visit_type_VIOMMUVirtio(v, name, object_field_prop_ptr(obj, opaque), errp);
-}
-
-static void default_switch(ObjectProperty *op, const Property *prop)
-{
-    object_property_set_default_str(op, VIOMMUVirtio_str(prop->defval.u));
-}
-
-const PropertyInfo qdev_prop_viommu_virtio = {
-    .type = "VIOMMUVirtio",
-    .description = "which virtio devices are translated: "
-                   "device/translate/bypass/require",
-    .enum_table = &VIOMMUVirtio_lookup,
-    .get = get_switch,
-    .set = set_switch,
-    .set_default_value = default_switch,
-};
-
 /* The vIOMMU that @dev is behind; NULL: none, or its bus goes around it. */
 VIOMMUPolicy *viommu_policy_of(PCIDevice *dev)
 {

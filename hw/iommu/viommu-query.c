@@ -30,21 +30,6 @@ void viommu_get_stats(VIOMMU *v, VIOMMUStats *stats)
     stats->inv_config = qatomic_read(&v->stats.inv_config);
 }
 
-void viommu_say_number(VIOMMUNumberList ***tail, const char *name,
-                       uint64_t value)
-{
-    VIOMMUNumber *number = g_new0(VIOMMUNumber, 1);
-
-    number->name = g_strdup(name);
-    number->value = value;
-    QAPI_LIST_APPEND(*tail, number);
-}
-
-void viommu_say_queue(VIOMMUQueueInfoList ***tail, VIOMMUQueueInfo *queue)
-{
-    QAPI_LIST_APPEND(*tail, queue);
-}
-
 char *viommu_query_address(uint16_t sid)
 {
     return g_strdup_printf("%02x:%02x.%x", PCI_BUS_NUM(sid), PCI_SLOT(sid),

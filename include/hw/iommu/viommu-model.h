@@ -45,6 +45,10 @@ typedef struct VIOMMUPropertyHelp {
 void viommu_describe(ObjectClass *klass, const VIOMMUPropertyHelp *own,
                      unsigned n);
 
+/** viommu_describe_each: of the @n at @help alone.  Likewise. */
+void viommu_describe_each(ObjectClass *klass, const VIOMMUPropertyHelp *help,
+                          unsigned n);
+
 /* What is fixed for a model's device before it is realized */
 typedef struct VIOMMUModel {
     const char *name;            /* "vtd": in traces and region names */

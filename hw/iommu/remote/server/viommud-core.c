@@ -11,7 +11,6 @@
 #include "hw/iommu/viommu-model.h"
 #include "hw/iommu/viommu-sanitizer.h"
 #include "qapi/error.h"
-#include "qapi/qapi-visit-viommu.h"
 #include "viommud-internal.h"
 
 Viommud viommud;
@@ -242,41 +241,12 @@ uint16_t viommu_endpoint_sid(VIOMMUEndpoint *ep)
 
 /* Properties */
 
+/* The common ones are the client's, and not shown. */
 void viommu_describe(ObjectClass *klass, const VIOMMUPropertyHelp *own,
                      unsigned n)
 {
-    for (; n; n--, own++) {
-        ObjectProperty *prop = object_class_property_find(klass, own->name);
-
-        g_free(prop->description);
-        prop->description = g_strdup(own->description);
-    }
+    viommu_describe_each(klass, own, n);
 }
-
-static void core_get_virtio(Object *obj, Visitor *v, const char *name,
-                            void *opaque, Error **errp)
-{
-    visit_type_VIOMMUVirtio(v, name, object_field_prop_ptr(obj, opaque), errp);
-}
-
-static void core_set_virtio(Object *obj, Visitor *v, const char *name,
-                            void *opaque, Error **errp)
-{
-    visit_type_VIOMMUVirtio(v, name, object_field_prop_ptr(obj, opaque), errp);
-}
-
-static void core_default_virtio(ObjectProperty *op, const Property *prop)
-{
-    object_property_set_default_str(op, VIOMMUVirtio_str(prop->defval.u));
-}
-
-const PropertyInfo qdev_prop_viommu_virtio = {
-    .type = "VIOMMUVirtio",
-    .enum_table = &VIOMMUVirtio_lookup,
-    .get = core_get_virtio,
-    .set = core_set_virtio,
-    .set_default_value = core_default_virtio,
-};
 
 /* The sanitizer looks on in the client: VIOMMU.sanitizer is NULL here. */
 void viommu_sanitize_tail(VIOMMU *v, const VIOMMUTail *tail)
@@ -285,19 +255,4 @@ void viommu_sanitize_tail(VIOMMU *v, const VIOMMUTail *tail)
 
 void viommu_sanitize_queued(VIOMMU *v)
 {
-}
-
-void viommu_say_number(VIOMMUNumberList ***tail, const char *name,
-                       uint64_t value)
-{
-    VIOMMUNumber *number = g_new0(VIOMMUNumber, 1);
-
-    number->name = g_strdup(name);
-    number->value = value;
-    QAPI_LIST_APPEND(*tail, number);
-}
-
-void viommu_say_queue(VIOMMUQueueInfoList ***tail, VIOMMUQueueInfo *queue)
-{
-    QAPI_LIST_APPEND(*tail, queue);
 }
