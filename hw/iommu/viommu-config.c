@@ -13,10 +13,14 @@
 #include "qemu/lockable.h"
 #include "qemu/rcu.h"
 #include "trace.h"
-#include "viommu-internal.h"
+#include "viommu-query-internal.h"
+
+typedef void ViommuResolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
+                           VIOMMUConfig *config);
 
 static void viommu_resolve_through(VIOMMUEndpoint *ep, uint32_t pasid,
-                                   const IOPTMem *mem, VIOMMUConfig *config)
+                                   const IOPTMem *mem, ViommuResolve *resolve,
+                                   VIOMMUConfig *config)
 {
     VIOMMU *v = ep->viommu;
 
@@ -35,7 +39,7 @@ static void viommu_resolve_through(VIOMMUEndpoint *ep, uint32_t pasid,
         return;
     }
     config->mem = mem;
-    v->ops->resolve(v, ep, pasid, config);
+    resolve(v, ep, pasid, config);
     config->mem = NULL;
     if (trace_event_get_state_backends(TRACE_VIOMMU_RESOLVE)) {
         trace_viommu_resolve(viommu_endpoint_sid(ep), config->mode,
@@ -46,13 +50,24 @@ static void viommu_resolve_through(VIOMMUEndpoint *ep, uint32_t pasid,
 void viommu_resolve_now(VIOMMUEndpoint *ep, uint32_t pasid,
                         VIOMMUConfig *config)
 {
-    viommu_resolve_through(ep, pasid, &ep->viommu->mem, config);
+    VIOMMU *v = ep->viommu;
+
+    viommu_resolve_through(ep, pasid, &v->mem, v->ops->resolve, config);
 }
 
 void viommu_resolve_look(VIOMMUEndpoint *ep, uint32_t pasid,
                          const IOPTMem *mem, VIOMMUConfig *config)
 {
-    viommu_resolve_through(ep, pasid, mem, config);
+    viommu_resolve_through(ep, pasid, mem, ep->viommu->ops->resolve, config);
+}
+
+void viommu_query_resolve(VIOMMUEndpoint *ep, uint32_t pasid,
+                          const IOPTMem *mem, VIOMMUConfig *config)
+{
+    const VIOMMUOps *ops = ep->viommu->ops;
+
+    viommu_resolve_through(ep, pasid, mem, ops->query && ops->query->resolve ?
+                           ops->query->resolve : ops->resolve, config);
 }
 
 /* v->lock held. */

@@ -364,7 +364,7 @@ VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,
 
     RCU_READ_LOCK_GUARD();
     x.mem = (IOPTMem) { .read = explain_read_config, .opaque = &x };
-    viommu_resolve_look(x.ep, pasid, &x.mem, &config);
+    viommu_query_resolve(x.ep, pasid, &x.mem, &config);
     x.mem = (IOPTMem) {
         .read = explain_read, .observe = explain_step, .opaque = &x,
     };

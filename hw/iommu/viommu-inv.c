@@ -132,10 +132,14 @@ static bool viommu_inv_is_groups(VIOMMU *v, const VIOMMUInv *inv)
 static bool viommu_is_in_domain(VIOMMUEndpoint *ep, uint64_t tag,
                                 uint64_t mask)
 {
+    VIOMMU *v = ep->viommu;
     VIOMMUConfig config;
 
-    /* The tables are asked only if what was does not say it already. */
-    if (!((qatomic_read(&ep->last_tag) ^ tag) & mask)) {
+    /*
+     * The tables are asked only if what was does not say it already; whom one
+     * would have to wait for, not at all.
+     */
+    if (v->ops->asks || !((qatomic_read(&ep->last_tag) ^ tag) & mask)) {
         return true;
     }
     WITH_RCU_READ_LOCK_GUARD() {

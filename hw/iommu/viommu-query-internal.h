@@ -12,6 +12,13 @@
 #include "hw/iommu/viommu-query.h"
 #include "viommu-internal.h"
 
+/*
+ * viommu-config.c: as viommu_resolve_look(), for who must not wait for somebody
+ * who has to be asked: the answer may be that he has not answered.
+ */
+void viommu_query_resolve(VIOMMUEndpoint *ep, uint32_t pasid,
+                          const IOPTMem *mem, VIOMMUConfig *config);
+
 /* viommu-query.c */
 
 /* viommu_query_init: from viommu_init() */

@@ -60,7 +60,7 @@ void viommu_query_look(VIOMMUEndpoint *ep, uint32_t pasid,
 {
     const IOPTMem mem = { .read = viommu_read_entry, .opaque = ep->viommu };
 
-    viommu_resolve_look(ep, pasid, &mem, config);
+    viommu_query_resolve(ep, pasid, &mem, config);
 }
 
 /* Does its DMA never come to the vIOMMU? */

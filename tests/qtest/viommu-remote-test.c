@@ -87,24 +87,9 @@ static bool remote_has_data(Remote *r)
     return unit_is_filled(r->rmt->qts, r->page, RIG_ON_DISK, RIG_LEN);
 }
 
-/* The register @name of query-viommu */
 static uint64_t remote_asked_of(Remote *r, const char *name)
 {
-    QDict *answer = qtest_qmp(r->rmt->qts, "{'execute': 'query-viommu'}");
-    QDict *unit = qobject_to(QDict,
-                             qlist_peek(qdict_get_qlist(answer, "return")));
-    const QListEntry *entry;
-    uint64_t value = UINT64_MAX;
-
-    QLIST_FOREACH_ENTRY(qdict_get_qlist(unit, "registers"), entry) {
-        const QDict *reg = qobject_to(QDict, qlist_entry_obj(entry));
-
-        if (g_str_equal(qdict_get_str(reg, "name"), name)) {
-            value = qdict_get_int(reg, "value");
-        }
-    }
-    qobject_unref(answer);
-    return value;
+    return rmt_says(r->rmt->qts, name);
 }
 
 /* Is @words in the reason of a fault that was logged? */
@@ -317,6 +302,32 @@ static void test_late(void)
     remote_free(r);
 }
 
+/*
+ * What the server says before it has answered to a reset is about a machine
+ * that is no more: none of it reaches the memory of the new one.
+ */
+static void test_last_words(void)
+{
+    Remote *r = remote_new("", "");
+    QTestState *qts = r->rmt->qts;
+
+    viommu_fill(r->rmt, r->page, RIG_BEFORE, RIG_LEN);
+    rmt_write(r->rmt, RMT_MSI_ADDR, r->page);
+    rmt_write(r->rmt, RMT_QUIRKS, RMT_LAST_WORDS);
+    qtest_system_reset(qts);
+    /* The answer to this comes after them, and so does what it asks for. */
+    g_assert_cmphex(rmt_read(r->rmt, RMT_QUIRKS), ==, 0);
+    unit_turns(qts);
+    g_assert_true(unit_is_filled(qts, r->page, RIG_BEFORE, RIG_LEN));
+    g_assert_true(rmt_drained(r->rmt));
+    /* And it is heard again. */
+    rmt_write(r->rmt, RMT_MSI_ADDR, r->page);
+    rmt_write(r->rmt, RMT_MSI_DATA, 0x12345678);
+    viommu_until(r->rmt, qtest_readl(qts, r->page) == 0x12345678);
+    g_assert_cmpuint(remote_asked_of(r, "connected"), ==, 1);
+    remote_free(r);
+}
+
 static void test_sulk(void)
 {
     Remote *r = remote_new("", "");
@@ -476,7 +487,7 @@ static void test_refused(void)
     g_assert_nonnull(strstr(nobody, "there is no server; give chardev=ID"));
     for (i = 0; i < ARRAY_SIZE(cases); i++) {
         GPid server;
-        g_autofree char *args = rmt_args(cases[i].props, "", &server);
+        g_autofree char *args = rmt_args(cases[i].props, &server);
         g_autofree char *said = unit_refused(args);
 
         g_assert_nonnull(strstr(said, cases[i].words));
@@ -514,7 +525,7 @@ static void test_second(void)
 {
     g_autofree char *said = NULL;
     GPid server;
-    g_autofree char *args = rmt_args("", "", &server);
+    g_autofree char *args = rmt_args("", &server);
     g_autofree char *both = g_strdup_printf("%s -device intel-iommu", args);
 
     said = unit_refused(both);
@@ -587,6 +598,7 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/remote/update", test_update);
     qtest_add_func("viommu/remote/interrupt", test_interrupt);
     qtest_add_func("viommu/remote/late", test_late);
+    qtest_add_func("viommu/remote/last-words", test_last_words);
     qtest_add_func("viommu/remote/sulk", test_sulk);
     qtest_add_data_func("viommu/remote/lie/id",
                         GUINT_TO_POINTER(RMT_LIE_ID), test_lie);

@@ -24,7 +24,7 @@ static Unit *start(unsigned form, const char *props, const char *args)
 
 static char *args(unsigned form, const char *props)
 {
-    return rmt_args(props, "", &second_server);
+    return rmt_args(props, &second_server);
 }
 
 static Unit *adopt(const Unit *from, QTestState *qts)

@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include "libqos/pci-pc.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "viommu-remote.h"
 
 #define FIRST_FREE  0x1000000ull
@@ -69,7 +71,7 @@ void rmt_end_server(GPid server)
     g_assert_cmpint(waitpid(server, NULL, 0), ==, server);
 }
 
-char *rmt_args(const char *props, const char *chardev, GPid *server)
+char *rmt_args(const char *props, GPid *server)
 {
     g_autofree char *path = NULL;
     int listener = rmt_listen(&path);
@@ -78,16 +80,35 @@ char *rmt_args(const char *props, const char *chardev, GPid *server)
     return g_strdup_printf(
         "-machine q35 -m 256 -nodefaults -display none "
         "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
-        "-chardev socket,id=remote,path=%s%s%s -device viommu-remote,"
-        "chardev=remote,mmio=0x%llx,timeout=60000%s%s", path,
-        *chardev ? "," : "", chardev, RMT_BASE, *props ? "," : "", props);
+        "-chardev socket,id=remote,path=%s -device viommu-remote,"
+        "chardev=remote,mmio=0x%llx,timeout=60000%s%s", path, RMT_BASE,
+        *props ? "," : "", props);
+}
+
+uint64_t rmt_says(QTestState *qts, const char *name)
+{
+    QDict *answer = qtest_qmp(qts, "{'execute': 'query-viommu'}");
+    QDict *unit = qobject_to(QDict,
+                             qlist_peek(qdict_get_qlist(answer, "return")));
+    const QListEntry *entry;
+    uint64_t value = UINT64_MAX;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(unit, "registers"), entry) {
+        const QDict *reg = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (g_str_equal(qdict_get_str(reg, "name"), name)) {
+            value = qdict_get_int(reg, "value");
+        }
+    }
+    qobject_unref(answer);
+    return value;
 }
 
 RMT *rmt_start(const char *props, const char *args)
 {
     RMT *rmt = g_new0(RMT, 1);
     GPid server;
-    g_autofree char *machine = rmt_args(props, "", &server);
+    g_autofree char *machine = rmt_args(props, &server);
 
     rmt->servers = g_array_new(false, false, sizeof(GPid));
     g_array_append_val(rmt->servers, server);

@@ -50,6 +50,7 @@ typedef enum RMTInv {
 #define RMT_SULK        (1u << 7)
 #define RMT_NO_STATE    (1u << 8)
 #define RMT_ACCESSED    (1u << 9)
+#define RMT_LAST_WORDS  (1u << 16)
 
 #define RMT_FAULT_VALID     (1ull << 63)
 #define RMT_FAULT_WRITE     (1ull << 61)
@@ -75,10 +76,9 @@ struct UnitSpace {
 
 /**
  * rmt_args: the command line of a machine whose server has been started: with
- * @props ("" for none) of viommu-remote, and @chardev ("" for none) of its
- * character device.  @server: its process.
+ * @props ("" for none) of viommu-remote.  @server: its process.
  */
-char *rmt_args(const char *props, const char *chardev, GPid *server);
+char *rmt_args(const char *props, GPid *server);
 /*
  * rmt_listen: a socket that listens at *@path, for rmt_serve(); NULL becomes an
  * unused name.
@@ -87,6 +87,9 @@ char *rmt_args(const char *props, const char *chardev, GPid *server);
 int rmt_listen(char **path);
 GPid rmt_serve(int listener, const char *option);
 void rmt_end_server(GPid server);
+
+/* rmt_says: the register @name of query-viommu, of the only unit */
+uint64_t rmt_says(QTestState *qts, const char *name);
 
 RMT *rmt_start(const char *props, const char *args);
 /* rmt_is_present: was the server told of @rid? */

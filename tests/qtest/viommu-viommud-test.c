@@ -9,6 +9,7 @@
  */
 #include "qemu/osdep.h"
 #include <sys/wait.h>
+#include "qobject/qdict.h"
 #include "viommu-dma.h"
 #include "viommu-edu.h"
 #include "viommu-remote.h"
@@ -95,6 +96,103 @@ static void test_stopped(void)
     unlink(path);
 }
 
+/* What a monitor's command says, as text */
+static char *client_hmp(VTD *vtd, const char *command)
+{
+    return qtest_hmp(vtd->qts, "%s", command);
+}
+
+/* Does query-viommu say that the server has not answered about somebody? */
+static bool client_is_unanswered(VTD *vtd)
+{
+    g_autofree char *said = client_hmp(vtd, "info viommu -e");
+
+    return strstr(said, "the server has not answered yet") != NULL;
+}
+
+/* Questions about the unit, its tables, and its registers */
+static void assert_questions(VTD *vtd)
+{
+    QTestState *qts = vtd->qts;
+    g_autofree char *dump = NULL;
+    QDict *answer;
+
+    qtest_qmp_assert_success(qts, "{'execute': 'query-viommu'}");
+    g_assert_true(client_is_unanswered(vtd));
+    answer = qtest_qmp_assert_success_ref(qts,
+        "{'execute': 'viommu-translate', 'arguments':"
+        " {'device': '00:04.0', 'iova': 4096}}");
+    g_assert_nonnull(strstr(qdict_get_str(answer, "verdict"),
+                            "the server has not answered yet"));
+    qobject_unref(answer);
+    qtest_qmp_assert_success(qts, "{'execute': 'viommu-map', 'arguments':"
+                             " {'device': '00:04.0'}}");
+    dump = client_hmp(vtd, "xp /1wx 0xfed90000");
+    g_assert_nonnull(strstr(dump, "0xffffffff"));
+}
+
+/* A machine whose server was silent when it stopped cannot be saved. */
+static void assert_not_saved(QTestState *qts)
+{
+    QDict *answer;
+    g_autofree char *status = NULL;
+
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate', 'arguments':"
+                             " {'uri': 'exec:cat >/dev/null'}}");
+    do {
+        unit_turn(qts);
+        answer = qtest_qmp_assert_success_ref(qts,
+                                              "{'execute': 'query-migrate'}");
+        g_free(status);
+        status = g_strdup(qdict_get_str(answer, "status"));
+        qobject_unref(answer);
+        g_assert_cmpstr(status, !=, "completed");
+    } while (!g_str_equal(status, "failed"));
+}
+
+/*
+ * It never answers, and whoever has to wait for it would wait for a minute: of
+ * the monitor's commands none does, or that would be counted.
+ */
+static void test_monitor(void)
+{
+    g_autofree char *path = NULL;
+    GPid server = viommud_run(rmt_listen(&path), UNIT, "--stay");
+    VTD *vtd = client_start_with(path, "mmio=0xfed90000,timeout=60000",
+                                 EDU_DEVICE " -device pcie-root-port,id=rp0,"
+                                 "chassis=1,addr=06.0");
+    QTestState *qts = vtd->qts;
+
+    g_assert_true(client_dma(vtd));
+    vtd_gcmd(vtd, VTD_G_TE, 0);
+    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_TE);
+    g_assert_cmpint(kill(server, SIGSTOP), ==, 0);
+    assert_questions(vtd);
+    /* Who asks over and over does not fill the queue. */
+    for (unsigned i = 0; i < 40; i++) {
+        g_assert_true(client_is_unanswered(vtd));
+    }
+    g_assert_cmpuint(rmt_says(qts, "queries-unanswered"), >, 40);
+    qtest_qmp_device_add(qts, "edu", "hot", "{'bus': 'rp0'}");
+    qtest_qmp_assert_success(qts, "{'execute': 'stop'}");
+    assert_not_saved(qts);
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    qtest_system_reset(qts);
+    assert_questions(vtd);
+    g_assert_cmpuint(rmt_says(qts, "answers-late"), ==, 0);
+    g_assert_cmpuint(rmt_says(qts, "connected"), ==, 1);
+    /* All of it arrives, and the machine is one that has been reset. */
+    g_assert_cmpint(kill(server, SIGCONT), ==, 0);
+    viommu_until(vtd, !client_is_unanswered(vtd));
+    g_assert_cmphex(vtd_read32(vtd, VTD_GSTS), ==, 0);
+    g_assert_true(client_dma(vtd));
+    /* Nor does the end of it all. */
+    g_assert_cmpint(kill(server, SIGSTOP), ==, 0);
+    vtd_stop(vtd);
+    rmt_end_server(server);
+    unlink(path);
+}
+
 /* By default it ends with its client; with --stay there may be another one. */
 static void test_clients(const void *stay)
 {
@@ -147,8 +245,7 @@ static void load_stand_still(DMARig *rig, GPid server)
     QTestState *qts = rig->vtd->qts;
 
     g_assert_cmpint(kill(server, SIGSTOP), ==, 0);
-    /* What is about the unit would ask the server, and wait for it. */
-    qtest_qmp_assert_success(qts, "{'execute': 'query-status'}");
+    qtest_qmp_assert_success(qts, "{'execute': 'query-viommu'}");
     g_assert_cmpint(kill(server, SIGCONT), ==, 0);
     dma_go_on(rig);
     g_assert_cmpuint(dma_errors(rig), ==, 0);
@@ -258,6 +355,7 @@ int main(int argc, char **argv)
     }
     qtest_add_func("viommu/viommud/killed", test_killed);
     qtest_add_func("viommu/viommud/stopped", test_stopped);
+    qtest_add_func("viommu/viommud/monitor", test_monitor);
     qtest_add_func("viommu/viommud/load", test_load);
     qtest_add_data_func("viommu/viommud/client/one", NULL, test_clients);
     qtest_add_data_func("viommu/viommud/client/next", "--stay", test_clients);

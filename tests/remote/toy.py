@@ -60,6 +60,7 @@ LIE_SEQ = 1 << 6        # its sequence numbers do not rise
 SULK = 1 << 7           # it answers translations with an error
 NO_STATE = 1 << 8       # it can neither save nor load
 ACCESSED = 1 << 9       # it marks leaves that are used: bit 5
+LAST_WORDS = 1 << 16    # it writes and interrupts before it answers to a reset
 
 HEADER = struct.Struct('<HHIII')
 REPLY, NO_REPLY, ERROR = 1, 1 << 4, 1 << 5
@@ -381,6 +382,13 @@ class Connection:
     # Its life
 
     def do_reset(self, _):
+        if self.unit.quirk(LAST_WORDS):
+            where = self.unit.regs[MSI_ADDR]
+            self.invalidate(ALL, 0, 0, 0)
+            self.order(DMA_WRITE, struct.pack('<QQQ', where, 8, 0xdead),
+                       NO_REPLY)
+            self.order(INTERRUPT, struct.pack('<QII', where + 8, 0xbeef, 0),
+                       NO_REPLY)
         self.old |= set(self.pending)
         self.pending = {}
         self.unit.clear()

@@ -29,6 +29,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VIOMMURemote, VIOMMU_REMOTE)
 #define REMOTE_R_DOWN   (1ull << 32)     /* nobody is there to ask */
 #define REMOTE_R_LATE   (2ull << 32)     /* no answer came in time */
 #define REMOTE_R_ERROR  (3ull << 32)     /* it answered with an error */
+#define REMOTE_R_ASKED  (4ull << 32)     /* who looks on does not wait for it */
 
 /* Guest memory, as the server was told of it */
 typedef struct RemoteMap {
@@ -50,7 +51,7 @@ struct VIOMMURemote {
 
     RemoteLink *link;
     bool stop;               /* on-disconnect=stop */
-    IOPTAsk ask;
+    IOPTAsk ask, ask_brief;  /* the latter's is a question of the monitor's */
     MemoryRegion registers;
     bool known;              /* the server has said once: */
     uint64_t region_size;
@@ -61,6 +62,8 @@ struct VIOMMURemote {
     QemuMutex map_lock;      /* before the link's locks */
     GArray *maps;            /* RemoteMap; map_lock */
     bool running;            /* the guest, as the server was told; map_lock */
+    /* It has not said that it is done since the guest stopped.  BQL */
+    bool unsettled;
 
     /* remote-endpoint.c */
     Notifier machine_done;
@@ -70,6 +73,7 @@ struct VIOMMURemote {
     /* remote-serve.c */
     QemuMutex lock;
     GQueue commands;         /* RemoteCommand, to be carried out; lock */
+    unsigned resets;         /* that have not been answered; lock */
     uint64_t last_seq;       /* the link's thread's */
     QEMUBH *command_bh;
     QTAILQ_HEAD(, RemoteDrain) drains;   /* BQL */
@@ -126,6 +130,15 @@ void remote_serve_settle(VIOMMURemote *s);
  * it is over (a reset).  BQL.
  */
 void remote_serve_forget(VIOMMURemote *s, bool answer);
+/*
+ * remote_serve_reset: have the server reset.  What it sends before it has
+ * answered is about the time before, and not carried out.  BQL.
+ * remote_serve_was_reset: RemoteLinkOps.reset
+ * remote_serve_restart: there is another connection.  The link's thread.
+ */
+void remote_serve_reset(VIOMMURemote *s);
+void remote_serve_was_reset(void *opaque);
+void remote_serve_restart(VIOMMURemote *s);
 
 /* remote-model.c */
 

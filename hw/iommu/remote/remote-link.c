@@ -35,12 +35,12 @@ typedef enum LinkState {
 /* Somebody waits for an answer, or has given up. */
 typedef struct RemoteAsk {
     uint16_t command;
-    bool done, abandoned;
+    bool done, abandoned, brief;
     int error;
     QemuCond answered;
     void *answer;            /* the waiter's; and .more; NULL: not wanted */
     GByteArray *more;
-    /* The handshake's: called in place of all that.  The link's thread */
+    /* Nobody waits: called in place of all that.  The link's thread */
     void (*then)(RemoteLink *link, const void *message, const uint8_t *data,
                  size_t len);
 } RemoteAsk;
@@ -70,6 +70,7 @@ struct RemoteLink {
     GHashTable *asks;        /* RemoteAsk by .id */
     uint16_t next_id;
     bool late;
+    unsigned owed;           /* answers to brief questions */
     RemoteLinkStats stats;
 
     QemuMutex out_lock;
@@ -226,6 +227,41 @@ static RemoteAsk *ask_new(RemoteLink *link, VRPCommand command, uint16_t *id)
     return ask;
 }
 
+/* lock held: how long may @wait be? */
+static unsigned ask_patience(const RemoteLink *link, RemoteWait wait)
+{
+    bool late = link->late;
+
+    if (wait == REMOTE_WAIT_BRIEF) {
+        late |= link->owed;
+        return MIN(link->timeout_ms,
+                   late ? REMOTE_LATE_MS : REMOTE_BRIEF_MS);
+    }
+    return late && wait == REMOTE_WAIT_USUAL && bql_locked() ?
+           MIN(link->timeout_ms, REMOTE_LATE_MS) : link->timeout_ms;
+}
+
+/*
+ * lock held.  It may still be answered, and that will be no lie.  Returns: true
+ * if that is the first sign of a server that is late.
+ */
+static bool ask_abandon(RemoteLink *link, RemoteAsk *ask)
+{
+    bool first = !link->late && !ask->brief;
+
+    ask->abandoned = true;
+    ask->answer = NULL;
+    ask->more = NULL;
+    if (ask->brief) {
+        link->owed++;
+        link->stats.unanswered++;
+    } else {
+        link->late = true;
+        link->stats.late++;
+    }
+    return first;
+}
+
 /* lock held */
 static void ask_await(RemoteLink *link, RemoteAsk *ask, unsigned ms)
 {
@@ -243,9 +279,9 @@ static void ask_await(RemoteLink *link, RemoteAsk *ask, unsigned ms)
 
 int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
                     const void *data, size_t len, void *answer,
-                    GByteArray *more, bool patient)
+                    GByteArray *more, RemoteWait wait)
 {
-    bool locked = !patient && bql_locked(), first_late = false;
+    bool first_late = false;
     unsigned connection;
     RemoteAsk *ask;
     VRPHeader h = { .command = command };
@@ -256,12 +292,18 @@ int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
         qemu_mutex_unlock(&link->lock);
         return -ENOTCONN;
     }
+    if (wait == REMOTE_WAIT_BRIEF && link->owed >= REMOTE_BRIEF_MAX) {
+        link->stats.unanswered++;
+        qemu_mutex_unlock(&link->lock);
+        return -EBUSY;
+    }
     ask = ask_new(link, command, &h.id);
     if (!ask) {
         qemu_mutex_unlock(&link->lock);
         remote_link_hang_up(link, "it does not answer");
         return -ETIMEDOUT;
     }
+    ask->brief = wait == REMOTE_WAIT_BRIEF;
     ask->answer = answer;
     ask->more = more;
     /* While it is up, only the link's thread changes it. */
@@ -272,27 +314,51 @@ int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
                out_new(&h, vrp_shape(command)->fields, message, data, len));
 
     qemu_mutex_lock(&link->lock);
-    ask_await(link, ask, locked && link->late ?
-              MIN(link->timeout_ms, REMOTE_LATE_MS) : link->timeout_ms);
+    ask_await(link, ask, ask_patience(link, wait));
     if (ask->done) {
         error = ask->error;
         link->stats.asked += !error;
         ask_free(ask);
     } else {
-        /* It may still be answered, and that will be no lie. */
-        ask->abandoned = true;
-        ask->answer = NULL;
-        ask->more = NULL;
         error = -ETIMEDOUT;
-        link->stats.late++;
-        first_late = !link->late;
-        link->late = true;
+        first_late = ask_abandon(link, ask);
     }
     qemu_mutex_unlock(&link->lock);
     if (first_late) {
         link->ops->late(link->opaque);
     }
     return error;
+}
+
+static void link_was_reset(RemoteLink *link, const void *message,
+                           const uint8_t *data, size_t len)
+{
+    link->ops->reset(link->opaque);
+}
+
+bool remote_link_reset(RemoteLink *link)
+{
+    VRPHeader h = { .command = VRP_RESET };
+    unsigned connection;
+    RemoteAsk *ask;
+
+    WITH_QEMU_LOCK_GUARD(&link->lock) {
+        if (link->state != LINK_UP) {
+            return false;
+        }
+        ask = ask_new(link, VRP_RESET, &h.id);
+        if (ask) {
+            ask->then = link_was_reset;
+        }
+        connection = qatomic_read(&link->connection);
+    }
+    if (!ask) {
+        remote_link_hang_up(link, "it does not answer");
+        return false;
+    }
+    link_write(link, connection,
+               out_new(&h, vrp_shape(VRP_RESET)->fields, NULL, NULL, 0));
+    return true;
 }
 
 void remote_link_post(RemoteLink *link, VRPCommand command,
@@ -344,6 +410,7 @@ static void link_down(RemoteLink *link, const char *reason)
         was_up = link->state == LINK_UP;
         link->state = LINK_DOWN;
         link->late = false;
+        link->owed = 0;
         g_free(link->reason);
         link->reason = g_strdup(reason);
         g_hash_table_iter_init(&iter, link->asks);
@@ -494,6 +561,7 @@ static const char *link_answered(RemoteLink *link, const VRPHeader *h,
         g_hash_table_remove(link->asks, GUINT_TO_POINTER(h->id));
         link->late = false;
         if (ask->abandoned || ask->then) {
+            link->owed -= ask->abandoned && ask->brief;
             then = ask->then;
             ask_free(ask);
         } else {
@@ -510,7 +578,8 @@ static const char *link_answered(RemoteLink *link, const VRPHeader *h,
     }
     if (then) {
         if (h->flags & VRP_FLAG_ERROR) {
-            return "it refuses the handshake";
+            return h->command == VRP_RESET ? "it refuses a reset" :
+                   "it refuses the handshake";
         }
         then(link, message, data, len);
     }

@@ -54,14 +54,23 @@ typedef struct RemoteLinkOps {
     const char *(*command)(void *opaque, const VRPHeader *h,
                            const void *message, const uint8_t *data,
                            size_t len);
+    /* reset: a remote_link_reset() has been answered. */
+    void (*reset)(void *opaque);
     /* late: the first answer that has not come in time.  Any thread. */
     void (*late)(void *opaque);
 } RemoteLinkOps;
 
-/* Relaxed atomics */
+/* How long who asks may wait for the answer; see remote_link_ask() */
+typedef enum RemoteWait {
+    REMOTE_WAIT_USUAL,
+    REMOTE_WAIT_PATIENT,
+    REMOTE_WAIT_BRIEF,
+} RemoteWait;
+
 typedef struct RemoteLinkStats {
     uint64_t asked;              /* questions that were answered */
     uint64_t late;               /* those that were not, in time */
+    uint64_t unanswered;         /* brief ones that were not */
     uint64_t connections;        /* how often it has been up */
 } RemoteLinkStats;
 
@@ -99,19 +108,31 @@ void remote_link_free(RemoteLink *link);
  * wait for the answer: its fixed part is copied to @answer, what follows to
  * @more (which may be NULL: it is ignored).
  *
- * Waits as long as remote_link_new() was told.  Who holds the BQL keeps all
- * others waiting: so while the server is late with an answer, such a one waits
- * REMOTE_LATE_MS at most; the answer, if it comes, says that the server is
- * alive.  @patient: it waits like anybody: for a guest that stands still
- * (reset, migration).
+ * @wait: USUAL: as long as remote_link_new() was told.  Who holds the BQL keeps
+ * all others waiting: so while the server is late with an answer, such a one
+ * waits REMOTE_LATE_MS at most; the answer, if it comes, says that the server
+ * is alive.  PATIENT: it waits like anybody: for a guest that stands still
+ * (migration).  BRIEF: for whom no guest waits (a monitor): REMOTE_BRIEF_MS,
+ * and REMOTE_LATE_MS while the server owes an answer; that is nobody's fault,
+ * so .late is not told.  While it owes REMOTE_BRIEF_MAX to such it is not even
+ * asked.
  *
  * Any thread but the link's own.
- * Returns: 0, or -ENOTCONN, -ETIMEDOUT, or the server's error, negative.
+ * Returns: 0, or -ENOTCONN, -ETIMEDOUT, -EBUSY (it was not asked), or the
+ * server's error, negative.
  */
 int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
                     const void *data, size_t len, void *answer,
-                    GByteArray *more, bool patient);
-#define REMOTE_LATE_MS 10
+                    GByteArray *more, RemoteWait wait);
+#define REMOTE_LATE_MS   10
+#define REMOTE_BRIEF_MS  250
+#define REMOTE_BRIEF_MAX 16
+
+/**
+ * remote_link_reset: send a RESET; nobody waits for the answer, of which .reset
+ * tells.  Any thread but the link's own.  Returns: false if the link is not up.
+ */
+bool remote_link_reset(RemoteLink *link);
 
 /**
  * remote_link_post: the same without an answer.  @fd: goes along, and stays the

@@ -11,6 +11,7 @@
 #include "exec/address-spaces.h"
 #include "exec/cpu-common.h"
 #include "exec/ramblock.h"
+#include "monitor/monitor.h"
 #include "qemu/lockable.h"
 #include "system/runstate.h"
 #include "remote-internal.h"
@@ -90,10 +91,20 @@ void remote_memory_greet(VIOMMURemote *s)
     remote_link_post(s->link, VRP_RUN, &run, NULL, 0, -1);
 }
 
+/* Who says stop, or goes away, is not to wait; who saves the machine is. */
+static RemoteWait memory_stop_wait(RunState state)
+{
+    return monitor_cur() || state == RUN_STATE_SHUTDOWN ? REMOTE_WAIT_BRIEF :
+                                                          REMOTE_WAIT_USUAL;
+}
+
 void remote_run_state(void *opaque, bool running, RunState state)
 {
     VIOMMURemote *s = opaque;
     const VRPRun run = { .running = running };
+    int error;
+
+    s->unsettled = false;
 
     WITH_QEMU_LOCK_GUARD(&s->map_lock) {
         s->running = running;
@@ -103,7 +114,12 @@ void remote_run_state(void *opaque, bool running, RunState state)
     }
     if (!running) {
         /* What it writes to finish things, it writes before its answer. */
-        remote_link_ask(s->link, VRP_RUN, &run, NULL, 0, NULL, NULL, false);
+        error = remote_link_ask(s->link, VRP_RUN, &run, NULL, 0, NULL, NULL,
+                                memory_stop_wait(state));
+        if (error == -EBUSY) {
+            remote_link_post(s->link, VRP_RUN, &run, NULL, 0, -1);
+        }
+        s->unsettled = error == -EBUSY || error == -ETIMEDOUT;
         remote_serve_settle(s);
     }
 }

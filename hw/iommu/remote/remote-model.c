@@ -10,7 +10,8 @@
  * asked for.
  *
  * Any thread may have to wait here, in an RCU read section: so long are the
- * grace periods of the whole emulator, at most remote_link_new()'s timeout.
+ * grace periods of the whole emulator, at most remote_link_new()'s timeout.  A
+ * monitor's question waits briefly, and its answer may be that there is none.
  */
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-query.h"
@@ -28,14 +29,16 @@ static VIOMMURemote *remote_of(VIOMMU *v)
     return container_of(v, VIOMMURemote, viommu);
 }
 
-static uint64_t remote_reason(int error)
+static uint64_t remote_reason(int error, RemoteWait wait)
 {
-    return error == -ENOTCONN ? REMOTE_R_DOWN :
-           error == -ETIMEDOUT ? REMOTE_R_LATE : REMOTE_R_ERROR;
+    bool late = error == -ETIMEDOUT || error == -EBUSY;
+
+    return error == -ENOTCONN ? REMOTE_R_DOWN : !late ? REMOTE_R_ERROR :
+           wait == REMOTE_WAIT_BRIEF ? REMOTE_R_ASKED : REMOTE_R_LATE;
 }
 
-static void remote_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
-                           VIOMMUConfig *config)
+static void remote_ask_config(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
+                              RemoteWait wait, VIOMMUConfig *config)
 {
     VIOMMURemote *s = remote_of(v);
     VRPResolve question = {
@@ -44,11 +47,11 @@ static void remote_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     };
     VRPConfig answer;
     int error = remote_link_ask(s->link, VRP_RESOLVE, &question, NULL, 0,
-                                &answer, NULL, false);
+                                &answer, NULL, wait);
 
     if (error) {
         config->mode = VIOMMU_BLOCKED;
-        config->model = remote_reason(error);
+        config->model = remote_reason(error, wait);
         return;
     }
     config->tag = IOTLB_TAG(0, answer.domain, 0);
@@ -60,16 +63,23 @@ static void remote_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
         config->bypass_bits = answer.bypass_bits;
     } else if (answer.mode == VRP_TRANSLATED) {
         config->mode = VIOMMU_TRANSLATE;
-        config->space.ask = &s->ask;
+        config->space.ask = wait == REMOTE_WAIT_BRIEF ? &s->ask_brief :
+                                                        &s->ask;
         config->space.ask_rid = question.rid;
         config->space.ask_pasid = question.pasid;
         config->space.ask_domain = answer.domain;
     }
 }
 
-/* IOPTAsk.walk */
-static IOPTFault remote_walk(const IOPTAsk *ask, const IOPTSpace *space,
-                             uint64_t iova, unsigned access, IOPTResult *out)
+static void remote_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
+                           VIOMMUConfig *config)
+{
+    remote_ask_config(v, ep, pasid, REMOTE_WAIT_USUAL, config);
+}
+
+static IOPTFault remote_ask_page(VIOMMURemote *s, const IOPTSpace *space,
+                                 uint64_t iova, unsigned access,
+                                 RemoteWait wait, IOPTResult *out)
 {
     static const IOPTFault kinds[VRP_VERDICTS] = {
         [VRP_ABSENT] = IOPT_FAULT_NOT_PRESENT,
@@ -78,7 +88,6 @@ static IOPTFault remote_walk(const IOPTAsk *ask, const IOPTSpace *space,
         [VRP_UNREADABLE] = IOPT_FAULT_READ_TABLE,
         [VRP_RANGE] = IOPT_FAULT_RANGE,
     };
-    VIOMMURemote *s = container_of(ask, VIOMMURemote, ask);
     VRPTranslate question = {
         .iova = iova,
         .rid = space->ask_rid,
@@ -92,10 +101,10 @@ static IOPTFault remote_walk(const IOPTAsk *ask, const IOPTSpace *space,
     unsigned need = question.access & (VRP_READ | VRP_WRITE);
     VRPAnswer answer;
     int error = remote_link_ask(s->link, VRP_TRANSLATE, &question, NULL, 0,
-                                &answer, NULL, false);
+                                &answer, NULL, wait);
 
     if (error) {
-        out->entry = remote_reason(error);
+        out->entry = remote_reason(error, wait);
         return IOPT_FAULT_READ_TABLE;
     }
     if (answer.verdict != VRP_OK) {
@@ -112,6 +121,23 @@ static IOPTFault remote_walk(const IOPTAsk *ask, const IOPTSpace *space,
                 (answer.perm & VRP_WRITE ? IOPT_WRITE : 0);
     out->once = answer.flags & VRP_ANSWER_ONCE;
     return IOPT_OK;
+}
+
+/* IOPTAsk.walk */
+static IOPTFault remote_walk(const IOPTAsk *ask, const IOPTSpace *space,
+                             uint64_t iova, unsigned access, IOPTResult *out)
+{
+    return remote_ask_page(container_of(ask, VIOMMURemote, ask), space, iova,
+                           access, REMOTE_WAIT_USUAL, out);
+}
+
+/* IOPTAsk.walk */
+static IOPTFault remote_walk_brief(const IOPTAsk *ask, const IOPTSpace *space,
+                                   uint64_t iova, unsigned access,
+                                   IOPTResult *out)
+{
+    return remote_ask_page(container_of(ask, VIOMMURemote, ask_brief), space,
+                           iova, access, REMOTE_WAIT_BRIEF, out);
 }
 
 static uint64_t remote_fault_reason(const VIOMMUConfig *config,
@@ -212,6 +238,12 @@ static bool remote_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
 
 /* Query */
 
+static void remote_query_resolve(VIOMMU *v, VIOMMUEndpoint *ep,
+                                 uint32_t pasid, VIOMMUConfig *config)
+{
+    remote_ask_config(v, ep, pasid, REMOTE_WAIT_BRIEF, config);
+}
+
 static const char *const remote_properties[] = {
     "chardev", "mmio", "on-disconnect", "timeout", NULL
 };
@@ -227,6 +259,7 @@ static void remote_query_unit(VIOMMU *v, VIOMMUInfo *info)
     viommu_say_number(&tail, "connections", stats.connections);
     viommu_say_number(&tail, "answers", stats.asked);
     viommu_say_number(&tail, "answers-late", stats.late);
+    viommu_say_number(&tail, "queries-unanswered", stats.unanswered);
     viommu_say_number(&tail, "bytes-unsent", remote_link_backlog(s->link));
     viommu_say_number(&tail, "faults-untold", qatomic_read(&s->lost_faults));
     viommu_say_number(&tail, "drains-waiting", !QTAILQ_EMPTY(&s->drains));
@@ -262,12 +295,14 @@ static void remote_query_fault(VIOMMU *v, const VIOMMUConfig *config,
         says->reason =
             reason == REMOTE_R_DOWN ? "there is no connection to the server" :
             reason == REMOTE_R_LATE ? "the server did not answer in time" :
+            reason == REMOTE_R_ASKED ? "the server has not answered yet" :
             "the server answered with an error";
     }
 }
 
 static const VIOMMUQueryOps remote_query_ops = {
     .properties = remote_properties,
+    .resolve = remote_query_resolve,
     .unit = remote_query_unit,
     .domain = remote_query_domain,
     .fault = remote_query_fault,
@@ -286,4 +321,5 @@ const VIOMMUOps viommu_remote_ops = {
 void remote_model_init(VIOMMURemote *s)
 {
     s->ask.walk = remote_walk;
+    s->ask_brief.walk = remote_walk_brief;
 }

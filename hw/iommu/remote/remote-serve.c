@@ -12,6 +12,10 @@
  *    an invalidation has been cached by then, and goes with it.
  * 3. An invalidation is answered when the drain says that no access uses what
  *    it was about.  Those of one go share a fence.
+ * 4. Nobody waits for a reset to be answered.  What comes until then was sent
+ *    by a unit that had not been reset: nothing of it is carried out any more.
+ *    So .resets is looked at, and what has to be over before a reset is done,
+ *    under one lock.
  */
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
@@ -68,9 +72,14 @@ static void serve_dma_read(VIOMMURemote *s, const VRPHeader *h,
 static void serve_dma_write(VIOMMURemote *s, const VRPHeader *h,
                             const VRPDMA *dma, const uint8_t *data)
 {
-    MemTxResult result = address_space_write(s->viommu.memory, dma->addr,
-                                             serve_attrs, data, dma->count);
+    MemTxResult result = MEMTX_ERROR;
 
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        if (!s->resets) {
+            result = address_space_write(s->viommu.memory, dma->addr,
+                                         serve_attrs, data, dma->count);
+        }
+    }
     serve_reply(s, h, result == MEMTX_OK ? 0 : EFAULT, dma, NULL, 0);
 }
 
@@ -79,11 +88,14 @@ static void serve_update(VIOMMURemote *s, const VRPHeader *h,
 {
     const IOPTMem *mem = &s->viommu.mem;
     VRPUpdate done = *update;
-    bool good;
+    bool good = false;
 
-    WITH_RCU_READ_LOCK_GUARD() {
-        good = mem->update(mem->opaque, update->addr, &done.expected,
-                           update->value);
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        if (!s->resets) {
+            RCU_READ_LOCK_GUARD();
+            good = mem->update(mem->opaque, update->addr, &done.expected,
+                               update->value);
+        }
     }
     serve_reply(s, h, good || done.expected != update->expected ? 0 : EFAULT,
                 &done, NULL, 0);
@@ -101,17 +113,30 @@ static void serve_prefetch(VIOMMURemote *s, const VRPPrefetch *p)
     };
     IOTLB *tlb = s->viommu.iotlb;
 
-    /* What invalidates it comes after it, and is carried out later. */
-    WITH_RCU_READ_LOCK_GUARD() {
+    QEMU_LOCK_GUARD(&s->lock);
+    if (!s->resets) {
+        /* What invalidates it comes after it, and is carried out later. */
+        RCU_READ_LOCK_GUARD();
         iotlb_insert(tlb, &entry, iotlb_seq(tlb));
     }
+}
+
+/* What came after a reset that the server had not seen: it is over. */
+static void serve_outdated(VIOMMURemote *s, RemoteCommand *c)
+{
+    const VRPDrained drained = { c->inv.seq };
+
+    if (c->h.command == VRP_INVALIDATE) {
+        serve_reply(s, &c->h, 0, &drained, NULL, 0);
+    }
+    g_free(c);
 }
 
 static const char *serve_later(VIOMMURemote *s, const VRPHeader *h,
                                const void *message)
 {
     RemoteCommand *c = g_new0(RemoteCommand, 1);
-    bool full;
+    bool full, outdated;
 
     c->h = *h;
     c->connection = remote_link_connection(s->link);
@@ -126,10 +151,15 @@ static const char *serve_later(VIOMMURemote *s, const VRPHeader *h,
         c->irq = *(const VRPInterrupt *)message;
     }
     WITH_QEMU_LOCK_GUARD(&s->lock) {
+        outdated = s->resets;
         full = g_queue_get_length(&s->commands) >= SERVE_MAX;
-        if (!full) {
+        if (!full && !outdated) {
             g_queue_push_tail(&s->commands, c);
         }
+    }
+    if (outdated) {
+        serve_outdated(s, c);
+        return NULL;
     }
     if (full) {
         g_free(c);
@@ -296,6 +326,35 @@ void remote_serve_forget(VIOMMURemote *s, bool answer)
         }
     }
     drain_end(rest, answer);
+}
+
+void remote_serve_reset(VIOMMURemote *s)
+{
+    /* Before it is sent, since the answer may be quicker than we are. */
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        s->resets++;
+    }
+    if (!remote_link_reset(s->link)) {
+        remote_serve_was_reset(s);
+    }
+    remote_serve_forget(s, true);
+}
+
+void remote_serve_was_reset(void *opaque)
+{
+    VIOMMURemote *s = opaque;
+
+    QEMU_LOCK_GUARD(&s->lock);
+    if (s->resets) {
+        s->resets--;
+    }
+}
+
+void remote_serve_restart(VIOMMURemote *s)
+{
+    s->last_seq = 0;
+    QEMU_LOCK_GUARD(&s->lock);
+    s->resets = 0;
 }
 
 void remote_serve_init(VIOMMURemote *s)

@@ -13,6 +13,7 @@
 #include "hw/pci/pci_host.h"
 #include "hw/qdev-properties-system.h"
 #include "migration/vmstate.h"
+#include "monitor/monitor.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-viommu.h"
 #include "qemu/error-report.h"
@@ -54,7 +55,7 @@ static const char *remote_greet(void *opaque, uint64_t region_size,
     s->known = true;
     s->region_size = region_size;
     s->unit = *unit;
-    s->last_seq = 0;
+    remote_serve_restart(s);
     remote_endpoint_greet(s, unit);
     remote_memory_greet(s);
     return NULL;
@@ -92,6 +93,7 @@ static const RemoteLinkOps remote_link_ops = {
     .up = remote_up,
     .down = remote_down,
     .command = remote_serve,
+    .reset = remote_serve_was_reset,
     .late = remote_late,
 };
 
@@ -143,6 +145,12 @@ static void remote_news_bh(void *opaque)
 
 /* Registers */
 
+/* A monitor's look at memory (xp) is not worth the wait that a guest's is. */
+static RemoteWait remote_mmio_wait(void)
+{
+    return monitor_cur() ? REMOTE_WAIT_BRIEF : REMOTE_WAIT_USUAL;
+}
+
 static uint64_t remote_mmio_read(void *opaque, hwaddr offset, unsigned size)
 {
     VIOMMURemote *s = opaque;
@@ -153,7 +161,7 @@ static uint64_t remote_mmio_read(void *opaque, hwaddr offset, unsigned size)
     DMA_HELD("register read");
 
     if (remote_link_ask(s->link, VRP_REGION_READ, &question, NULL, 0, NULL,
-                        data, false) || data->len != size) {
+                        data, remote_mmio_wait()) || data->len != size) {
         /* As on a bus where nobody answers */
         return UINT64_MAX;
     }
@@ -178,7 +186,7 @@ static void remote_mmio_write(void *opaque, hwaddr offset, uint64_t value,
     if (remote_link_backlog(s->link) > WRITE_BACKLOG) {
         /* The guest is faster than the server. */
         remote_link_ask(s->link, VRP_REGION_WRITE, &region, data, size, NULL,
-                        NULL, false);
+                        NULL, remote_mmio_wait());
     } else {
         remote_link_post(s->link, VRP_REGION_WRITE, &region, data, size, -1);
     }
@@ -200,15 +208,7 @@ static void remote_reset_exit(Object *obj, ResetType type)
 {
     VIOMMURemote *s = VIOMMU_REMOTE(obj);
 
-    /*
-     * What it said before it answers this is about the time before: it is
-     * waited for, so that nothing of that comes afterwards.
-     */
-    if (remote_link_ask(s->link, VRP_RESET, NULL, NULL, 0, NULL, NULL, true) ==
-        -ETIMEDOUT) {
-        remote_link_hang_up(s->link, "it does not answer to a reset");
-    }
-    remote_serve_forget(s, true);
+    remote_serve_reset(s);
     viommu_reset(&s->viommu);
     /* Whether it translates is for the server to say. */
     viommu_set_enabled(&s->viommu, true);
@@ -222,9 +222,17 @@ static int remote_pre_save(void *opaque)
 {
     VIOMMURemote *s = opaque;
     g_autoptr(GByteArray) state = g_byte_array_new();
-    int error = remote_link_ask(s->link, VRP_STATE_SAVE, NULL, NULL, 0, NULL,
-                                state, true);
+    int error;
 
+    if (s->unsettled) {
+        error_report(TYPE_VIOMMU_REMOTE ": the server has not said that it is "
+                     "done since the machine stopped, so what it still writes "
+                     "would be lost; let the machine run (cont), and save it "
+                     "when the server answers");
+        return -EBUSY;
+    }
+    error = remote_link_ask(s->link, VRP_STATE_SAVE, NULL, NULL, 0, NULL,
+                            state, REMOTE_WAIT_PATIENT);
     if (error) {
         error_report(TYPE_VIOMMU_REMOTE ": the server does not save its state: "
                      "%s", strerror(-error));
@@ -248,7 +256,7 @@ static int remote_post_load(void *opaque, int version_id)
         return -EINVAL;
     }
     error = remote_link_ask(s->link, VRP_STATE_LOAD, NULL, state,
-                            s->state_size, NULL, NULL, true);
+                            s->state_size, NULL, NULL, REMOTE_WAIT_PATIENT);
     if (error) {
         error_report(TYPE_VIOMMU_REMOTE ": the server does not load its state: "
                      "%s; it has to be the same kind of server as on the "

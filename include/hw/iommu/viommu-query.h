@@ -21,6 +21,14 @@ typedef struct VIOMMUFaultSays {
 } VIOMMUFaultSays;
 
 struct VIOMMUQueryOps {
+    /*
+     * resolve: in place of VIOMMUOps.resolve, for a query, by a model that has
+     * to ask somebody (.asks): it waits a moment at most, and so do walks of
+     * the space; without an answer @config is BLOCKED, and .fault says why.
+     * NULL: that one.  BQL.
+     */
+    void (*resolve)(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
+                    VIOMMUConfig *config);
     /* Names of the device's properties that matter; NULL ends them. */
     const char *const *properties;
     /*
