@@ -137,11 +137,12 @@ static void vtd_more(FuzzGuest *g)
     vtd_write64(vtd, VTD_PQA, queue);
 }
 
-static void vtd_ready(FuzzGuest *g)
+static void vtd_tables(FuzzGuest *g)
 {
     VTD *vtd = vtd_of(g);
     unsigned i;
 
+    g->regs = VTD_BASE;
     for (i = 0; i < 2; i++) {
         const VTDDomain *dom = vtd_domain_of(g->spaces[i]);
         uint16_t sid = i ? FUZZ_SVA_SID : FUZZ_BENCH_SID;
@@ -153,6 +154,11 @@ static void vtd_ready(FuzzGuest *g)
         }
     }
     fuzz_words(g, vtd_root_entry(vtd, 0), 2);
+}
+
+static void vtd_ready(FuzzGuest *g)
+{
+    vtd_tables(g);
     vtd_more(g);
 }
 
@@ -509,6 +515,19 @@ static const FuzzModel fuzz_virtio = {
     .ready = vio_ready,
     .command = vio_command,
 };
+
+/* VT-d in another process, which remaps no interrupts */
+static const FuzzModel fuzz_remote_vtd = {
+    .name = "remote-vtd",
+    .ops = &vtd_remote_unit_ops,
+    .props = "drain-timeout=1000",
+    .regs = vtd_regs,
+    .flags = vtd_flags,
+    .ready = vtd_tables,
+    .command = vtd_command,
+};
+
+const FuzzModel *const fuzz_remote_models[] = { &fuzz_remote_vtd, NULL };
 
 const FuzzModel *const fuzz_models[] = {
     &fuzz_vtd, &fuzz_vtd_sm, &fuzz_smmu, &fuzz_amd, &fuzz_virtio, NULL

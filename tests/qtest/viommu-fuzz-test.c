@@ -10,8 +10,11 @@
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
 #include "viommu-fuzz.h"
+#include "viommu-viommud.h"
 
 #define GENERATED   8
+/* Each register read goes there and back. */
+#define GENERATED_REMOTE 2
 #define LENGTH      300
 
 static void host_reset(QTestState *qts)
@@ -57,6 +60,8 @@ static void fuzz_end(QTestState *qts)
 {
     unit_use(NULL, NULL);
     qtest_quit(qts);
+    /* Its server, if it has one */
+    viommud_end();
 }
 
 static char *fuzz_corpus(const FuzzModel *model)
@@ -95,9 +100,10 @@ static void test_generated(const void *opaque)
     QTestState *qts = fuzz_launch(model);
     GRand *rand = g_rand_new_with_seed(4112);
     uint8_t data[LENGTH];
-    unsigned i, k;
+    unsigned i, k, n = model->ops->shares_memory ? GENERATED_REMOTE :
+                                                   GENERATED;
 
-    for (i = 0; i < GENERATED; i++) {
+    for (i = 0; i < n; i++) {
         for (k = 0; k < LENGTH; k++) {
             data[k] = g_rand_int(rand);
         }
@@ -109,13 +115,10 @@ static void test_generated(const void *opaque)
     fuzz_end(qts);
 }
 
-int main(int argc, char **argv)
+static void add_models(const FuzzModel *const *models)
 {
-    unsigned i;
-
-    g_test_init(&argc, &argv, NULL);
-    for (i = 0; fuzz_models[i]; i++) {
-        const FuzzModel *model = fuzz_models[i];
+    for (; *models; models++) {
+        const FuzzModel *model = *models;
         const char *where = "/viommu/fuzz/";
         g_autofree char *generated = g_strconcat(where, model->name,
                                                  "/generated", NULL);
@@ -131,5 +134,12 @@ int main(int argc, char **argv)
             qtest_add_data_func(replay, model, test_replay);
         }
     }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    add_models(fuzz_models);
+    add_models(fuzz_remote_models);
     return g_test_run();
 }

@@ -95,6 +95,8 @@ struct FuzzGuest {
 
 /* NULL ends them */
 extern const FuzzModel *const fuzz_models[];
+/* Those whose unit is in a process of its own (viommu-viommud.h) */
+extern const FuzzModel *const fuzz_remote_models[];
 
 /* fuzz_machine: the arguments of the model's emulator; freed by the caller */
 char *fuzz_machine(const FuzzModel *model);

@@ -29,6 +29,7 @@ static const UnitOps *const units[] = {
     &virtio_mmio_unit_ops,
     &remote_unit_ops,
     &vtd_remote_unit_ops,
+    &vtd_sm_remote_unit_ops,
     &smmu_remote_unit_ops,
 };
 

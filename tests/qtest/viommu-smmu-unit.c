@@ -416,13 +416,15 @@ static const char *const remote_forms[] = {
     "sync", "", "sync-msi", "stage-2", "nested", NULL
 };
 
+static Unit *remote_start_machine(const char *machine, const char *args)
+{
+    return &smmu_start_machine(machine, args)->unit;
+}
+
 static Unit *remote_start(unsigned form, const char *props, const char *args)
 {
-    g_autofree char *machine = viommud_smmu_args(form, props);
-    SMMU *smmu = smmu_start_machine(machine, args);
-
-    smmu->ops = &smmu_remote_unit_ops;
-    return &smmu->unit;
+    return viommud_start(&smmu_remote_unit_ops, form, props, args,
+                         remote_start_machine);
 }
 
 static void remote_stop(Unit *unit)
@@ -437,6 +439,7 @@ const UnitOps smmu_remote_unit_ops = {
     .type = "viommu-remote",
     .forms = remote_forms,
     .vague = true,
+    .shares_memory = true,
     .start = remote_start,
     .args = viommud_smmu_args,
     .stop = remote_stop,

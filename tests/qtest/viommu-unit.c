@@ -32,6 +32,11 @@ void unit_use(QTestState *qts, void (*turn)(QTestState *qts))
     unit_used.turn = turn;
 }
 
+bool unit_is_used(void)
+{
+    return unit_used.qts;
+}
+
 uint64_t unit_alloc(Unit *unit, unsigned pages)
 {
     uint64_t addr = unit->next;

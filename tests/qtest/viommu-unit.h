@@ -54,6 +54,7 @@ typedef struct UnitOps {
      * for all that an invalidation is about.
      */
     bool vague;
+    bool shares_memory;      /* the machine's, with other processes, as it is */
     bool stock_stream;       /* stock QEMU has it, with the same stream */
     uint64_t regs;           /* where its registers are in memory, and */
     unsigned regs_size;      /* how large that is; 0: they are not */
@@ -138,7 +139,8 @@ struct Unit {
 extern const UnitOps vtd_unit_ops, vtd_sm_unit_ops, smmu_unit_ops,
                      virtio_unit_ops, virtio_arm_unit_ops,
                      virtio_mmio_unit_ops, amd_unit_ops, remote_unit_ops,
-                     vtd_remote_unit_ops, smmu_remote_unit_ops;
+                     vtd_remote_unit_ops, vtd_sm_remote_unit_ops,
+                     smmu_remote_unit_ops;
 
 /*
  * unit_ops: those of the unit that the environment variable VIOMMU_UNIT names;
@@ -155,6 +157,7 @@ const UnitOps *unit_ops(void);
 QTestState *unit_launch(const char *machine, const char *args);
 void unit_quit(QTestState *qts);
 void unit_use(QTestState *qts, void (*turn)(QTestState *qts));
+bool unit_is_used(void);
 
 /* Zeroed guest memory of @pages pages, or of @size on a boundary of @size */
 uint64_t unit_alloc(Unit *unit, unsigned pages);

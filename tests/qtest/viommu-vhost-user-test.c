@@ -68,6 +68,14 @@ static void start(VURig *r)
     viommu_until(r->unit, vu_updates(r->vu) == n + 1);
 }
 
+/* Memory that the backend can map, unless the unit wants it so already */
+static const char *memory_args(void)
+{
+    return unit_ops()->shares_memory ? "" :
+           "-object memory-backend-memfd,id=ram,size=2G,share=on "
+           "-machine memory-backend=ram";
+}
+
 static VURig *rig_with(const char *props, bool ats, unsigned form)
 {
     VURig *r = g_new0(VURig, 1);
@@ -78,11 +86,10 @@ static VURig *rig_with(const char *props, bool ats, unsigned form)
     r->sid = ats ? BEHIND : DEVFN;
     r->vu = vu_new(VU_WITHOUT_NOTHING);
     args = g_strdup_printf(
-        "-object memory-backend-memfd,id=ram,size=2G,share=on "
-        "-machine memory-backend=ram -chardev socket,id=vu,path=%s %s "
+        "%s -chardev socket,id=vu,path=%s %s "
         "-device vhost-user-blk-pci,id=disk,chardev=vu,%s,num-queues=1,"
         "disable-legacy=on,iommu_platform=on",
-        vu_path(r->vu), PLUG_PORT_ARGS, ats ? "bus=rp,ats=on" : "addr=5");
+        memory_args(), vu_path(r->vu), PLUG_PORT_ARGS, ats ? "bus=rp,ats=on" : "addr=5");
     r->unit = unit_ops()->start(form, props, args);
     r->ring = unit_alloc(r->unit, 1);
     r->page = unit_alloc(r->unit, 1);
@@ -171,7 +178,9 @@ static bool is_vtd(void)
 /* Is there a range for interrupts in each endpoint's view of memory? */
 static bool has_interrupt_range(void)
 {
-    return is_vtd() || !strcmp(unit_ops()->type, "amd-iommu");
+    return is_vtd() || !strcmp(unit_ops()->type, "amd-iommu") ||
+           (!strcmp(unit_ops()->type, "viommu-remote") &&
+            !strcmp(unit_ops()->target, "x86_64"));
 }
 
 static VTD *vtd_of(VURig *r)
@@ -758,9 +767,8 @@ static void test_plug(const void *opaque)
     VUWithout without = *(const VUWithout *)opaque;
     VUBackend *vu = vu_new(without);
     g_autofree char *args = g_strdup_printf(
-        "%s -object memory-backend-memfd,id=ram,size=2G,share=on "
-        "-machine memory-backend=ram -chardev socket,id=vu,path=%s",
-        PLUG_PORT_ARGS, vu_path(vu));
+        "%s %s -chardev socket,id=vu,path=%s",
+        PLUG_PORT_ARGS, memory_args(), vu_path(vu));
     Unit *unit = unit_ops()->start(unit_ops()->queue_form, "", args);
     QDict *answer, *error;
     const char *reason;

@@ -13,6 +13,7 @@
 #include "viommu-dma.h"
 #include "viommu-edu.h"
 #include "viommu-remote.h"
+#include "viommu-rig.h"
 #include "viommu-viommud.h"
 #include "viommu-vtd.h"
 
@@ -94,6 +95,54 @@ static void test_stopped(void)
     vtd_stop(vtd);
     rmt_end_server(server);
     unlink(path);
+}
+
+/* What @field of /proc/PID/status begins with */
+static uint64_t server_status(GPid pid, const char *field, int base)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)pid);
+    g_autofree char *text = NULL;
+    char *at;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    at = strstr(text, field);
+    g_assert_nonnull(at);
+    return g_ascii_strtoull(at + strlen(field), NULL, base);
+}
+
+/*
+ * A user who may do nothing, and in the sandbox, it has a disk's request drain:
+ * the invalidation is complete when the request is.
+ */
+static void test_plain(void)
+{
+    RigOptions opt = { .form = VTD_QUEUED };
+    GPid server;
+    Rig *rig;
+
+    if (!viommud_plain(true)) {
+        g_test_skip("this user cannot become nobody");
+        return;
+    }
+    rig = rig_new(&opt);
+    viommud_plain(false);
+    server = viommud_pid();
+    if (geteuid() == 0) {
+        g_assert_cmpuint(server_status(server, "\nUid:", 10), !=, 0);
+    }
+    g_assert_cmphex(server_status(server, "\nCapEff:", 16), ==, 0);
+    g_assert_cmphex(server_status(server, "\nCapPrm:", 16), ==, 0);
+#ifdef CONFIG_SECCOMP
+    g_assert_cmpuint(server_status(server, "\nNoNewPrivs:", 10), ==, 1);
+    /* SECCOMP_MODE_FILTER */
+    g_assert_cmpuint(server_status(server, "\nSeccomp:", 10), ==, 2);
+#endif
+    rig_hold(rig, false, RIG_DATA_IOVA);
+    rig_unmap(rig, UNIT_RANGE);
+    rig_assert_pending(rig);
+    rig_release(rig);
+    rig_inv_wait(rig);
+    rig_free(rig);
 }
 
 /* What a monitor's command says, as text */
@@ -347,6 +396,8 @@ static void test_table(const void *opaque)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    /* The rig's machine, too, is one with a server. */
+    g_setenv("VIOMMU_UNIT", "remote-vtd", true);
     for (size_t i = 0; i < G_N_ELEMENTS(client_tables); i++) {
         g_autofree char *name = g_strdup_printf("viommu/viommud/table/%s",
                                                 client_tables[i].name);
@@ -355,6 +406,7 @@ int main(int argc, char **argv)
     }
     qtest_add_func("viommu/viommud/killed", test_killed);
     qtest_add_func("viommu/viommud/stopped", test_stopped);
+    qtest_add_func("viommu/viommud/plain", test_plain);
     qtest_add_func("viommu/viommud/monitor", test_monitor);
     qtest_add_func("viommu/viommud/load", test_load);
     qtest_add_data_func("viommu/viommud/client/one", NULL, test_clients);

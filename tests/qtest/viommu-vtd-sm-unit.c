@@ -7,6 +7,7 @@
  * by domain, the others by PASID.  Accesses have no PASID: theirs is RID_PASID.
  */
 #include "qemu/osdep.h"
+#include "viommu-viommud.h"
 #include "viommu-vtd-sm.h"
 
 typedef enum Form {
@@ -52,6 +53,22 @@ static char *args(unsigned form, const char *props)
     g_autofree char *all = properties(props);
 
     return vtd_machine(all);
+}
+
+/* Behind viommu-remote, with qemu-viommud */
+
+static Unit *remote_start_machine(const char *machine, const char *args)
+{
+    VTD *vtd = vtd_start_machine(machine, args);
+
+    vtd->scalable = true;
+    return &vtd->unit;
+}
+
+static Unit *remote_start(unsigned form, const char *props, const char *args)
+{
+    return viommud_start(&vtd_sm_remote_unit_ops, form, props, args,
+                         remote_start_machine);
 }
 
 static UnitSpace *space(Unit *unit, unsigned form, uint16_t id)
@@ -155,30 +172,45 @@ static void assert_cancelled(Unit *unit, unsigned form)
                      vtd->iq_ticket);
 }
 
+/* Wherever the unit is */
+#define VTD_SM_UNIT_OPS                                                 \
+    VTD_UNIT_OPS,                                                       \
+    .forms = forms,                                                     \
+    .queue_form = FORM_SECOND,                                          \
+    .write_only_form = FORM_SECOND,                                     \
+    .assert_cancelled = assert_cancelled,                               \
+    .space = space,                                                     \
+    .attach = attach,                                                   \
+    .map = map,                                                         \
+    .pte = pte,                                                         \
+    .enable = enable,                                                   \
+    .inv_start = inv_start,                                             \
+    .reattach = reattach,                                               \
+    .detach_start = detach_start,                                       \
+    .inv_done = inv_done,                                               \
+    .pasid_form = FORM_FIRST,                                           \
+    .pasid_props = "",                                                  \
+    .pasid_space = pasid_space,                                         \
+    .assert_fault = assert_fault
+
 const UnitOps vtd_sm_unit_ops = {
-    VTD_UNIT_OPS,
-    .type = "intel-iommu",
-    .stop = vtd_unit_stop,
+    VTD_SM_UNIT_OPS,
     .name = "vtd-sm",
-    .forms = forms,
-    .queue_form = FORM_SECOND,
-    .write_only_form = FORM_SECOND,
+    .type = "intel-iommu",
     .start = start,
     .args = args,
-    .assert_cancelled = assert_cancelled,
-    .space = space,
-    .attach = attach,
-    .map = map,
-    .pte = pte,
-    .enable = enable,
-    .inv_start = inv_start,
-    .reattach = reattach,
-    .detach_start = detach_start,
-    .inv_done = inv_done,
-    .pasid_form = FORM_FIRST,
-    .pasid_props = "",
-    .pasid_space = pasid_space,
     .ats_props = "device-iotlb=on",
     .attach_ats = attach_ats,
-    .assert_fault = assert_fault,
+    .stop = vtd_unit_stop,
+};
+
+const UnitOps vtd_sm_remote_unit_ops = {
+    VTD_SM_UNIT_OPS,
+    .name = "remote-vtd-sm",
+    .type = "viommu-remote",
+    .vague = true,
+    .shares_memory = true,
+    .start = remote_start,
+    .args = viommud_vtd_sm_args,
+    .stop = vtd_unit_remote_stop,
 };

@@ -235,16 +235,18 @@ const UnitOps vtd_unit_ops = {
 
 /* Behind viommu-remote, with qemu-viommud */
 
-static Unit *remote_start(unsigned form, const char *props, const char *args)
+static Unit *remote_start_machine(const char *machine, const char *args)
 {
-    g_autofree char *machine = viommud_vtd_args(form, props);
-    VTD *vtd = vtd_start_machine(machine, args);
-
-    vtd->ops = &vtd_remote_unit_ops;
-    return &vtd->unit;
+    return &vtd_start_machine(machine, args)->unit;
 }
 
-static void remote_stop(Unit *unit)
+static Unit *remote_start(unsigned form, const char *props, const char *args)
+{
+    return viommud_start(&vtd_remote_unit_ops, form, props, args,
+                         remote_start_machine);
+}
+
+void vtd_unit_remote_stop(Unit *unit)
 {
     vtd_unit_stop(unit);
     viommud_end();
@@ -257,5 +259,6 @@ const UnitOps vtd_remote_unit_ops = {
     .vague = true,
     .start = remote_start,
     .args = viommud_vtd_args,
-    .stop = remote_stop,
+    .shares_memory = true,
+    .stop = vtd_unit_remote_stop,
 };

@@ -110,6 +110,7 @@ void vtd_set_context(VTD *vtd, uint16_t sid, uint64_t lo, uint64_t hi);
 /* UnitOps of legacy mode that are scalable mode's as well */
 Unit *vtd_unit_adopt(const Unit *from, QTestState *qts);
 void vtd_unit_stop(Unit *unit);
+void vtd_unit_remote_stop(Unit *unit);
 void vtd_machine_reset(Unit *unit);
 void vtd_unit_assert_reset(Unit *unit);
 void vtd_unit_enable_start(Unit *unit);
