@@ -327,18 +327,23 @@ static void queue_put(XDBWorker *w, uint64_t lo, uint64_t hi)
 /* Have what is at @iova invalidated, and see that it was: ticket @t. */
 typedef bool XDBFlush(XDBWorker *w, dma_addr_t iova, uint64_t t);
 
-static bool flush(XDBWorker *w, dma_addr_t iova, uint64_t t)
+static inline bool flush_start(XDBWorker *w, dma_addr_t iova, uint64_t t)
 {
     const XDBCycle *cycle = &w->job->cycle;
     const uint64_t *aux = w->job->aux;
-    uint32_t *status = cycle->status.host;
     uint64_t slot;
 
     queue_put(w, aux[3], iova | aux[8]);
     queue_put(w, aux[4] | t << 32, aux[5]);
     slot = w->tail >= cycle->slots ? w->tail - cycle->slots : w->tail;
-    return store(aux[6], slot * 16) &&
-           qatomic_read(status) == cpu_to_le32(t);
+    return store(aux[6], slot * 16);
+}
+
+static bool flush(XDBWorker *w, dma_addr_t iova, uint64_t t)
+{
+    uint32_t *status = w->job->cycle.status.host;
+
+    return flush_start(w, iova, t) && qatomic_read(status) == cpu_to_le32(t);
 }
 
 static bool is_at(hwaddr addr, uint32_t value)
@@ -348,6 +353,32 @@ static bool is_at(hwaddr addr, uint32_t value)
                                           &result);
 
     return result == MEMTX_OK && there == value;
+}
+
+/* A driver's wait for completion, which leaves the processor to others. */
+static bool comes_to(XDBWorker *w, hwaddr addr, uint32_t value)
+{
+    int64_t end = get_clock() + XDB_WAIT_NS;
+
+    while (!is_at(addr, value)) {
+        if (get_clock() > end || qatomic_read(&w->job->stop)) {
+            return false;
+        }
+        g_thread_yield();
+    }
+    return true;
+}
+
+static bool flush_wait(XDBWorker *w, dma_addr_t iova, uint64_t t)
+{
+    return flush_start(w, iova, t) && comes_to(w, w->job->aux[5], t);
+}
+
+static bool op_store_wait(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    const uint64_t *aux = w->job->aux;
+
+    return store(aux[0], aux[1]) && comes_to(w, aux[2], aux[3]);
 }
 
 static bool flush_cons(XDBWorker *w, dma_addr_t iova, uint64_t t)
@@ -393,6 +424,11 @@ static bool op_cycle_cons(XDBWorker *w, dma_addr_t addr, uint64_t i)
     return cycle(w, addr, i, flush_cons);
 }
 
+static bool op_cycle_wait(XDBWorker *w, dma_addr_t addr, uint64_t i)
+{
+    return cycle(w, addr, i, flush_wait);
+}
+
 static XDBOperation *const operations[] = {
     [XDB_READ] = op_read,
     [XDB_WRITE] = op_write,
@@ -407,6 +443,8 @@ static XDBOperation *const operations[] = {
     [XDB_NUMBER] = op_number,
     [XDB_READ_NOT] = op_read_not,
     [XDB_MAP_FILL] = op_map_fill,
+    [XDB_CYCLE_WAIT] = op_cycle_wait,
+    [XDB_STORE_WAIT] = op_store_wait,
 };
 
 /* Operations from one look at the clock to the next: seldom, but in time */
@@ -630,12 +668,20 @@ static uint64_t clamp(XDMABench *s, uint64_t value, uint64_t max, uint32_t flag)
 
 static bool is_cycle(XDBCommand command)
 {
-    return command == XDB_CYCLE || command == XDB_CYCLE_CONS;
+    return command == XDB_CYCLE || command == XDB_CYCLE_CONS ||
+           command == XDB_CYCLE_WAIT;
 }
 
 static bool is_store(XDBCommand command)
 {
-    return command == XDB_STORE || command == XDB_STORE32;
+    return command == XDB_STORE || command == XDB_STORE32 ||
+           command == XDB_STORE_WAIT;
+}
+
+/* There may be one thread; the others of these have none. */
+static bool waits(XDBCommand command)
+{
+    return command == XDB_CYCLE_WAIT || command == XDB_STORE_WAIT;
 }
 
 static void cycle_close(XDBCycle *c)
@@ -673,7 +719,7 @@ static bool cycle_open(XDBCycle *c, const XDBJob *job)
         (job->command == XDB_CYCLE_CONS && !is_power_of_2(c->slots)) ||
         !view_open(&c->table, aux[0], c->pages * 8) ||
         !view_open(&c->queue, aux[2], c->slots * 16) ||
-        (job->command == XDB_CYCLE && !view_open(&c->status, aux[5], 4))) {
+        (job->command != XDB_CYCLE_CONS && !view_open(&c->status, aux[5], 4))) {
         cycle_close(c);
         return false;
     }
@@ -830,8 +876,8 @@ static void start(XDMABench *s, uint32_t command)
     s->ns = s->cpu_ns = s->ops = s->errors = 0;
     threads = clamp(s, s->threads, XDB_MAX_THREADS, XDB_S_THREADS);
     if (is_store(command) || is_cycle(command)) {
-        threads = clamp(s, threads, 0, XDB_S_THREADS);
-        background = false;
+        threads = clamp(s, threads, waits(command), XDB_S_THREADS);
+        background &= waits(command);
     }
     if (background) {
         threads = MAX(threads, 1);

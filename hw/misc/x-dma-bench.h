@@ -119,6 +119,17 @@ typedef enum XDBCommand {
      */
     XDB_KEEP = 15,
     XDB_LET_GO = 16,
+    /*
+     * For units that complete later: with XDB_BACKGROUND, since the main loop
+     * may have a part in it.  One thread, which gives the processor away while
+     * it waits; what does not come within XDB_WAIT_NS is an error.
+     *
+     * XDB_CYCLE_WAIT: as XDB_CYCLE, and wait until i is written to AUX[5].
+     * XDB_STORE_WAIT: as XDB_STORE, and wait until AUX[3] is in the 32 bits at
+     * AUX[2].
+     */
+    XDB_CYCLE_WAIT = 17,
+    XDB_STORE_WAIT = 18,
     XDB_STOP = 0xff,
 } XDBCommand;
 
@@ -151,5 +162,6 @@ typedef enum XDBCommand {
 #define XDB_MAX_NS      10000000000LL
 #define XDB_HOLD_MS     5000
 #define XDB_STALL_MS    10000
+#define XDB_WAIT_NS     1000000000LL
 
 #endif

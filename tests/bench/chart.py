@@ -4,7 +4,8 @@
 import math
 from html import escape
 
-COLOUR = {'base': '#b0413e', 'ours, off': '#8a9ba8', 'ours': '#2f6f4f'}
+COLOUR = {'base': '#b0413e', 'ours, off': '#8a9ba8', 'local': '#8a9ba8',
+          'ours': '#2f6f4f'}
 LEFT, RIGHT, BAR, GAP, HEAD = 390, 560, 7, 7, 70
 
 

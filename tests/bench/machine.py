@@ -5,6 +5,7 @@ import base64
 import json
 import socket
 import subprocess
+import time
 
 # What the harness knows of the device: hw/misc/x-dma-bench.h
 MAGIC_VALUE = 0x31424d44
@@ -15,8 +16,13 @@ AUX = 0x80
 PEER_VALID = 1 << 31
 READ, WRITE, LOAD, MAP_READ, MAP_WRITE, VRING, STORE, CYCLE = range(1, 9)
 STORE32, CYCLE_CONS = 9, 10
-KEEP, LET_GO = 15, 16
+KEEP, LET_GO, CYCLE_WAIT, STORE_WAIT = range(15, 19)
+STOP = 0xff
+BACKGROUND = 1 << 31
 NO_SUCH_COMMAND = 1 << 0
+RUNNING = 1 << 8
+# How often to look whether a run in the background has ended, in seconds
+LOOK = 0.005
 
 PCI_COMMAND, PCI_BAR0 = 0x04, 0x10
 PCI_COMMAND_MEMORY_MASTER = 0x6
@@ -157,8 +163,12 @@ class Emulator:
         return base64.b64decode(text)
 
     def run(self, device, command, *, addr=0, length=4, stride=4096,
-            window=4096, count=1, threads=0, peer=None, pasid=0, aux=()):
-        """One run of a device's loop."""
+            window=4096, count=1, threads=0, peer=None, pasid=0, aux=(),
+            background=False):
+        """
+        One run of a device's loop; @background: the main loop goes on
+        meanwhile.
+        """
         bar = self.BAR_BASE + device * BAR_SIZE
         for reg, value in ((ADDR, self.RAM + addr), (LENGTH, length),
                            (STRIDE, stride), (WINDOW, window),
@@ -170,7 +180,11 @@ class Emulator:
         self.write32(bar + PEER, PEER_VALID | devfn if peer is not None else 0)
         self.write32(bar + PASID, pasid)
         self.write32(bar + THREADS, threads)
-        self.write32(bar + CMD, command)
+        self.write32(bar + CMD, command | (BACKGROUND if background else 0))
+        if self.read32(bar + STATUS) & RUNNING:
+            while self.read64(bar + OPS) < count * max(threads, 1):
+                time.sleep(LOOK)
+            self.write32(bar + CMD, STOP)
         status = self.read32(bar + STATUS)
         errors = self.read64(bar + ERRORS)
         if status & NO_SUCH_COMMAND:

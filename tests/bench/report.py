@@ -8,7 +8,8 @@ import goals
 
 NAME_WIDTH = 42
 TITLE = {'direct': 'base, no vIOMMU', 'base': 'base, vIOMMU',
-         'ours, off': 'ours, no vIOMMU', 'ours': 'ours, vIOMMU'}
+         'ours, off': 'ours, no vIOMMU', 'ours': 'ours, vIOMMU',
+         'local': 'ours, intel-iommu'}
 
 
 def heading(columns):

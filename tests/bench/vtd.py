@@ -158,12 +158,13 @@ class Unit:
         self.restart_queue()
         return result.cpu_ns
 
-    def cycle(self, device, leaf, did, pages=1, caching=False, **where):
+    def cycle(self, device, leaf, did, pages=1, caching=False, command=CYCLE,
+              **where):
         """Map, use, unmap, invalidate, wait: see XDB_CYCLE."""
         lo, _ = iotlb(PAGE, did)
         self.emulator.write32(self.status, 0)
         return self.emulator.run(
-            device, CYCLE, **where,
+            device, command, **where,
             aux=(leaf, RW, self.queue, lo, self.wait_descriptor(),
                  self.status, BASE + IQT, SLOTS,
                  HINT | (pages - 1).bit_length(), int(caching),
