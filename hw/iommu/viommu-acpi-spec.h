@@ -33,6 +33,7 @@
 
 /* VT-d, 8.5, ATSR */
 #define DMAR_ATSR               2
+#define DMAR_ATSR_ALL_PORTS     0x01
 #define DMAR_ATSR_SCOPES        8
 
 /* VT-d, 8.3.1, Device Scope Structure; its path follows, 2 bytes a step. */

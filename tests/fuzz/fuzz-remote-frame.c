@@ -35,7 +35,18 @@ static void fuzz_accepted(const VRPHeader *h, const void *message)
         const VRPInvalidate *inv = message;
 
         FUZZ_RULE(!reply && inv->kind < VRP_INV_KINDS);
+        FUZZ_RULE(inv->kind < VRP_INV_DEVICE ||
+                  (inv->first <= inv->last && inv->rid <= 0xffff));
         FUZZ_RULE(inv->kind != VRP_INV_RANGE || inv->first <= inv->last);
+    } else if (h->command == VRP_ATS_FAULT) {
+        const VRPATSAnswer *answer = message;
+
+        FUZZ_RULE(reply && answer->status < VRP_ATS_STATUSES);
+    } else if (h->command == VRP_PAGE_RESPONSE) {
+        const VRPPageResponse *response = message;
+
+        FUZZ_RULE(!reply && response->rid <= 0xffff &&
+                  response->group < VRP_PAGE_GROUPS && response->code < 16);
     } else if (h->command == VRP_DMA_READ || h->command == VRP_DMA_WRITE) {
         const VRPDMA *dma = message;
 

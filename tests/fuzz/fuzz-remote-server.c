@@ -79,6 +79,25 @@ static void fuzz_endpoint(void *opaque, uint16_t rid, bool present)
     unit->present += present ? 1 : -1;
 }
 
+static VRPATSStatus fuzz_ats_fault(void *opaque, const VRPFault *fault)
+{
+    FUZZ_RULE(fault->rid <= 0xffff && fault->verdict < VRP_VERDICTS);
+    return VRP_ATS_UR;
+}
+
+static void fuzz_page_request(void *opaque, const VRPPageRequest *request)
+{
+    FuzzUnit *unit = opaque;
+    const VRPPageResponse response = { .rid = request->rid,
+                                       .pasid = VRP_NO_PASID,
+                                       .group = request->group };
+    const VRPInvalidate inv = { .kind = VRP_INV_DEVICE, .rid = request->rid };
+
+    FUZZ_RULE(request->rid <= 0xffff && request->group < VRP_PAGE_GROUPS);
+    vrs_page_response(unit->s, &response);
+    vrs_invalidate(unit->s, &inv);
+}
+
 static void fuzz_drained(void *opaque, uint64_t seq)
 {
     FuzzUnit *unit = opaque;
@@ -90,7 +109,8 @@ static void fuzz_drained(void *opaque, uint64_t seq)
 static void fuzz_greet(int fd)
 {
     static const char text[] = "{\"capabilities\":{\"viommu\":{\"version\":1,"
-                               "\"features\":[\"endpoints\"]}}}";
+                               "\"features\":[\"endpoints\",\"device-tlb\","
+                               "\"page-requests\"]}}}";
     const VRPVersion version = { VRP_MAJOR, VRP_MINOR };
     const VRPRegionInfo info = { .argsz = sizeof(info) };
     VRPHeader h = { .command = VRP_VERSION,
@@ -118,6 +138,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .load = fuzz_load,
         .drained = fuzz_drained,
         .endpoint = fuzz_endpoint,
+        .ats_fault = fuzz_ats_fault,
+        .page_request = fuzz_page_request,
     };
     FuzzUnit unit = { .does = size ? data[0] : 0 };
     int fds[2];

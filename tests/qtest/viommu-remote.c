@@ -16,6 +16,7 @@
 #define FIRST_FREE  0x1000000ull
 #define DIR_PAGES   128                  /* 65,536 entries */
 #define PRESENT     (1ull << 63)
+#define MAY_ATS     (1ull << 62)
 #define ADDR        0xfffffffff000ull
 #define LARGE       (1ull << 7)
 
@@ -177,7 +178,8 @@ bool rmt_drained(RMT *rmt)
 void rmt_attach(RMT *rmt, uint16_t sid, const UnitSpace *space)
 {
     qtest_writeq(rmt->qts, rmt->dir + 8 * sid,
-                 space ? PRESENT | space->root | space->domain : 0);
+                 !space ? 0 : PRESENT | (space->ats ? MAY_ATS : 0) |
+                 space->root | space->domain);
 }
 
 UnitSpace *rmt_space(RMT *rmt, unsigned domain)

@@ -27,6 +27,8 @@ enum {
     RMT_MSI_DATA    = 0x60,
     RMT_MAPPED      = 0x68,
     RMT_PRESENT     = 0x70,
+    RMT_PAGE        = 0x78,
+    RMT_PAGE_IOVA   = 0x80,
 };
 
 #define RMT_EVERYBODY   0xffffffffu
@@ -38,6 +40,7 @@ typedef enum RMTInv {
     RMT_INV_RANGE,
     RMT_INV_RID,
     RMT_INV_ALL,
+    RMT_INV_DEVICE,
 } RMTInv;
 
 #define RMT_ONCE        (1u << 0)
@@ -51,6 +54,11 @@ typedef enum RMTInv {
 #define RMT_NO_STATE    (1u << 8)
 #define RMT_ACCESSED    (1u << 9)
 #define RMT_LAST_WORDS  (1u << 16)
+
+#define RMT_PAGE_VALID      (1ull << 63)
+#define RMT_PAGE_RID(page)      ((unsigned)((page) >> 32 & 0xffff))
+#define RMT_PAGE_GROUP(page)    ((unsigned)((page) >> 16 & 0x1ff))
+#define RMT_PAGE_FLAGS(page)    ((unsigned)((page) & 0x3ff))
 
 #define RMT_FAULT_VALID     (1ull << 63)
 #define RMT_FAULT_WRITE     (1ull << 61)
@@ -72,6 +80,7 @@ typedef struct RMT {
 struct UnitSpace {
     uint64_t root;
     unsigned domain;
+    bool ats;                /* who is attached may keep translations */
 };
 
 /**

@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "viommu-smmu.h"
+#include "viommu-viommud.h"
 
 /* Below it: what the board puts at the beginning of its memory. */
 #define FIRST_FREE      (VIRT_RAM + 0x1000000)
@@ -17,6 +18,12 @@
 #define CMD_BYTES       16
 #define EVENT_BYTES     32
 
+/* Is the unit in another process? */
+static bool smmu_is_remote(void)
+{
+    return g_strcmp0(g_getenv("VIOMMU_UNIT"), "remote-smmuv3") == 0;
+}
+
 char *smmu_machine(const char *props)
 {
     g_auto(GStrv) list = g_strsplit(props, ",", -1);
@@ -24,6 +31,10 @@ char *smmu_machine(const char *props)
                                  "-cpu cortex-a57 -m 2G -nodefaults");
     char **p;
 
+    if (smmu_is_remote()) {
+        g_string_free(args, true);
+        return viommud_smmu_args(0, props);
+    }
     for (p = list; *p; p++) {
         g_string_append_printf(args, " -global arm-smmuv3.%s", *p);
     }
@@ -53,12 +64,15 @@ static void set_edges(SMMU *smmu)
 SMMU *smmu_start(const char *props, const char *fmt, ...)
 {
     g_autofree char *args = NULL, *machine = smmu_machine(props);
+    SMMU *smmu;
     va_list ap;
 
     va_start(ap, fmt);
     args = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    return smmu_start_machine(machine, args);
+    smmu = smmu_start_machine(machine, args);
+    smmu->remote = smmu_is_remote();
+    return smmu;
 }
 
 SMMU *smmu_start_machine(const char *machine, const char *args)
@@ -96,6 +110,9 @@ SMMU *smmu_adopt(const SMMU *from, QTestState *qts)
 void smmu_stop(SMMU *smmu)
 {
     unit_quit(smmu->qts);
+    if (smmu->remote) {
+        viommud_end();
+    }
     g_free(smmu);
 }
 

@@ -33,6 +33,7 @@ typedef struct SMMU {
     uint32_t eventq_cons;    /* with the wrap bit */
     uint64_t msi;            /* where a CMD_SYNC with an MSI writes */
     uint32_t ticket;         /* last value one was to write */
+    bool remote;             /* smmu_machine() has started a server for it */
 } SMMU;
 
 /* A translation table: VMSAv8-64, stage 1 or 2 */
@@ -70,7 +71,10 @@ typedef struct SMMUEvent {
 SMMU *smmu_start(const char *props, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* smmu_start_machine: the same with another machine that has an SMMUv3. */
 SMMU *smmu_start_machine(const char *machine, const char *args);
-/* smmu_machine: its command line without those arguments. */
+/*
+ * smmu_machine: its command line without those arguments.  With VIOMMU_UNIT
+ * "remote-smmuv3" the unit is in a process of its own, which is started.
+ */
 char *smmu_machine(const char *props);
 SMMU *smmu_adopt(const SMMU *from, QTestState *qts);
 void smmu_stop(SMMU *smmu);

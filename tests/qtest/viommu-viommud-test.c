@@ -375,6 +375,13 @@ static const ClientTable client_tables[] = {
       TABLE_HEAD("70000000", "26")
       "0000400000000000" "0010d9fe00000000"
       "0108000000000000" "0108000000000500" "0208000000000600" TABLE_Q35 },
+    /* Devices may have TLBs, below any port; ATSR says so. */
+    { "device-tlb", UNIT ",device-iotlb=on", "mmio=0xfed90000",
+      "-device edu,addr=04.0",
+      TABLE_HEAD("70000000", "2f")
+      "0000380000000000" "0000d9fe00000000"
+      "0108000000000000" "0108000000000400" TABLE_Q35
+      "0200080001000000" },
     /* Nowhere: there is nothing to tell. */
     { "none", UNIT, "timeout=1000", "", "" },
 };

@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "libqos/fw_cfg.h"
 #include "libqos/pci-pc.h"
+#include "viommu-viommud.h"
 #include "viommu-vtd.h"
 
 /* Below it: what firmware would use. */
@@ -15,9 +16,18 @@
 /* The beginning of the file is enough, and it comes byte by byte. */
 #define TABLES_MAX  (20 * 1024)
 
+/* Is the unit in another process? */
+static bool vtd_is_remote(void)
+{
+    return g_strcmp0(g_getenv("VIOMMU_UNIT"), "remote-vtd") == 0;
+}
+
 /* Its slots are controlled by their own registers, not through ACPI. */
 char *vtd_machine(const char *unit)
 {
+    if (vtd_is_remote()) {
+        return viommud_vtd_args(0, unit);
+    }
     return g_strdup_printf("-machine q35 -m 2G -nodefaults "
         "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
         "-device intel-iommu%s%s", *unit ? "," : "", unit);
@@ -40,12 +50,15 @@ VTD *vtd_start(const char *unit, const char *fmt, ...)
 {
     g_autofree char *args = NULL, *machine = NULL;
     va_list ap;
+    VTD *vtd;
 
     va_start(ap, fmt);
     args = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     machine = vtd_machine(unit);
-    return vtd_start_machine(machine, args);
+    vtd = vtd_start_machine(machine, args);
+    vtd->remote = vtd_is_remote();
+    return vtd;
 }
 
 VTD *vtd_adopt(const VTD *from, QTestState *qts)
@@ -62,6 +75,9 @@ void vtd_stop(VTD *vtd)
 {
     qpci_free_pc(vtd->bus);
     unit_quit(vtd->qts);
+    if (vtd->remote) {
+        viommud_end();
+    }
     g_free(vtd);
 }
 

@@ -22,6 +22,7 @@ typedef struct VTD {
     unsigned iq_tail;        /* slot */
     uint64_t iq_status;      /* where wait descriptors write */
     uint32_t iq_ticket;      /* last value a wait descriptor was to write */
+    bool remote;             /* vtd_machine() has started a server for it */
 } VTD;
 
 
@@ -62,7 +63,10 @@ typedef struct VTDFault {
 VTD *vtd_start(const char *unit, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* vtd_start_machine: the same with another machine that has a VT-d. */
 VTD *vtd_start_machine(const char *machine, const char *args);
-/* vtd_machine: its command line without those arguments. */
+/*
+ * vtd_machine: its command line without those arguments.  With VIOMMU_UNIT
+ * "remote-vtd" the unit is in a process of its own, which is started.
+ */
 char *vtd_machine(const char *unit);
 void vtd_stop(VTD *vtd);
 /* vtd_adopt: the same machine state in another process (migration). */

@@ -12,8 +12,8 @@ the features that a server need not have. It is written from
 docs/interop/viommu-remote.rst, and shares nothing with the emulator.
 
 Its tables are in guest memory. DIR says where an array of 64-bit entries is,
-one for each requester ID: bit 63: present; 47:12: a table's address; 11:0: its
-domain. Tables have three levels of 512 entries for 39 bits of IOVA; an entry:
+one for each requester ID: bit 63: present; 62: its device may keep translations
+(ATS); 47:12: a table's address; 11:0: its domain. Tables have three levels of 512 entries for 39 bits of IOVA; an entry:
 bit 0 read, bit 1 write, bit 7 a large page, 47:12 the address; the rest is
 reserved. Registers, of 64 bits each:
 
@@ -22,7 +22,8 @@ reserved. Registers, of 64 bits each:
     0x10 DIR      RW
     0x18 FIRST    RW: the range of INV
     0x20 LAST     RW
-    0x28 INV      WO: bits 2:0 what (INV_KINDS), 39:16 domain or requester ID
+    0x28 INV      WO: bits 2:0 what (INV_KINDS), 39:16 domain or requester ID;
+                  of what a device keeps: FIRST to LAST, without a PASID
     0x30 FAULT    the first fault: bit 63 valid, 61 write, 39:32 verdict, 31:16
                   reason, 15:0 requester; a write takes it away
     0x38 FAULT_IOVA   RO
@@ -34,6 +35,10 @@ reserved. Registers, of 64 bits each:
     0x68 MAPPED   RO: bytes of guest memory that came with a descriptor
     0x70 PRESENT  how many requesters there are; of a requester ID that was
                   written there, whether it is one; 0xffffffff: how many again
+    0x78 PAGE     the first page request: bit 63 valid, 47:32 requester, 24:16
+                  group, 9:0 its flags; a write takes it away, and answers with
+                  that code, if it is one that is answered
+    0x80 PAGE_IOVA    RO
 """
 
 import argparse
@@ -46,7 +51,8 @@ import struct
 import sys
 
 CTRL, STATUS, DIR, FIRST, LAST, INV, FAULT, FAULT_IOVA, QUIRKS, ASKED, \
-    RESOLVED, MSI_ADDR, MSI_DATA, MAPPED, PRESENT = range(0, 0x78, 8)
+    RESOLVED, MSI_ADDR, MSI_DATA, MAPPED, PRESENT, PAGE, PAGE_IOVA = \
+    range(0, 0x88, 8)
 SIZE = 0x1000
 
 # What it does otherwise than it should, or need not do
@@ -66,20 +72,25 @@ HEADER = struct.Struct('<HHIII')
 REPLY, NO_REPLY, ERROR = 1, 1 << 4, 1 << 5
 VERSION, DMA_MAP, DMA_UNMAP, REGION_INFO = 1, 2, 3, 5
 REGION_READ, REGION_WRITE, DMA_READ, DMA_WRITE, RESET = 9, 10, 11, 12, 13
-RESOLVE, TRANSLATE, FAULTED, STATE_SAVE, STATE_LOAD, RUN, ENDPOINT = \
-    range(0x8001, 0x8008)
-INVALIDATE, PREFETCHED, INTERRUPT, UPDATE = range(0x8101, 0x8105)
+RESOLVE, TRANSLATE, FAULTED, STATE_SAVE, STATE_LOAD, RUN, ENDPOINT, \
+    ATS_FAULT, PAGE_REQUEST = range(0x8001, 0x800a)
+INVALIDATE, PREFETCHED, INTERRUPT, UPDATE, PAGE_RESPONSE = \
+    range(0x8101, 0x8106)
 BLOCKED, BYPASS, TRANSLATED = range(3)
-KEEP = 1
+KEEP, MAY_ATS = 1, 4
 OK, ABSENT, DENIED, RESERVED, UNREADABLE, RANGE = range(6)
 READ, WRITE = 1, 2
-CONFIG_ALL, CONFIG_RID, CONFIG_PASID, ALL, DOMAIN, IN_RANGE, NOTHING = range(7)
+NO_RIGHTS, UNSUPPORTED, ABORT = range(3)
+PAGE_LAST = 1 << 8
+CONFIG_ALL, CONFIG_RID, CONFIG_PASID, ALL, DOMAIN, IN_RANGE, NOTHING, DEVICE, \
+    DEVICE_ALL = range(9)
 # INV's: what of the above
-INV_KINDS = (NOTHING, CONFIG_ALL, DOMAIN, IN_RANGE, CONFIG_RID, ALL)
+INV_KINDS = (NOTHING, CONFIG_ALL, DOMAIN, IN_RANGE, CONFIG_RID, ALL, DEVICE)
 
 # What it can do that a server need not
-FEATURES = ('endpoints',)
+FEATURES = ('endpoints', 'device-tlb', 'page-requests')
 
+NO_PASID = 0xffffffff
 EVERYBODY = 0xffffffff
 ADDR = 0xfffffffff000
 EINVAL = 22
@@ -103,6 +114,7 @@ class Unit:
         self.regs = {r: 0 for r in (CTRL, DIR, FIRST, LAST, QUIRKS, MSI_ADDR)}
         self.faults = collections.deque(maxlen=64)
         self.looked_for = EVERYBODY
+        self.pages = collections.deque()    # (rid, group, flags, iova)
         self.asked = self.resolved = 0
 
     def quirk(self, which):
@@ -117,6 +129,8 @@ class Unit:
         entry = vmm.read64(self.regs[DIR] + 8 * rid)
         if entry is None or not entry >> 63:
             return BLOCKED, 0, 0, 1, 0
+        if entry >> 62 & 1 and 'device-tlb' in vmm.features:
+            keep |= MAY_ATS
         return TRANSLATED, keep, entry & 0xfff, 0, 0
 
     def translate(self, vmm, rid, iova, access):
@@ -269,9 +283,12 @@ class Connection:
     def read_register(self, offset):
         unit = self.unit
         fault = unit.faults[0] if unit.faults else (0, 0)
+        rid, group, flags, iova = unit.pages[0] if unit.pages else (0,) * 4
         special = {STATUS: len(self.pending), FAULT: fault[0],
                    FAULT_IOVA: fault[1], ASKED: unit.asked,
                    RESOLVED: unit.resolved, PRESENT: self.present(),
+                   PAGE: bool(unit.pages) << 63 | rid << 32 | group << 16 |
+                   flags, PAGE_IOVA: iova,
                    MAPPED: sum(m[1] for m in self.maps if m[2])}
         return special.get(offset, unit.regs.get(offset, 0))
 
@@ -292,6 +309,8 @@ class Connection:
                 unit.faults.popleft()
         elif offset == PRESENT:
             unit.looked_for = value & EVERYBODY
+        elif offset == PAGE:
+            self.answer_page(value & 15)
         elif offset == MSI_DATA:
             self.order(INTERRUPT, struct.pack(
                 '<QII', unit.regs[MSI_ADDR], value & 0xffffffff, 0), NO_REPLY)
@@ -316,14 +335,17 @@ class Connection:
     # What the guest invalidates
 
     def invalidate(self, kind, operand, first, last):
-        if kind == IN_RANGE and first > last:
-            kind = DOMAIN
+        if first > last:
+            kind = {IN_RANGE: DOMAIN, DEVICE: NOTHING}.get(kind, kind)
+        if kind == DEVICE and 'device-tlb' not in self.features:
+            kind = NOTHING
         if not self.unit.quirk(LIE_SEQ):
             self.seq += 1
         domain = operand if kind in (DOMAIN, IN_RANGE) else 0
-        rid = operand & 0xffff if kind == CONFIG_RID else 0
+        rid = operand & 0xffff if kind in (CONFIG_RID, DEVICE) else 0
         ident = self.order(INVALIDATE, struct.pack(
-            '<QQQIIIIII', self.seq, first, last, kind, domain, rid, 0, 0, 0))
+            '<QQQIIIIII', self.seq, first, last, kind, domain, rid, 0,
+            NO_PASID if kind == DEVICE else 0, 0))
         self.pending[ident] = (kind, operand, first, last)
 
     def drained(self, ident, body):
@@ -379,6 +401,32 @@ class Connection:
         (self.requesters.add if present else self.requesters.discard)(rid)
         return b''
 
+    def do_ats_fault(self, body):
+        iova, rid, _, access, verdict, reason, _ = \
+            struct.unpack('<QIIIIII', body)
+        config = self.unit.resolve(self, rid)
+        if config[0] == BLOCKED or not config[1] & MAY_ATS:
+            status = UNSUPPORTED
+        elif verdict in (ABSENT, DENIED, RANGE):
+            return struct.pack('<II', NO_RIGHTS, 0)
+        else:
+            status = ABORT
+        self.unit.fault(iova, rid, access, verdict, reason)
+        return struct.pack('<II', status, 0)
+
+    def do_page_request(self, body):
+        iova, rid, _, flags, group = struct.unpack('<QIIII', body)
+        self.unit.pages.append((rid, group, flags, iova))
+        return b''
+
+    def answer_page(self, code):
+        """There are no PASIDs here, so the answer has none."""
+        if self.unit.pages:
+            rid, group, flags, _ = self.unit.pages.popleft()
+            if flags & PAGE_LAST and flags & (READ | WRITE):
+                self.order(PAGE_RESPONSE, struct.pack(
+                    '<IIII', rid, NO_PASID, group, code), NO_REPLY)
+
     # Its life
 
     def do_reset(self, _):
@@ -418,6 +466,7 @@ class Connection:
         REGION_INFO: do_region_info, REGION_READ: do_region_read,
         REGION_WRITE: do_region_write, RESET: do_reset, RESOLVE: do_resolve,
         TRANSLATE: do_translate, FAULTED: do_fault, ENDPOINT: do_endpoint,
+        ATS_FAULT: do_ats_fault, PAGE_REQUEST: do_page_request,
         STATE_SAVE: do_state_save, STATE_LOAD: do_state_load, RUN: do_run,
     }
 

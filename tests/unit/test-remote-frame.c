@@ -8,7 +8,6 @@
 #include "test-common.h"
 
 #define BODY_MAX 128
-#define ALL_FEATURES UINT32_MAX
 
 /* A message of a server, with what it is made of */
 typedef struct Message {
@@ -37,18 +36,30 @@ static Message order(VRPCommand command, const void *fixed, size_t data)
     return m;
 }
 
-/* What is wrong with it, or NULL */
-static const char *judge(const Message *m)
+/* What is wrong with it while @features are in use, or NULL */
+static const char *judge_with(const Message *m, uint32_t features)
 {
     uint64_t message[VRP_FIXED_MAX / 8];
     const char *wrong = vrp_check_header(&m->h);
 
-    return wrong ?: vrp_check_server(&m->h, m->body, ALL_FEATURES, message);
+    return wrong ?: vrp_check_server(&m->h, m->body, features, message);
+}
+
+static const char *judge(const Message *m)
+{
+    return judge_with(m, VRP_F_ALL);
 }
 
 static void assert_good(Message m)
 {
     g_assert_cmpstr(judge(&m), ==, NULL);
+}
+
+/* It is good, but only with @feature. */
+static void assert_only_with(Message m, uint32_t feature)
+{
+    g_assert_cmpstr(judge_with(&m, feature), ==, NULL);
+    g_assert_nonnull(judge_with(&m, VRP_F_ALL & ~feature));
 }
 
 /* @words are in what is said of it. */
@@ -83,6 +94,9 @@ static void test_sizes(void)
         { VRP_STATE_LOAD, 0, 0 },
         { VRP_RUN, sizeof(VRPRun), 0 },
         { VRP_ENDPOINT, sizeof(VRPEndpoint), 0 },
+        { VRP_ATS_FAULT, sizeof(VRPFault), sizeof(VRPATSAnswer) },
+        { VRP_PAGE_REQUEST, sizeof(VRPPageRequest), 0 },
+        { VRP_PAGE_RESPONSE, sizeof(VRPPageResponse), 0 },
         { VRP_INVALIDATE, sizeof(VRPInvalidate), sizeof(VRPDrained) },
         { VRP_PREFETCH, sizeof(VRPPrefetch), 0 },
         { VRP_INTERRUPT, sizeof(VRPInterrupt), 0 },
@@ -320,6 +334,48 @@ static void test_handshake(void)
     assert_wrong(reply(VRP_REGION_INFO, &info, 0), "another region");
 }
 
+static void test_devices(void)
+{
+    VRPInvalidate inv = { .kind = VRP_INV_DEVICE, .rid_mask = 0xffff,
+                          .pasid = VRP_NO_PASID, .last = UINT64_MAX };
+    VRPConfig config = { .flags = VRP_CONFIG_ATS };
+    VRPATSAnswer answer = { .status = VRP_ATS_CA };
+    VRPPageResponse page = { .rid = 0xffff, .pasid = VRP_NO_PASID,
+                             .group = VRP_PAGE_GROUPS - 1, .code = 15 };
+
+    assert_only_with(order(VRP_INVALIDATE, &inv, 0), VRP_F_DEVICE_TLB);
+    inv.pasid = 0x100000;
+    assert_wrong(order(VRP_INVALIDATE, &inv, 0), "20 bits");
+    inv.kind = VRP_INV_DEVICE_ALL;
+    assert_only_with(order(VRP_INVALIDATE, &inv, 0), VRP_F_DEVICE_TLB);
+    inv.rid = 0x10000;
+    assert_wrong(order(VRP_INVALIDATE, &inv, 0), "16 bits");
+    inv.rid = 0;
+    inv.first = 5;
+    inv.last = 4;
+    assert_wrong(order(VRP_INVALIDATE, &inv, 0), "before it begins");
+
+    assert_only_with(reply(VRP_RESOLVE, &config, 0), VRP_F_DEVICE_TLB);
+    config.flags = VRP_CONFIG_ATS_FIRST;
+    assert_only_with(reply(VRP_RESOLVE, &config, 0), VRP_F_DEVICE_TLB);
+
+    assert_only_with(reply(VRP_ATS_FAULT, &answer, 0), VRP_F_DEVICE_TLB);
+    answer.status++;
+    assert_wrong(reply(VRP_ATS_FAULT, &answer, 0), "unknown way");
+    answer = (VRPATSAnswer) { .reserved = 1 };
+    assert_wrong(reply(VRP_ATS_FAULT, &answer, 0), "unknown way");
+
+    assert_only_with(order(VRP_PAGE_RESPONSE, &page, 0), VRP_F_PAGE_REQUESTS);
+    page.code++;
+    assert_wrong(order(VRP_PAGE_RESPONSE, &page, 0), "more than 4 bits");
+    page.group++;
+    assert_wrong(order(VRP_PAGE_RESPONSE, &page, 0), "below 512");
+    page.pasid = 0x100000;
+    assert_wrong(order(VRP_PAGE_RESPONSE, &page, 0), "20 bits");
+    page.rid++;
+    assert_wrong(order(VRP_PAGE_RESPONSE, &page, 0), "16 bits");
+}
+
 /* Each has a name of its own, and a bit. */
 static void test_features(void)
 {
@@ -338,6 +394,12 @@ static void test_features(void)
     g_assert_cmphex(vrp_feature(VRP_FEATURE_ENDPOINTS,
                                 strlen(VRP_FEATURE_ENDPOINTS)), ==,
                     VRP_F_ENDPOINTS);
+    g_assert_cmphex(vrp_feature(VRP_FEATURE_DEVICE_TLB,
+                                strlen(VRP_FEATURE_DEVICE_TLB)), ==,
+                    VRP_F_DEVICE_TLB);
+    g_assert_cmphex(vrp_feature(VRP_FEATURE_PAGE_REQUESTS,
+                                strlen(VRP_FEATURE_PAGE_REQUESTS)), ==,
+                    VRP_F_PAGE_REQUESTS);
     g_assert_cmphex(vrp_feature("", 0), ==, 0);
     g_assert_cmphex(vrp_feature("endpointz", 9), ==, 0);
 }
@@ -345,8 +407,14 @@ static void test_features(void)
 /* What is of one is none without it. */
 static void test_feature(void)
 {
-    static const VRPCommand commands[] = { VRP_RUN, VRP_ENDPOINT };
-    static const uint32_t features[] = { 0, VRP_F_ENDPOINTS };
+    static const VRPCommand commands[] = {
+        VRP_RUN, VRP_ENDPOINT, VRP_ATS_FAULT, VRP_PAGE_REQUEST,
+        VRP_PAGE_RESPONSE,
+    };
+    static const uint32_t features[] = {
+        0, VRP_F_ENDPOINTS, VRP_F_DEVICE_TLB, VRP_F_PAGE_REQUESTS,
+        VRP_F_PAGE_REQUESTS,
+    };
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -371,6 +439,7 @@ int main(int argc, char **argv)
     g_test_add_func("/remote-frame/prefetch", test_prefetch);
     g_test_add_func("/remote-frame/memory", test_memory);
     g_test_add_func("/remote-frame/handshake", test_handshake);
+    g_test_add_func("/remote-frame/devices", test_devices);
     g_test_add_func("/remote-frame/features", test_features);
     g_test_add_func("/remote-frame/feature", test_feature);
     return g_test_run();

@@ -27,6 +27,7 @@ typedef struct Client {
     uint64_t read_value;
     uint32_t requesters;     /* the last one that came, and how many there are */
     int present;
+    VRPPageRequest page;
 } Client;
 
 static const char hello[] =
@@ -35,7 +36,8 @@ static const char hello[] =
 /* A client that can do all that there is, and what nobody knows yet */
 static const char hello_all[] =
     "{\"capabilities\": {\"viommu\": {\"version\": 1, \"features\": "
-    "[ \"telepathy\", 3,\"endpoints\" , [\"x\"]]}}}";
+    "[ \"telepathy\", 3,\"endpoints\" , [\"x\"],\"page-requests\","
+    "\"device-tlb\"]}}}";
 
 /* The unit */
 
@@ -44,6 +46,7 @@ static void unit_resolve(void *opaque, const VRPResolve *question,
 {
     answer->mode = VRP_TRANSLATED;
     answer->domain = question->rid;
+    answer->flags = VRP_CONFIG_KEEP | VRP_CONFIG_ATS;
 }
 
 static void unit_translate(void *opaque, const VRPTranslate *question,
@@ -116,6 +119,17 @@ static void unit_endpoint(void *opaque, uint16_t rid, bool present)
     c->present += present ? 1 : -1;
 }
 
+static VRPATSStatus unit_ats_fault(void *opaque, const VRPFault *fault)
+{
+    ((Client *)opaque)->fault = *fault;
+    return VRP_ATS_CA;
+}
+
+static void unit_page_request(void *opaque, const VRPPageRequest *request)
+{
+    ((Client *)opaque)->page = *request;
+}
+
 static const VRSOps unit_ops = {
     .region_size = 0x100,
     .resolve = unit_resolve,
@@ -129,6 +143,8 @@ static const VRSOps unit_ops = {
     .load = unit_load,
     .drained = unit_drained,
     .endpoint = unit_endpoint,
+    .ats_fault = unit_ats_fault,
+    .page_request = unit_page_request,
 };
 
 /* The client */
@@ -326,6 +342,56 @@ static void test_features(void)
     client_greet_saying(&c, hello_all, sizeof(hello_all));
     g_assert_cmphex(c.s->features, ==, VRP_F_ALL);
     client_end(&c);
+}
+
+/* What the client can do is in use, and nothing else is. */
+static void test_devices(void)
+{
+    const VRPResolve who = { .rid = 5, .pasid = VRP_NO_PASID };
+    const VRPFault fault = { .iova = 0x9000, .rid = 3, .access = VRP_READ };
+    const VRPPageRequest page = { .iova = 0x7000, .rid = 3, .group = 511,
+                                  .flags = VRP_READ | VRP_PAGE_LAST };
+    const VRPPageResponse response = { .rid = 3, .group = 511 };
+    const VRPInvalidate inv = { .kind = VRP_INV_DEVICE, .rid = 3 };
+    uint64_t message[VRP_FIXED_MAX / 8];
+    Client c;
+
+    client_begin(&c);
+    client_greet_saying(&c, hello_all, sizeof(hello_all));
+    client_order(&c, VRP_RESOLVE, 6, &who, NULL, 0);
+    client_order(&c, VRP_ATS_FAULT, 7, &fault, NULL, 0);
+    client_order(&c, VRP_PAGE_REQUEST, 8, &page, NULL, 0);
+    g_assert_true(vrs_run(c.s));
+    client_expect(&c, VRP_RESOLVE, 6, message);
+    g_assert_cmphex(((VRPConfig *)message)->flags, ==,
+                    VRP_CONFIG_KEEP | VRP_CONFIG_ATS);
+    client_expect(&c, VRP_ATS_FAULT, 7, message);
+    g_assert_cmpint(((VRPATSAnswer *)message)->status, ==, VRP_ATS_CA);
+    client_expect_nothing(&c);
+    g_assert_cmphex(c.fault.iova, ==, 0x9000);
+    g_assert_cmphex(c.page.iova, ==, 0x7000);
+    vrs_page_response(c.s, &response);
+    g_assert_cmpuint(vrs_invalidate(c.s, &inv), ==, 1);
+    vrs_flush(c.s);
+    g_assert_cmphex(client_get(&c, message, NULL).command, ==,
+                    VRP_PAGE_RESPONSE);
+    g_assert_cmpuint(((VRPPageResponse *)message)->group, ==, 511);
+    g_assert_cmphex(client_get(&c, message, NULL).command, ==, VRP_INVALIDATE);
+    client_end(&c);
+
+    client_begin(&c);
+    client_greet(&c);
+    client_order(&c, VRP_RESOLVE, 6, &who, NULL, 0);
+    g_assert_true(vrs_run(c.s));
+    client_expect(&c, VRP_RESOLVE, 6, message);
+    g_assert_cmphex(((VRPConfig *)message)->flags, ==, VRP_CONFIG_KEEP);
+    vrs_page_response(c.s, &response);
+    g_assert_cmpuint(vrs_invalidate(c.s, &inv), ==, 0);
+    g_assert_cmpuint(vrs_drained(c.s), ==, 0);
+    vrs_flush(c.s);
+    client_expect_nothing(&c);
+    client_order(&c, VRP_PAGE_REQUEST, 8, &page, NULL, 0);
+    client_hung_up_on(&c, "a feature that is not in use");
 }
 
 static void test_endpoint(void)
@@ -636,9 +702,15 @@ static void test_drain(void)
     client_hung_up_on(&c, "was not asked");
 }
 
-/* A guest that invalidates without end: what is too much becomes one. */
-static void test_drain_merged(void)
+/*
+ * A guest that invalidates without end: what is too much becomes a few, which
+ * are @text's client's.
+ */
+static void drain_merged(const char *text, size_t len, unsigned few)
 {
+    static const VRPInvKind kinds[] = {
+        VRP_INV_CONFIG_ALL, VRP_INV_ALL, VRP_INV_DEVICE_ALL,
+    };
     const VRPInvalidate inv = { .kind = VRP_INV_DOMAIN, .domain = 1 };
     uint64_t message[VRP_FIXED_MAX / 8], seq = 0, sent = 0;
     const VRPInvalidate *said = (const VRPInvalidate *)message;
@@ -646,7 +718,7 @@ static void test_drain_merged(void)
     Client c;
 
     client_begin(&c);
-    client_greet(&c);
+    client_greet_saying(&c, text, len);
     for (unsigned i = 0; i < 10000; i++) {
         seq = vrs_invalidate(c.s, &inv);
         vrs_flush(c.s);
@@ -659,22 +731,27 @@ static void test_drain_merged(void)
     }
     client_expect_nothing(&c);
     g_assert_cmpuint(sent, ==, 2048);
-    g_assert_cmpuint(seq, ==, sent + 2);
+    g_assert_cmpuint(seq, ==, sent + few);
     for (unsigned i = 0; i < sent; i++) {
         drain_reply(&c, &g_array_index(ids, VRPHeader, i), i + 1);
         g_assert_cmpuint(c.drained, ==, i + 1);
     }
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < few; i++) {
         VRPHeader h = client_get(&c, message, NULL);
 
         g_assert_cmpuint(said->seq, ==, sent + 1 + i);
-        g_assert_cmpuint(said->kind, ==,
-                         i ? VRP_INV_ALL : VRP_INV_CONFIG_ALL);
+        g_assert_cmpuint(said->kind, ==, kinds[i]);
         drain_reply(&c, &h, said->seq);
     }
     g_assert_cmpuint(c.drained, ==, seq);
     g_assert_cmpuint(vrs_invalidate(c.s, &inv), ==, seq + 1);
     client_end(&c);
+}
+
+static void test_drain_merged(void)
+{
+    drain_merged(hello, sizeof(hello), 2);
+    drain_merged(hello_all, sizeof(hello_all), 3);
 }
 
 static void test_state(void)
@@ -724,6 +801,10 @@ static void test_lies(void)
     const VRPUpdate update = { 0 };
     const VRPEndpoint stranger = { .rid = 0x10000 };
     const VRPEndpoint twice = { .present = 2 };
+    const VRPFault translated = { .access = VRP_BY_ATS };
+    const VRPPageRequest flags = { .flags = 1u << 4 };
+    const VRPPageRequest group = { .group = VRP_PAGE_GROUPS };
+    const VRPPageResponse response = { 0 };
     const struct {
         VRPCommand command;
         const void *message;
@@ -744,6 +825,11 @@ static void test_lies(void)
         { VRP_UPDATE, &update, 0, "the server's to send" },
         { VRP_ENDPOINT, &stranger, 0, "16 bits" },
         { VRP_ENDPOINT, &twice, 0, "neither there nor gone" },
+        { VRP_ATS_FAULT, &fault, 0, "unknown verdict" },
+        { VRP_ATS_FAULT, &translated, 0, "reserved bits" },
+        { VRP_PAGE_REQUEST, &flags, 0, "reserved bits" },
+        { VRP_PAGE_REQUEST, &group, 0, "below 512" },
+        { VRP_PAGE_RESPONSE, &response, 0, "the server's to send" },
     };
     Client c;
 
@@ -776,6 +862,7 @@ int main(int argc, char **argv)
     g_test_add_func("/remote-server/handshake", test_handshake);
     g_test_add_func("/remote-server/features", test_features);
     g_test_add_func("/remote-server/endpoint", test_endpoint);
+    g_test_add_func("/remote-server/devices", test_devices);
     g_test_add_func("/remote-server/questions", test_questions);
     g_test_add_func("/remote-server/registers", test_registers);
     g_test_add_func("/remote-server/memory", test_memory);

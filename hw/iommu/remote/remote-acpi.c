@@ -5,11 +5,11 @@
  *
  * Where the registers are, and who is behind them, is this side's to know; what
  * they are, the server has said.  What the protocol does not have is not told:
- * interrupts are not remapped, devices have no TLBs, and the I/O APIC is not in
- * any scope.
+ * interrupts are not remapped, and the I/O APIC is not in any scope.
  */
 #include "qemu/osdep.h"
 #include "hw/acpi/aml-build.h"
+#include "hw/iommu/viommu-policy-acpi.h"
 #include "hw/iommu/viommu-remote.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/pci_host.h"
@@ -59,6 +59,19 @@ static void acpi_drhd(const VIOMMURemote *s, GArray *table)
     g_array_append_vals(table, blob->data, blob->len);
 }
 
+/* VT-d, 8.5: below which root ports devices may have TLBs */
+static void acpi_atsr(GArray *table)
+{
+    if (viommu_policy_dmar_atsr(table)) {
+        return;
+    }
+    build_append_int_noprefix(table, DMAR_ATSR, 2);
+    build_append_int_noprefix(table, DMAR_ATSR_SCOPES, 2);
+    build_append_int_noprefix(table, DMAR_ATSR_ALL_PORTS, 1);   /* Flags */
+    build_append_int_noprefix(table, 0, 1);     /* Reserved */
+    build_append_int_noprefix(table, 0, 2);     /* Segment Number */
+}
+
 static int acpi_unit(Object *obj, void *opaque)
 {
     VIOMMURemote *s = (VIOMMURemote *)object_dynamic_cast(obj,
@@ -77,6 +90,7 @@ void viommu_remote_dmar(GArray *offsets, GArray *tables, BIOSLinker *linker,
                         .oem_table_id = oem_table_id };
     g_autoptr(GPtrArray) units = g_ptr_array_new();
     const uint8_t reserved[10] = { 0 };
+    uint32_t features = 0;
     unsigned bits = 0;
 
     object_child_foreach_recursive(object_get_root(), acpi_unit, units);
@@ -87,6 +101,7 @@ void viommu_remote_dmar(GArray *offsets, GArray *tables, BIOSLinker *linker,
         const VIOMMURemote *s = g_ptr_array_index(units, i);
 
         bits = MAX(bits, s->unit.address_bits);
+        features |= s->unit.features;
     }
     acpi_add_table(offsets, tables);
     acpi_table_begin(&table, tables);
@@ -97,5 +112,8 @@ void viommu_remote_dmar(GArray *offsets, GArray *tables, BIOSLinker *linker,
         acpi_drhd(g_ptr_array_index(units, i), tables);
     }
     viommu_windows_rmrr(tables);
+    if (features & VRP_F_DEVICE_TLB) {
+        acpi_atsr(tables);
+    }
     acpi_table_end(linker, &table);
 }

@@ -28,7 +28,7 @@ static void endpoint_tell(VIOMMURemote *s, gpointer rid, bool present)
     if (remote_link_backlog(s->link) > ENDPOINT_BACKLOG) {
         /* A guest numbers buses faster than the server reads. */
         remote_link_ask(s->link, VRP_ENDPOINT, &endpoint, NULL, 0, NULL, NULL,
-                        false);
+                        REMOTE_WAIT_USUAL);
     } else {
         remote_link_post(s->link, VRP_ENDPOINT, &endpoint, NULL, 0, -1);
     }

@@ -68,13 +68,26 @@ static const char *client_check_translate(const VRPTranslate *question)
            client_check_who(question->rid, question->pasid);
 }
 
-static const char *client_check_fault(const VRPFault *fault)
+static const char *client_check_fault(const VRPFault *fault, uint32_t features)
 {
+    uint32_t access = ACCESS_ALL |
+                      (features & VRP_F_DEVICE_TLB ? VRP_BY_ATS : 0);
+
     if (fault->verdict >= VRP_VERDICTS) {
         return "a fault has an unknown verdict";
     }
-    return fault->access & ~ACCESS_ALL ? "an access has reserved bits set" :
+    return fault->access & ~access ? "an access has reserved bits set" :
            client_check_who(fault->rid, fault->pasid);
+}
+
+static const char *client_check_page(const VRPPageRequest *request)
+{
+    if (request->flags & ~(ACCESS_ALL | VRP_PAGE_LAST | VRP_PAGE_PASID)) {
+        return "a page request has reserved bits set";
+    }
+    return request->group >= VRP_PAGE_GROUPS ?
+           "a group of page requests is not below 512" :
+           client_check_who(request->rid, request->pasid);
 }
 
 static const char *client_check_endpoint(const VRPEndpoint *endpoint)
@@ -83,7 +96,8 @@ static const char *client_check_endpoint(const VRPEndpoint *endpoint)
            client_check_who(endpoint->rid, VRP_NO_PASID);
 }
 
-static const char *client_check_command(uint16_t command, const void *message)
+static const char *client_check_command(uint16_t command, uint32_t features,
+                                        const void *message)
 {
     const VRPDMAUnmap *unmap = message;
     const VRPResolve *resolve = message;
@@ -106,7 +120,11 @@ static const char *client_check_command(uint16_t command, const void *message)
     case VRP_TRANSLATE:
         return client_check_translate(message);
     case VRP_FAULT:
-        return client_check_fault(message);
+        return client_check_fault(message, features);
+    case VRP_ATS_FAULT:
+        return client_check_fault(message, 0);
+    case VRP_PAGE_REQUEST:
+        return client_check_page(message);
     case VRP_ENDPOINT:
         return client_check_endpoint(message);
     case VRP_RUN:
@@ -158,7 +176,7 @@ const char *vrp_check_client(const VRPHeader *h, const uint8_t *body,
         return "a message has not the size of its command";
     }
     vrp_unpack(fields, body, message);
-    wrong = reply ? NULL : client_check_command(h->command, message);
+    wrong = reply ? NULL : client_check_command(h->command, features, message);
     if (!wrong && !client_data_fits(h, reply, message, len - fixed)) {
         wrong = "a message has not as much data as it says";
     }

@@ -27,14 +27,14 @@ static const char *check_page(uint64_t addr, uint32_t shift, uint32_t perm)
     return NULL;
 }
 
-static const char *check_version(const void *message)
+static const char *check_version(const void *message, uint32_t features)
 {
     const VRPVersion *v = message;
 
     return v->major == VRP_MAJOR ? NULL : "it speaks another major version";
 }
 
-static const char *check_region_info(const void *message)
+static const char *check_region_info(const void *message, uint32_t features)
 {
     const VRPRegionInfo *info = message;
 
@@ -42,7 +42,7 @@ static const char *check_region_info(const void *message)
                          NULL;
 }
 
-static const char *check_dma(const void *message)
+static const char *check_dma(const void *message, uint32_t features)
 {
     const VRPDMA *dma = message;
 
@@ -53,14 +53,17 @@ static const char *check_dma(const void *message)
            "a DMA wraps around the end of memory" : NULL;
 }
 
-static const char *check_config(const void *message)
+static const char *check_config(const void *message, uint32_t features)
 {
     const VRPConfig *config = message;
+    uint32_t flags = VRP_CONFIG_FLAGS &
+                     (features & VRP_F_DEVICE_TLB ? ~0u :
+                                                    ~VRP_CONFIG_ATS_FLAGS);
 
     if (config->mode > VRP_TRANSLATED) {
         return "a configuration has an unknown mode";
     }
-    if (config->flags & ~VRP_CONFIG_FLAGS || config->reserved) {
+    if (config->flags & ~flags || config->reserved) {
         return "a configuration has reserved bits set";
     }
     if (config->domain >= VRP_DOMAINS) {
@@ -71,7 +74,15 @@ static const char *check_config(const void *message)
            "a bypass is not of 12 to 64 bits" : NULL;
 }
 
-static const char *check_answer(const void *message)
+static const char *check_ats_answer(const void *message, uint32_t features)
+{
+    const VRPATSAnswer *answer = message;
+
+    return answer->status >= VRP_ATS_STATUSES || answer->reserved ?
+           "a translation request ends in an unknown way" : NULL;
+}
+
+static const char *check_answer(const void *message, uint32_t features)
 {
     const VRPAnswer *answer = message;
 
@@ -85,7 +96,24 @@ static const char *check_answer(const void *message)
            check_page(answer->addr, answer->shift, answer->perm) : NULL;
 }
 
-static const char *check_invalidate(const void *message)
+/* What devices keep */
+static const char *check_invalidate_device(const VRPInvalidate *inv,
+                                           uint32_t features)
+{
+    if (!(features & VRP_F_DEVICE_TLB)) {
+        return "an invalidation is of a feature that is not in use";
+    }
+    if ((inv->rid | inv->rid_mask) > RID_MAX) {
+        return "a requester ID has more than 16 bits";
+    }
+    if (inv->kind == VRP_INV_DEVICE && inv->pasid > PASID_MAX &&
+        inv->pasid != VRP_NO_PASID) {
+        return "a PASID has more than 20 bits";
+    }
+    return inv->first > inv->last ? "a range ends before it begins" : NULL;
+}
+
+static const char *check_invalidate(const void *message, uint32_t features)
 {
     const VRPInvalidate *inv = message;
 
@@ -94,6 +122,9 @@ static const char *check_invalidate(const void *message)
     }
     if (inv->reserved) {
         return "an invalidation has reserved bits set";
+    }
+    if (inv->kind == VRP_INV_DEVICE || inv->kind == VRP_INV_DEVICE_ALL) {
+        return check_invalidate_device(inv, features);
     }
     if (inv->kind == VRP_INV_CONFIG_RID &&
         (inv->rid | inv->rid_mask) > RID_MAX) {
@@ -110,7 +141,7 @@ static const char *check_invalidate(const void *message)
            "a range ends before it begins" : NULL;
 }
 
-static const char *check_prefetch(const void *message)
+static const char *check_prefetch(const void *message, uint32_t features)
 {
     const VRPPrefetch *p = message;
     const char *wrong = check_page(p->addr, p->shift, p->perm);
@@ -127,7 +158,7 @@ static const char *check_prefetch(const void *message)
     return p->domain >= VRP_DOMAINS ? "a domain is not below 2^24" : NULL;
 }
 
-static const char *check_interrupt(const void *message)
+static const char *check_interrupt(const void *message, uint32_t features)
 {
     const VRPInterrupt *irq = message;
 
@@ -137,11 +168,28 @@ static const char *check_interrupt(const void *message)
     return irq->addr & 3 ? "an interrupt's address is no multiple of 4" : NULL;
 }
 
-static const char *check_update(const void *message)
+static const char *check_update(const void *message, uint32_t features)
 {
     const VRPUpdate *update = message;
 
     return update->addr & 7 ? "an update's address is no multiple of 8" : NULL;
+}
+
+static const char *check_page_response(const void *message, uint32_t features)
+{
+    const VRPPageResponse *response = message;
+
+    if (response->rid > RID_MAX) {
+        return "a requester ID has more than 16 bits";
+    }
+    if (response->pasid > PASID_MAX && response->pasid != VRP_NO_PASID) {
+        return "a PASID has more than 20 bits";
+    }
+    if (response->group >= VRP_PAGE_GROUPS) {
+        return "a group of page requests is not below 512";
+    }
+    return response->code > VRP_PAGE_FAILURE ?
+           "a page response has a code of more than 4 bits" : NULL;
 }
 
 static const VRPShape shapes[] = {
@@ -167,6 +215,10 @@ static const VRPShape shapes[] = {
     { VRP_STATE_LOAD, .data = true },
     { VRP_RUN, .fields = "ii" },
     { VRP_ENDPOINT, .feature = VRP_F_ENDPOINTS, .fields = "ii" },
+    { VRP_ATS_FAULT, .feature = VRP_F_DEVICE_TLB, .fields = "qiiiiii",
+      .answer = "ii", .check = check_ats_answer },
+    { VRP_PAGE_REQUEST, .feature = VRP_F_PAGE_REQUESTS, .posted = true,
+      .fields = "qiiii" },
     { VRP_INVALIDATE, .server = true, .fields = "qqqiiiiii", .answer = "q",
       .check = check_invalidate },
     { VRP_PREFETCH, .server = true, .posted = true, .fields = "qqiiii",
@@ -175,6 +227,8 @@ static const VRPShape shapes[] = {
       .check = check_interrupt },
     { VRP_UPDATE, .server = true, .fields = "qqq", .answer = "qqq",
       .check = check_update },
+    { VRP_PAGE_RESPONSE, .server = true, .feature = VRP_F_PAGE_REQUESTS,
+      .posted = true, .fields = "iiii", .check = check_page_response },
 };
 
 const VRPShape *vrp_shape(uint16_t command)
@@ -192,6 +246,8 @@ const VRPShape *vrp_shape(uint16_t command)
 /* By their bits */
 static const char *const features_known[] = {
     VRP_FEATURE_ENDPOINTS,
+    VRP_FEATURE_DEVICE_TLB,
+    VRP_FEATURE_PAGE_REQUESTS,
 };
 
 const char *vrp_feature_name(unsigned i)
@@ -342,7 +398,8 @@ const char *vrp_check_server(const VRPHeader *h, const uint8_t *body,
         return "a message has not the size of its command";
     }
     vrp_unpack(fields, body, message);
-    wrong = fixed && shape->check ? shape->check(message) : NULL;
+    wrong = fixed && shape->check ? shape->check(message, features) :
+                                     NULL;
     if (!wrong && h->command == VRP_DMA_WRITE &&
         len - fixed != ((const VRPDMA *)message)->count) {
         wrong = "a DMA has not as much data as it says";

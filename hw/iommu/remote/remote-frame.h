@@ -23,7 +23,7 @@ typedef struct VRPShape {
     const char *fields;      /* of the command's fixed part */
     const char *answer;      /* of its reply's */
     /* What is wrong with the fixed part of what the server sent; NULL: none */
-    const char *(*check)(const void *message);
+    const char *(*check)(const void *message, uint32_t features);
 } VRPShape;
 
 /** vrp_shape: of @command; NULL: there is none such. */

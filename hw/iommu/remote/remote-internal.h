@@ -8,6 +8,8 @@
  * remote-hello.c     the JSON of its beginning
  * remote-memory.c    what the server is told of guest memory
  * remote-endpoint.c  what it is told of devices
+ * remote-ats.c       devices that keep translations, and ask for pages
+ * remote-window.c    where devices' writes are interrupts
  * remote-serve.c     what the server asks for
  * remote-model.c     the model on the core: resolve, walk, fault, query
  * remote-acpi.c      what firmware tells the guest of the unit
@@ -70,6 +72,9 @@ struct VIOMMURemote {
     GHashTable *requesters;  /* IDs that are there; map_lock */
     bool tells_requesters;   /* the server wants to be told; map_lock */
 
+    /* remote-ats.c */
+    GQueue pages;            /* VRPPageResponse that are waited for; BQL */
+
     /* remote-serve.c */
     QemuMutex lock;
     GQueue commands;         /* RemoteCommand, to be carried out; lock */
@@ -114,6 +119,31 @@ void remote_endpoint_greet(VIOMMURemote *s, const RemoteUnit *unit);
 /* VIOMMUOps.requesters_changed */
 void remote_requesters_changed(VIOMMU *v);
 
+/* remote-ats.c */
+
+/* VIOMMUOps.ats_fault, .page_request */
+VIOMMUATSStatus remote_ats_fault(VIOMMU *v, VIOMMUEndpoint *ep,
+                                 const VIOMMUConfig *config,
+                                 const VIOMMUFault *fault);
+VIOMMUPageCode remote_page_request(VIOMMU *v, VIOMMUEndpoint *ep,
+                                   const VIOMMUPageRequest *req);
+/* VRP_INV_DEVICE, VRP_INV_DEVICE_ALL.  BQL; a fence is to follow. */
+void remote_invalidate_devices(VIOMMURemote *s, const VRPInvalidate *inv);
+/* The server answers.  BQL; not inside remote_page_request(). */
+void remote_page_response(VIOMMURemote *s, const VRPPageResponse *response);
+/*
+ * Nobody will answer what has been asked for.  @answer: devices are told that
+ * there are no such pages.  BQL, as above.
+ */
+void remote_pages_end(VIOMMURemote *s, bool answer);
+
+/* remote-window.c */
+
+/* VIOMMUOps.endpoint_init, on x86 */
+void remote_window_init(VIOMMU *v, VIOMMUEndpoint *ep);
+/* May a translation lead to @addr .. @last, as VT-d has it?  (3.15) */
+bool remote_window_output_ok(const VIOMMURemote *s, hwaddr addr, hwaddr last);
+
 /* remote-serve.c */
 
 void remote_serve_init(VIOMMURemote *s);
@@ -144,6 +174,12 @@ void remote_serve_restart(VIOMMURemote *s);
 
 extern const VIOMMUOps viommu_remote_ops;
 void remote_model_init(VIOMMURemote *s);
+/* What the server is told of @fault.  Any thread */
+VRPFault remote_fault_message(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
+                              const VIOMMUFault *fault);
+/* Does the server know why?  Not if it was not there, or late. */
+bool remote_fault_is_servers(const VIOMMUConfig *config,
+                             const VIOMMUFault *fault);
 
 /* Does firmware tell the guest of it (remote-acpi.c)?  Once it is known. */
 static inline bool remote_acpi_tells(const VIOMMURemote *s)

@@ -20,10 +20,6 @@
 /* While so many bytes wait to be written, faults are counted and not told. */
 #define FAULT_BACKLOG (1u << 18)
 
-/* Where message interrupts are written to on x86 */
-#define X86_MSI_FIRST 0xfee00000ull
-#define X86_MSI_SIZE  0x100000ull
-
 static VIOMMURemote *remote_of(VIOMMU *v)
 {
     return container_of(v, VIOMMURemote, viommu);
@@ -57,6 +53,8 @@ static void remote_ask_config(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     config->tag = IOTLB_TAG(0, answer.domain, 0);
     config->cacheable = answer.flags & VRP_CONFIG_KEEP;
     config->quiet = answer.flags & VRP_CONFIG_QUIET;
+    config->ats = answer.flags & VRP_CONFIG_ATS;
+    config->ats_first = answer.flags & VRP_CONFIG_ATS_FIRST;
     config->model = answer.reason;
     if (answer.mode == VRP_BYPASS) {
         config->mode = VIOMMU_BYPASS;
@@ -163,28 +161,43 @@ static VRPVerdict remote_verdict(const VIOMMUFault *fault)
            verdicts[fault->kind];
 }
 
-/* Is what @ep met a matter between it and the server, not us? */
+bool remote_fault_is_servers(const VIOMMUConfig *config,
+                             const VIOMMUFault *fault)
+{
+    return remote_fault_reason(config, fault) <= UINT32_MAX;
+}
+
 static bool remote_fault_is_told(const VIOMMUConfig *config,
                                  const VIOMMUFault *fault)
 {
-    return !config->quiet &&
-           remote_fault_reason(config, fault) <= UINT32_MAX;
+    return !config->quiet && remote_fault_is_servers(config, fault);
+}
+
+VRPFault remote_fault_message(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
+                              const VIOMMUFault *fault)
+{
+    VIOMMURemote *s = remote_of(ep->viommu);
+    bool translated = fault->access == VIOMMU_TRANSLATED &&
+                      (s->unit.features & VRP_F_DEVICE_TLB);
+
+    return (VRPFault) {
+        .iova = fault->iova,
+        .rid = viommu_endpoint_sid(ep),
+        .pasid = fault->pasid == VIOMMU_NO_PASID ? VRP_NO_PASID : fault->pasid,
+        .access = (fault->is_write ? VRP_WRITE : VRP_READ) |
+                  (fault->attrs & IOPT_EXEC ? VRP_EXEC : 0) |
+                  (fault->attrs & IOPT_PRIV ? VRP_PRIV : 0) |
+                  (translated ? VRP_BY_ATS : 0),
+        .verdict = remote_verdict(fault),
+        .reason = remote_fault_reason(config, fault),
+    };
 }
 
 static void remote_fault(VIOMMU *v, VIOMMUEndpoint *ep,
                          const VIOMMUConfig *config, const VIOMMUFault *fault)
 {
     VIOMMURemote *s = remote_of(v);
-    VRPFault told = {
-        .iova = fault->iova,
-        .rid = viommu_endpoint_sid(ep),
-        .pasid = fault->pasid == VIOMMU_NO_PASID ? VRP_NO_PASID : fault->pasid,
-        .access = (fault->is_write ? VRP_WRITE : VRP_READ) |
-                  (fault->attrs & IOPT_EXEC ? VRP_EXEC : 0) |
-                  (fault->attrs & IOPT_PRIV ? VRP_PRIV : 0),
-        .verdict = remote_verdict(fault),
-        .reason = remote_fault_reason(config, fault),
-    };
+    VRPFault told = remote_fault_message(ep, config, fault);
 
     if (!remote_fault_is_told(config, fault)) {
         return;
@@ -204,18 +217,21 @@ static void remote_fault(VIOMMU *v, VIOMMUEndpoint *ep,
  */
 static void remote_endpoint_window(VIOMMU *v, VIOMMUEndpoint *ep)
 {
-    MemoryRegion *window;
-
-    if (!object_dynamic_cast(qdev_get_machine(), "x86-machine")) {
-        return;
+    if (object_dynamic_cast(qdev_get_machine(), "x86-machine")) {
+        remote_window_init(v, ep);
     }
-    window = g_new0(MemoryRegion, 1);
-    memory_region_init_alias(window, v->owner, "viommu-remote-msi",
-                             v->memory->root, X86_MSI_FIRST, X86_MSI_SIZE);
-    memory_region_add_subregion_overlap(&ep->root, X86_MSI_FIRST, window, 2);
-    viommu_window_add(ep, X86_MSI_FIRST, X86_MSI_FIRST + X86_MSI_SIZE - 1,
-                      IOMMU_WINDOW_MSI, IOMMU_WINDOW_MODEL);
-    ep->model = window;
+}
+
+/*
+ * Where what the server has said leads is for it to know.  Of an address that a
+ * device was told before it is not asked: there is what all VT-d units refuse.
+ */
+static bool remote_output_ok(VIOMMU *v, hwaddr addr, hwaddr last)
+{
+    VIOMMURemote *s = remote_of(v);
+
+    return s->unit.kind != REMOTE_UNIT_VTD ||
+           remote_window_output_ok(s, addr, last);
 }
 
 static bool remote_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
@@ -228,9 +244,11 @@ static bool remote_check_notifier(VIOMMU *v, VIOMMUEndpoint *ep,
                    "caching-mode=on, instead");
         return false;
     }
-    if (flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) {
-        error_setg(errp, TYPE_VIOMMU_REMOTE ": there are no device TLBs; "
-                   "remove ats=on from the device");
+    if ((flags & IOMMU_NOTIFIER_DEVIOTLB_UNMAP) &&
+        !(remote_of(v)->unit.features & VRP_F_DEVICE_TLB)) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": the server has no device TLBs; "
+                   "remove ats=on from the device, or give the server's unit "
+                   "some (intel-iommu,device-iotlb=on; arm-smmuv3,ats=on)");
         return false;
     }
     return true;
@@ -290,6 +308,10 @@ static void remote_query_fault(VIOMMU *v, const VIOMMUConfig *config,
         .reason = words[remote_verdict(fault)],
         .recorded = remote_fault_is_told(config, fault),
     };
+    if (fault->denied) {
+        says->reason = "the server says that the device may keep no "
+                       "translations";
+    }
     if (reason > UINT32_MAX) {
         says->code = 0;
         says->reason =
@@ -313,8 +335,11 @@ const VIOMMUOps viommu_remote_ops = {
     .resolve = remote_resolve,
     .fault = remote_fault,
     .query = &remote_query_ops,
+    .output_ok = remote_output_ok,
     .endpoint_init = remote_endpoint_window,
     .check_notifier = remote_check_notifier,
+    .ats_fault = remote_ats_fault,
+    .page_request = remote_page_request,
     .requesters_changed = remote_requesters_changed,
 };
 

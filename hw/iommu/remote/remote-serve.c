@@ -7,9 +7,9 @@
  *    memory, prefetched answers.  It carries them out in the order in which
  *    they come.  It never waits for the BQL, which somebody may hold who waits
  *    for it.
- * 2. Invalidations and interrupts need the BQL, and follow in the main loop, in
- *    order, a bounded number in one go.  A prefetched answer that came before
- *    an invalidation has been cached by then, and goes with it.
+ * 2. Invalidations, interrupts and page responses need the BQL, and follow in
+ *    the main loop, in order, a bounded number in one go.  A prefetched answer
+ *    that came before an invalidation has been cached by then, and goes with it.
  * 3. An invalidation is answered when the drain says that no access uses what
  *    it was about.  Those of one go share a fence.
  * 4. Nobody waits for a reset to be answered.  What comes until then was sent
@@ -35,6 +35,7 @@ typedef struct RemoteCommand {
     union {
         VRPInvalidate inv;
         VRPInterrupt irq;
+        VRPPageResponse page;
     };
 } RemoteCommand;
 
@@ -147,6 +148,8 @@ static const char *serve_later(VIOMMURemote *s, const VRPHeader *h,
             return "the sequence numbers of its invalidations do not rise";
         }
         s->last_seq = c->inv.seq;
+    } else if (h->command == VRP_PAGE_RESPONSE) {
+        c->page = *(const VRPPageResponse *)message;
     } else {
         c->irq = *(const VRPInterrupt *)message;
     }
@@ -216,7 +219,9 @@ static void serve_invalidate(VIOMMURemote *s, const VRPInvalidate *c)
 
     trace_viommu_remote_invalidate(c->seq, c->kind, c->domain, c->first,
                                    c->last);
-    if (c->kind != VRP_INV_NOTHING) {
+    if (c->kind == VRP_INV_DEVICE || c->kind == VRP_INV_DEVICE_ALL) {
+        remote_invalidate_devices(s, c);
+    } else if (c->kind != VRP_INV_NOTHING) {
         viommu_invalidate(&s->viommu, &inv);
     }
 }
@@ -253,6 +258,20 @@ static void serve_drained(void *opaque)
     drain_end(opaque, true);
 }
 
+/* What is not answered.  Returns: false if it is not of that. */
+static bool serve_posted(VIOMMURemote *s, const RemoteCommand *c)
+{
+    if (c->h.command == VRP_INTERRUPT) {
+        serve_interrupt(s, &c->irq);
+        return true;
+    }
+    if (c->h.command == VRP_PAGE_RESPONSE) {
+        remote_page_response(s, &c->page);
+        return true;
+    }
+    return false;
+}
+
 static RemoteCommand *serve_take(VIOMMURemote *s)
 {
     QEMU_LOCK_GUARD(&s->lock);
@@ -271,8 +290,7 @@ static bool serve_commands(VIOMMURemote *s)
     QTAILQ_INSERT_TAIL(&s->drains, d, next);
     while (budget && (c = serve_take(s))) {
         budget--;
-        if (c->h.command == VRP_INTERRUPT) {
-            serve_interrupt(s, &c->irq);
+        if (serve_posted(s, c)) {
             g_free(c);
         } else {
             serve_invalidate(s, &c->inv);

@@ -102,9 +102,15 @@ static void remote_forget_answers(VIOMMURemote *s)
 {
     const VIOMMUInv config = { .kind = VIOMMU_INV_CONFIG_ALL };
     const VIOMMUInv all = { .kind = VIOMMU_INV_ALL };
+    const VRPInvalidate devices = {
+        .kind = VRP_INV_DEVICE_ALL,
+        .rid_mask = 0xffff,
+        .last = UINT64_MAX,
+    };
 
     viommu_invalidate(&s->viommu, &config);
     viommu_invalidate(&s->viommu, &all);
+    remote_invalidate_devices(s, &devices);
 }
 
 static void remote_went_down(VIOMMURemote *s, const char *path,
@@ -114,6 +120,7 @@ static void remote_went_down(VIOMMURemote *s, const char *path,
                 "of its devices is blocked%s", qemu_chr_fe_get_driver(&s->chr)->
                 label, reason, s->stop ? ", and the machine stops" : "");
     remote_serve_forget(s, false);
+    remote_pages_end(s, true);
     remote_forget_answers(s);
     qapi_event_send_viommu_remote_down(path, reason);
     if (s->stop) {
@@ -209,6 +216,7 @@ static void remote_reset_exit(Object *obj, ResetType type)
     VIOMMURemote *s = VIOMMU_REMOTE(obj);
 
     remote_serve_reset(s);
+    remote_pages_end(s, false);
     viommu_reset(&s->viommu);
     /* Whether it translates is for the server to say. */
     viommu_set_enabled(&s->viommu, true);
@@ -385,6 +393,8 @@ static void remote_realize(DeviceState *dev, Error **errp)
         remote_disconnect(s);
         return;
     }
+    s->policy.device_iotlb = s->unit.features & VRP_F_DEVICE_TLB;
+    s->policy.device_iotlb_fix = "a server whose unit has device TLBs";
     if (remote_acpi_tells(s)) {
         s->policy.follows_tables = true;
         model.direct_kinds = 1u << IOMMU_WINDOW_DIRECT;

@@ -28,11 +28,19 @@
  * beside what all can.  A feature is in use if both have it; what is of one that
  * is not in use nobody sends.
  */
-#define VRP_FEATURE_ENDPOINTS   "endpoints"
+#define VRP_FEATURE_ENDPOINTS       "endpoints"
+#define VRP_FEATURE_DEVICE_TLB      "device-tlb"
+#define VRP_FEATURE_PAGE_REQUESTS   "page-requests"
 
 typedef enum VRPFeature {
     VRP_F_ENDPOINTS     = 1u << 0,  /* VRP_ENDPOINT */
-    VRP_F_ALL           = (1u << 1) - 1,
+    /*
+     * VRP_ATS_FAULT, VRP_CONFIG_ATS, VRP_CONFIG_ATS_FIRST, VRP_BY_ATS,
+     * VRP_INV_DEVICE, VRP_INV_DEVICE_ALL
+     */
+    VRP_F_DEVICE_TLB    = 1u << 1,
+    VRP_F_PAGE_REQUESTS = 1u << 2,  /* VRP_PAGE_REQUEST, VRP_PAGE_RESPONSE */
+    VRP_F_ALL           = (1u << 3) - 1,
 } VRPFeature;
 
 /* The most data in one message, beside its header and fixed part */
@@ -58,11 +66,14 @@ typedef enum VRPCommand {
     VRP_STATE_LOAD      = 0x8005,   /* data; nothing back */
     VRP_RUN             = 0x8006,   /* VRPRun; nothing back */
     VRP_ENDPOINT        = 0x8007,   /* VRPEndpoint; nothing back */
+    VRP_ATS_FAULT       = 0x8008,   /* VRPFault; VRPATSAnswer back */
+    VRP_PAGE_REQUEST    = 0x8009,   /* VRPPageRequest */
     /* ours; server to client */
     VRP_INVALIDATE      = 0x8101,   /* VRPInvalidate; VRPDrained back */
     VRP_PREFETCH        = 0x8102,   /* VRPPrefetch */
     VRP_INTERRUPT       = 0x8103,   /* VRPInterrupt */
     VRP_UPDATE          = 0x8104,   /* VRPUpdate; the same back */
+    VRP_PAGE_RESPONSE   = 0x8105,   /* VRPPageResponse */
 } VRPCommand;
 
 #define VRP_FLAG_TYPE           0xfu
@@ -139,7 +150,16 @@ typedef enum VRPMode {
 #define VRP_CONFIG_KEEP         (1u << 0)
 /* Faults are not to be told. */
 #define VRP_CONFIG_QUIET        (1u << 1)
-#define VRP_CONFIG_FLAGS        (VRP_CONFIG_KEEP | VRP_CONFIG_QUIET)
+/*
+ * It may ask for translations and use what it is told (PCIe 10.1, ATS), whatever
+ * .mode is.
+ */
+#define VRP_CONFIG_ATS          (1u << 2)
+/* That it may not is found before what makes it VRP_BLOCKED. */
+#define VRP_CONFIG_ATS_FIRST    (1u << 3)
+#define VRP_CONFIG_ATS_FLAGS    (VRP_CONFIG_ATS | VRP_CONFIG_ATS_FIRST)
+#define VRP_CONFIG_FLAGS        (VRP_CONFIG_KEEP | VRP_CONFIG_QUIET | \
+                                 VRP_CONFIG_ATS_FLAGS)
 
 typedef struct VRPConfig {
     uint32_t mode;              /* VRPMode */
@@ -154,6 +174,8 @@ typedef struct VRPConfig {
 #define VRP_WRITE               (1u << 1)
 #define VRP_EXEC                (1u << 2)   /* an instruction fetch */
 #define VRP_PRIV                (1u << 3)   /* privileged */
+/* Of a fault: the address is one that an answer to a translation request had */
+#define VRP_BY_ATS              (1u << 4)
 
 /* Where does @iova lead?  A question, which records no fault. */
 typedef struct VRPTranslate {
@@ -196,6 +218,19 @@ typedef struct VRPFault {
     uint32_t missed;            /* so many before it were not told */
 } VRPFault;
 
+/* How a translation request ends that met a VRPFault (PCIe 10.2.3) */
+typedef enum VRPATSStatus {
+    VRP_ATS_NO_RIGHTS,          /* answered: neither R nor W */
+    VRP_ATS_UR,                 /* Unsupported Request */
+    VRP_ATS_CA,                 /* Completer Abort */
+    VRP_ATS_STATUSES
+} VRPATSStatus;
+
+typedef struct VRPATSAnswer {
+    uint32_t status;            /* VRPATSStatus */
+    uint32_t reserved;
+} VRPATSAnswer;
+
 /* The guest runs, or has stopped. */
 typedef struct VRPRun {
     uint32_t running;           /* 0 or 1 */
@@ -208,6 +243,37 @@ typedef struct VRPEndpoint {
     uint32_t present;           /* 0 or 1 */
 } VRPEndpoint;
 
+/* Of a page request, beside VRP_READ and so on: what it asks for */
+#define VRP_PAGE_LAST           (1u << 8)   /* of its group */
+#define VRP_PAGE_PASID          (1u << 9)   /* the response has the PASID, too */
+/* The index of a group is below this. */
+#define VRP_PAGE_GROUPS         512
+
+/*
+ * A device asks for a page that is not there (PCIe 10.4.1).  Neither to read nor
+ * to write, and the last of its group: a stop marker, which is not answered.
+ */
+typedef struct VRPPageRequest {
+    uint64_t iova;              /* of the page */
+    uint32_t rid, pasid;
+    uint32_t flags;
+    uint32_t group;
+} VRPPageRequest;
+
+/* PCIe 10.4.2.1 */
+typedef enum VRPPageCode {
+    VRP_PAGE_SUCCESS = 0,       /* it is to try again */
+    VRP_PAGE_INVALID = 1,       /* there is no such page */
+    VRP_PAGE_FAILURE = 15,      /* and no other request will be answered */
+} VRPPageCode;
+
+/* To a group of page requests */
+typedef struct VRPPageResponse {
+    uint32_t rid, pasid;
+    uint32_t group;
+    uint32_t code;              /* VRPPageCode, or one that PCIe reserves */
+} VRPPageResponse;
+
 typedef enum VRPInvKind {
     VRP_INV_CONFIG_ALL,         /* configurations: all */
     VRP_INV_CONFIG_RID,         /* of @rid, ignoring the bits of @rid_mask */
@@ -216,6 +282,12 @@ typedef enum VRPInvKind {
     VRP_INV_DOMAIN,             /* of @domain */
     VRP_INV_RANGE,              /* of @domain, in @first .. @last, inclusive */
     VRP_INV_NOTHING,            /* only wait for what was before it */
+    /*
+     * What devices like @rid, ignoring the bits of @rid_mask, keep of @first ..
+     * @last: with @pasid, or VRP_NO_PASID; _ALL: with any and without one
+     */
+    VRP_INV_DEVICE,
+    VRP_INV_DEVICE_ALL,
     VRP_INV_KINDS
 } VRPInvKind;
 

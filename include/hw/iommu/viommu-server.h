@@ -92,6 +92,21 @@ typedef struct VRSOps {
      * that are there are told before the guest runs.  (VRP_F_ENDPOINTS.)
      */
     void (*endpoint)(void *opaque, uint16_t rid, bool present);
+    /*
+     * ats_fault: a translation request met @fault: record it, if the unit's
+     * specification has it recorded.  Returns: how the request ends.
+     * (VRP_F_DEVICE_TLB: without it, or if the client does not know it, no device
+     * may keep translations: what .resolve says of that is not told, and
+     * invalidations of them are nobody's.)
+     */
+    VRPATSStatus (*ats_fault)(void *opaque, const VRPFault *fault);
+    /*
+     * page_request: vrs_page_response() is to follow for its group, now or
+     * later, if it is the last one of it and no stop marker.  What was asked for
+     * over a connection that has ended is answered by its client.
+     * (VRP_F_PAGE_REQUESTS.)
+     */
+    void (*page_request)(void *opaque, const VRPPageRequest *request);
 } VRSOps;
 
 /**
@@ -127,6 +142,8 @@ uint64_t vrs_drained(const VRSServer *s);
 
 /** vrs_prefetch: an answer that nobody has asked for. */
 void vrs_prefetch(VRSServer *s, const VRPPrefetch *page);
+/** vrs_page_response: to a group of page requests */
+void vrs_page_response(VRSServer *s, const VRPPageResponse *response);
 /** vrs_interrupt: a message of the unit's own, after all that it has written */
 void vrs_interrupt(VRSServer *s, uint64_t addr, uint32_t data, uint32_t rid);
 

@@ -12,12 +12,12 @@
 /* The smallest page of any format */
 #define SMALLEST_SHIFT 12
 
-static uint32_t ask_pasid(uint32_t pasid)
+uint32_t viommud_ask_pasid(uint32_t pasid)
 {
     return pasid == VRP_NO_PASID ? VIOMMU_NO_PASID : pasid;
 }
 
-static unsigned ask_attrs(uint32_t access)
+unsigned viommud_ask_attrs(uint32_t access)
 {
     return (access & VRP_EXEC ? IOPT_EXEC : 0) |
            (access & VRP_PRIV ? IOPT_PRIV : 0);
@@ -29,15 +29,14 @@ static unsigned ask_need(uint32_t access)
            (access & VRP_WRITE ? IOPT_WRITE : 0);
 }
 
-/* What applies to requests of @rid with @pasid, by the tables as they are */
-static void ask_config(uint32_t rid, uint32_t pasid, VIOMMUConfig *config)
+void viommud_ask_config(uint32_t rid, uint32_t pasid, VIOMMUConfig *config)
 {
     VIOMMU *v = viommud.viommu;
     VIOMMUEndpoint ep = { .viommu = v, .sid = rid };
 
     memset(config, 0, sizeof(*config));
     config->mem = &v->mem;
-    config->pasid = ask_pasid(pasid);
+    config->pasid = viommud_ask_pasid(pasid);
     if (!viommud.begun) {
         config->mode = VIOMMU_BLOCKED;
         return;
@@ -74,11 +73,13 @@ void viommud_resolve(void *opaque, const VRPResolve *question,
     };
     ViommudRefused r = { .rid = question->rid };
 
-    ask_config(question->rid, question->pasid, &r.config);
+    viommud_ask_config(question->rid, question->pasid, &r.config);
     answer->mode = modes[r.config.mode];
-    answer->flags = r.config.cacheable ? VRP_CONFIG_KEEP : 0;
+    answer->flags = (r.config.cacheable ? VRP_CONFIG_KEEP : 0) |
+                    (r.config.ats ? VRP_CONFIG_ATS : 0) |
+                    (r.config.ats_first ? VRP_CONFIG_ATS_FIRST : 0);
     if (r.config.mode == VIOMMU_BLOCKED) {
-        r.fault.pasid = ask_pasid(question->pasid);
+        r.fault.pasid = viommud_ask_pasid(question->pasid);
         r.fault.blocked = true;
         answer->reason = ask_refuse(&r);
         return;
@@ -159,26 +160,25 @@ static void ask_bypass(uint64_t iova, VRPAnswer *answer)
     answer->flags = VRP_ANSWER_ONCE;
 }
 
-static void ask_fill_fault(ViommudRefused *r, uint64_t iova, uint32_t pasid,
-                           uint32_t access)
+/* What a refusal is about, for the model's .query.fault */
+static void ask_fill_fault(ViommudRefused *r, const VRPTranslate *question)
 {
-    r->fault.pasid = ask_pasid(pasid);
-    r->fault.iova = iova;
-    r->fault.is_write = access & VRP_WRITE;
-    r->fault.attrs = ask_attrs(access);
+    r->fault.pasid = viommud_ask_pasid(question->pasid);
+    r->fault.iova = question->iova;
+    r->fault.is_write = question->access & VRP_WRITE;
+    r->fault.attrs = viommud_ask_attrs(question->access);
     r->fault.access = VIOMMU_UNTRANSLATED;
 }
 
-/* Returns: false if it is refused. */
-static bool ask_translate(ViommudRefused *r, const VRPTranslate *question,
-                          VRPAnswer *answer)
+bool viommud_ask_translate(ViommudRefused *r, const VRPTranslate *question,
+                           VRPAnswer *answer)
 {
     unsigned need;
 
-    ask_config(question->rid, question->pasid, &r->config);
-    ask_fill_fault(r, question->iova, question->pasid, question->access);
+    viommud_ask_config(question->rid, question->pasid, &r->config);
+    ask_fill_fault(r, question);
     need = ask_need(question->access) |
-           (ask_attrs(question->access) & ~r->config.attrs_fixed);
+           (viommud_ask_attrs(question->access) & ~r->config.attrs_fixed);
     r->fault.blocked = r->config.mode == VIOMMU_BLOCKED ||
                        (need & r->config.blocked_attrs);
     if (r->fault.blocked) {
@@ -196,7 +196,7 @@ void viommud_translate(void *opaque, const VRPTranslate *question,
 {
     ViommudRefused r = { .rid = question->rid };
 
-    if (!ask_translate(&r, question, answer)) {
+    if (!viommud_ask_translate(&r, question, answer)) {
         *answer = (VRPAnswer) {
             .verdict = ask_verdict(&r.fault),
             .reason = ask_refuse(&r),
@@ -210,51 +210,4 @@ void viommud_translate(void *opaque, const VRPTranslate *question,
     if (!answer->perm) {
         *answer = (VRPAnswer) { .verdict = VRP_ABSENT };
     }
-}
-
-/*
- * The refusal is not kept any more, or was the client's own: what the tables
- * say now, and else what the client says.
- */
-static void ask_refused_anew(const VRPFault *fault, ViommudRefused *r)
-{
-    static const IOPTFault kinds[VRP_VERDICTS] = {
-        [VRP_ABSENT] = IOPT_FAULT_NOT_PRESENT,
-        [VRP_DENIED] = IOPT_FAULT_PERMISSION,
-        [VRP_RESERVED] = IOPT_FAULT_RESERVED,
-        [VRP_UNREADABLE] = IOPT_FAULT_READ_TABLE,
-        [VRP_RANGE] = IOPT_FAULT_RANGE,
-    };
-    const VRPTranslate question = {
-        .iova = fault->iova,
-        .rid = fault->rid,
-        .pasid = fault->pasid,
-        .access = fault->access,
-    };
-    VRPAnswer answer = { 0 };
-
-    if (ask_translate(r, &question, &answer)) {
-        r->fault.blocked = !kinds[fault->verdict];
-        r->fault.kind = kinds[fault->verdict];
-    }
-}
-
-void viommud_fault(void *opaque, const VRPFault *fault)
-{
-    VIOMMU *v = viommud.viommu;
-    VIOMMUEndpoint ep = { .viommu = v, .sid = fault->rid };
-    const ViommudRefused *kept = viommud_refused_find(fault->reason);
-    ViommudRefused r = { .rid = fault->rid };
-
-    if (!v->enabled) {
-        /* It was turned off meanwhile: there is nothing to record by. */
-        return;
-    }
-    if (kept && kept->rid == fault->rid) {
-        r = *kept;
-        ask_fill_fault(&r, fault->iova, fault->pasid, fault->access);
-    } else {
-        ask_refused_anew(fault, &r);
-    }
-    v->ops->fault(v, &ep, &r.config, &r.fault);
 }

@@ -118,22 +118,50 @@ void viommu_set_enabled(VIOMMU *v, bool enabled)
     }
 }
 
-/* Devices have no TLBs here: the protocol has no ATS. */
+/* The devices', whose TLBs are at the client's side */
+
 void viommu_invalidate_device_tlb(VIOMMU *v, uint16_t sid, hwaddr first,
                                   hwaddr last)
 {
+    viommu_invalidate_device_tlb_pasid(v, sid, VIOMMU_NO_PASID, false, first,
+                                       last);
+}
+
+static uint32_t core_pasid(uint32_t pasid)
+{
+    return pasid == VIOMMU_NO_PASID ? VRP_NO_PASID : pasid;
 }
 
 void viommu_invalidate_device_tlb_pasid(VIOMMU *v, uint16_t sid,
                                         uint32_t pasid, bool global,
                                         hwaddr first, hwaddr last)
 {
+    const VRPInvalidate inv = {
+        .kind = global ? VRP_INV_DEVICE_ALL : VRP_INV_DEVICE,
+        .rid = sid,
+        .pasid = core_pasid(pasid),
+        .first = first,
+        .last = last,
+    };
+
+    if (viommud.link) {
+        core_send(&inv);
+    }
 }
 
-/* Nor page requests: what is answered nobody has asked for. */
 void viommu_page_response(VIOMMU *v, uint16_t sid, uint32_t pasid,
                           uint16_t prgi, VIOMMUPageCode code)
 {
+    const VRPPageResponse response = {
+        .rid = sid,
+        .pasid = core_pasid(pasid),
+        .group = prgi,
+        .code = code,
+    };
+
+    if (viommud.link) {
+        vrs_page_response(viommud.link, &response);
+    }
 }
 
 /* Fences */

@@ -11,6 +11,7 @@
  *   viommud-device.c   making the unit's device, and its state as a stream
  *   viommud-core.c     invalidation and fences: messages, and their answers
  *   viommud-ask.c      what the client asks, by the model's functions
+ *   viommud-fault.c    what it tells of refused accesses, and page requests
  *   viommud-refused.c  what has been refused, until it is told as a fault
  *   viommud-domain.c   the model's tags as the protocol's domains
  *   viommud-memory.c   the guest's memory
@@ -79,12 +80,11 @@ void viommud_drained(void *opaque, uint64_t seq);
 /* The client is another one, which knows nothing yet: all has drained. */
 void viommud_all_drained(void);
 
-/* viommud-ask.c: VRSOps.resolve, .translate, .fault */
+/* viommud-ask.c: VRSOps.resolve, .translate */
 void viommud_resolve(void *opaque, const VRPResolve *question,
                      VRPConfig *answer);
 void viommud_translate(void *opaque, const VRPTranslate *question,
                        VRPAnswer *answer);
-void viommud_fault(void *opaque, const VRPFault *fault);
 
 /* viommud-refused.c */
 
@@ -103,6 +103,25 @@ typedef struct ViommudRefused {
 uint32_t viommud_refused_keep(const ViommudRefused *refused, unsigned code);
 /* viommud_refused_find: what has @reason; NULL: it is not kept any more. */
 const ViommudRefused *viommud_refused_find(uint32_t reason);
+
+/* viommud-ask.c, for viommud-fault.c */
+
+/* The core's VIOMMU_NO_PASID, attributes, ... of the protocol's */
+uint32_t viommud_ask_pasid(uint32_t pasid);
+unsigned viommud_ask_attrs(uint32_t access);
+/* What applies to requests of @rid with @pasid, by the tables as they are */
+void viommud_ask_config(uint32_t rid, uint32_t pasid, VIOMMUConfig *config);
+/*
+ * Where the IOVA leads, by the tables as they are; returns: false if @r says why
+ * not.
+ */
+bool viommud_ask_translate(ViommudRefused *r, const VRPTranslate *question,
+                           VRPAnswer *answer);
+
+/* viommud-fault.c: VRSOps.fault, .ats_fault, .page_request */
+void viommud_fault(void *opaque, const VRPFault *fault);
+VRPATSStatus viommud_ats_fault(void *opaque, const VRPFault *fault);
+void viommud_page_request(void *opaque, const VRPPageRequest *request);
 
 /* viommud-domain.c */
 

@@ -38,11 +38,6 @@ static bool smmuv3_check_offered(const SMMUv3State *s, Error **errp)
                    "remove msi=off");
         return false;
     }
-    if (s->ats) {
-        error_setg(errp, "arm-smmuv3: devices have no TLBs behind a remote "
-                   "unit; remove ats=on");
-        return false;
-    }
     if (s->caching_mode) {
         error_setg(errp, "arm-smmuv3: nobody keeps a copy of the guest's "
                    "tables behind a remote unit; remove caching-mode=on");
@@ -66,6 +61,9 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
     }
     smmuv3_unit_init(s);
     viommud_registers(&smmuv3_mmio_ops, s, SMMU_REG_SIZE);
+    if (s->ats) {
+        viommud.ops.ats_fault = viommud_ats_fault;
+    }
 }
 
 static void smmuv3_instance_init(Object *obj)

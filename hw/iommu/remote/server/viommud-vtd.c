@@ -99,11 +99,6 @@ static bool vtd_check_offered(IntelIOMMUState *s, Error **errp)
                    "unit; remove intremap=on");
         return false;
     }
-    if (x86->dt_supported) {
-        error_setg(errp, "intel-iommu: devices have no TLBs behind a remote "
-                   "unit; give device-iotlb=off");
-        return false;
-    }
     return true;
 }
 
@@ -128,6 +123,12 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     viommud_registers(&vtd_reg_ops, s, s->reg_size);
     viommud.ops.unit = VRP_UNIT_VTD;
     viommud.ops.address_bits = s->aw_bits;
+    if (X86_IOMMU_DEVICE(s)->dt_supported) {
+        viommud.ops.ats_fault = viommud_ats_fault;
+    }
+    if (s->svm) {
+        viommud.ops.page_request = viommud_page_request;
+    }
 }
 
 static void vtd_reset_exit(Object *obj, ResetType type)

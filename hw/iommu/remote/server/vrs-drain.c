@@ -5,9 +5,9 @@
  *
  * Answers may come in any order; the unit is told of a number when all up to it
  * are there.  A client need not bear more than 4,096 unanswered commands: what
- * exceeds half of that is not sent but becomes one, of everything, which is
- * sent when there is room.  It has its numbers from the first such on, so that
- * numbers rise in the order in which they are sent.
+ * exceeds half of that is not sent but becomes a few, of everything, which are
+ * sent when there is room.  They have their numbers from the first such on, so
+ * that numbers rise in the order in which they are sent.
  */
 #include "qemu/osdep.h"
 #include "vrs-internal.h"
@@ -31,17 +31,38 @@ static void drain_send(VRSServer *s, const VRPInvalidate *inv, uint64_t seq)
     g_hash_table_insert(s->pending_ids, GUINT_TO_POINTER(p->id), p);
 }
 
+/* Everything */
+static const VRPInvalidate drain_all[] = {
+    { .kind = VRP_INV_CONFIG_ALL },
+    { .kind = VRP_INV_ALL },
+    /* If devices have TLBs */
+    { .kind = VRP_INV_DEVICE_ALL, .rid_mask = 0xffff, .last = UINT64_MAX },
+};
+
+static unsigned drain_all_n(const VRSServer *s)
+{
+    return s->features & VRP_F_DEVICE_TLB ? ARRAY_SIZE(drain_all) :
+                                            ARRAY_SIZE(drain_all) - 1;
+}
+
 /* There may be room for what was not sent. */
 static void drain_send_merged(VRSServer *s)
 {
-    const VRPInvalidate config = { .kind = VRP_INV_CONFIG_ALL };
-    const VRPInvalidate all = { .kind = VRP_INV_ALL };
+    unsigned i, n = drain_all_n(s);
 
     if (s->merged && g_queue_get_length(&s->pending) < PENDING_MAX / 2) {
-        drain_send(s, &config, s->merged - 1);
-        drain_send(s, &all, s->merged);
+        for (i = 0; i < n; i++) {
+            drain_send(s, &drain_all[i], s->merged - (n - 1 - i));
+        }
         s->merged = 0;
     }
+}
+
+/* What devices keep, where they keep nothing */
+static bool drain_is_nobodys(const VRSServer *s, const VRPInvalidate *inv)
+{
+    return !(s->features & VRP_F_DEVICE_TLB) &&
+           (inv->kind == VRP_INV_DEVICE || inv->kind == VRP_INV_DEVICE_ALL);
 }
 
 uint64_t vrs_invalidate(VRSServer *s, const VRPInvalidate *inv)
@@ -53,12 +74,15 @@ uint64_t vrs_invalidate(VRSServer *s, const VRPInvalidate *inv)
     if (s->merged) {
         return s->merged;
     }
-    if (s->seq > UINT64_MAX - 2) {
+    if (drain_is_nobodys(s, inv)) {
+        return s->seq;
+    }
+    if (s->seq > UINT64_MAX - ARRAY_SIZE(drain_all)) {
         vrs_end(s, "there are no more sequence numbers");
         return vrs_drained(s);
     }
     if (g_queue_get_length(&s->pending) >= PENDING_MAX) {
-        s->seq += 2;
+        s->seq += drain_all_n(s);
         s->merged = s->seq;
         return s->merged;
     }
@@ -73,7 +97,8 @@ uint64_t vrs_drained(const VRSServer *s)
     if (s->gone) {
         return s->seq;
     }
-    return first ? first->seq - 1 : s->merged ? s->merged - 2 : s->seq;
+    return first ? first->seq - 1 :
+           s->merged ? s->merged - drain_all_n(s) : s->seq;
 }
 
 const char *vrs_drain_replied(VRSServer *s, const VRPHeader *h,

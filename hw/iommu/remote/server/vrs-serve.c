@@ -17,7 +17,9 @@
 /* What the unit has functions for */
 static uint32_t serve_features(const VRSOps *ops)
 {
-    return ops->endpoint ? VRP_F_ENDPOINTS : 0;
+    return (ops->endpoint ? VRP_F_ENDPOINTS : 0) |
+           (ops->ats_fault ? VRP_F_DEVICE_TLB : 0) |
+           (ops->page_request ? VRP_F_PAGE_REQUESTS : 0);
 }
 
 /* What we say of us */
@@ -116,6 +118,9 @@ static void serve_resolve(VRSServer *s, const VRSMessage *m,
     VRPConfig answer = { 0 };
 
     s->ops->resolve(s->opaque, question, &answer);
+    if (!(s->features & VRP_F_DEVICE_TLB)) {
+        answer.flags &= ~VRP_CONFIG_ATS_FLAGS;
+    }
     vrs_reply(s, &m->h, 0, &answer, NULL, 0);
 }
 
@@ -149,7 +154,18 @@ static void serve_load(VRSServer *s, const VRSMessage *m, const uint8_t *data,
     vrs_reply(s, &m->h, good ? 0 : EINVAL, NULL, NULL, 0);
 }
 
-/* The unit has a function, or it would have been refused. */
+/* Of features: the unit has a function, or it would have been refused. */
+
+static void serve_ats_fault(VRSServer *s, const VRSMessage *m,
+                            const VRPFault *fault)
+{
+    const VRPATSAnswer answer = {
+        .status = s->ops->ats_fault(s->opaque, fault),
+    };
+
+    vrs_reply(s, &m->h, 0, &answer, NULL, 0);
+}
+
 static void serve_endpoint(VRSServer *s, const VRSMessage *m,
                            const VRPEndpoint *endpoint)
 {
@@ -225,6 +241,12 @@ static const char *serve_command(VRSServer *s, VRSMessage *m,
         }
         vrs_reply(s, &m->h, 0, NULL, NULL, 0);
         return NULL;
+    case VRP_ATS_FAULT:
+        serve_ats_fault(s, m, message);
+        return NULL;
+    case VRP_PAGE_REQUEST:
+        s->ops->page_request(s->opaque, message);
+        return NULL;
     case VRP_ENDPOINT:
         serve_endpoint(s, m, message);
         return NULL;
@@ -297,6 +319,13 @@ void vrs_prefetch(VRSServer *s, const VRPPrefetch *page)
 {
     if (s->up) {
         vrs_order(s, VRP_PREFETCH, VRP_FLAG_NO_REPLY, page, NULL, 0);
+    }
+}
+
+void vrs_page_response(VRSServer *s, const VRPPageResponse *response)
+{
+    if (s->up && s->features & VRP_F_PAGE_REQUESTS) {
+        vrs_order(s, VRP_PAGE_RESPONSE, VRP_FLAG_NO_REPLY, response, NULL, 0);
     }
 }
 

@@ -1,0 +1,121 @@
+/*
+ * viommu-remote: where devices' writes are interrupts, on x86
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * An endpoint's message interrupts go where they went without a vIOMMU.
+ * Elsewhere the doorbell is an address like any other.
+ */
+#include "qemu/osdep.h"
+#include "qemu/rcu.h"
+#include "system/dma-attrs.h"
+#include "system/dma-held.h"
+#include "remote-internal.h"
+
+/* Where message interrupts are written to (Intel SDM 3, 11.11.1) */
+#define WINDOW_FIRST 0xfee00000ull
+#define WINDOW_SIZE  0x100000ull
+#define WINDOW_LAST  (WINDOW_FIRST + WINDOW_SIZE - 1)
+
+/* VIOMMUEndpoint.model */
+typedef struct RemoteWindow {
+    MemoryRegion mr;
+    VIOMMUEndpoint *ep;
+} RemoteWindow;
+
+bool remote_window_output_ok(const VIOMMURemote *s, hwaddr addr, hwaddr last)
+{
+    unsigned bits = s->unit.address_bits;
+
+    return (bits >= 64 || !(last >> bits)) &&
+           (addr > WINDOW_LAST || last < WINDOW_FIRST);
+}
+
+/*
+ * With a PASID, or translated, no request is an interrupt: it is translated as
+ * anywhere else, or refused.
+ */
+static MemTxResult window_memory(RemoteWindow *window, hwaddr iova,
+                                 uint64_t *data, unsigned size,
+                                 MemTxAttrs attrs, bool is_write)
+{
+    IOMMUAccessFlags need = is_write ? IOMMU_WO : IOMMU_RO;
+    uint32_t val = is_write ? cpu_to_le32(*data) : 0;
+    MemTxResult result;
+    IOMMUTLBEntry tlb;
+
+    RCU_READ_LOCK_GUARD();
+    tlb = viommu_translate(window->ep, iova, need, dma_attrs_code(attrs));
+    if (!(tlb.perm & need)) {
+        return MEMTX_ERROR;
+    }
+    result = address_space_rw(tlb.target_as, tlb.translated_addr |
+                              (iova & tlb.addr_mask), MEMTXATTRS_UNSPECIFIED,
+                              &val, size, is_write);
+    if (!is_write) {
+        *data = le32_to_cpu(val);
+    }
+    return result;
+}
+
+/* Past the unit */
+static MemTxResult window_pass(RemoteWindow *window, hwaddr addr,
+                               uint64_t *data, unsigned size,
+                               MemTxAttrs attrs, bool is_write)
+{
+    uint32_t val = is_write ? cpu_to_le32(*data) : 0;
+    MemTxResult result = address_space_rw(window->ep->viommu->memory, addr,
+                                          attrs, &val, size, is_write);
+
+    *data = is_write ? *data : le32_to_cpu(val);
+    return result;
+}
+
+/* BQL: an interrupt controller is written to. */
+static MemTxResult window_access(RemoteWindow *window, hwaddr addr,
+                                 uint64_t *data, unsigned size,
+                                 MemTxAttrs attrs, bool is_write)
+{
+    hwaddr iova = WINDOW_FIRST + addr;
+    DMA_HELD("message");
+
+    return dma_attrs_plain(attrs) ?
+           window_pass(window, iova, data, size, attrs, is_write) :
+           window_memory(window, iova, data, size, attrs, is_write);
+}
+
+static MemTxResult window_read(void *opaque, hwaddr addr, uint64_t *data,
+                               unsigned size, MemTxAttrs attrs)
+{
+    return window_access(opaque, addr, data, size, attrs, false);
+}
+
+static MemTxResult window_write(void *opaque, hwaddr addr, uint64_t value,
+                                unsigned size, MemTxAttrs attrs)
+{
+    return window_access(opaque, addr, &value, size, attrs, true);
+}
+
+static const MemoryRegionOps window_ops = {
+    .read_with_attrs = window_read,
+    .write_with_attrs = window_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .impl = { .min_access_size = 1, .max_access_size = 4 },
+    .valid = { .min_access_size = 1, .max_access_size = 4 },
+};
+
+void remote_window_init(VIOMMU *v, VIOMMUEndpoint *ep)
+{
+    RemoteWindow *window = g_new0(RemoteWindow, 1);
+
+    window->ep = ep;
+    memory_region_init_io(&window->mr, v->owner, &window_ops, window,
+                          "viommu-remote-msi", WINDOW_SIZE);
+    /* A device may send one in the middle of a register write of the unit. */
+    window->mr.disable_reentrancy_guard = true;
+    memory_region_add_subregion_overlap(&ep->root, WINDOW_FIRST, &window->mr,
+                                        2);
+    viommu_window_add(ep, WINDOW_FIRST, WINDOW_LAST, IOMMU_WINDOW_MSI,
+                      IOMMU_WINDOW_MODEL);
+    ep->model = window;
+}
