@@ -457,6 +457,30 @@ static bool viommu_ahead_visit(void *opaque, uint64_t first, uint64_t last,
     return a->run(a->opaque, first, &t);
 }
 
+/* Nobody is asked for what may not be wanted: what is cached, so far as it is */
+static void viommu_ahead_cached(ViommuAhead *a)
+{
+    hwaddr iova = a->first, last;
+    IOTLBEntry entry;
+
+    do {
+        IOPTResult res = { 0 };
+
+        if (!iotlb_lookup(a->ep->viommu->iotlb, a->config->tag, iova,
+                          &entry)) {
+            return;
+        }
+        res.addr = entry.addr;
+        res.shift = entry.shift;
+        res.perm = entry.perm;
+        last = MIN(entry.iova | ((1ULL << entry.shift) - 1), a->last);
+        if (!viommu_ahead_visit(a, iova, last, &res)) {
+            return;
+        }
+        iova = last + 1;
+    } while (last < a->last);
+}
+
 /* DMAInflightOps.translate_ahead */
 void viommu_dma_translate_ahead(void *opaque, hwaddr first, hwaddr last,
                                 bool is_write, uint32_t attrs,
@@ -487,6 +511,10 @@ void viommu_dma_translate_ahead(void *opaque, hwaddr first, hwaddr last,
     if (a.config->mode != VIOMMU_TRANSLATE ||
         iopt_space_iova(&a.config->space, first) != first ||
         iopt_space_iova(&a.config->space, last) != last) {
+        return;
+    }
+    if (a.config->space.ask) {
+        viommu_ahead_cached(&a);
         return;
     }
     VIOMMU_STAT_INC(v, walks);

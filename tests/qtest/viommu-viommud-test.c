@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include <sys/wait.h>
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "viommu-dma.h"
 #include "viommu-edu.h"
 #include "viommu-remote.h"
@@ -140,6 +141,49 @@ static void test_plain(void)
     rig_hold(rig, false, RIG_DATA_IOVA);
     rig_unmap(rig, UNIT_RANGE);
     rig_assert_pending(rig);
+    rig_release(rig);
+    rig_inv_wait(rig);
+    rig_free(rig);
+}
+
+/* How many invalidations of pages the client has been sent */
+static uint64_t client_invalidations(QTestState *qts)
+{
+    QDict *answer = qtest_qmp(qts, "{'execute': 'query-viommu'}");
+    QDict *unit = qobject_to(QDict,
+                             qlist_peek(qdict_get_qlist(answer, "return")));
+    uint64_t n = qdict_get_int(unit, "invalidations-tlb-page");
+
+    qobject_unref(answer);
+    return n;
+}
+
+#define PAGES_MANY  64
+
+/*
+ * The guest invalidates many pages, the first of them in use: all the others
+ * have arrived before that one can be answered, so that nobody waits for each.
+ */
+static void test_pages(void)
+{
+    RigOptions opt = { .form = VTD_QUEUED };
+    Rig *rig = rig_new(&opt);
+    QTestState *qts = rig->unit->qts;
+    VTD *vtd = container_of(rig->unit, VTD, unit);
+    uint64_t did = VTD_D_DID(vtd_domain_of(rig->space)->did);
+    uint64_t before = client_invalidations(qts);
+
+    rig_hold(rig, false, RIG_DATA_IOVA);
+    unit_unmap(rig->unit, rig->space, RIG_DATA_IOVA);
+    for (unsigned i = 0; i <= PAGES_MANY; i++) {
+        vtd_queue_put(vtd, VTD_D_IOTLB | VTD_D_G(VTD_PAGE) | did,
+                      RIG_DATA_IOVA + i * VTD_PAGE_SIZE);
+    }
+    vtd_queue_wait_put(vtd);
+    vtd_queue_kick(vtd);
+    viommu_until(vtd, client_invalidations(qts) == before + PAGES_MANY + 1);
+    rig_assert_pending(rig);
+    g_assert_cmpuint(rmt_says(qts, "drains-waiting"), ==, 1);
     rig_release(rig);
     rig_inv_wait(rig);
     rig_free(rig);
@@ -279,6 +323,41 @@ static void load_map(DMARig *rig)
     }
 }
 
+/*
+ * Who goes from page to page is told the next ones: @opaque: if the tables are
+ * in memory that the server can map, or else it would have to ask for them.
+ */
+static void test_ahead(const void *opaque)
+{
+    g_autofree char *path = NULL, *where = NULL, *args = NULL;
+    GPid server = viommud_run(rmt_listen(&path), UNIT, NULL);
+    uint64_t answers;
+    DMARig *rig;
+    VTD *vtd;
+
+    where = g_strdup_printf("mmio=0x%llx,timeout=60000", VTD_BASE);
+    args = g_strdup_printf("%s " DMA_DEVICE, opaque ?
+                           "-object memory-backend-memfd,id=ram,size=512M,"
+                           "share=on -machine memory-backend=ram" : "");
+    vtd = client_start_with(path, where, args);
+    rig = dma_of(vtd);
+    load_map(rig);
+    answers = rmt_says(vtd->qts, "answers");
+    g_assert_cmpuint(dma_run(rig, XDB_WRITE, 1, DMA_IOVA, 64, LOAD_PAGES), ==,
+                     0);
+    answers = rmt_says(vtd->qts, "answers") - answers;
+    if (opaque) {
+        g_assert_cmpuint(answers, <, LOAD_PAGES / 4);
+    } else {
+        g_assert_cmpuint(answers, >=, LOAD_PAGES);
+    }
+    g_free(rig->pci);
+    g_free(rig);
+    vtd_stop(vtd);
+    rmt_end_server(server);
+    unlink(path);
+}
+
 /* All is well, and a page that goes is gone once the guest is told so. */
 static void load_invalidate(DMARig *rig)
 {
@@ -414,6 +493,9 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/viommud/killed", test_killed);
     qtest_add_func("viommu/viommud/stopped", test_stopped);
     qtest_add_func("viommu/viommud/plain", test_plain);
+    qtest_add_func("viommu/viommud/pages", test_pages);
+    qtest_add_data_func("viommu/viommud/ahead/shared", "", test_ahead);
+    qtest_add_data_func("viommu/viommud/ahead/asked", NULL, test_ahead);
     qtest_add_func("viommu/viommud/monitor", test_monitor);
     qtest_add_func("viommu/viommud/load", test_load);
     qtest_add_data_func("viommu/viommud/client/one", NULL, test_clients);

@@ -209,5 +209,7 @@ void viommud_translate(void *opaque, const VRPTranslate *question,
     }
     if (!answer->perm) {
         *answer = (VRPAnswer) { .verdict = VRP_ABSENT };
+        return;
     }
+    viommud_ahead(&r.config, question, answer);
 }

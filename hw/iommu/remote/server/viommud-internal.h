@@ -12,6 +12,7 @@
  *   viommud-core.c     invalidation and fences: messages, and their answers
  *   viommud-ask.c      what the client asks, by the model's functions
  *   viommud-fault.c    what it tells of refused accesses, and page requests
+ *   viommud-ahead.c    what it is told before it asks
  *   viommud-refused.c  what has been refused, until it is told as a fault
  *   viommud-domain.c   the model's tags as the protocol's domains
  *   viommud-memory.c   the guest's memory
@@ -85,6 +86,13 @@ void viommud_resolve(void *opaque, const VRPResolve *question,
                      VRPConfig *answer);
 void viommud_translate(void *opaque, const VRPTranslate *question,
                        VRPAnswer *answer);
+
+/*
+ * viommud-ahead.c: @question, for which @config is, has got @answer: tell the
+ * next pages, too, if that is likely to be of use.
+ */
+void viommud_ahead(const VIOMMUConfig *config, const VRPTranslate *question,
+                   const VRPAnswer *answer);
 
 /* viommud-refused.c */
 

@@ -22,6 +22,10 @@
 #include "trace/control.h"
 #include "viommud-internal.h"
 
+/* Who asks one question often asks another: so long it looks for that. */
+#define POLL_US     50
+#define POLL_MAX_US 10000
+
 static struct {
     const char *path;        /* --socket */
     const char *unit;        /* --unit */
@@ -29,9 +33,11 @@ static struct {
     bool stay;               /* --stay */
     const char *sandbox;     /* --sandbox */
     int fd;                  /* the connection's */
+    unsigned long poll;      /* --poll, in us */
+    int64_t heard;           /* when the client was heard last, in us */
     bool over;
     int status;
-} daemon_state = { .listener = -1, .fd = -1 };
+} daemon_state = { .listener = -1, .fd = -1, .poll = POLL_US };
 
 static void daemon_listen(bool listen);
 
@@ -55,6 +61,12 @@ static void daemon_hang_up(void)
     }
 }
 
+static bool daemon_polls(void)
+{
+    return viommud.link && g_get_monotonic_time() - daemon_state.heard <
+                           (int64_t)daemon_state.poll;
+}
+
 static void daemon_readable(void *opaque)
 {
     do {
@@ -63,6 +75,7 @@ static void daemon_readable(void *opaque)
             return;
         }
     } while (vrs_more(viommud.link));
+    daemon_state.heard = g_get_monotonic_time();
 }
 
 static void daemon_accept(void *opaque)
@@ -103,6 +116,8 @@ static void daemon_help(const char *name)
 "  --stay           serve one client after the other; the registers stay\n"
 "  --sandbox WHEN   on: give up all that serving does not need (seccomp); off;\n"
 "                   auto, the default: on if this program was built with it\n"
+"  --poll US        for so many microseconds it goes on looking for the next\n"
+"                   question before it sleeps: 0 to 10000, 50 by default\n"
 "  --trace ...      trace events, as QEMU's option\n"
 "  --help           this\n"
 "  --version        which version it is\n", name);
@@ -110,13 +125,16 @@ static void daemon_help(const char *name)
 
 static void daemon_options(int argc, char **argv)
 {
-    enum { UNIT = 256, SOCKET, FD, STAY, SANDBOX, TRACE, HELP, VERSION };
+    enum {
+        UNIT = 256, SOCKET, FD, STAY, SANDBOX, POLL, TRACE, HELP, VERSION
+    };
     static const struct option options[] = {
         { "unit", required_argument, NULL, UNIT },
         { "socket", required_argument, NULL, SOCKET },
         { "fd", required_argument, NULL, FD },
         { "stay", no_argument, NULL, STAY },
         { "sandbox", required_argument, NULL, SANDBOX },
+        { "poll", required_argument, NULL, POLL },
         { "trace", required_argument, NULL, TRACE },
         { "help", no_argument, NULL, HELP },
         { "version", no_argument, NULL, VERSION },
@@ -140,6 +158,14 @@ static void daemon_options(int argc, char **argv)
             break;
         case SANDBOX:
             daemon_state.sandbox = optarg;
+            break;
+        case POLL:
+            if (qemu_strtoul(optarg, NULL, 10, &daemon_state.poll) ||
+                daemon_state.poll > POLL_MAX_US) {
+                error_report("--poll is '%s', but must be 0 to %u "
+                             "(microseconds)", optarg, POLL_MAX_US);
+                exit(EXIT_FAILURE);
+            }
             break;
         case TRACE:
             trace_opt_parse(optarg);
@@ -226,7 +252,7 @@ int main(int argc, char **argv)
     daemon_confine();
     daemon_listen(true);
     while (!daemon_state.over) {
-        main_loop_wait(false);
+        main_loop_wait(daemon_polls());
         if (viommud.link) {
             /* What bottom halves have sent */
             vrs_flush(viommud.link);
