@@ -79,7 +79,6 @@ check-mutants:
 	@scripts/check-mutants
 
 check-latency: all
-	@scripts/install-deps --fuzz || true
 	@tests/fuzz/latency $(if $(TIME),--time=$(TIME))
 
 fuzz:

@@ -12,6 +12,8 @@
 #include "qemu/rcu.h"
 #include "qapi/qapi-commands-viommu.h"
 #include "qapi/qapi-types-viommu.h"
+#include "exec/memory.h"
+#include "hw/core/cpu.h"
 #include "hw/virtio/virtio.h"
 #include "io/channel-buffer.h"
 #include "migration/qemu-file-types.h"
@@ -25,6 +27,13 @@
 #define DEVICE_PATH     "/machine/peripheral/sva"
 #define GRACE_INPUTS    64
 #define STREAM_REST     64
+
+void emulator_memset(QTestState *qts, uint64_t addr, uint8_t patt,
+                     size_t size)
+{
+    address_space_set(first_cpu->as, addr, patt, size,
+                      MEMTXATTRS_UNSPECIFIED);
+}
 
 static void host_turn(QTestState *qts)
 {

@@ -70,16 +70,19 @@ def as_clang(command):
     return kept
 
 
-def compiler():
-    clang = [os.environ.get('CLANG', 'clang')]
-    return (['ccache'] if shutil.which('ccache') else []) + clang
+def compiler(plain=False):
+    """Without instruments any will do."""
+    chosen = [os.environ.get('CC', 'cc') if plain else
+              os.environ.get('CLANG', 'clang')]
+    return (['ccache'] if shutil.which('ccache') else []) + chosen
 
 
-def compile_all(work):
+def compile_all(work, plain):
     """work: (input, output, flags)"""
     def one(job):
         source, output, flags = job
-        done = subprocess.run([*compiler(), *flags, '-c', source, '-o', output],
+        done = subprocess.run([*compiler(plain), *flags, '-c', source, '-o',
+                               output],
                               cwd=OBJ, text=True, check=False,
                               stderr=subprocess.PIPE)
         return done.stderr if done.returncode else None
@@ -114,7 +117,8 @@ def guest_objects(arch, commands, plain):
     """The driver and the guest, compiled as a file of the target is"""
     like = next(as_clang(e['command']) for e in commands
                 if e['output'].startswith(f'libqemu-{arch}-softmmu.a.p/'))
-    flags = like + ['-g', '-O1', '-w',
+    # The base's wrapper of this one never frees what it allocates.
+    flags = like + ['-g', '-O1', '-w', '-Dqtest_memset=emulator_memset',
                     *([] if plain else ['-fsanitize=address']),
                     f'-I{QEMU}', f'-I{QEMU}/tests/qtest', f'-I{ROOT}',
                     f'-I{ROOT}/tests/qtest', f'-I{ROOT}/hw']
@@ -146,7 +150,7 @@ def build(arch, plain=False):
         sys.exit('error: none of our files is in the emulator')
     print(f'==> building the emulator for {arch}, and a guest: '
           f'{len(work) + len(guest)} files', flush=True)
-    compile_all(work + guest)
+    compile_all(work + guest, plain)
     libqos = [word for word in link_command(TEST) if 'libqos.a.p' in word]
     out = link.index('-o')
     rest = [ours.get(word, word) for word in link[1:out] + link[out + 2:]
@@ -154,7 +158,7 @@ def build(arch, plain=False):
     binary = BUILD / f"qemu-{'latency' if plain else 'fuzz'}-{arch}"
     libraries = [] if plain else ['-fsanitize=fuzzer,address,undefined']
     wraps = [f'-Wl,-wrap,qtest_{name}' for name in WRAPPED]
-    done = subprocess.run([compiler()[-1], *libraries, '-o', str(binary),
+    done = subprocess.run([compiler(plain)[-1], *libraries, '-o', str(binary),
                            *(job[1] for job in guest), *libqos, *rest, *wraps],
                           cwd=OBJ, text=True, check=False,
                           stderr=subprocess.PIPE)
