@@ -413,7 +413,7 @@ static void test_clamp(void)
     Bench *b = bench_start(false);
 
     g_assert_cmphex(run(b, 0, b->mem, 4, 4, 1), ==, XDB_S_COMMAND);
-    g_assert_cmphex(run(b, XDB_LET_GO + 1, b->mem, 4, 4, 1), ==,
+    g_assert_cmphex(run(b, XDB_STORE_WAIT + 1, b->mem, 4, 4, 1), ==,
                     XDB_S_COMMAND);
     g_assert_cmphex(run(b, UINT32_MAX, b->mem, 4, 4, 1), ==, XDB_S_COMMAND);
     g_assert_cmphex(run(b, XDB_MAP_READ, b->mem, UINT64_MAX, 0, 1), ==,
