@@ -457,7 +457,7 @@ static bool viommu_ahead_visit(void *opaque, uint64_t first, uint64_t last,
     return a->run(a->opaque, first, &t);
 }
 
-/* Nobody is asked for what may not be wanted: what is cached, so far as it is */
+/* Nobody is asked for what may not be wanted: only what is cached */
 static void viommu_ahead_cached(ViommuAhead *a)
 {
     hwaddr iova = a->first, last;

@@ -96,9 +96,9 @@ typedef enum XDBCommand {
     /*
      * As XDB_CYCLE, for a queue whose two 32-bit indices count slots and have a
      * wrap bit above them: put {AUX[3], iova | AUX[8]} and {AUX[4], AUX[5]}
-     * into the queue, store the producer's index to AUX[6], look whether the consumer's,
-     * 4 bytes behind it, is the same, else it counts as an error.  AUX[7] is a
-     * power of two; the index begins at 0.
+     * into the queue, store the producer's index to AUX[6], look whether the
+     * consumer's, 4 bytes behind it, is the same, else it counts as an error.
+     * AUX[7] is a power of two; the index begins at 0.
      */
     XDB_CYCLE_CONS = 10,
     XDB_NUMBER = 11,     /* dma_memory_write(); operation i begins with i */

@@ -89,7 +89,8 @@ static VURig *rig_with(const char *props, bool ats, unsigned form)
         "%s -chardev socket,id=vu,path=%s %s "
         "-device vhost-user-blk-pci,id=disk,chardev=vu,%s,num-queues=1,"
         "disable-legacy=on,iommu_platform=on",
-        memory_args(), vu_path(r->vu), PLUG_PORT_ARGS, ats ? "bus=rp,ats=on" : "addr=5");
+        memory_args(), vu_path(r->vu), PLUG_PORT_ARGS,
+        ats ? "bus=rp,ats=on" : "addr=5");
     r->unit = unit_ops()->start(form, props, args);
     r->ring = unit_alloc(r->unit, 1);
     r->page = unit_alloc(r->unit, 1);

@@ -114,7 +114,7 @@ void remote_run_state(void *opaque, bool running, RunState state);
 void remote_endpoint_init(VIOMMURemote *s);
 /* Begin to follow the machine's devices.  After viommu_realize(); BQL. */
 void remote_endpoint_start(VIOMMURemote *s);
-/* Tell a new connection of all devices, if it wants that.  The link's thread. */
+/* Tell a new connection of all devices, if it wants that.  Link thread. */
 void remote_endpoint_greet(VIOMMURemote *s, const RemoteUnit *unit);
 /* VIOMMUOps.requesters_changed */
 void remote_requesters_changed(VIOMMU *v);

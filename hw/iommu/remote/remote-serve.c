@@ -9,7 +9,8 @@
  *    for it.
  * 2. Invalidations, interrupts and page responses need the BQL, and follow in
  *    the main loop, in order, a bounded number in one go.  A prefetched answer
- *    that came before an invalidation has been cached by then, and goes with it.
+ *    that came before an invalidation has been cached by then, and goes with
+ *    it.
  * 3. An invalidation is answered when the drain says that no access uses what
  *    it was about.  Those of one go share a fence.
  * 4. Nobody waits for a reset to be answered.  What comes until then was sent

@@ -24,9 +24,9 @@
 #define VRP_UNIT_VTD            "vt-d"
 
 /*
- * capabilities.viommu.features, a list of names, of both sides: what each can do
- * beside what all can.  A feature is in use if both have it; what is of one that
- * is not in use nobody sends.
+ * capabilities.viommu.features, a list of names, of both sides: what each can
+ * do beside what all can.  A feature is in use if both have it; what is of one
+ * that is not in use nobody sends.
  */
 #define VRP_FEATURE_ENDPOINTS       "endpoints"
 #define VRP_FEATURE_DEVICE_TLB      "device-tlb"
@@ -151,8 +151,8 @@ typedef enum VRPMode {
 /* Faults are not to be told. */
 #define VRP_CONFIG_QUIET        (1u << 1)
 /*
- * It may ask for translations and use what it is told (PCIe 10.1, ATS), whatever
- * .mode is.
+ * It may ask for translations and use what it is told (PCIe 10.1, ATS),
+ * whatever .mode is.
  */
 #define VRP_CONFIG_ATS          (1u << 2)
 /* That it may not is found before what makes it VRP_BLOCKED. */
@@ -250,8 +250,9 @@ typedef struct VRPEndpoint {
 #define VRP_PAGE_GROUPS         512
 
 /*
- * A device asks for a page that is not there (PCIe 10.4.1).  Neither to read nor
- * to write, and the last of its group: a stop marker, which is not answered.
+ * A device asks for a page that is not there (PCIe 10.4.1).  Neither to read
+ * nor to write, and the last of its group: a stop marker, which is not
+ * answered.
  */
 typedef struct VRPPageRequest {
     uint64_t iova;              /* of the page */

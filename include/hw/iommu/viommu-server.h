@@ -95,15 +95,15 @@ typedef struct VRSOps {
     /*
      * ats_fault: a translation request met @fault: record it, if the unit's
      * specification has it recorded.  Returns: how the request ends.
-     * (VRP_F_DEVICE_TLB: without it, or if the client does not know it, no device
-     * may keep translations: what .resolve says of that is not told, and
+     * (VRP_F_DEVICE_TLB: without it, or if the client does not know it, no
+     * device may keep translations: what .resolve says of that is not told, and
      * invalidations of them are nobody's.)
      */
     VRPATSStatus (*ats_fault)(void *opaque, const VRPFault *fault);
     /*
      * page_request: vrs_page_response() is to follow for its group, now or
-     * later, if it is the last one of it and no stop marker.  What was asked for
-     * over a connection that has ended is answered by its client.
+     * later, if it is the last one of it and no stop marker.  What was asked
+     * for over a connection that has ended is answered by its client.
      * (VRP_F_PAGE_REQUESTS.)
      */
     void (*page_request)(void *opaque, const VRPPageRequest *request);

@@ -310,9 +310,9 @@ struct VIOMMU {
 VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn);
 
 /**
- * viommu_each_requester: call @each with every requester ID of a function of the
- * machine that is behind @v; there may be several that share one.  On a bus that
- * has no number yet nobody has one.  Once the machine is made; BQL.
+ * viommu_each_requester: call @each with every requester ID of a function of
+ * the machine that is behind @v; there may be several that share one.  On a bus
+ * that has no number yet nobody has one.  Once the machine is made; BQL.
  */
 void viommu_each_requester(VIOMMU *v, void (*each)(uint16_t sid, void *opaque),
                            void *opaque);

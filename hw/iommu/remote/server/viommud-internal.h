@@ -43,9 +43,9 @@ typedef struct Viommud {
     bool stopped;            /* the guest is */
     bool settled;            /* the client has told what there is to know */
     /*
-     * Its registers are those that the guest expects: it was reset, or was given
-     * a state.  Until then this may be a server in the place of one that has
-     * died, and what the guest had set up there is nowhere.
+     * Its registers are those that the guest expects: it was reset, or was
+     * given a state.  Until then this may be a server in the place of one that
+     * has died, and what the guest had set up there is nowhere.
      */
     bool begun;
 } Viommud;
@@ -120,8 +120,8 @@ unsigned viommud_ask_attrs(uint32_t access);
 /* What applies to requests of @rid with @pasid, by the tables as they are */
 void viommud_ask_config(uint32_t rid, uint32_t pasid, VIOMMUConfig *config);
 /*
- * Where the IOVA leads, by the tables as they are; returns: false if @r says why
- * not.
+ * Where the IOVA leads, by the tables as they are; returns: false if @r says
+ * why not.
  */
 bool viommud_ask_translate(ViommudRefused *r, const VRPTranslate *question,
                            VRPAnswer *answer);

@@ -3,8 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A number is wanted of it, and a list of names.  So values are skipped, without
- * being understood more than that takes, and no deeper than a few levels.
+ * A number is wanted of it, and a list of names.  So values are skipped,
+ * without being understood more than that takes, and no deeper than a few
+ * levels.
  */
 #include "qemu/osdep.h"
 #include "vrs-internal.h"
