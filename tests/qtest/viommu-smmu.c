@@ -16,6 +16,9 @@
 #define GICD_ICFGR      0xc00
 
 #define CMD_BYTES       16
+/* How often an event that has to come is looked for, and between two looks */
+#define EVENT_LOOKS     3000
+#define EVENT_PAUSE_US  10000
 #define EVENT_BYTES     32
 
 /* Is the unit in another process? */
@@ -295,8 +298,13 @@ void smmu_assert_no_event(SMMU *smmu)
 SMMUEvent smmu_assert_event(SMMU *smmu, uint8_t type, uint32_t sid)
 {
     SMMUEvent e;
+    unsigned looks = EVENT_LOOKS;
 
-    g_assert_true(smmu_event_take(smmu, &e));
+    /* A unit in another process may answer a read first, and then record. */
+    while (!smmu_event_take(smmu, &e)) {
+        g_assert_cmpuint(looks--, >, 0);
+        g_usleep(EVENT_PAUSE_US);
+    }
     g_test_message("event %016" PRIx64 " %016" PRIx64 " %016" PRIx64
                    " %016" PRIx64, e.dw[0], e.dw[1], e.dw[2], e.dw[3]);
     g_assert_cmphex(SMMU_EVENT_TYPE(&e), ==, type);
