@@ -8,7 +8,9 @@
  * (VIOMMU_UNIT=remote-vtd).
  */
 #include "qemu/osdep.h"
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include "qemu/atomic.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "viommu-dma.h"
@@ -21,6 +23,13 @@
 #define SOURCE      0x2000000ull
 #define TARGET      0x2001000ull
 #define UNIT        "intel-iommu"
+/*
+ * Of test_once: the memory; more than the queue takes up in one go, so that its
+ * rest is for a bottom half, and fewer than a page has
+ */
+#define ONCE_RAM    (512 << 20)
+#define ONCE_WAITS  200
+#define ONCE_ROUNDS 10
 
 static VTD *client_start_with(const char *path, const char *props,
                               const char *args)
@@ -358,6 +367,79 @@ static void test_ahead(const void *opaque)
     unlink(path);
 }
 
+/* Software in another thread, which clears a status as soon as it is there */
+typedef struct Looker {
+    uint32_t *status;
+    unsigned again;          /* a ticket came back after it was cleared */
+    bool over;
+} Looker;
+
+static void *looker_run(void *opaque)
+{
+    Looker *l = opaque;
+    uint32_t last = 0, now;
+
+    while (!qatomic_read(&l->over)) {
+        now = qatomic_read(l->status);
+        if (now) {
+            qatomic_set(l->status, 0);
+            l->again += now == last;
+            last = now;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Each status is stored once: what software then makes of it stays.  And the
+ * server answers what came while it was asked for the rest of a long queue.
+ */
+static void once_look(VTD *vtd, uint32_t *status)
+{
+    Looker looker = { .status = status };
+    GThread *thread = g_thread_new("looker", looker_run, &looker);
+    unsigned i, n;
+
+    for (i = 0; i < ONCE_ROUNDS; i++) {
+        for (n = 0; n < ONCE_WAITS; n++) {
+            vtd_queue_wait_put(vtd);
+        }
+        vtd_queue_kick(vtd);
+        viommu_until(vtd, vtd_read64(vtd, VTD_IQH) ==
+                          vtd->iq_tail * vtd_queue_slot_size(vtd));
+    }
+    qatomic_set(&looker.over, true);
+    g_thread_join(thread);
+    g_assert_cmpuint(looker.again, ==, 0);
+}
+
+static void test_once(void)
+{
+    g_autofree char *path = NULL, *ram = NULL, *where = NULL, *args = NULL;
+    GPid server = viommud_run(rmt_listen(&path), UNIT, NULL);
+    int fd = g_file_open_tmp("viommu-ram-XXXXXX", &ram, NULL);
+    uint8_t *memory;
+    VTD *vtd;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, ONCE_RAM), ==, 0);
+    memory = mmap(NULL, ONCE_RAM, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    g_assert_true(memory != MAP_FAILED);
+    where = g_strdup_printf("mmio=0x%llx,timeout=60000", VTD_BASE);
+    args = g_strdup_printf("-object memory-backend-file,id=ram,size=512M,"
+                           "share=on,mem-path=%s "
+                           "-machine memory-backend=ram", ram);
+    vtd = client_start_with(path, where, args);
+    vtd_enable_queue(vtd);
+    once_look(vtd, (uint32_t *)(memory + vtd->iq_status));
+    vtd_stop(vtd);
+    rmt_end_server(server);
+    munmap(memory, ONCE_RAM);
+    close(fd);
+    unlink(ram);
+    unlink(path);
+}
+
 /* All is well, and a page that goes is gone once the guest is told so. */
 static void load_invalidate(DMARig *rig)
 {
@@ -497,6 +579,7 @@ int main(int argc, char **argv)
     qtest_add_data_func("viommu/viommud/ahead/shared", "", test_ahead);
     qtest_add_data_func("viommu/viommud/ahead/asked", NULL, test_ahead);
     qtest_add_func("viommu/viommud/monitor", test_monitor);
+    qtest_add_func("viommu/viommud/once", test_once);
     qtest_add_func("viommu/viommud/load", test_load);
     qtest_add_data_func("viommu/viommud/client/one", NULL, test_clients);
     qtest_add_data_func("viommu/viommud/client/next", "--stay", test_clients);

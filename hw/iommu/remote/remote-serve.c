@@ -71,6 +71,25 @@ static void serve_dma_read(VIOMMURemote *s, const VRPHeader *h,
     serve_reply(s, h, result == MEMTX_OK ? 0 : EFAULT, dma, data, dma->count);
 }
 
+/*
+ * A word is stored once.  Software may look at it all the time and have cleared
+ * it by the next instruction; the C library's copy of 4 or 8 bytes is two
+ * stores, of which the second would then undo that.
+ */
+static MemTxResult serve_store(VIOMMURemote *s, const VRPDMA *dma,
+                               const uint8_t *data)
+{
+    bool word = dma->count == 4 || dma->count == 8;
+
+    RCU_READ_LOCK_GUARD();
+    if (word && QEMU_IS_ALIGNED(dma->addr, dma->count) &&
+        dma_ram_write(dma->addr, data, dma->count)) {
+        return MEMTX_OK;
+    }
+    return address_space_write(s->viommu.memory, dma->addr, serve_attrs, data,
+                               dma->count);
+}
+
 static void serve_dma_write(VIOMMURemote *s, const VRPHeader *h,
                             const VRPDMA *dma, const uint8_t *data)
 {
@@ -78,8 +97,7 @@ static void serve_dma_write(VIOMMURemote *s, const VRPHeader *h,
 
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         if (!s->resets) {
-            result = address_space_write(s->viommu.memory, dma->addr,
-                                         serve_attrs, data, dma->count);
+            result = serve_store(s, dma, data);
         }
     }
     serve_reply(s, h, result == MEMTX_OK ? 0 : EFAULT, dma, NULL, 0);

@@ -254,8 +254,11 @@ int main(int argc, char **argv)
     while (!daemon_state.over) {
         main_loop_wait(daemon_polls());
         if (viommud.link) {
-            /* What bottom halves have sent */
+            /* What bottom halves have sent, and what came while they asked */
             vrs_flush(viommud.link);
+            if (vrs_more(viommud.link)) {
+                daemon_readable(NULL);
+            }
         }
     }
     return daemon_state.status;
