@@ -125,7 +125,11 @@ void vrs_free(VRSServer *s);
  */
 bool vrs_run(VRSServer *s);
 void vrs_flush(VRSServer *s);
-/** vrs_more: is there something that vrs_run() has not come to? */
+/**
+ * vrs_more: is there something that vrs_run() has not come to?  The socket does
+ * not say so: look after each vrs_run(), and after whatever else has asked the
+ * client (vrs_read(), vrs_write(), vrs_update()): more may have come meanwhile.
+ */
 bool vrs_more(const VRSServer *s);
 /** vrs_why: why it ended; NULL: the client has hung up, as it may. */
 const char *vrs_why(const VRSServer *s);
