@@ -12,6 +12,7 @@
  * one never reaches the next.
  */
 #include "qemu/osdep.h"
+#include "block/aio-wait.h"
 #include "block/aio.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
@@ -681,14 +682,34 @@ RemoteLink *remote_link_new(CharBackend *chr, uint32_t timeout_ms,
     return link;
 }
 
+/*
+ * In the link's thread: where a socket's sources are while they are put there or
+ * taken away, since it frees them when the other end hangs up.
+ */
+static void link_listen(void *opaque)
+{
+    RemoteLink *link = opaque;
+
+    qemu_chr_fe_set_handlers(link->chr, link_can_read, link_read, link_event,
+                             NULL, link,
+                             iothread_get_g_main_context(link->iothread), true);
+}
+
+static void link_listen_no_more(void *opaque)
+{
+    RemoteLink *link = opaque;
+
+    qemu_chr_fe_set_handlers(link->chr, NULL, NULL, NULL, NULL, NULL, NULL,
+                             true);
+}
+
 bool remote_link_wait(RemoteLink *link, unsigned ms, Error **errp)
 {
     int64_t end = g_get_monotonic_time() + (int64_t)ms * 1000;
 
     /* From now on its thread calls .ops. */
-    qemu_chr_fe_set_handlers(link->chr, link_can_read, link_read, link_event,
-                             NULL, link,
-                             iothread_get_g_main_context(link->iothread), true);
+    aio_wait_bh_oneshot(iothread_get_aio_context(link->iothread), link_listen,
+                        link);
     QEMU_LOCK_GUARD(&link->lock);
     /* A connection that has ended does not come up by itself. */
     while (link->state != LINK_UP &&
@@ -711,8 +732,8 @@ bool remote_link_wait(RemoteLink *link, unsigned ms, Error **errp)
 
 void remote_link_free(RemoteLink *link)
 {
-    qemu_chr_fe_set_handlers(link->chr, NULL, NULL, NULL, NULL, NULL, NULL,
-                             true);
+    aio_wait_bh_oneshot(iothread_get_aio_context(link->iothread),
+                        link_listen_no_more, link);
     qemu_bh_delete(link->event_bh);
     iothread_destroy(link->iothread);
     out_restart(link, 0);
