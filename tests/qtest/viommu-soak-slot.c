@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "qemu/units.h"
 #include "hw/misc/x-dma-bench.h"
 #include "viommu-soak-slot.h"
@@ -89,11 +91,31 @@ static void backend_come(SoakSlot *s)
     s->blk = vblk_new(s->unit, SID, "visit", s->ring, s->iova - UNIT_PAGE);
 }
 
+static bool backend_is_seen_dead(SoakSlot *s)
+{
+    QDict *response = qtest_qmp(s->unit->qts, "{'execute': 'query-chardev'}");
+    QListEntry *entry;
+    bool dead = false;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(response, "return"), entry) {
+        QDict *chr = qobject_to(QDict, qlist_entry_obj(entry));
+
+        dead |= !strcmp(qdict_get_str(chr, "label"), "vu") &&
+                g_str_has_prefix(qdict_get_str(chr, "filename"),
+                                 "disconnected");
+    }
+    qobject_unref(response);
+    return dead;
+}
+
 static void backend_go(SoakSlot *s)
 {
     if (s->silent || g_rand_boolean(s->rand)) {
         vu_die(s->vu);
         s->kills++;
+        /* The base's device has to have dealt with it before it is pulled. */
+        viommu_until(s->unit, backend_is_seen_dead(s));
+        viommu_turns(s->unit);
     }
     vblk_free(s->blk);
     plug_pull(s->unit, s->port, "visit");

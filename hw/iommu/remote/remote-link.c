@@ -683,8 +683,8 @@ RemoteLink *remote_link_new(CharBackend *chr, uint32_t timeout_ms,
 }
 
 /*
- * In the link's thread: where a socket's sources are while they are put there or
- * taken away, since it frees them when the other end hangs up.
+ * In the link's thread: it frees a socket's sources when the other end hangs
+ * up, so nobody else may be putting them there, or taking them away.
  */
 static void link_listen(void *opaque)
 {
