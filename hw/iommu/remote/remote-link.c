@@ -15,6 +15,7 @@
 #include "block/aio-wait.h"
 #include "block/aio.h"
 #include "qapi/error.h"
+#include "qemu/coroutine-tls.h"
 #include "qemu/error-report.h"
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
@@ -26,6 +27,8 @@
 /* What may wait to be written or answered.  A guest can cause both. */
 #define OUT_MAX (4u << 20)
 #define ASKS_MAX 4096
+/* Who waits in vain for a server that is late does so in one of so many ms. */
+#define LATE_SHARE 10
 
 typedef enum LinkState {
     LINK_DOWN,               /* nobody is there */
@@ -71,6 +74,8 @@ struct RemoteLink {
     GHashTable *asks;        /* RemoteAsk by .id */
     uint16_t next_id;
     bool late;
+    uint64_t silence;        /* a number of its own for each time that it is */
+    int64_t rest_until;      /* until then nobody is brief; us */
     unsigned owed;           /* answers to brief questions */
     RemoteLinkStats stats;
 
@@ -228,18 +233,51 @@ static RemoteAsk *ask_new(RemoteLink *link, VRPCommand command, uint16_t *id)
     return ask;
 }
 
-/* lock held: how long may @wait be? */
-static unsigned ask_patience(const RemoteLink *link, RemoteWait wait)
+/* The silence in which this thread has waited in vain for an answer */
+QEMU_DEFINE_STATIC_CO_TLS(uint64_t, waited_in_vain)
+
+/* Nothing is different if it is not asked but by the answer. */
+static bool ask_is_question(VRPCommand command)
 {
-    bool late = link->late;
+    return command == VRP_RESOLVE || command == VRP_TRANSLATE ||
+           command == VRP_ATS_FAULT || command == VRP_REGION_READ;
+}
+
+/*
+ * lock held: how many ms may @wait be?  0: it is not to be asked at all.
+ *
+ * What is refused is tried again in pieces of a few bytes, all of them in one
+ * RCU read section, or under the BQL: so a thread is patient once in a silence.
+ */
+static unsigned ask_patience(const RemoteLink *link, VRPCommand command,
+                             RemoteWait wait)
+{
+    unsigned brief = MIN(link->timeout_ms, REMOTE_LATE_MS);
 
     if (wait == REMOTE_WAIT_BRIEF) {
-        late |= link->owed;
-        return MIN(link->timeout_ms,
-                   late ? REMOTE_LATE_MS : REMOTE_BRIEF_MS);
+        return link->late || link->owed ? brief :
+               MIN(link->timeout_ms, REMOTE_BRIEF_MS);
     }
-    return late && wait == REMOTE_WAIT_USUAL && bql_locked() ?
-           MIN(link->timeout_ms, REMOTE_LATE_MS) : link->timeout_ms;
+    if (wait == REMOTE_WAIT_PATIENT || !link->late ||
+        (!bql_locked() && get_waited_in_vain() != link->silence)) {
+        return link->timeout_ms;
+    }
+    return ask_is_question(command) &&
+           g_get_monotonic_time() < link->rest_until ? 0 : brief;
+}
+
+/* lock held: no answer has come.  Returns: true if that is the first sign. */
+static bool link_is_late(RemoteLink *link)
+{
+    static uint64_t silences;
+    bool first = !link->late;
+
+    if (first) {
+        link->late = true;
+        link->silence = qatomic_fetch_inc(&silences) + 1;
+    }
+    link->stats.late++;
+    return first;
 }
 
 /*
@@ -248,7 +286,7 @@ static unsigned ask_patience(const RemoteLink *link, RemoteWait wait)
  */
 static bool ask_abandon(RemoteLink *link, RemoteAsk *ask)
 {
-    bool first = !link->late && !ask->brief;
+    bool first;
 
     ask->abandoned = true;
     ask->answer = NULL;
@@ -256,10 +294,12 @@ static bool ask_abandon(RemoteLink *link, RemoteAsk *ask)
     if (ask->brief) {
         link->owed++;
         link->stats.unanswered++;
-    } else {
-        link->late = true;
-        link->stats.late++;
+        return false;
     }
+    first = link_is_late(link);
+    set_waited_in_vain(link->silence);
+    link->rest_until = g_get_monotonic_time() +
+                       (LATE_SHARE - 1) * REMOTE_LATE_MS * 1000;
     return first;
 }
 
@@ -283,7 +323,7 @@ int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
                     GByteArray *more, RemoteWait wait)
 {
     bool first_late = false;
-    unsigned connection;
+    unsigned connection, patience;
     RemoteAsk *ask;
     VRPHeader h = { .command = command };
     int error;
@@ -295,6 +335,12 @@ int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
     }
     if (wait == REMOTE_WAIT_BRIEF && link->owed >= REMOTE_BRIEF_MAX) {
         link->stats.unanswered++;
+        qemu_mutex_unlock(&link->lock);
+        return -EBUSY;
+    }
+    patience = ask_patience(link, command, wait);
+    if (!patience) {
+        link_is_late(link);
         qemu_mutex_unlock(&link->lock);
         return -EBUSY;
     }
@@ -315,7 +361,7 @@ int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
                out_new(&h, vrp_shape(command)->fields, message, data, len));
 
     qemu_mutex_lock(&link->lock);
-    ask_await(link, ask, ask_patience(link, wait));
+    ask_await(link, ask, patience);
     if (ask->done) {
         error = ask->error;
         link->stats.asked += !error;

@@ -110,9 +110,11 @@ void remote_link_free(RemoteLink *link);
  *
  * @wait: USUAL: as long as remote_link_new() was told.  Who holds the BQL keeps
  * all others waiting: so while the server is late with an answer, such a one
- * waits REMOTE_LATE_MS at most; the answer, if it comes, says that the server
- * is alive.  PATIENT: it waits like anybody: for a guest that stands still
- * (migration).  BRIEF: for whom no guest waits (a monitor): REMOTE_BRIEF_MS,
+ * waits REMOTE_LATE_MS at most, and so does a thread that has waited in vain
+ * since the server's last answer.  They do so a tenth of the time, and in the
+ * rest a question is not asked; the answer that is late, if it comes, says that
+ * the server is alive.  PATIENT: it waits like anybody: for a guest that stands
+ * still (migration).  BRIEF: for whom no guest waits (a monitor): REMOTE_BRIEF_MS,
  * and REMOTE_LATE_MS while the server owes an answer; that is nobody's fault,
  * so .late is not told.  While it owes REMOTE_BRIEF_MAX to such it is not even
  * asked.
