@@ -480,6 +480,36 @@ static void test_again(void)
     unlink(image);
 }
 
+/* A connection that is recorded the character device carries. */
+static void test_recorded(void)
+{
+    g_autofree char *path = NULL, *log = NULL, *text = NULL;
+    int fd = g_file_open_tmp("viommu-remote-log-XXXXXX", &log, NULL);
+    GPid server = rmt_serve(rmt_listen(&path), NULL);
+    QTestState *qts = qtest_initf(
+        "-machine q35 -m 256 -nodefaults -display none -chardev socket,"
+        "id=remote,path=%s,logfile=%s -device viommu-remote,chardev=remote,"
+        "mmio=0x%llx,timeout=60000", path, log, RMT_BASE);
+    gsize size;
+
+    qtest_writeq(qts, RMT_BASE + RMT_DIR, 0x1000);
+    g_assert_cmphex(qtest_readq(qts, RMT_BASE + RMT_DIR), ==, 0x1000);
+    qtest_writeq(qts, RMT_BASE + RMT_MSI_ADDR, 0x2000000);
+    qtest_writeq(qts, RMT_BASE + RMT_MSI_DATA, 77);
+    while (qtest_readl(qts, 0x2000000) != 77) {
+        unit_turn(qts);
+    }
+    rmt_end_server(server);
+    qtest_qmp_eventwait(qts, "VIOMMU_REMOTE_DOWN");
+    g_assert_cmphex(qtest_readq(qts, RMT_BASE + RMT_DIR), ==, UINT64_MAX);
+    qtest_quit(qts);
+    g_assert_true(g_file_get_contents(log, &text, &size, NULL));
+    g_assert_cmpuint(size, >, 0);
+    close(fd);
+    unlink(log);
+    unlink(path);
+}
+
 /* What the operator is told */
 static void test_refused(void)
 {
@@ -622,6 +652,7 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/remote/dead/stops", test_dead_stops);
     qtest_add_func("viommu/remote/dead/drains", test_dead_drains);
     qtest_add_func("viommu/remote/again", test_again);
+    qtest_add_func("viommu/remote/recorded", test_recorded);
     qtest_add_func("viommu/remote/refused", test_refused);
     qtest_add_func("viommu/remote/no-server", test_no_server);
     qtest_add_func("viommu/remote/second", test_second);

@@ -5,6 +5,7 @@
  *
  * remote-frame.c     messages as bytes and as numbers; pure
  * remote-link.c      the connection, and who waits for an answer
+ * remote-wire.c      its socket, and who reads it
  * remote-hello.c     the JSON of its beginning
  * remote-memory.c    what the server is told of guest memory
  * remote-endpoint.c  what it is told of devices
@@ -79,7 +80,7 @@ struct VIOMMURemote {
     QemuMutex lock;
     GQueue commands;         /* RemoteCommand, to be carried out; lock */
     unsigned resets;         /* that have not been answered; lock */
-    uint64_t last_seq;       /* the link's thread's */
+    uint64_t last_seq;       /* of whoever reads */
     QEMUBH *command_bh;
     QTAILQ_HEAD(, RemoteDrain) drains;   /* BQL */
 

@@ -10,10 +10,18 @@
  *
  * A connection has a number, and so have those who write: what was meant for
  * one never reaches the next.
+ *
+ * Who asks reads the answer itself, if nobody else who asks is reading: such a
+ * one leads.  What comes before that answer it carries out, as the link's
+ * thread does; that one gets the rest, and is told of the connection's end.
+ * So bytes are read and carried out under the wire's lock, before the other
+ * two: in the order in which they have come.  What is not a plain socket (TLS)
+ * the character device carries, and the link's thread alone reads.
  */
 #include "qemu/osdep.h"
 #include "block/aio-wait.h"
 #include "block/aio.h"
+#include "chardev/char-socket.h"
 #include "qapi/error.h"
 #include "qemu/coroutine-tls.h"
 #include "qemu/error-report.h"
@@ -23,12 +31,20 @@
 #include "system/iothread.h"
 #include "../trace.h"
 #include "remote-link.h"
+#include "remote-wire.h"
 
 /* What may wait to be written or answered.  A guest can cause both. */
 #define OUT_MAX (4u << 20)
 #define ASKS_MAX 4096
 /* Who waits in vain for a server that is late does so in one of so many ms. */
 #define LATE_SHARE 10
+/* So many messages that are not its answer who leads carries out */
+#define LEAD_MAX 64
+/* So many us who leads looks on before it sleeps, at most, and at first */
+#define SPIN_MAX 50
+#define SPIN_MIN 10
+/* So many messages in one write */
+#define OUT_VECTOR 16
 
 typedef enum LinkState {
     LINK_DOWN,               /* nobody is there */
@@ -40,6 +56,7 @@ typedef enum LinkState {
 typedef struct RemoteAsk {
     uint16_t command;
     bool done, abandoned, brief;
+    bool leads;              /* it is not .answered that it waits for */
     int error;
     QemuCond answered;
     void *answer;            /* the waiter's; and .more; NULL: not wanted */
@@ -48,6 +65,13 @@ typedef struct RemoteAsk {
     void (*then)(RemoteLink *link, const void *message, const uint8_t *data,
                  size_t len);
 } RemoteAsk;
+
+/* Who reads, and is not the link's thread */
+typedef struct LinkReader {
+    const RemoteAsk *mine;   /* what it waits for */
+    bool done;               /* that is answered */
+    unsigned budget;         /* messages that it carries out yet */
+} LinkReader;
 
 typedef struct OutMessage {
     size_t done, len;
@@ -59,6 +83,7 @@ struct RemoteLink {
     CharBackend *chr;
     IOThread *iothread;
     QEMUBH *event_bh;
+    QEMUBH *rest_bh;         /* who led has left something */
     const RemoteLinkOps *ops;
     void *opaque;
     uint32_t timeout_ms;
@@ -70,6 +95,9 @@ struct RemoteLink {
     QemuMutex lock;
     QemuCond changed;        /* .state or .reason */
     LinkState state;
+    RemoteWire *wire;        /* NULL: the character device carries it */
+    bool led;                /* somebody leads */
+    unsigned spin;           /* us that it looks before it sleeps */
     char *reason;            /* why it is not up */
     GHashTable *asks;        /* RemoteAsk by .id */
     uint16_t next_id;
@@ -82,13 +110,15 @@ struct RemoteLink {
     QemuMutex out_lock;
     GQueue out;              /* OutMessage */
     size_t out_bytes;
+    RemoteWire *out_wire;    /* .wire */
     bool watching;
     bool greeted;            /* others than the handshake may write */
     unsigned connection;
 
     /* The link's thread's */
-    GByteArray *in;
-    RemoteUnit unit;
+    GSource *wire_source;
+    GByteArray *in;          /* without a wire */
+    RemoteUnit unit;         /* others' who lead, to be read */
     unsigned acted_on;       /* .openings; written with the lock */
 };
 
@@ -105,30 +135,73 @@ static void out_free(OutMessage *m)
 static gboolean link_writable(void *do_not_use, GIOCondition cond,
                               void *opaque);
 
+/* out_lock held: tell when there is room.  The character device carries it. */
+static void out_watch(RemoteLink *link)
+{
+    if (link->out_wire) {
+        remote_wire_want_out(link->out_wire, true);
+        link->watching = true;
+    } else {
+        link->watching = qemu_chr_fe_add_watch(
+            link->chr, G_IO_OUT | G_IO_HUP, link_writable, link);
+    }
+}
+
+/*
+ * out_lock held: what there is of the first messages, which is something.  A
+ * descriptor goes with the first byte of a write.
+ * Returns: how much was written, or a negative errno.
+ */
+static ssize_t out_send(RemoteLink *link)
+{
+    OutMessage *first = g_queue_peek_head(&link->out);
+    int fd = first->done ? -1 : first->fd;
+    struct iovec iov[OUT_VECTOR];
+    unsigned n = 0;
+    ssize_t done;
+
+    if (link->out_wire) {
+        for (GList *at = link->out.head; at && n < OUT_VECTOR; at = at->next) {
+            OutMessage *m = at->data;
+
+            if (n && m->fd >= 0) {
+                break;
+            }
+            iov[n++] = (struct iovec) { m->bytes + m->done, m->len - m->done };
+        }
+        return remote_wire_write(link->out_wire, iov, n, fd);
+    }
+    if (fd >= 0) {
+        qemu_chr_fe_set_msgfds(link->chr, &fd, 1);
+    }
+    done = qemu_chr_fe_write(link->chr, first->bytes + first->done,
+                             first->len - first->done);
+    return done > 0 ? done : errno == EAGAIN ? -EAGAIN : -EIO;
+}
+
 /* out_lock held */
 static void link_flush(RemoteLink *link)
 {
-    OutMessage *m;
+    while (!g_queue_is_empty(&link->out)) {
+        ssize_t n = out_send(link);
 
-    while ((m = g_queue_peek_head(&link->out))) {
-        int n;
-
-        if (m->fd >= 0 && !m->done) {
-            qemu_chr_fe_set_msgfds(link->chr, &m->fd, 1);
-        }
-        n = qemu_chr_fe_write(link->chr, m->bytes + m->done, m->len - m->done);
-        if (n <= 0) {
+        if (n < 0) {
             /* If it is broken, the end of the connection clears the queue. */
-            if (!link->watching && errno == EAGAIN) {
-                link->watching = qemu_chr_fe_add_watch(
-                    link->chr, G_IO_OUT | G_IO_HUP, link_writable, link);
+            if (!link->watching && n == -EAGAIN) {
+                out_watch(link);
             }
             return;
         }
-        m->done += n;
         link->out_bytes -= n;
-        if (m->done == m->len) {
-            out_free(g_queue_pop_head(&link->out));
+        while (n) {
+            OutMessage *m = g_queue_peek_head(&link->out);
+            size_t part = MIN((size_t)n, m->len - m->done);
+
+            m->done += part;
+            n -= part;
+            if (m->done == m->len) {
+                out_free(g_queue_pop_head(&link->out));
+            }
         }
     }
 }
@@ -191,7 +264,7 @@ static void link_write(RemoteLink *link, unsigned connection, OutMessage *m)
 }
 
 /* A new connection has begun, or there is none any more: @number 0. */
-static void out_restart(RemoteLink *link, unsigned number)
+static void out_restart(RemoteLink *link, unsigned number, RemoteWire *wire)
 {
     OutMessage *m;
 
@@ -199,6 +272,11 @@ static void out_restart(RemoteLink *link, unsigned number)
     while ((m = g_queue_pop_head(&link->out))) {
         out_free(m);
     }
+    if (link->out_wire) {
+        remote_wire_unref(link->out_wire);
+        link->watching = false;
+    }
+    link->out_wire = wire ? remote_wire_ref(wire) : NULL;
     link->out_bytes = 0;
     link->greeted = false;
     link->connection = number;
@@ -303,19 +381,101 @@ static bool ask_abandon(RemoteLink *link, RemoteAsk *ask)
     return first;
 }
 
-/* lock held */
-static void ask_await(RemoteLink *link, RemoteAsk *ask, unsigned ms)
+/* How many ms there are until @end, which is in us; 0: it is over. */
+static int ask_left(int64_t end)
 {
-    int64_t end = g_get_monotonic_time() + (int64_t)ms * 1000;
+    return MAX(0, (end - g_get_monotonic_time() + 999) / 1000);
+}
 
-    while (!ask->done) {
-        int64_t left = (end - g_get_monotonic_time() + 999) / 1000;
+/* lock held */
+static void ask_await(RemoteLink *link, RemoteAsk *ask, int64_t end)
+{
+    int left;
 
-        if (left <= 0) {
-            return;
-        }
+    while (!ask->done && (left = ask_left(end))) {
         qemu_cond_timedwait(&ask->answered, &link->lock, left);
     }
+}
+
+/* lock held: @ask is over; @mine: the caller's, if it leads. */
+static void ask_done(RemoteAsk *ask, const RemoteWire *wire,
+                     const RemoteAsk *mine)
+{
+    ask->done = true;
+    if (!ask->leads) {
+        qemu_cond_signal(&ask->answered);
+    } else if (ask != mine) {
+        remote_wire_kick((RemoteWire *)wire);
+    }
+}
+
+static ssize_t link_receive(RemoteLink *link, RemoteWire *wire,
+                            LinkReader *reader);
+
+/* lock held.  Returns: the wire, if @ask is to lead; to be unreferenced. */
+static RemoteWire *ask_begin_to_lead(RemoteLink *link, RemoteAsk *ask)
+{
+    if (!link->wire || link->led) {
+        return NULL;
+    }
+    link->led = true;
+    ask->leads = true;
+    return remote_wire_ref(link->wire);
+}
+
+/*
+ * To sleep and to be woken takes longer than a server that is awake takes to
+ * answer: so look for that long, if there is another processor for it, and if
+ * the last answer, which took @us, would have been seen so.
+ */
+static unsigned spin_next(unsigned spin, int64_t us)
+{
+    if (us > SPIN_MAX || g_get_num_processors() == 1) {
+        return 0;
+    }
+    return us <= spin ? spin : MIN(MAX(2 * spin, SPIN_MIN), SPIN_MAX);
+}
+
+/* Until @until, in us.  Returns: what link_receive() does. */
+static ssize_t lead_spin(RemoteLink *link, RemoteWire *wire, LinkReader *reader,
+                         int64_t until)
+{
+    ssize_t n;
+
+    do {
+        n = link_receive(link, wire, reader);
+    } while (n == -EAGAIN && g_get_monotonic_time() < until);
+    return n;
+}
+
+/* lock held, but not while it waits and reads */
+static void ask_lead(RemoteLink *link, RemoteWire *wire, RemoteAsk *ask,
+                     int64_t end)
+{
+    LinkReader reader = { .mine = ask, .budget = LEAD_MAX };
+    int64_t begin = g_get_monotonic_time();
+    unsigned spin = link->spin;
+    ssize_t n = -EAGAIN;
+    int left;
+
+    if (spin && !ask->done) {
+        qemu_mutex_unlock(&link->lock);
+        n = lead_spin(link, wire, &reader, begin + spin);
+        qemu_mutex_lock(&link->lock);
+    }
+    while (n && !ask->done && (left = ask_left(end))) {
+        qemu_mutex_unlock(&link->lock);
+        remote_wire_await(wire, left);
+        n = link_receive(link, wire, &reader);
+        qemu_mutex_lock(&link->lock);
+    }
+    link->spin = spin_next(spin, g_get_monotonic_time() - begin);
+    ask->leads = false;
+    link->led = false;
+    qemu_mutex_unlock(&link->lock);
+    remote_wire_follow(wire);
+    remote_wire_unref(wire);
+    qemu_mutex_lock(&link->lock);
 }
 
 int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
@@ -324,8 +484,10 @@ int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
 {
     bool first_late = false;
     unsigned connection, patience;
+    RemoteWire *wire;
     RemoteAsk *ask;
     VRPHeader h = { .command = command };
+    int64_t end;
     int error;
 
     qemu_mutex_lock(&link->lock);
@@ -353,15 +515,24 @@ int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
     ask->brief = wait == REMOTE_WAIT_BRIEF;
     ask->answer = answer;
     ask->more = more;
+    wire = ask_begin_to_lead(link, ask);
     /* While it is up, only the link's thread changes it. */
     connection = qatomic_read(&link->connection);
     qemu_mutex_unlock(&link->lock);
 
+    end = g_get_monotonic_time() + (int64_t)patience * 1000;
+    if (wire) {
+        /* Before the answer can be there */
+        remote_wire_lead(wire);
+    }
     link_write(link, connection,
                out_new(&h, vrp_shape(command)->fields, message, data, len));
 
     qemu_mutex_lock(&link->lock);
-    ask_await(link, ask, patience);
+    if (wire) {
+        ask_lead(link, wire, ask, end);
+    }
+    ask_await(link, ask, end);
     if (ask->done) {
         error = ask->error;
         link->stats.asked += !error;
@@ -445,15 +616,31 @@ unsigned remote_link_connection(RemoteLink *link)
 
 /* What happens to the connection: the link's thread */
 
+/* Whoever leads carries out nothing any more when this returns. */
+static void link_end_wire(RemoteLink *link, RemoteWire *wire)
+{
+    WITH_QEMU_LOCK_GUARD(&wire->lock) {
+        wire->over = true;
+    }
+    remote_wire_close(wire);
+    g_source_destroy(link->wire_source);
+    g_clear_pointer(&link->wire_source, g_source_unref);
+}
+
 static void link_down(RemoteLink *link, const char *reason)
 {
+    g_autoptr(RemoteWire) wire = link->wire;
     GHashTableIter iter;
     gpointer value;
     bool was_up;
 
-    out_restart(link, 0);
+    if (wire) {
+        link_end_wire(link, wire);
+    }
+    out_restart(link, 0, NULL);
     g_byte_array_set_size(link->in, 0);
     WITH_QEMU_LOCK_GUARD(&link->lock) {
+        link->wire = NULL;
         was_up = link->state == LINK_UP;
         link->state = LINK_DOWN;
         link->late = false;
@@ -470,8 +657,7 @@ static void link_down(RemoteLink *link, const char *reason)
                 continue;
             }
             ask->error = -ENOTCONN;
-            ask->done = true;
-            qemu_cond_signal(&ask->answered);
+            ask_done(ask, wire, NULL);
         }
         qemu_cond_broadcast(&link->changed);
     }
@@ -532,19 +718,98 @@ static void link_version_known(RemoteLink *link, const void *message,
     link_greet(link, VRP_REGION_INFO, &info, NULL, link_region_known);
 }
 
+static gboolean link_wire_ready(gint fd, GIOCondition cond, gpointer opaque)
+{
+    RemoteLink *link = opaque;
+    RemoteWire *wire = link->wire;
+    unsigned events = remote_wire_events(wire);
+
+    if (events & REMOTE_WIRE_OUT) {
+        QEMU_LOCK_GUARD(&link->out_lock);
+        remote_wire_want_out(wire, false);
+        link->watching = false;
+        link_flush(link);
+    }
+    if (events & REMOTE_WIRE_IN) {
+        link_receive(link, wire, NULL);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/*
+ * The socket that the connection is, if it is nothing but that: who reads past
+ * the character device reads what it would have been told, and nothing is
+ * recorded.
+ */
+static RemoteWire *link_wire(RemoteLink *link)
+{
+    Chardev *chr = qemu_chr_fe_get_driver(link->chr);
+    SocketChardev *socket;
+
+    if (!object_dynamic_cast(OBJECT(chr), TYPE_CHARDEV_SOCKET) ||
+        chr->logfd >= 0 ||
+        qemu_chr_has_feature(chr, QEMU_CHAR_FEATURE_REPLAY)) {
+        return NULL;
+    }
+    socket = SOCKET_CHARDEV(chr);
+    if (!socket->sioc || socket->ioc != QIO_CHANNEL(socket->sioc) ||
+        socket->do_telnetopt) {
+        return NULL;
+    }
+    return remote_wire_new(socket->sioc->fd);
+}
+
+static void link_listen_to_wire(RemoteLink *link, RemoteWire *wire)
+{
+    GMainContext *context = iothread_get_g_main_context(link->iothread);
+
+    link->wire_source = g_unix_fd_source_new(remote_wire_fd(wire), G_IO_IN);
+    g_source_set_callback(link->wire_source, G_SOURCE_FUNC(link_wire_ready),
+                          link, NULL);
+    /* It runs no loop; or it would be taken out while it runs, at some cost. */
+    g_source_set_can_recurse(link->wire_source, true);
+    g_source_attach(link->wire_source, context);
+}
+
 static void link_hello(RemoteLink *link, unsigned opening)
 {
     VRPVersion version = { VRP_MAJOR, VRP_MINOR };
     g_autofree char *text = remote_hello();
+    RemoteWire *wire = link_wire(link);
 
-    out_restart(link, opening);
+    /* It was about the connection before. */
+    qatomic_set(&link->wrong, NULL);
+    out_restart(link, opening, wire);
+    if (wire) {
+        link_listen_to_wire(link, wire);
+    }
     link->unit = (RemoteUnit) { .kind = REMOTE_UNIT_OTHER };
     /* At once: who waits takes one without the other for a refusal. */
     WITH_QEMU_LOCK_GUARD(&link->lock) {
         link->acted_on = opening;
+        link->wire = wire;
         link->state = LINK_GREETING;
     }
     link_greet(link, VRP_VERSION, &version, text, link_version_known);
+}
+
+/* It is over; what was said before that is heard. */
+static void link_receive_rest(RemoteLink *link)
+{
+    unsigned most = OUT_MAX / REMOTE_WIRE_READ;
+
+    while (link->wire && most-- && link_receive(link, link->wire, NULL) > 0) {
+        /* Mostly the other end is closed, so there is an end. */
+    }
+}
+
+static void link_rest_bh(void *opaque)
+{
+    RemoteLink *link = opaque;
+
+    if (link->wire) {
+        link_receive(link, link->wire, NULL);
+    }
 }
 
 static void link_event_bh(void *opaque)
@@ -560,6 +825,7 @@ static void link_event_bh(void *opaque)
     }
     if (link->state != LINK_DOWN &&
         (openings != link->acted_on || !qatomic_read(&link->opened))) {
+        link_receive_rest(link);
         link_down(link, "the connection ended");
     }
     if (openings != link->acted_on && qatomic_read(&link->opened)) {
@@ -588,12 +854,12 @@ void remote_link_hang_up(RemoteLink *link, const char *reason)
     qemu_bh_schedule(link->event_bh);
 }
 
-/* Reading: the link's thread */
+/* Reading: the link's thread, or who leads; the wire's lock held */
 
 /* Returns: what is wrong with it, or NULL. */
-static const char *link_answered(RemoteLink *link, const VRPHeader *h,
-                                 const void *message, const uint8_t *data,
-                                 size_t len)
+static const char *link_answered(RemoteLink *link, LinkReader *reader,
+                                 const VRPHeader *h, const void *message,
+                                 const uint8_t *data, size_t len)
 {
     const char *fields = vrp_shape(h->command)->answer;
     int error = h->flags & VRP_FLAG_ERROR ? -(int)MIN(h->error, 4095) : 0;
@@ -619,8 +885,10 @@ static const char *link_answered(RemoteLink *link, const VRPHeader *h,
             if (!ask->error && ask->more) {
                 g_byte_array_append(ask->more, data, len);
             }
-            ask->done = true;
-            qemu_cond_signal(&ask->answered);
+            ask_done(ask, link->wire, reader ? reader->mine : NULL);
+            if (reader) {
+                reader->done |= ask == reader->mine;
+            }
         }
     }
     if (then) {
@@ -633,8 +901,8 @@ static const char *link_answered(RemoteLink *link, const VRPHeader *h,
     return NULL;
 }
 
-static const char *link_message(RemoteLink *link, const VRPHeader *h,
-                                const uint8_t *body)
+static const char *link_message(RemoteLink *link, LinkReader *reader,
+                                const VRPHeader *h, const uint8_t *body)
 {
     QEMU_ALIGNED(8) uint8_t message[VRP_FIXED_MAX];
     const char *wrong = vrp_check_server(h, body, link->unit.features, message);
@@ -649,7 +917,7 @@ static const char *link_message(RemoteLink *link, const VRPHeader *h,
             vrp_fields_size(reply ? shape->answer : shape->fields);
     trace_viommu_remote_message(h->id, h->command, h->flags, h->size);
     if (reply) {
-        return link_answered(link, h, message, body + fixed,
+        return link_answered(link, reader, h, message, body + fixed,
                              h->size - sizeof(*h) - fixed);
     }
     if (link->state != LINK_UP) {
@@ -659,41 +927,94 @@ static const char *link_message(RemoteLink *link, const VRPHeader *h,
                               h->size - sizeof(*h) - fixed);
 }
 
+/* Is there a message in @in behind @at, or the beginning of what is none? */
+static bool link_has_message(const GByteArray *in, size_t at)
+{
+    VRPHeader h;
+
+    if (in->len - at < sizeof(h)) {
+        return false;
+    }
+    vrp_unpack(VRP_HEADER_FIELDS, in->data + at, &h);
+    return vrp_check_header(&h) || in->len - at >= h.size;
+}
+
+/*
+ * Carry out what there is in @in; who leads, until its answer has come, and
+ * within its budget.  Returns: true if there is more.
+ */
+static bool link_carry_out(RemoteLink *link, GByteArray *in,
+                           LinkReader *reader)
+{
+    const char *wrong = NULL;
+    size_t at = 0;
+    bool more;
+
+    while ((more = link_has_message(in, at)) && !wrong &&
+           !qatomic_read(&link->wrong) &&
+           !(reader && (reader->done || !reader->budget))) {
+        VRPHeader h;
+
+        vrp_unpack(VRP_HEADER_FIELDS, in->data + at, &h);
+        wrong = vrp_check_header(&h);
+        if (!wrong) {
+            wrong = link_message(link, reader, &h, in->data + at + sizeof(h));
+            at += h.size;
+        }
+        if (reader) {
+            reader->budget--;
+        }
+    }
+    g_byte_array_remove_range(in, 0, at);
+    if (wrong) {
+        remote_link_hang_up(link, wrong);
+    }
+    return more;
+}
+
+/*
+ * What has come, without waiting.  @reader: who leads; NULL: the link's thread.
+ * Returns: how many bytes that was; -EAGAIN: none; 0: there is nothing to be
+ * read any more, or not by @reader.
+ */
+static ssize_t link_receive(RemoteLink *link, RemoteWire *wire,
+                            LinkReader *reader)
+{
+    ssize_t n;
+
+    QEMU_LOCK_GUARD(&wire->lock);
+    if (wire->over || qatomic_read(&link->wrong)) {
+        return 0;
+    }
+    n = remote_wire_read(wire);
+    if (link_carry_out(link, wire->in, reader) && reader) {
+        qemu_bh_schedule(link->rest_bh);
+        return 0;
+    }
+    if (!n) {
+        remote_link_hang_up(link, "the connection ended");
+    }
+    return reader && !reader->budget ? 0 : n;
+}
+
+/* Without a wire the character device reads: the link's thread */
+
 static int link_can_read(void *opaque)
 {
-    return 1 << 16;
+    RemoteLink *link = opaque;
+
+    return link->wire ? 0 : 1 << 16;
 }
 
 static void link_read(void *opaque, const uint8_t *buf, int size)
 {
     RemoteLink *link = opaque;
-    const char *wrong = NULL;
-    size_t at = 0;
 
     if (link->state == LINK_DOWN || qatomic_read(&link->wrong)) {
         return;
     }
     g_byte_array_append(link->in, buf, size);
-    while (!wrong && link->in->len - at >= sizeof(VRPHeader)) {
-        VRPHeader h;
-
-        vrp_unpack(VRP_HEADER_FIELDS, link->in->data + at, &h);
-        wrong = vrp_check_header(&h);
-        if (!wrong && link->in->len - at < h.size) {
-            break;
-        }
-        if (!wrong) {
-            wrong = link_message(link, &h, link->in->data + at + sizeof(h));
-            at += h.size;
-        }
-        if (qatomic_read(&link->wrong)) {
-            break;
-        }
-    }
-    g_byte_array_remove_range(link->in, 0, at);
-    if (wrong) {
-        remote_link_hang_up(link, wrong);
-    }
+    link_carry_out(link, link->in, NULL);
 }
 
 /* Beginning and end */
@@ -725,6 +1046,8 @@ RemoteLink *remote_link_new(CharBackend *chr, uint32_t timeout_ms,
     g_queue_init(&link->out);
     link->event_bh = aio_bh_new(iothread_get_aio_context(iothread),
                                 link_event_bh, link);
+    link->rest_bh = aio_bh_new(iothread_get_aio_context(iothread),
+                               link_rest_bh, link);
     return link;
 }
 
@@ -747,6 +1070,10 @@ static void link_listen_no_more(void *opaque)
 
     qemu_chr_fe_set_handlers(link->chr, NULL, NULL, NULL, NULL, NULL, NULL,
                              true);
+    if (link->wire) {
+        link_end_wire(link, link->wire);
+        g_clear_pointer(&link->wire, remote_wire_unref);
+    }
 }
 
 bool remote_link_wait(RemoteLink *link, unsigned ms, Error **errp)
@@ -781,8 +1108,9 @@ void remote_link_free(RemoteLink *link)
     aio_wait_bh_oneshot(iothread_get_aio_context(link->iothread),
                         link_listen_no_more, link);
     qemu_bh_delete(link->event_bh);
+    qemu_bh_delete(link->rest_bh);
     iothread_destroy(link->iothread);
-    out_restart(link, 0);
+    out_restart(link, 0, NULL);
     g_hash_table_unref(link->asks);
     g_byte_array_unref(link->in);
     qemu_cond_destroy(&link->changed);

@@ -5,8 +5,9 @@
  *
  * A thread of its own reads what the server sends, so that an answer arrives
  * whatever the others wait for: it takes neither the BQL nor part in any RCU
- * grace period longer than one access to memory.  Whoever has something to say
- * writes it; what the socket does not take, that thread writes later.
+ * grace period longer than one access to memory.  One of those who wait for an
+ * answer reads in its place.  Whoever has something to say writes it; what the
+ * socket does not take, that thread writes later.
  *
  * Nothing here blocks without a bound: an answer has its time, what is not read
  * and what is not answered have their limits, and who exceeds one, or says what
@@ -33,7 +34,11 @@ typedef struct RemoteUnit {
     uint32_t features;           /* VRPFeature: those in use */
 } RemoteUnit;
 
-/* All but .late: the link's thread. */
+/*
+ * All but .late, .command and .reset: the link's thread.  Those two: it, or a
+ * thread that waits for an answer, one at a time; with whatever locks it has
+ * called remote_link_ask().
+ */
 typedef struct RemoteLinkOps {
     /*
      * greet: the server has said that it is @unit, and its region is of
@@ -114,10 +119,10 @@ void remote_link_free(RemoteLink *link);
  * since the server's last answer.  They do so a tenth of the time, and in the
  * rest a question is not asked; the answer that is late, if it comes, says that
  * the server is alive.  PATIENT: it waits like anybody: for a guest that stands
- * still (migration).  BRIEF: for whom no guest waits (a monitor): REMOTE_BRIEF_MS,
- * and REMOTE_LATE_MS while the server owes an answer; that is nobody's fault,
- * so .late is not told.  While it owes REMOTE_BRIEF_MAX to such it is not even
- * asked.
+ * still (migration).  BRIEF: for whom no guest waits (a monitor):
+ * REMOTE_BRIEF_MS, and REMOTE_LATE_MS while the server owes an answer; that is
+ * nobody's fault, so .late is not told.  While it owes REMOTE_BRIEF_MAX to such
+ * it is not even asked.
  *
  * Any thread but the link's own.
  * Returns: 0, or -ENOTCONN, -ETIMEDOUT, -EBUSY (it was not asked), or the

@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * 1. The link's thread serves what needs nobody else: reads and writes of guest
- *    memory, prefetched answers.  It carries them out in the order in which
- *    they come.  It never waits for the BQL, which somebody may hold who waits
- *    for it.
+ * 1. The link's thread, or one that waits for an answer and reads it, serves
+ *    what needs nobody else: reads and writes of guest memory, prefetched
+ *    answers.  They are carried out in the order in which they come.  Nobody
+ *    waits for the BQL there, which somebody may hold who waits for it.
  * 2. Invalidations, interrupts and page responses need the BQL, and follow in
  *    the main loop, in order, a bounded number in one go.  A prefetched answer
  *    that came before an invalidation has been cached by then, and goes with
@@ -47,7 +47,7 @@ typedef struct RemoteDrain {
     QTAILQ_ENTRY(RemoteDrain) next;
 } RemoteDrain;
 
-/* The link's thread */
+/* Who reads: one thread at a time */
 
 static void serve_reply(VIOMMURemote *s, const VRPHeader *h, int error,
                         const void *message, const void *data, size_t len)
