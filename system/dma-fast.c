@@ -389,7 +389,7 @@ MemTxResult dma_read(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
          fast_read(fast, attrs_who(attrs), &addr, &buf, &len))) {
         return MEMTX_OK;
     }
-    DMA_SHORT_ACCESS_GUARD(true);
+    DMA_SHORT_ACCESS_GUARD(true, as->inflight);
     return address_space_read_untracked(as, addr, attrs, buf, len);
 }
 
@@ -410,7 +410,7 @@ MemTxResult dma_write(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
         fast_write(fast, attrs_who(attrs), &addr, &buf, &len)) {
         return MEMTX_OK;
     }
-    DMA_SHORT_ACCESS_GUARD(true);
+    DMA_SHORT_ACCESS_GUARD(true, as->inflight);
     return address_space_write_untracked(as, addr, attrs, buf, len);
 }
 

@@ -111,7 +111,7 @@ void *address_space_map_standing(AddressSpace *as, hwaddr addr, hwaddr *plen,
     if (!inflight) {
         return address_space_map(as, addr, plen, is_write, attrs);
     }
-    DMA_SHORT_ACCESS_GUARD(true);
+    DMA_SHORT_ACCESS_GUARD(true, inflight);
     RCU_READ_LOCK_GUARD();
     inflight->ops->tag_begin(inflight->opaque, dma_attrs_code(attrs), &mark);
     map.host = address_space_map_untracked(as, addr, &map.len, is_write, attrs);

@@ -47,6 +47,7 @@ struct AMDVIState {
     VIOMMU viommu;                  /* translation, invalidation, drain */
     VIOMMUPolicy policy;            /* the property "virtio" is in here */
     MemoryRegion mr_mmio;           /* the registers */
+    MemoryRegion window;            /* where devices request interrupts */
 
     /* Properties */
     bool xtsup;

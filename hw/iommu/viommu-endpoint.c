@@ -3,7 +3,15 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Everything here runs under the BQL, except viommu_endpoint_sid().
+ * The memory core makes a flat view, with a dispatch table of some 100 KiB, of
+ * each region that is the only one which address spaces show.  So all that who
+ * bypasses sees is in one region of the vIOMMU's, and an endpoint's root shows
+ * nothing else: however many they are, they share one view.  Only who has holes
+ * of its own there has one of its own.  A translated view is always an
+ * endpoint's own, and small.
+ *
+ * Everything here runs under the BQL, except viommu_endpoint_sid() and
+ * viommu_requester().
  */
 
 #include "qemu/osdep.h"
@@ -29,6 +37,63 @@ bool viommu_endpoint_attributed(VIOMMUEndpoint *ep)
     return dev && dev->exp.pasid_cap;
 }
 
+VIOMMUEndpoint *viommu_requester(VIOMMU *v)
+{
+    VIOMMUEndpoint *ep = dma_inflight_opaque(dma_requester(),
+                                             &viommu_inflight_ops);
+
+    return ep && ep->viommu == v ? ep : NULL;
+}
+
+void viommu_doorbell_add(VIOMMU *v, hwaddr addr, MemoryRegion *mr)
+{
+    memory_region_transaction_begin();
+    memory_region_add_subregion(&v->doorbells, addr, mr);
+    memory_region_set_enabled(&v->doorbells, true);
+    memory_region_transaction_commit();
+}
+
+void viommu_views_init(VIOMMU *v)
+{
+    MemoryRegion *sysmem = get_system_memory();
+
+    memory_region_init(&v->doorbells, v->owner, "viommu-doorbells", UINT64_MAX);
+    /* Without any, who bypasses shares the machine's own view. */
+    memory_region_set_enabled(&v->doorbells, false);
+    memory_region_init(&v->plain, v->owner, "viommu-memory", UINT64_MAX);
+    memory_region_init_alias(&v->sysmem, v->owner, "viommu-sysmem", sysmem, 0,
+                             memory_region_size(sysmem));
+    memory_region_add_subregion_overlap(&v->plain, 0, &v->sysmem, 0);
+    memory_region_add_subregion_overlap(&v->plain, 0, &v->doorbells, 1);
+    memory_region_init(&v->bypass, v->owner, "viommu-bypass", UINT64_MAX);
+    memory_region_init_alias(&v->bypass_plain, v->owner, "viommu-memory",
+                             &v->plain, 0, memory_region_size(&v->plain));
+    memory_region_add_subregion_overlap(&v->bypass, 0, &v->bypass_plain, 0);
+}
+
+void viommu_show(VIOMMUEndpoint *ep)
+{
+    bool apart = viommu_windows_show(ep, ep->bypasses);
+
+    if (apart && !ep->apart) {
+        g_autofree char *name = g_strdup_printf("%s-nodmar-apart",
+                                                ep->viommu->name);
+
+        ep->apart = g_new0(MemoryRegion, 1);
+        memory_region_init_alias(ep->apart, ep->viommu->owner, name,
+                                 &ep->viommu->plain, 0,
+                                 memory_region_size(&ep->viommu->plain));
+        memory_region_set_enabled(ep->apart, false);
+        memory_region_add_subregion_overlap(&ep->root, 0, ep->apart, 0);
+    }
+    memory_region_set_enabled(MEMORY_REGION(&ep->iommu), !ep->bypasses);
+    memory_region_set_enabled(&ep->doorbells, !ep->bypasses);
+    memory_region_set_enabled(&ep->bypass, ep->bypasses && !apart);
+    if (ep->apart) {
+        memory_region_set_enabled(ep->apart, ep->bypasses && apart);
+    }
+}
+
 bool viommu_refresh(VIOMMUEndpoint *ep)
 {
     VIOMMU *v = ep->viommu;
@@ -50,7 +115,7 @@ bool viommu_refresh(VIOMMUEndpoint *ep)
     if (bypass) {
         qatomic_set(&ep->last_tag, config.tag);
     }
-    if (ep->bypass.enabled == bypass) {
+    if (ep->bypasses == bypass) {
         return false;
     }
 
@@ -60,9 +125,8 @@ bool viommu_refresh(VIOMMUEndpoint *ep)
         viommu_notify_forget(ep);
     }
     memory_region_transaction_begin();
-    memory_region_set_enabled(&ep->bypass, bypass);
-    memory_region_set_enabled(MEMORY_REGION(&ep->iommu), !bypass);
-    viommu_windows_show(ep, bypass);
+    ep->bypasses = bypass;
+    viommu_show(ep);
     memory_region_transaction_commit();
     return !bypass;
 }
@@ -133,22 +197,42 @@ GHashTable *viommu_endpoint_table_new(void)
     return g_hash_table_new(viommu_endpoint_hash, viommu_endpoint_equal);
 }
 
+/* The regions of @ep, and its address space.  In a transaction. */
+static void viommu_endpoint_views(VIOMMUEndpoint *ep)
+{
+    VIOMMU *v = ep->viommu;
+    g_autofree char *name = g_strdup_printf("%s-%02x.%x", v->name,
+                                            PCI_SLOT(ep->devfn),
+                                            PCI_FUNC(ep->devfn));
+    g_autofree char *iommu_name = g_strdup_printf("%s-dmar", name);
+    g_autofree char *bypass_name = g_strdup_printf("%s-nodmar", v->name);
+
+    memory_region_init(&ep->root, v->owner, name, UINT64_MAX);
+    address_space_init(&ep->as, &ep->root, name);
+    address_space_set_inflight(&ep->as, ep->inflight);
+    memory_region_init_iommu(&ep->iommu, sizeof(ep->iommu),
+                             v->sanitizer ? TYPE_VIOMMU_SANITIZED_REGION :
+                                            TYPE_VIOMMU_MEMORY_REGION,
+                             v->owner, iommu_name, UINT64_MAX);
+    memory_region_init_alias(&ep->doorbells, v->owner, "viommu-doorbells",
+                             &v->doorbells, 0,
+                             memory_region_size(&v->doorbells));
+    memory_region_init_alias(&ep->bypass, v->owner, bypass_name, &v->bypass, 0,
+                             memory_region_size(&v->bypass));
+    memory_region_add_subregion_overlap(&ep->root, 0,
+                                        MEMORY_REGION(&ep->iommu), 0);
+    memory_region_add_subregion_overlap(&ep->root, 0, &ep->doorbells, 1);
+    memory_region_add_subregion_overlap(&ep->root, 0, &ep->bypass, 0);
+}
+
 VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
 {
     VIOMMUEndpoint key = { .bus = bus, .devfn = devfn };
     VIOMMUEndpoint *ep = g_hash_table_lookup(v->by_key, &key);
-    g_autofree char *name = NULL;
-    g_autofree char *iommu_name = NULL;
-    g_autofree char *bypass_name = NULL;
 
     if (ep) {
         return ep;
     }
-
-    name = g_strdup_printf("%s-%02x.%x", v->name, PCI_SLOT(devfn),
-                           PCI_FUNC(devfn));
-    iommu_name = g_strdup_printf("%s-dmar", name);
-    bypass_name = g_strdup_printf("%s-nodmar", v->name);
 
     ep = g_new0(VIOMMUEndpoint, 1);
     ep->viommu = v;
@@ -161,30 +245,12 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     QLIST_INIT(&ep->listeners);
     viommu_notify_init(ep);
 
-    memory_region_init(&ep->root, v->owner, name, UINT64_MAX);
-    address_space_init(&ep->as, &ep->root, name);
-    address_space_set_inflight(&ep->as, ep->inflight);
-    memory_region_init_iommu(&ep->iommu, sizeof(ep->iommu),
-                             v->sanitizer ? TYPE_VIOMMU_SANITIZED_REGION :
-                                            TYPE_VIOMMU_MEMORY_REGION,
-                             v->owner, iommu_name, UINT64_MAX);
-    /*
-     * All bypassing endpoints show the same region, so that they share one
-     * flat view.
-     */
-    memory_region_init_alias(&ep->bypass, v->owner, bypass_name, &v->bypass, 0,
-                             memory_region_size(&v->bypass));
+    memory_region_transaction_begin();
+    viommu_endpoint_views(ep);
     if (v->ops->endpoint_init) {
         v->ops->endpoint_init(v, ep);
     }
     viommu_windows_begin(ep);
-
-    memory_region_transaction_begin();
-    memory_region_set_enabled(MEMORY_REGION(&ep->iommu), true);
-    memory_region_set_enabled(&ep->bypass, false);
-    memory_region_add_subregion_overlap(&ep->root, 0,
-                                        MEMORY_REGION(&ep->iommu), 0);
-    memory_region_add_subregion_overlap(&ep->root, 0, &ep->bypass, 0);
     QLIST_INSERT_HEAD(&v->endpoints, ep, next);
     g_hash_table_add(v->by_key, ep);
     ep->unlisted = viommu_endpoint_unlisted(ep);

@@ -209,6 +209,11 @@ bool viommu_update_entry(void *opaque, uint64_t addr, uint64_t *expected,
  */
 bool viommu_refresh(VIOMMUEndpoint *ep);
 
+/* viommu_views_init: what all endpoints of @v are shown.  BQL */
+void viommu_views_init(VIOMMU *v);
+/* viommu_show: the view that @ep->bypasses says.  BQL, in a transaction */
+void viommu_show(VIOMMUEndpoint *ep);
+
 /*
  * viommu_endpoint_attributed: can the device say more of a request than its
  * address (a PASID)?  Then each has to be looked at, and it never sees the
@@ -293,8 +298,11 @@ void viommu_sanitizer_driver(VIOMMURegistration *reg,
 /* viommu_windows_init: no list yet; viommu_windows_begin: the first one. */
 void viommu_windows_init(VIOMMUEndpoint *ep);
 void viommu_windows_begin(VIOMMUEndpoint *ep);
-/* viommu_windows_show: @ep's view is, or is not, that of who bypasses. */
-void viommu_windows_show(VIOMMUEndpoint *ep, bool bypass);
+/*
+ * viommu_windows_show: @ep's view is, or is not, that of who bypasses.
+ * Returns: is that one with holes of its own?  In a transaction.
+ */
+bool viommu_windows_show(VIOMMUEndpoint *ep, bool bypass);
 /* What the operator says of @dev, and that it has gone again */
 void viommu_windows_device_came(VIOMMUEndpoint *ep, PCIDevice *dev,
                                 const IOMMUWindows *list);

@@ -90,7 +90,7 @@ bool viommu_windows_ram_ok(VIOMMUEndpoint *ep, const char *device,
     RAMSearch s = { .v = ep->viommu, .list = list };
     g_autofree char *text = NULL;
 
-    if (!ep->bypass.enabled) {
+    if (!ep->bypasses) {
         return true;
     }
     WITH_RCU_READ_LOCK_GUARD() {
@@ -130,7 +130,7 @@ static bool windows_warn_hotplug(VIOMMUEndpoint *ep)
     const IOMMUWindow *w;
     uint64_t last;
 
-    if (!dms || !ep->bypass.enabled) {
+    if (!dms || !ep->bypasses) {
         return false;
     }
     last = dms->base + memory_region_size(&dms->mr) - 1;
@@ -187,7 +187,7 @@ bool viommu_windows_memory_ok(VIOMMURegistration *reg, uint64_t first,
         g_autofree char *text = NULL, *device = NULL;
         const IOMMUWindow *w;
 
-        if (!ep->bus || !ep->bypass.enabled) {
+        if (!ep->bus || !ep->bypasses) {
             continue;
         }
         w = windows_against(v, &ep->windows->list, first, last);

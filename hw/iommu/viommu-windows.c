@@ -8,7 +8,8 @@
  * view of an endpoint that bypasses.  In the translated view it needs none:
  * every access is looked up there.  Neither does what the host of an assigned
  * device reserves: that device's DMA never comes here, and memory there is
- * refused by the host.
+ * refused by the host.  Endpoints whose holes are those that the unit gives
+ * them all share a view (viommu-endpoint.c); others have their own.
  *
  * Everything here runs under the BQL, except viommu_windows() and
  * viommu_hole_refused().
@@ -37,7 +38,7 @@ typedef struct WindowSource {
 /* Where a bypassing endpoint meets no memory.  Used again, never freed. */
 typedef struct WindowHole {
     MemoryRegion mr;
-    VIOMMUEndpoint *ep;
+    VIOMMU *v;
     DMARefused refused;
     bool used;
     QSLIST_ENTRY(WindowHole) next;
@@ -45,6 +46,7 @@ typedef struct WindowHole {
 
 struct VIOMMUWindowSources {
     QSLIST_HEAD(, WindowSource) sources;
+    bool apart;                    /* it has holes of its own: */
     QSLIST_HEAD(, WindowHole) holes;
 };
 
@@ -63,14 +65,40 @@ static void viommu_hole_refused(void *opaque, hwaddr offset, bool is_write,
                                 MemTxAttrs attrs)
 {
     WindowHole *hole = opaque;
-    VIOMMUEndpoint *ep = hole->ep;
+    VIOMMUEndpoint *ep = viommu_requester(hole->v);
 
-    if (qatomic_read(&ep->viommu->enabled) && !qatomic_read(&ep->unlisted)) {
+    if (ep && qatomic_read(&hole->v->enabled) &&
+        !qatomic_read(&ep->unlisted)) {
         /* The lookup refuses it, too, and reports that. */
         viommu_translate(ep, hole->mr.addr + offset,
                          is_write ? IOMMU_WO : IOMMU_RO,
                          dma_attrs_code(attrs));
     }
+}
+
+/* A hole at @w; it is not shown yet. */
+static void window_hole_at(WindowHole *hole, const IOMMUWindow *w)
+{
+    hole->used = true;
+    memory_region_set_address(&hole->mr, w->first);
+    memory_region_set_size(&hole->mr, w->last - w->first + 1);
+}
+
+static WindowHole *window_hole_new(VIOMMU *v, MemoryRegion *in)
+{
+    WindowHole *hole = g_new0(WindowHole, 1);
+
+    hole->v = v;
+    hole->refused = (DMARefused) {
+        .refused = viommu_hole_refused, .opaque = hole,
+    };
+    memory_region_init_io(&hole->mr, v->owner, &dma_refused_ops,
+                          &hole->refused, "viommu-window", 1);
+    /* It changes nothing but a fault record: no register of a device's. */
+    hole->mr.disable_reentrancy_guard = true;
+    memory_region_set_enabled(&hole->mr, false);
+    memory_region_add_subregion_overlap(in, 0, &hole->mr, 1);
+    return hole;
 }
 
 static WindowHole *window_hole(VIOMMUEndpoint *ep)
@@ -82,52 +110,88 @@ static WindowHole *window_hole(VIOMMUEndpoint *ep)
             return hole;
         }
     }
-    hole = g_new0(WindowHole, 1);
-    hole->ep = ep;
-    hole->refused = (DMARefused) {
-        .refused = viommu_hole_refused, .opaque = hole,
-    };
-    memory_region_init_io(&hole->mr, ep->viommu->owner, &dma_refused_ops,
-                          &hole->refused, "viommu-window", 1);
-    /* It changes nothing but a fault record: no register of a device's. */
-    hole->mr.disable_reentrancy_guard = true;
-    memory_region_set_enabled(&hole->mr, false);
-    memory_region_add_subregion_overlap(&ep->root, 0, &hole->mr, 1);
+    hole = window_hole_new(ep->viommu, &ep->root);
     QSLIST_INSERT_HEAD(&ep->window_sources->holes, hole, next);
     return hole;
 }
 
-void viommu_windows_show(VIOMMUEndpoint *ep, bool bypass)
+bool viommu_windows_show(VIOMMUEndpoint *ep, bool bypass)
 {
     WindowHole *hole;
 
     QSLIST_FOREACH(hole, &ep->window_sources->holes, next) {
         memory_region_set_enabled(&hole->mr, hole->used && bypass);
     }
+    return ep->window_sources->apart;
 }
 
-static void windows_make_holes(VIOMMUEndpoint *ep, const IOMMUWindows *list)
+/* What of @list is a hole */
+static void windows_holes(const IOMMUWindows *list, IOMMUWindows *holes)
+{
+    unsigned i;
+
+    for (i = 0; i < list->n; i++) {
+        if (list->at[i].kind == IOMMU_WINDOW_RESERVED &&
+            list->at[i].origin != IOMMU_WINDOW_HOST) {
+            iommu_windows_add(holes, &list->at[i]);
+        }
+    }
+}
+
+/* Are they at the same addresses? */
+static bool windows_same_holes(const IOMMUWindows *a, const IOMMUWindows *b)
+{
+    unsigned i;
+
+    for (i = 0; i < a->n && i < b->n; i++) {
+        if (a->at[i].first != b->at[i].first ||
+            a->at[i].last != b->at[i].last) {
+            return false;
+        }
+    }
+    return a->n == b->n;
+}
+
+/*
+ * The unit's: what its first endpoint has, of which no device has said anything
+ * yet.
+ */
+static void windows_make_common_holes(VIOMMU *v, const IOMMUWindows *holes)
 {
     WindowHole *hole;
     unsigned i;
 
+    v->holes = g_new0(IOMMUWindows, 1);
+    iommu_windows_add_all(v->holes, holes);
+    for (i = 0; i < holes->n; i++) {
+        hole = window_hole_new(v, &v->bypass);
+        window_hole_at(hole, &holes->at[i]);
+        memory_region_set_enabled(&hole->mr, true);
+    }
+}
+
+static void windows_make_holes(VIOMMUEndpoint *ep, const IOMMUWindows *list)
+{
+    IOMMUWindows holes = { 0 };
+    WindowHole *hole;
+    unsigned i;
+
+    windows_holes(list, &holes);
     memory_region_transaction_begin();
+    if (!ep->viommu->holes) {
+        windows_make_common_holes(ep->viommu, &holes);
+    }
+    ep->window_sources->apart = !windows_same_holes(&holes,
+                                                    ep->viommu->holes);
     QSLIST_FOREACH(hole, &ep->window_sources->holes, next) {
         hole->used = false;
     }
-    for (i = 0; i < list->n; i++) {
-        const IOMMUWindow *w = &list->at[i];
-
-        if (w->kind == IOMMU_WINDOW_RESERVED &&
-            w->origin != IOMMU_WINDOW_HOST) {
-            hole = window_hole(ep);
-            hole->used = true;
-            memory_region_set_address(&hole->mr, w->first);
-            memory_region_set_size(&hole->mr, w->last - w->first + 1);
-        }
+    for (i = 0; ep->window_sources->apart && i < holes.n; i++) {
+        window_hole_at(window_hole(ep), &holes.at[i]);
     }
-    viommu_windows_show(ep, ep->bypass.enabled);
+    viommu_show(ep);
     memory_region_transaction_commit();
+    iommu_windows_clear(&holes);
 }
 
 /* The list */

@@ -120,7 +120,6 @@ static void viommu_vm_state_change(void *opaque, bool running, RunState state)
 
 void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
 {
-    MemoryRegion *sysmem = get_system_memory();
     const VIOMMUProperties *props = &v->props;
     const DMADrainParams drain = {
         .bounce = props->dma_mode && !strcmp(props->dma_mode, "bounce"),
@@ -155,11 +154,7 @@ void viommu_init(VIOMMU *v, const VIOMMUModel *model, Object *owner)
     v->told_notifier.notify = viommu_told_changed;
     viommu_policy_told_add_notifier(&v->told_notifier);
 
-    memory_region_init(&v->bypass, owner, "viommu-bypass", UINT64_MAX);
-    memory_region_init_alias(&v->sysmem, owner, "viommu-sysmem", sysmem, 0,
-                             memory_region_size(sysmem));
-    memory_region_add_subregion_overlap(&v->bypass, 0, &v->sysmem, 0);
-
+    viommu_views_init(v);
     viommu_query_init(v);
     viommu_sanitizer_init(v);
     v->registration.driver_ok = viommu_sanitizer_driver;

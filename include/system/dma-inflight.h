@@ -177,6 +177,18 @@ DMAInflight *dma_inflight_new(DMADrain *drain, const DMAInflightOps *ops,
 void *dma_inflight_opaque(DMAInflight *inflight, const DMAInflightOps *ops);
 
 /**
+ * dma_requester: whose access the calling thread's memory core is dispatching,
+ * for a region that has to know; NULL: that of nobody behind a vIOMMU.  It is
+ * the innermost one: a device's handler that does DMA itself does its own.
+ * Any thread.
+ *
+ * dma_requester_set: for the memory core alone (dma-memory.h).
+ * Returns: whose it was.
+ */
+DMAInflight *dma_requester(void);
+DMAInflight *dma_requester_set(DMAInflight *inflight);
+
+/**
  * address_space_set_inflight: DMA through @as belongs to @inflight from now
  * on.  Before the first use of @as.  BQL.
  */

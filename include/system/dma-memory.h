@@ -14,31 +14,46 @@
 /*
  * A short access (translate and copy) is bracketed by an epoch slot when the
  * address space is behind a vIOMMU and the thread does not hold the BQL; with
- * the BQL it cannot overlap an invalidation.
+ * the BQL it cannot overlap an invalidation.  Until it ends it is known whose
+ * it is (dma_requester()).
  */
 
-typedef struct DMAShortAccess DMAShortAccess;
+typedef struct DMAShortAccess {
+    bool tracked, slot;
+    DMAInflight *outer;      /* whose access this is part of, or NULL */
+} DMAShortAccess;
 
-static inline DMAShortAccess *dma_short_access_begin(bool tracked)
+static inline DMAShortAccess dma_short_access_begin(bool tracked,
+                                                    DMAInflight *inflight)
 {
-    if (likely(!tracked) || bql_locked()) {
-        return NULL;
+    DMAShortAccess access = { .tracked = tracked };
+
+    if (unlikely(tracked)) {
+        access.outer = dma_requester_set(inflight);
+        access.slot = !bql_locked();
+        if (access.slot) {
+            dma_epoch_enter();
+        }
     }
-    dma_epoch_enter();
-    /* Not a pointer to anything: it only has to differ from NULL. */
-    return (DMAShortAccess *)(uintptr_t)1;
+    return access;
 }
 
-static inline void dma_short_access_end(DMAShortAccess *unused)
+static inline void dma_short_access_end(DMAShortAccess *access)
 {
-    dma_epoch_exit();
+    if (unlikely(access->tracked)) {
+        if (access->slot) {
+            dma_epoch_exit();
+        }
+        dma_requester_set(access->outer);
+    }
 }
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DMAShortAccess, dma_short_access_end)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DMAShortAccess, dma_short_access_end)
 
-#define DMA_SHORT_ACCESS_GUARD(tracked)                                 \
-    g_autoptr(DMAShortAccess) dma_short_access_ G_GNUC_UNUSED =         \
-        dma_short_access_begin(tracked)
+/* @tracked: is it behind a vIOMMU; @inflight: whose, NULL: nobody knows */
+#define DMA_SHORT_ACCESS_GUARD(tracked, inflight)                       \
+    g_auto(DMAShortAccess) dma_short_access_ G_GNUC_UNUSED =            \
+        dma_short_access_begin(tracked, inflight)
 
 /*
  * What the translation cache answers.  Any thread.

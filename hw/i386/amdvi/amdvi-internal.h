@@ -43,13 +43,6 @@ static inline AMDVIState *amdvi_of(VIOMMU *v)
     return container_of(v, AMDVIState, viommu);
 }
 
-/* VIOMMUEndpoint.model: an endpoint's interrupt window */
-typedef struct AMDVIWindow {
-    MemoryRegion mr;
-    AMDVIState *s;
-    VIOMMUEndpoint *ep;
-} AMDVIWindow;
-
 /* Registers; BQL */
 
 extern const MemoryRegionOps amdvi_reg_ops;
@@ -150,7 +143,8 @@ bool amdvi_southbridge_realize(AMDVIState *s, PCIBus *bus, Error **errp);
 /* Interrupt remapping */
 
 /* The opaque is an AMDVIWindow. */
-extern const MemoryRegionOps amdvi_window_ops;
+/** amdvi_window_init: the interrupt window.  BQL. */
+void amdvi_window_init(AMDVIState *s);
 /** amdvi_int_remap: X86IOMMUClass.int_remap.  Any thread. */
 int amdvi_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
                     uint16_t sid);

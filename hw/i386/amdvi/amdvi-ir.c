@@ -229,39 +229,46 @@ static MemTxResult amdvi_window_write(void *opaque, hwaddr addr,
                                       uint64_t value, unsigned size,
                                       MemTxAttrs attrs)
 {
-    AMDVIWindow *window = opaque;
+    AMDVIState *s = opaque;
+    VIOMMUEndpoint *ep = viommu_requester(&s->viommu);
     MSIMessage dst, src = {
         .address = AMDVI_INT_FIRST + addr,
         .data = value,
     };
-    /* Only an MSI says who sends it; the window says whose it is. */
-    uint16_t sid = attrs.unspecified ? viommu_endpoint_sid(window->ep) :
-                                       attrs.requester_id;
     AMDVIRemap remap;
     DMA_HELD("message");
 
-    if (!dma_attrs_plain(attrs)) {
+    if (!dma_attrs_plain(attrs) || !ep) {
         /* With a PASID, or translated: no interrupt request. */
         return MEMTX_ERROR;
     }
-    remap = amdvi_remap_message(window->s, &src, &dst, sid, true);
+    /* It is the endpoint's that it came through, whatever @attrs say. */
+    remap = amdvi_remap_message(s, &src, &dst, viommu_endpoint_sid(ep), true);
     if (!remap.ok) {
         return MEMTX_ERROR;
     }
-    if (remap.remapped && sid == viommu_endpoint_sid(window->ep)) {
-        viommu_count_interrupt(window->ep);
+    if (remap.remapped) {
+        viommu_count_interrupt(ep);
     }
     apic_get_class(NULL)->send_msi(&dst);
     return MEMTX_OK;
 }
 
-const MemoryRegionOps amdvi_window_ops = {
+static const MemoryRegionOps amdvi_window_ops = {
     .read_with_attrs = amdvi_window_read,
     .write_with_attrs = amdvi_window_write,
     .endianness = DEVICE_LITTLE_ENDIAN,
     .impl = { .min_access_size = 4, .max_access_size = 4 },
     .valid = { .min_access_size = 4, .max_access_size = 4 },
 };
+
+void amdvi_window_init(AMDVIState *s)
+{
+    /* Interrupts of who bypasses are remapped as well. */
+    memory_region_init_io(&s->window, OBJECT(s), &amdvi_window_ops, s,
+                          "amdvi-ir", AMDVI_INT_SIZE);
+    viommu_doorbell_add(&s->viommu, AMDVI_INT_FIRST, &s->window);
+}
 
 void amdvi_ir_changed(AMDVIState *s)
 {

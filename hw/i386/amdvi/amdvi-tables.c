@@ -262,21 +262,10 @@ static bool amdvi_output_ok(VIOMMU *v, hwaddr addr, hwaddr last)
 
 static void amdvi_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
 {
-    AMDVIState *s = amdvi_of(v);
-    AMDVIWindow *window = g_new0(AMDVIWindow, 1);
-
-    /* Over both views: interrupts of who bypasses are remapped as well. */
-    window->s = s;
-    window->ep = ep;
-    memory_region_init_io(&window->mr, OBJECT(s), &amdvi_window_ops, window,
-                          "amdvi-ir", AMDVI_INT_SIZE);
-    memory_region_add_subregion_overlap(&ep->root, AMDVI_INT_FIRST,
-                                        &window->mr, 2);
     viommu_window_add(ep, AMDVI_INT_FIRST, AMDVI_INT_LAST, IOMMU_WINDOW_MSI,
                       IOMMU_WINDOW_MODEL);
     viommu_window_add(ep, AMDVI_HT_FIRST, AMDVI_HT_LAST,
                       IOMMU_WINDOW_RESERVED, IOMMU_WINDOW_MODEL);
-    ep->model = window;
 }
 
 /*

@@ -240,6 +240,7 @@ static void amdvi_realize(DeviceState *dev, Error **errp)
     amdvi_event_init(s);
     amdvi_cmd_init(s);
     amdvi_migration_init(s);
+    amdvi_window_init(s);
     x86ms->ioapic_as = &viommu_endpoint(&s->viommu, pcms->pcibus,
                                         AMDVI_IOAPIC_DEVFN)->as;
 }

@@ -1,10 +1,11 @@
 /*
- * VT-d: an endpoint's interrupt window
+ * VT-d: the interrupt window
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Where a device's or the I/O APIC's write is a request for an interrupt: on
- * the machine's side of vtd-ir.c.
+ * the machine's side of vtd-ir.c.  All endpoints see it at the same place; who
+ * writes, the core says.
  */
 #include "qemu/osdep.h"
 #include "hw/i386/apic_internal.h"
@@ -17,21 +18,22 @@
  * translated as anywhere else, or refused as one that may not lead here (3.15).
  * BQL.
  */
-static MemTxResult vtd_ir_window_memory(VTDInterruptWindow *window, hwaddr addr,
+static MemTxResult vtd_ir_window_memory(IntelIOMMUState *s, hwaddr addr,
                                         uint64_t *data, unsigned size,
                                         MemTxAttrs attrs, bool is_write)
 {
+    VIOMMUEndpoint *ep = viommu_requester(&s->viommu);
     hwaddr iova = VTD_INTERRUPT_ADDR_FIRST + addr;
     IOMMUAccessFlags need = is_write ? IOMMU_WO : IOMMU_RO;
     uint32_t val = is_write ? cpu_to_le32(*data) : 0;
     MemTxResult result;
     IOMMUTLBEntry tlb;
 
-    if (!window->s->dmar_enabled) {
+    if (!s->dmar_enabled || !ep) {
         return MEMTX_ERROR;
     }
     RCU_READ_LOCK_GUARD();
-    tlb = viommu_translate(window->ep, iova, need, dma_attrs_code(attrs));
+    tlb = viommu_translate(ep, iova, need, dma_attrs_code(attrs));
     if (!(tlb.perm & need)) {
         return MEMTX_ERROR;
     }
@@ -78,28 +80,29 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
                                        uint64_t value, unsigned size,
                                        MemTxAttrs attrs)
 {
-    VTDInterruptWindow *window = opaque;
-    VTDRequester who = { .sid = attrs.requester_id };
+    IntelIOMMUState *s = opaque;
+    VIOMMUEndpoint *ep = viommu_requester(&s->viommu);
+    VTDRequester who;
     MemTxResult result;
     DMA_HELD("message");
 
     if (!dma_attrs_plain(attrs)) {
-        return vtd_ir_window_memory(window, addr, &value, size, attrs, true);
+        return vtd_ir_window_memory(s, addr, &value, size, attrs, true);
+    }
+    if (!ep) {
+        return MEMTX_ERROR;
     }
     /*
-     * Only an MSI says who sends it.  Any other write here is a request all
-     * the same, of the endpoint whose window this is: a device must not get
+     * Whether it is an MSI or any other write: it is a request of the endpoint
+     * that it came through, whatever its attributes say.  A device must not get
      * round the source-id check by plain DMA.
      */
-    if (attrs.unspecified) {
-        who = window->ioapic ? VTD_IOAPIC_REQUESTER : (VTDRequester) {
-            .sid = viommu_endpoint_sid(window->ep),
-        };
-    }
-    result = vtd_ir_request(window->s, addr, value, who);
-    if (result == MEMTX_OK && !window->ioapic &&
-        qatomic_read(&window->s->intr_enabled)) {
-        viommu_count_interrupt(window->ep);
+    who = ep == s->ioapic ? VTD_IOAPIC_REQUESTER : (VTDRequester) {
+        .sid = viommu_endpoint_sid(ep),
+    };
+    result = vtd_ir_request(s, addr, value, who);
+    if (result == MEMTX_OK && !who.ioapic && qatomic_read(&s->intr_enabled)) {
+        viommu_count_interrupt(ep);
     }
     return result;
 }
@@ -126,24 +129,21 @@ static const MemoryRegionOps vtd_ir_window_ops = {
     },
 };
 
-void vtd_ir_window_init(VIOMMU *v, VIOMMUEndpoint *ep)
+void vtd_ir_window_init(IntelIOMMUState *s)
 {
-    IntelIOMMUState *s = container_of(v, IntelIOMMUState, viommu);
-    VTDInterruptWindow *window = g_new0(VTDInterruptWindow, 1);
-
-    /* Over both views: whose it is, is known in pass-through, too. */
-    window->s = s;
-    window->ep = ep;
-    memory_region_init_io(&window->mr, OBJECT(s), &vtd_ir_window_ops, window,
+    /* In pass-through, too: interrupts are remapped all the same. */
+    memory_region_init_io(&s->ir_window, OBJECT(s), &vtd_ir_window_ops, s,
                           "vtd-ir", VTD_INTERRUPT_ADDR_SIZE);
     /*
      * A device may send an interrupt in the middle of a register write of the
      * unit: it has been answered for a page.  Remapping changes nothing there.
      */
-    window->mr.disable_reentrancy_guard = true;
-    memory_region_add_subregion_overlap(&ep->root, VTD_INTERRUPT_ADDR_FIRST,
-                                        &window->mr, 2);
+    s->ir_window.disable_reentrancy_guard = true;
+    viommu_doorbell_add(&s->viommu, VTD_INTERRUPT_ADDR_FIRST, &s->ir_window);
+}
+
+void vtd_ir_window_endpoint(VIOMMU *v, VIOMMUEndpoint *ep)
+{
     viommu_window_add(ep, VTD_INTERRUPT_ADDR_FIRST, VTD_INTERRUPT_ADDR_LAST,
                       IOMMU_WINDOW_MSI, IOMMU_WINDOW_MODEL);
-    ep->model = window;
 }

@@ -22,16 +22,10 @@ typedef struct VTDRequester {
 #define VTD_IOAPIC_REQUESTER \
     ((VTDRequester) { .sid = VTD_IOAPIC_SID, .ioapic = true })
 
-/* An endpoint's interrupt window: VIOMMUEndpoint.model */
-typedef struct VTDInterruptWindow {
-    MemoryRegion mr;
-    IntelIOMMUState *s;
-    VIOMMUEndpoint *ep;
-    bool ioapic;             /* no source-id: it is the I/O APIC's */
-} VTDInterruptWindow;
-
-/** vtd_ir_window_init: VIOMMUOps.endpoint_init (vtd-ir-window.c).  BQL. */
-void vtd_ir_window_init(VIOMMU *v, VIOMMUEndpoint *ep);
+/** vtd_ir_window_init: the interrupt window (vtd-ir-window.c).  BQL. */
+void vtd_ir_window_init(IntelIOMMUState *s);
+/** vtd_ir_window_endpoint: VIOMMUOps.endpoint_init: it is one of @ep's.  BQL */
+void vtd_ir_window_endpoint(VIOMMU *v, VIOMMUEndpoint *ep);
 
 /**
  * vtd_remap_message: where an interrupt request leads.  Any thread.

@@ -143,7 +143,6 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     IntelIOMMUState *s = INTEL_IOMMU_DEVICE(dev);
     PCMachineState *pcms = PC_MACHINE(qdev_get_machine());
     X86MachineState *x86ms = X86_MACHINE(pcms);
-    VIOMMUEndpoint *ioapic;
     static VIOMMUOps vtd_machine_ops;
     static const VIOMMUModel model = {
         .name = "vtd",
@@ -159,7 +158,7 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     }
     /* The unit's answers, and where the machine's interrupts come in */
     vtd_machine_ops = vtd_viommu_ops;
-    vtd_machine_ops.endpoint_init = vtd_ir_window_init;
+    vtd_machine_ops.endpoint_init = vtd_ir_window_endpoint;
     s->policy.follows_tables = true;
     s->policy.device_iotlb = X86_IOMMU_DEVICE(s)->dt_supported;
     s->policy.device_iotlb_fix = "device-iotlb=on";
@@ -177,10 +176,10 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     memory_region_add_subregion(get_system_memory(),
                                 Q35_HOST_BRIDGE_IOMMU_ADDR, &s->csrmem);
 
-    ioapic = viommu_endpoint(&s->viommu, pcms->pcibus,
-                             Q35_PSEUDO_DEVFN_IOAPIC);
-    ((VTDInterruptWindow *)ioapic->model)->ioapic = true;
-    x86ms->ioapic_as = &ioapic->as;
+    vtd_ir_window_init(s);
+    s->ioapic = viommu_endpoint(&s->viommu, pcms->pcibus,
+                                Q35_PSEUDO_DEVFN_IOAPIC);
+    x86ms->ioapic_as = &s->ioapic->as;
     s->machine_done.notify = vtd_machine_done;
     qemu_add_machine_init_done_notifier(&s->machine_done);
 }

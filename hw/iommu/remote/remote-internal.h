@@ -56,6 +56,7 @@ struct VIOMMURemote {
     bool stop;               /* on-disconnect=stop */
     IOPTAsk ask, ask_brief;  /* the latter's is a question of the monitor's */
     MemoryRegion registers;
+    MemoryRegion window;     /* remote-window.c */
     bool known;              /* the server has said once: */
     uint64_t region_size;
     RemoteUnit unit;
@@ -140,8 +141,10 @@ void remote_pages_end(VIOMMURemote *s, bool answer);
 
 /* remote-window.c */
 
-/* VIOMMUOps.endpoint_init, on x86 */
-void remote_window_init(VIOMMU *v, VIOMMUEndpoint *ep);
+/* remote_window_init: on x86; after viommu_realize().  BQL */
+void remote_window_init(VIOMMURemote *s);
+/* VIOMMUOps.endpoint_init */
+void remote_window_endpoint(VIOMMU *v, VIOMMUEndpoint *ep);
 /* May a translation lead to @addr .. @last, as VT-d has it?  (3.15) */
 bool remote_window_output_ok(const VIOMMURemote *s, hwaddr addr, hwaddr last);
 

@@ -212,17 +212,6 @@ static void remote_fault(VIOMMU *v, VIOMMUEndpoint *ep,
 }
 
 /*
- * On x86 an endpoint's message interrupts go where they went without a vIOMMU;
- * elsewhere the doorbell is an address like any other.
- */
-static void remote_endpoint_window(VIOMMU *v, VIOMMUEndpoint *ep)
-{
-    if (object_dynamic_cast(qdev_get_machine(), "x86-machine")) {
-        remote_window_init(v, ep);
-    }
-}
-
-/*
  * Where what the server has said leads is for it to know.  Of an address that a
  * device was told before it is not asked: there is what all VT-d units refuse.
  */
@@ -336,7 +325,7 @@ const VIOMMUOps viommu_remote_ops = {
     .fault = remote_fault,
     .query = &remote_query_ops,
     .output_ok = remote_output_ok,
-    .endpoint_init = remote_endpoint_window,
+    .endpoint_init = remote_window_endpoint,
     .check_notifier = remote_check_notifier,
     .ats_fault = remote_ats_fault,
     .page_request = remote_page_request,

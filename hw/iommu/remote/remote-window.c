@@ -17,12 +17,6 @@
 #define WINDOW_SIZE  0x100000ull
 #define WINDOW_LAST  (WINDOW_FIRST + WINDOW_SIZE - 1)
 
-/* VIOMMUEndpoint.model */
-typedef struct RemoteWindow {
-    MemoryRegion mr;
-    VIOMMUEndpoint *ep;
-} RemoteWindow;
-
 bool remote_window_output_ok(const VIOMMURemote *s, hwaddr addr, hwaddr last)
 {
     unsigned bits = s->unit.address_bits;
@@ -35,7 +29,7 @@ bool remote_window_output_ok(const VIOMMURemote *s, hwaddr addr, hwaddr last)
  * With a PASID, or translated, no request is an interrupt: it is translated as
  * anywhere else, or refused.
  */
-static MemTxResult window_memory(RemoteWindow *window, hwaddr iova,
+static MemTxResult window_memory(VIOMMUEndpoint *ep, hwaddr iova,
                                  uint64_t *data, unsigned size,
                                  MemTxAttrs attrs, bool is_write)
 {
@@ -45,7 +39,7 @@ static MemTxResult window_memory(RemoteWindow *window, hwaddr iova,
     IOMMUTLBEntry tlb;
 
     RCU_READ_LOCK_GUARD();
-    tlb = viommu_translate(window->ep, iova, need, dma_attrs_code(attrs));
+    tlb = viommu_translate(ep, iova, need, dma_attrs_code(attrs));
     if (!(tlb.perm & need)) {
         return MEMTX_ERROR;
     }
@@ -59,12 +53,12 @@ static MemTxResult window_memory(RemoteWindow *window, hwaddr iova,
 }
 
 /* Past the unit */
-static MemTxResult window_pass(RemoteWindow *window, hwaddr addr,
+static MemTxResult window_pass(VIOMMUEndpoint *ep, hwaddr addr,
                                uint64_t *data, unsigned size,
                                MemTxAttrs attrs, bool is_write)
 {
     uint32_t val = is_write ? cpu_to_le32(*data) : 0;
-    MemTxResult result = address_space_rw(window->ep->viommu->memory, addr,
+    MemTxResult result = address_space_rw(ep->viommu->memory, addr,
                                           attrs, &val, size, is_write);
 
     *data = is_write ? *data : le32_to_cpu(val);
@@ -72,16 +66,20 @@ static MemTxResult window_pass(RemoteWindow *window, hwaddr addr,
 }
 
 /* BQL: an interrupt controller is written to. */
-static MemTxResult window_access(RemoteWindow *window, hwaddr addr,
+static MemTxResult window_access(VIOMMURemote *s, hwaddr addr,
                                  uint64_t *data, unsigned size,
                                  MemTxAttrs attrs, bool is_write)
 {
+    VIOMMUEndpoint *ep = viommu_requester(&s->viommu);
     hwaddr iova = WINDOW_FIRST + addr;
     DMA_HELD("message");
 
+    if (!ep) {
+        return MEMTX_ERROR;
+    }
     return dma_attrs_plain(attrs) ?
-           window_pass(window, iova, data, size, attrs, is_write) :
-           window_memory(window, iova, data, size, attrs, is_write);
+           window_pass(ep, iova, data, size, attrs, is_write) :
+           window_memory(ep, iova, data, size, attrs, is_write);
 }
 
 static MemTxResult window_read(void *opaque, hwaddr addr, uint64_t *data,
@@ -104,18 +102,27 @@ static const MemoryRegionOps window_ops = {
     .valid = { .min_access_size = 1, .max_access_size = 4 },
 };
 
-void remote_window_init(VIOMMU *v, VIOMMUEndpoint *ep)
+static bool window_is_there(void)
 {
-    RemoteWindow *window = g_new0(RemoteWindow, 1);
+    return object_dynamic_cast(qdev_get_machine(), "x86-machine");
+}
 
-    window->ep = ep;
-    memory_region_init_io(&window->mr, v->owner, &window_ops, window,
+void remote_window_init(VIOMMURemote *s)
+{
+    if (!window_is_there()) {
+        return;
+    }
+    memory_region_init_io(&s->window, OBJECT(s), &window_ops, s,
                           "viommu-remote-msi", WINDOW_SIZE);
     /* A device may send one in the middle of a register write of the unit. */
-    window->mr.disable_reentrancy_guard = true;
-    memory_region_add_subregion_overlap(&ep->root, WINDOW_FIRST, &window->mr,
-                                        2);
-    viommu_window_add(ep, WINDOW_FIRST, WINDOW_LAST, IOMMU_WINDOW_MSI,
-                      IOMMU_WINDOW_MODEL);
-    ep->model = window;
+    s->window.disable_reentrancy_guard = true;
+    viommu_doorbell_add(&s->viommu, WINDOW_FIRST, &s->window);
+}
+
+void remote_window_endpoint(VIOMMU *v, VIOMMUEndpoint *ep)
+{
+    if (window_is_there()) {
+        viommu_window_add(ep, WINDOW_FIRST, WINDOW_LAST, IOMMU_WINDOW_MSI,
+                          IOMMU_WINDOW_MODEL);
+    }
 }

@@ -407,6 +407,7 @@ static void remote_realize(DeviceState *dev, Error **errp)
         remote_disconnect(s);
         return;
     }
+    remote_window_init(s);
     remote_memory_init(s);
     remote_endpoint_start(s);
     if (s->mmio) {

@@ -9,7 +9,7 @@
  * reserves with "reserved-ranges" is told in the same way.  No mapping may
  * overlap one (5.13.6.8.1.2), so that one is either nothing to the endpoint, or
  * the doorbell of MSIs: a view of system memory that is laid over whatever else
- * the endpoint sees.
+ * endpoints see.
  */
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
@@ -44,28 +44,35 @@ bool virtio_iommu_regions_check(VirtIOIOMMU *s, Error **errp)
 void virtio_iommu_endpoint_init(VIOMMU *v, VIOMMUEndpoint *ep)
 {
     VirtIOIOMMU *s = virtio_iommu_of(v);
-    VirtIOMMUEndpoint *vep = g_new0(VirtIOMMUEndpoint, 1);
     uint32_t i;
 
-    ep->model = vep;
-    vep->doorbells = g_new0(MemoryRegion, s->nr_prop_resv_regions);
+    for (i = 0; i < s->nr_prop_resv_regions; i++) {
+        ReservedRegion *region = &s->prop_resv_regions[i];
+
+        viommu_window_add(ep, range_lob(&region->range),
+                          range_upb(&region->range),
+                          region->type == VIRTIO_IOMMU_RESV_MEM_T_MSI ?
+                          IOMMU_WINDOW_MSI : IOMMU_WINDOW_RESERVED,
+                          IOMMU_WINDOW_MACHINE);
+    }
+}
+
+static void virtio_iommu_add_doorbells(VirtIOIOMMU *s)
+{
+    uint32_t i;
+
+    s->doorbells = g_new0(MemoryRegion, s->nr_prop_resv_regions);
     for (i = 0; i < s->nr_prop_resv_regions; i++) {
         ReservedRegion *region = &s->prop_resv_regions[i];
         hwaddr first = range_lob(&region->range);
         hwaddr last = range_upb(&region->range);
 
-        if (region->type != VIRTIO_IOMMU_RESV_MEM_T_MSI) {
-            viommu_window_add(ep, first, last, IOMMU_WINDOW_RESERVED,
-                              IOMMU_WINDOW_MACHINE);
-            continue;
+        if (region->type == VIRTIO_IOMMU_RESV_MEM_T_MSI) {
+            memory_region_init_alias(&s->doorbells[i], OBJECT(s),
+                                     "virtio-iommu-msi", get_system_memory(),
+                                     first, last - first + 1);
+            viommu_doorbell_add(&s->viommu, first, &s->doorbells[i]);
         }
-        memory_region_init_alias(&vep->doorbells[i], OBJECT(s),
-                                 "virtio-iommu-msi", get_system_memory(),
-                                 first, last - first + 1);
-        memory_region_add_subregion_overlap(&ep->root, first,
-                                            &vep->doorbells[i], 1);
-        viommu_window_add(ep, first, last, IOMMU_WINDOW_MSI,
-                          IOMMU_WINDOW_MACHINE);
     }
 }
 
@@ -233,6 +240,7 @@ const PCIIOMMUOps virtio_iommu_pci_ops = {
 
 void virtio_iommu_host_init(VirtIOIOMMU *s)
 {
+    virtio_iommu_add_doorbells(s);
     s->host_devices = g_hash_table_new_full(host_hash, host_equal, g_free,
                                             object_unref);
 }

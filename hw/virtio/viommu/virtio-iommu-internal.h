@@ -37,11 +37,6 @@ struct VirtIOMMUDomain {
     unsigned endpoints;      /* attached to it; 0: it is being made */
 };
 
-/* What the model keeps of an endpoint (VIOMMUEndpoint.model) */
-typedef struct VirtIOMMUEndpoint {
-    MemoryRegion *doorbells; /* of MSI, one for each such property region */
-} VirtIOMMUEndpoint;
-
 static inline VirtIOIOMMU *virtio_iommu_of(VIOMMU *v)
 {
     return container_of(v, VirtIOIOMMU, viommu);

@@ -58,6 +58,7 @@ struct IntelIOMMUState {
     X86IOMMUState x86_iommu;
     VIOMMU viommu;                  /* translation, invalidation, drain */
     MemoryRegion csrmem;            /* the registers */
+    MemoryRegion ir_window;         /* where devices request interrupts */
     Notifier machine_done;
     VIOMMUPolicy policy;            /* the property "virtio" is in here */
 
@@ -133,6 +134,7 @@ struct IntelIOMMUState {
     dma_addr_t intr_root;           /* table in use (SIRTP) */
     uint32_t intr_size;             /* in entries */
     bool intr_eime;
+    VIOMMUEndpoint *ioapic;         /* the I/O APIC as an endpoint */
     bool ioapic_sid_said;           /* that it is another one's; atomic */
 
     /* What waits for the drain before it may be reported */

@@ -152,10 +152,9 @@ typedef struct VIOMMUOps {
      */
     bool (*bypass_view)(VIOMMU *v, VIOMMUEndpoint *ep);
     /*
-     * endpoint_init: the windows of a new endpoint (viommu_window_add()), and
-     * the model's own regions (what takes interrupt messages, say), which go
-     * into ep->root (over both views) or MEMORY_REGION(&ep->iommu) (over the
-     * translated view).  May be NULL.  BQL.
+     * endpoint_init: the windows of a new endpoint (viommu_window_add()).
+     * Those of one unit are alike, as a rule: then those who bypass share one
+     * view of memory.  May be NULL.  BQL.
      */
     void (*endpoint_init)(VIOMMU *v, VIOMMUEndpoint *ep);
     /*
@@ -207,10 +206,13 @@ struct VIOMMUEndpoint {
     PCIBus *bus;             /* atomic; NULL: the bus was unplugged */
     uint8_t devfn;
     AddressSpace as;
-    MemoryRegion root;       /* container of the two views */
+    MemoryRegion root;       /* container of the views */
     IOMMUMemoryRegion iommu; /* translated view */
+    MemoryRegion doorbells;  /* over it: alias of viommu->doorbells */
     MemoryRegion bypass;     /* bypass view: alias of viommu->bypass */
-    void *model;             /* the model's own data of this endpoint */
+    /* That of who has holes of its own: of viommu->plain.  NULL: has none */
+    MemoryRegion *apart;
+    bool bypasses;           /* which of them is shown */
     /* The core's own from here on */
     VIOMMUWindows *windows;  /* RCU; see viommu_windows() */
     struct VIOMMUWindowSources *window_sources;
@@ -275,9 +277,13 @@ struct VIOMMU {
     IOMMUWindows reserved_ranges;
     AddressSpace *memory;    /* where tables and translations lead */
     IOPTMem mem;             /* the same, for walks */
-    MemoryRegion bypass;     /* container: system memory + model's windows */
+    MemoryRegion doorbells;  /* container: the model's regions */
+    MemoryRegion plain;      /* container: system memory, and over it those */
     MemoryRegion sysmem;     /* alias of system memory inside it */
+    MemoryRegion bypass;     /* container: that, and over it the holes */
+    MemoryRegion bypass_plain;       /* alias of it inside this one */
     /* The core's own from here on */
+    IOMMUWindows *holes;             /* where they are; NULL: not known yet */
     IOTLB *iotlb;
     DMADrain *drain;
     QemuMutex lock;          /* config installs against invalidations */
@@ -305,6 +311,21 @@ struct VIOMMU {
     VIOMMUSanitizer *sanitizer;      /* NULL: off */
     VIOMMURegistration registration;
 };
+
+/**
+ * viommu_doorbell_add: in all views of all endpoints @mr is at @addr, over
+ * whatever else there is: what takes interrupt messages, say.  It is one region
+ * for all of them: viommu_requester() says whose a write is.  After
+ * viommu_realize(); BQL.
+ */
+void viommu_doorbell_add(VIOMMU *v, hwaddr addr, MemoryRegion *mr);
+
+/**
+ * viommu_requester: the endpoint of @v whose access is being dispatched to a
+ * region, by the calling thread; NULL: it is nobody's.  Any thread, in a
+ * callback of that region.
+ */
+VIOMMUEndpoint *viommu_requester(VIOMMU *v);
 
 /** viommu_endpoint: find or make the endpoint of @bus, @devfn.  BQL. */
 VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn);

@@ -52,6 +52,7 @@ struct VirtIOIOMMU {
     bool granule_frozen;
     Notifier machine_done;
     GHashTable *host_devices;    /* those assigned: bus and devfn */
+    MemoryRegion *doorbells;     /* of MSI, one for each such property region */
     /* virtio-iommu.c */
     bool in_reset, system_reset;
     DMAFence reset_fence;        /* of the driver's last reset; BQL */
