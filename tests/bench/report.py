@@ -87,22 +87,33 @@ def budget_table(instructions, columns):
     return lines
 
 
-def vcpus(entry):
+def guest_line(entry, columns, name, value, ratio):
+    """A line of two of a cell's values; of who gave up there are none."""
+    text = f'  {name:{NAME_WIDTH - 2}}'
+    for column in columns:
+        cell = entry['cells'].get(column)
+        text += f'{value(cell) / 1000:>13.2f}{ratio(cell):>10.2f}' if cell \
+            else f'{"n/a":>13}{"n/a":>10}'
+    return text
+
+
+def vcpus(entry, columns):
     """What is done in its vCPUs' threads outside translated code"""
     cells = list(entry['cells'].values())
     if any(c['vcpu_ns'] is None for c in cells):
         return []
-    return [f'  {"  in vCPUs, outside translated code":{NAME_WIDTH - 2}}' +
-            ''.join(f'{c["vcpu_ns"] / 1000:>13.2f}'
-                    f'{c["vcpu_ns"] / max(cells[0]["vcpu_ns"], 1):>10.2f}'
-                    for c in cells)]
+    first = max(cells[0]['vcpu_ns'], 1)
+    return [guest_line(entry, columns, '  in vCPUs, outside translated code',
+                       lambda c: c['vcpu_ns'],
+                       lambda c: c['vcpu_ns'] / first)]
 
 
 def guests(entries):
     """A Linux guest's I/O: CPU time of the emulator's threads for each."""
     if not entries:
         return []
-    columns = list(entries[0]['cells'])
+    columns = sorted({c for e in entries for c in e['cells']},
+                     key=list(TITLE).index)
     lines = ['', "A Linux guest: the emulator's I/O threads, CPU time of one "
              'operation',
              f'{"":{NAME_WIDTH}}' + ''.join(f'{TITLE[c]:>23}'
@@ -110,14 +121,12 @@ def guests(entries):
              f'{"":{NAME_WIDTH}}' + ''.join(f'{"us":>13}{"ratio":>10}'
                                             for _ in columns)]
     for entry in entries:
-        lines.append(f'  {entry["name"]:{NAME_WIDTH - 2}}' + ''.join(
-            f'{c["ns"] / 1000:>13.2f}{c["ratio"]:>10.2f}'
-            for c in entry['cells'].values()))
-        lines.append(f'  {"  the same, wall clock":{NAME_WIDTH - 2}}' +
-                     ''.join(f'{c["wall_ns"] / 1000:>13.2f}'
-                             f'{c["wall_ratio"]:>10.2f}'
-                             for c in entry['cells'].values()))
-        lines += vcpus(entry)
+        lines.append(guest_line(entry, columns, entry['name'],
+                                lambda c: c['ns'], lambda c: c['ratio']))
+        lines.append(guest_line(entry, columns, '  the same, wall clock',
+                                lambda c: c['wall_ns'],
+                                lambda c: c['wall_ratio']))
+        lines += vcpus(entry, columns)
     return lines
 
 

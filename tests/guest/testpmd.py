@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """DPDK's testpmd: a vhost-user backend that is not ours."""
 
+import itertools
 import os
 import re
 import signal
@@ -12,22 +13,28 @@ from assets import SCRIPTS
 # Reached only by a machine on which it does not work at all.
 START_LIMIT = 600
 
+_count = itertools.count()
+
 
 class TestpmdError(Exception):
     """It cannot be had, or does not run here: a reason to skip."""
 
 
 class Testpmd:
-    """Forwards everything that arrives on either port to the other one."""
+    """
+    Forwards everything that arrives on either port to the other one, or does
+    something else that testpmd can (forward).
+    """
 
-    def __init__(self, directory):
-        self.sockets = [os.path.join(directory, f'vhost{n}') for n in (0, 1)]
+    def __init__(self, directory, ports=2, forward='io retry'):
+        self.sockets = [os.path.join(directory, f'vhost{n}')
+                        for n in range(ports)]
         self.log = os.path.join(directory, 'testpmd.log')
         script = os.path.join(SCRIPTS, 'guest-dpdk')
         if subprocess.run([script, '--fetch'], check=False).returncode:
             raise TestpmdError('the distribution\'s dpdk cannot be fetched')
         command = [script, '--no-huge', '-m', '256', '--no-pci',
-                   '--no-telemetry', f'--file-prefix=viommu{os.getpid()}',
+                   '--no-telemetry', f'--file-prefix=viommu{self._number()}',
                    # Two threads, on whichever processor is free
                    '--lcores', '0@(0-1),1@(0-1)']
         for n, path in enumerate(self.sockets):
@@ -36,13 +43,19 @@ class Testpmd:
         # first packet comes for it: try again when its translation is there.
         commands = os.path.join(directory, 'testpmd.cmd')
         with open(commands, 'w', encoding='utf-8') as f:
-            f.write('set burst tx delay 100 retry 2000\nset fwd io retry\n')
+            f.write('set burst tx delay 100 retry 2000\n'
+                    f'set fwd {forward}\n')
         command += ['--', '--total-num-mbufs=4096', '--stats-period=1000000',
                     f'--cmdline-file={commands}']
         with open(self.log, 'wb') as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._await_sockets()
+
+    @staticmethod
+    def _number():
+        """Of all testpmds of this machine"""
+        return f'{os.getpid()}-{next(_count)}'
 
     def _await_sockets(self):
         end = time.monotonic() + START_LIMIT
