@@ -243,7 +243,6 @@ VIOMMUEndpoint *viommu_endpoint(VIOMMU *v, PCIBus *bus, uint8_t devfn)
     viommu_windows_init(ep);
     ep->inflight = dma_inflight_new(v->drain, &viommu_inflight_ops, ep);
     QLIST_INIT(&ep->listeners);
-    viommu_notify_init(ep);
 
     memory_region_transaction_begin();
     viommu_endpoint_views(ep);

@@ -391,7 +391,6 @@ void viommu_device_unrealized(DeviceListener *listener, DeviceState *dev);
 /* viommu-notify.c */
 
 /*
- * viommu_notify_init: an endpoint's notifier state.
  * viommu_notify_unmap: tell notifiers that @first .. @last of @ep is gone;
  * MAP notifiers are told the difference between what they know and the tables
  * as they are now.
@@ -399,7 +398,6 @@ void viommu_device_unrealized(DeviceListener *listener, DeviceState *dev);
  * viommu_notify_forget: unmap everything, whatever the tables say.
  * All: BQL.
  */
-void viommu_notify_init(VIOMMUEndpoint *ep);
 void viommu_notify_unmap(VIOMMUEndpoint *ep, hwaddr first, hwaddr last);
 void viommu_notify_map(VIOMMUEndpoint *ep, hwaddr first, hwaddr last);
 void viommu_notify_forget(VIOMMUEndpoint *ep);

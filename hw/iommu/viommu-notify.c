@@ -49,11 +49,6 @@ static void walk_tables(VIOMMUEndpoint *ep, VIOMMUConfig *config,
  */
 #define EVENT_BITS 63
 
-void viommu_notify_init(VIOMMUEndpoint *ep)
-{
-    ep->shadow = iova_tree_new();
-}
-
 /*
  * Tell @n of @first .. @last, cut to what it registered for, in naturally
  * aligned power-of-two pieces.
@@ -82,8 +77,10 @@ static void notify_pieces(VIOMMUEndpoint *ep, IOMMUNotifier *n,
             },
         };
 
-        trace_viommu_notify(viommu_endpoint_sid(ep), type, start, mask,
-                            event.entry.translated_addr, perm);
+        if (trace_event_get_state_backends(TRACE_VIOMMU_NOTIFY)) {
+            trace_viommu_notify(viommu_endpoint_sid(ep), type, start, mask,
+                                event.entry.translated_addr, perm);
+        }
         memory_region_notify_iommu_one(n, &event);
         if (end - start <= mask) {
             break;
@@ -137,16 +134,16 @@ static bool notifies_map(VIOMMUEndpoint *ep)
 
 /* Only those that keep a copy: the others have been told the whole range. */
 static void notify_map_users(VIOMMUEndpoint *ep, IOMMUNotifierFlag type,
-                             const DMAMap *map)
+                             const VIOMMUPiece *piece)
 {
     bool is_map = type == IOMMU_NOTIFIER_MAP;
     IOMMUNotifier *n;
 
     IOMMU_NOTIFIER_FOREACH(n, &ep->iommu) {
         if (n->notifier_flags & IOMMU_NOTIFIER_MAP) {
-            notify_one(ep, n, type, map->iova, map->iova + map->size,
-                       is_map ? map->translated_addr : 0,
-                       is_map ? map->perm : IOMMU_NONE);
+            notify_one(ep, n, type, piece->node.start, piece->node.last,
+                       is_map ? piece->addr : 0,
+                       is_map ? piece->perm : IOMMU_NONE);
         }
     }
 }
@@ -154,66 +151,57 @@ static void notify_map_users(VIOMMUEndpoint *ep, IOMMUNotifierFlag type,
 /* Unmap what was told and overlaps @first .. @last; it may reach beyond. */
 static void shadow_drop(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
 {
-    DMAMap range = { .iova = first, .size = last - first };
-    const DMAMap *found;
+    VIOMMUPiece *found;
 
-    while ((found = iova_tree_find(ep->shadow, &range))) {
-        DMAMap map = *found;
+    while ((found = viommu_shadow_find(&ep->shadow, first, last))) {
+        VIOMMUPiece was = viommu_shadow_remove(&ep->shadow, found);
 
-        iova_tree_remove(ep->shadow, map);
-        notify_map_users(ep, IOMMU_NOTIFIER_UNMAP, &map);
-        if (map.iova <= first && map.iova + map.size >= last) {
+        notify_map_users(ep, IOMMU_NOTIFIER_UNMAP, &was);
+        if (was.node.start <= first && was.node.last >= last) {
             break;
         }
     }
 }
 
 /* The whole page, even where the walk's range touches a part of it only. */
-static DMAMap leaf_map(uint64_t first, const IOPTResult *res)
+static VIOMMUPiece leaf_piece(uint64_t first, const IOPTResult *res)
 {
     uint64_t mask = (1ULL << res->shift) - 1;
 
-    return (DMAMap) {
-        .iova = first & ~mask,
-        .size = mask,
-        .translated_addr = res->addr,
+    return (VIOMMUPiece) {
+        .node.start = first & ~mask,
+        .node.last = first | mask,
+        .addr = res->addr,
         .perm = (IOMMUAccessFlags)res->perm,
     };
 }
 
-static bool shadow_is(const DMAMap *found, const DMAMap *map)
+static bool piece_is(const VIOMMUPiece *found, const VIOMMUPiece *piece)
 {
-    return found && found->iova == map->iova && found->size == map->size &&
-           found->translated_addr == map->translated_addr &&
-           found->perm == map->perm;
-}
-
-/* Is it in the shadow just like this? */
-static bool shadow_has(VIOMMUEndpoint *ep, const DMAMap *map)
-{
-    return shadow_is(iova_tree_find(ep->shadow, map), map);
+    return found && found->node.start == piece->node.start &&
+           found->node.last == piece->node.last &&
+           found->addr == piece->addr && found->perm == piece->perm;
 }
 
 static bool shadow_visit(void *opaque, uint64_t first, uint64_t last,
                          const IOPTResult *res)
 {
     VIOMMUEndpoint *ep = opaque;
-    const DMAMap *found;
-    DMAMap map;
+    VIOMMUPiece piece, *found;
 
     if (!res->perm || res->device) {
         shadow_drop(ep, first, last);
         return true;
     }
-    map = leaf_map(first, res);
-    found = iova_tree_find(ep->shadow, &map);
-    if (!shadow_is(found, &map)) {
+    piece = leaf_piece(first, res);
+    found = viommu_shadow_find(&ep->shadow, piece.node.start,
+                               piece.node.last);
+    if (!piece_is(found, &piece)) {
         if (found) {
-            shadow_drop(ep, map.iova, map.iova + map.size);
+            shadow_drop(ep, piece.node.start, piece.node.last);
         }
-        if (iova_tree_insert(ep->shadow, &map) == IOVA_OK) {
-            notify_map_users(ep, IOMMU_NOTIFIER_MAP, &map);
-        }
+        viommu_shadow_insert(&ep->shadow, &piece);
+        notify_map_users(ep, IOMMU_NOTIFIER_MAP, &piece);
     }
     return true;
 }
@@ -224,34 +212,25 @@ static bool shadow_visit(void *opaque, uint64_t first, uint64_t last,
  */
 static void shadow_widen(VIOMMUEndpoint *ep, hwaddr *first, hwaddr *last)
 {
-    DMAMap at_first = { .iova = *first };
-    DMAMap at_last = { .iova = *last };
-    DMAMap all = { .iova = *first, .size = *last - *first };
-    const DMAMap *found = iova_tree_find(ep->shadow, &all);
+    const VIOMMUPiece *found = viommu_shadow_find(&ep->shadow, *first, *last);
 
     if (!found) {
         return;
     }
-    if (found->iova <= *first && found->iova + found->size >= *last) {
-        *first = found->iova;
-        *last = found->iova + found->size;
-        return;
+    *first = MIN(*first, found->node.start);
+    if (found->node.last < *last) {
+        /* It may be one of many. */
+        found = viommu_shadow_find(&ep->shadow, *last, *last);
     }
-    /* It may be one of many. */
-    found = iova_tree_find(ep->shadow, &at_first);
     if (found) {
-        *first = found->iova;
-    }
-    found = iova_tree_find(ep->shadow, &at_last);
-    if (found) {
-        *last = found->iova + found->size;
+        *last = MAX(*last, found->node.last);
     }
 }
 
 /* Make the shadow of @first .. @last equal to the tables as they are now. */
 static void shadow_sync(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
 {
-    VIOMMUConfig config;
+    VIOMMUConfig VIOMMU_UNSET config;
 
     shadow_widen(ep, &first, &last);
 
@@ -292,13 +271,11 @@ void viommu_notify_map(VIOMMUEndpoint *ep, hwaddr first, hwaddr last)
 
 void viommu_notify_forget(VIOMMUEndpoint *ep)
 {
-    DMAMap all = { .iova = 0, .size = HWADDR_MAX };
-
     if (ep->notifier_flags & IOMMU_NOTIFIER_IOTLB_EVENTS) {
         notify_all(ep, IOMMU_NOTIFIER_UNMAP, 0, HWADDR_MAX, 0, IOMMU_NONE);
     }
     viommu_notify_device_tlb(ep, VIOMMU_NO_PASID, true, 0, HWADDR_MAX);
-    iova_tree_remove(ep->shadow, all);
+    viommu_shadow_clear(&ep->shadow);
 }
 
 void viommu_notify_device_tlb(VIOMMUEndpoint *ep, uint32_t pasid, bool all,
@@ -341,7 +318,7 @@ int viommu_notify_flag_changed(IOMMUMemoryRegion *iommu,
     }
     if (!notifies_map(ep)) {
         /* It is kept for nobody now: the next one must be told everything. */
-        iova_tree_remove(ep->shadow, (DMAMap) { .size = HWADDR_MAX });
+        viommu_shadow_clear(&ep->shadow);
     }
     return 0;
 }
@@ -356,13 +333,15 @@ static bool replay_visit(void *opaque, uint64_t first, uint64_t last,
                          const IOPTResult *res)
 {
     ReplayContext *ctx = opaque;
-    DMAMap map;
+    VIOMMUPiece piece;
 
     if (!res->perm || res->device) {
         return true;
     }
-    map = leaf_map(first, res);
-    if (ctx->registered && !shadow_has(ctx->ep, &map)) {
+    piece = leaf_piece(first, res);
+    if (ctx->registered &&
+        !piece_is(viommu_shadow_find(&ctx->ep->shadow, piece.node.start,
+                                     piece.node.last), &piece)) {
         /* New to everybody. */
         return shadow_visit(ctx->ep, first, last, res);
     }
@@ -370,8 +349,8 @@ static bool replay_visit(void *opaque, uint64_t first, uint64_t last,
      * A notifier that only wants to look (VFIO's dirty bitmap) changes
      * nothing about what the others were told.
      */
-    notify_one(ctx->ep, ctx->n, IOMMU_NOTIFIER_MAP, map.iova,
-               map.iova + map.size, map.translated_addr, map.perm);
+    notify_one(ctx->ep, ctx->n, IOMMU_NOTIFIER_MAP, piece.node.start,
+               piece.node.last, piece.addr, piece.perm);
     return true;
 }
 

@@ -17,9 +17,9 @@
 #include "hw/iommu/iotlb.h"
 #include "hw/iommu/viommu-ats.h"
 #include "hw/iommu/viommu-registry.h"
+#include "hw/iommu/viommu-shadow.h"
 #include "hw/iommu/viommu-windows.h"
 #include "hw/pci/pci.h"
-#include "qemu/iova-tree.h"
 #include "qemu/notify.h"
 #include "qemu/rcu.h"
 #include "qemu/thread.h"
@@ -234,7 +234,7 @@ struct VIOMMUEndpoint {
     uint64_t passed;
     QLIST_HEAD(, VIOMMUATSListener) listeners;
     IOMMUNotifierFlag notifier_flags;
-    IOVATree *shadow;        /* what MAP notifiers were told */
+    VIOMMUShadow shadow;     /* what MAP notifiers were told */
     QLIST_ENTRY(VIOMMUEndpoint) next;
     bool notified;           /* has, or had, notifiers */
     VIOMMUEndpoint *next_notified;
