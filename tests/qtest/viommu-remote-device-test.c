@@ -384,6 +384,36 @@ static void test_dead(void)
     keeper_free(k);
 }
 
+/*
+ * A device that waits for a page moves, and asks for it again there; that
+ * server dies, and it gets an answer all the same.
+ */
+static void test_dead_elsewhere(void)
+{
+    Keeper *k = keeper_new(true);
+    uint64_t regs = k->sva->bar.addr + SVT_CONTEXT_SIZE;
+    GPid server;
+    g_autofree char *args = rmt_args("", &server);
+    RMT *to;
+
+    sva_start(k->sva, 1, SVT_C_FILL, SVT_F_ATC | SVT_F_PAGES, 0, 0,
+              IOVA + PAGES * UNIT_PAGE, 8);
+    viommu_until(k->rmt, rmt_read(k->rmt, RMT_PAGE) & RMT_PAGE_VALID);
+    to = rmt_adopt(k->rmt, qtest_initf("%s " SVA_DEVICE " -incoming defer",
+                                       args));
+    unit_load(to->qts, unit_save(k->rmt->qts));
+    qtest_qmp_assert_success(to->qts, "{'execute': 'cont'}");
+    viommu_until(to, rmt_read(to, RMT_PAGE) & RMT_PAGE_VALID);
+    g_assert_cmphex(RMT_PAGE_RID(rmt_read(to, RMT_PAGE)), ==, SVA_SID);
+    viommu_turns(to);
+    g_assert_cmpint(qtest_readl(to->qts, regs + SVT_STATUS), ==, SVT_S_BUSY);
+    rmt_end_server(server);
+    viommu_until(to, qtest_readl(to->qts, regs + SVT_STATUS) != SVT_S_BUSY);
+    g_assert_cmpint(qtest_readl(to->qts, regs + SVT_STATUS), ==, SVT_S_FAULT);
+    rmt_stop(to);
+    keeper_free(k);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -397,6 +427,7 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/remote/device/denied", test_denied);
     qtest_add_func("viommu/remote/device/abort", test_abort);
     qtest_add_func("viommu/remote/device/page", test_page);
-    qtest_add_func("viommu/remote/device/dead", test_dead);
+    qtest_add_func("viommu/remote/device/dead/here", test_dead);
+    qtest_add_func("viommu/remote/device/dead/elsewhere", test_dead_elsewhere);
     return g_test_run();
 }

@@ -300,6 +300,42 @@ static void test_backend_gone(void)
     backend_end(p, vu);
 }
 
+/*
+ * Somebody else's domain is invalidated.  Whether the backend is in it nobody
+ * asks the server: who waits for that answer has the main loop.
+ */
+static void test_backend_not_asked(void)
+{
+    g_autofree char *args = NULL, *all = NULL;
+    VUBackend *vu = backend_new(&args);
+    UnitSpace *space;
+    uint64_t ring, resolved;
+    VBlk *blk;
+    RMT *rmt;
+
+    all = g_strdup_printf("-object memory-backend-memfd,id=ram,size=256M,"
+                          "share=on -machine memory-backend=ram %s", args);
+    rmt = rmt_start("", all);
+    space = rmt_space(rmt, DID);
+    ring = unit_alloc(&rmt->unit, 1);
+    rmt_map(rmt, space, RIG_RING_IOVA, ring, UNIT_PAGE, UNIT_RW);
+    rmt_attach(rmt, DEVFN, space);
+    rmt_enable(rmt);
+    blk = vblk_new(&rmt->unit, DEVFN, "disk", ring, RIG_RING_IOVA);
+    viommu_until(rmt, vu_updates(vu) > 0);
+
+    resolved = rmt_read(rmt, RMT_RESOLVED);
+    g_assert_cmpuint(resolved, >, 0);
+    rmt_inv(rmt, RMT_INV_DOMAIN, DID + 1);
+    viommu_until(rmt, rmt_drained(rmt));
+    g_assert_cmpuint(rmt_read(rmt, RMT_RESOLVED), ==, resolved);
+    g_assert_false(vu_hung_up(vu));
+    vblk_free(blk);
+    rmt_stop(rmt);
+    g_free(space);
+    vu_free(vu);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -307,5 +343,7 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/remote/plug/gone", test_gone);
     qtest_add_func("viommu/remote/vhost-user/late", test_backend_late);
     qtest_add_func("viommu/remote/vhost-user/gone", test_backend_gone);
+    qtest_add_func("viommu/remote/vhost-user/not-asked",
+                   test_backend_not_asked);
     return g_test_run();
 }

@@ -252,6 +252,21 @@ static void assert_not_saved(QTestState *qts)
     } while (!g_str_equal(status, "failed"));
 }
 
+/* Half a minute, which is half of what it would be if it waited */
+#define QUIT_TRIES 3000
+
+/* Nor does the end of it all. */
+static void assert_ends(QTestState *qts)
+{
+    int tries = 0;
+
+    qtest_qmp_send(qts, "{'execute': 'quit'}");
+    while (qtest_probe_child(qts)) {
+        g_assert_cmpint(tries++, <, QUIT_TRIES);
+        g_usleep(10000);
+    }
+}
+
 /*
  * It never answers, and whoever has to wait for it would wait for a minute: of
  * the monitor's commands none does, or that would be counted.
@@ -288,8 +303,8 @@ static void test_monitor(void)
     viommu_until(vtd, !client_is_unanswered(vtd));
     g_assert_cmphex(vtd_read32(vtd, VTD_GSTS), ==, 0);
     g_assert_true(client_dma(vtd));
-    /* Nor does the end of it all. */
     g_assert_cmpint(kill(server, SIGSTOP), ==, 0);
+    assert_ends(qts);
     vtd_stop(vtd);
     rmt_end_server(server);
     unlink(path);
