@@ -14,7 +14,7 @@
 # bridge's requester ID, so that is the endpoint that QEMU (10.0.13, and by hand
 # 11.1.3) has, but the VIOT lists the function, too.  Linux asks about the
 # function, by PROBE, and gets S_NOENT.  For 6.12 that is a device without an
-# IOMMU; 7.3 does without the IOMMU for everybody, and lets nobody do without it.
+# IOMMU; 7.3 gives up the IOMMU for all, and lets no driver do without.
 #
 # A conventional bus is nothing exotic: libvirt puts an e1000 or an AC97 on one.
 #
