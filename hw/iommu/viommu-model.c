@@ -10,6 +10,8 @@
 #include "hw/iommu/viommu-model.h"
 #include "hw/pci/pci_bus.h"
 #include "qapi/error.h"
+#include "qemu/rcu.h"
+#include "system/dma-attrs.h"
 #include "viommu-internal.h"
 
 /* Entries: at least what keeps a ring and its buffers; at most some 100 MB */
@@ -96,6 +98,29 @@ static bool viommu_bus_check(PCIBus *bus, const char *type, Error **errp)
 AddressSpace *viommu_get_address_space(PCIBus *bus, void *opaque, int devfn)
 {
     return &viommu_endpoint(opaque, bus, devfn)->as;
+}
+
+MemTxResult viommu_window_memory(VIOMMUEndpoint *ep, hwaddr iova,
+                                 uint64_t *data, unsigned size,
+                                 MemTxAttrs attrs, bool is_write)
+{
+    IOMMUAccessFlags need = is_write ? IOMMU_WO : IOMMU_RO;
+    uint32_t val = is_write ? cpu_to_le32(*data) : 0;
+    MemTxResult result;
+    IOMMUTLBEntry tlb;
+
+    RCU_READ_LOCK_GUARD();
+    tlb = viommu_translate(ep, iova, need, dma_attrs_code(attrs));
+    if (!(tlb.perm & need)) {
+        return MEMTX_ERROR;
+    }
+    result = address_space_rw(tlb.target_as, tlb.translated_addr |
+                              (iova & tlb.addr_mask), MEMTXATTRS_UNSPECIFIED,
+                              &val, size, is_write);
+    if (!is_write) {
+        *data = le32_to_cpu(val);
+    }
+    return result;
 }
 
 /* The property "reserved-ranges" */

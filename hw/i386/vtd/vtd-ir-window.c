@@ -9,6 +9,7 @@
  */
 #include "qemu/osdep.h"
 #include "hw/i386/apic_internal.h"
+#include "hw/iommu/viommu-model.h"
 #include "qemu/atomic.h"
 #include "system/dma-held.h"
 #include "vtd-ir.h"
@@ -23,27 +24,10 @@ static MemTxResult vtd_ir_window_memory(IntelIOMMUState *s, hwaddr addr,
                                         MemTxAttrs attrs, bool is_write)
 {
     VIOMMUEndpoint *ep = viommu_requester(&s->viommu);
-    hwaddr iova = VTD_INTERRUPT_ADDR_FIRST + addr;
-    IOMMUAccessFlags need = is_write ? IOMMU_WO : IOMMU_RO;
-    uint32_t val = is_write ? cpu_to_le32(*data) : 0;
-    MemTxResult result;
-    IOMMUTLBEntry tlb;
 
-    if (!s->dmar_enabled || !ep) {
-        return MEMTX_ERROR;
-    }
-    RCU_READ_LOCK_GUARD();
-    tlb = viommu_translate(ep, iova, need, dma_attrs_code(attrs));
-    if (!(tlb.perm & need)) {
-        return MEMTX_ERROR;
-    }
-    result = address_space_rw(tlb.target_as, tlb.translated_addr |
-                              (iova & tlb.addr_mask), MEMTXATTRS_UNSPECIFIED,
-                              &val, size, is_write);
-    if (!is_write) {
-        *data = le32_to_cpu(val);
-    }
-    return result;
+    return !s->dmar_enabled || !ep ? MEMTX_ERROR :
+           viommu_window_memory(ep, VTD_INTERRUPT_ADDR_FIRST + addr, data, size,
+                                attrs, is_write);
 }
 
 /* There is nothing to read in the window. */

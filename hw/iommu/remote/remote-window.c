@@ -7,7 +7,6 @@
  * Elsewhere the doorbell is an address like any other.
  */
 #include "qemu/osdep.h"
-#include "qemu/rcu.h"
 #include "system/dma-attrs.h"
 #include "system/dma-held.h"
 #include "remote-internal.h"
@@ -25,33 +24,6 @@ bool remote_window_output_ok(const VIOMMURemote *s, hwaddr addr, hwaddr last)
            (addr > WINDOW_LAST || last < WINDOW_FIRST);
 }
 
-/*
- * With a PASID, or translated, no request is an interrupt: it is translated as
- * anywhere else, or refused.
- */
-static MemTxResult window_memory(VIOMMUEndpoint *ep, hwaddr iova,
-                                 uint64_t *data, unsigned size,
-                                 MemTxAttrs attrs, bool is_write)
-{
-    IOMMUAccessFlags need = is_write ? IOMMU_WO : IOMMU_RO;
-    uint32_t val = is_write ? cpu_to_le32(*data) : 0;
-    MemTxResult result;
-    IOMMUTLBEntry tlb;
-
-    RCU_READ_LOCK_GUARD();
-    tlb = viommu_translate(ep, iova, need, dma_attrs_code(attrs));
-    if (!(tlb.perm & need)) {
-        return MEMTX_ERROR;
-    }
-    result = address_space_rw(tlb.target_as, tlb.translated_addr |
-                              (iova & tlb.addr_mask), MEMTXATTRS_UNSPECIFIED,
-                              &val, size, is_write);
-    if (!is_write) {
-        *data = le32_to_cpu(val);
-    }
-    return result;
-}
-
 /* Past the unit */
 static MemTxResult window_pass(VIOMMUEndpoint *ep, hwaddr addr,
                                uint64_t *data, unsigned size,
@@ -65,7 +37,10 @@ static MemTxResult window_pass(VIOMMUEndpoint *ep, hwaddr addr,
     return result;
 }
 
-/* BQL: an interrupt controller is written to. */
+/*
+ * With a PASID, or translated, no request is an interrupt: it is translated as
+ * anywhere else, or refused.  BQL: an interrupt controller is written to.
+ */
 static MemTxResult window_access(VIOMMURemote *s, hwaddr addr,
                                  uint64_t *data, unsigned size,
                                  MemTxAttrs attrs, bool is_write)
@@ -79,7 +54,7 @@ static MemTxResult window_access(VIOMMURemote *s, hwaddr addr,
     }
     return dma_attrs_plain(attrs) ?
            window_pass(ep, iova, data, size, attrs, is_write) :
-           window_memory(ep, iova, data, size, attrs, is_write);
+           viommu_window_memory(ep, iova, data, size, attrs, is_write);
 }
 
 static MemTxResult window_read(void *opaque, hwaddr addr, uint64_t *data,

@@ -88,6 +88,16 @@ bool viommu_realize(VIOMMU *v, const VIOMMUModel *model, Object *owner,
                     PCIBus *bus, VIOMMUPolicy *policy, Error **errp);
 
 /**
+ * viommu_window_memory: an access by @ep to @iova, where a model has a window
+ * of its own (message interrupts), that is one to memory after all: it is
+ * translated as anywhere else.  @data: of @size bytes, at most 4, little-endian
+ * in memory; set by a read.  An access to a device's registers; BQL.
+ */
+MemTxResult viommu_window_memory(VIOMMUEndpoint *ep, hwaddr iova,
+                                 uint64_t *data, unsigned size,
+                                 MemTxAttrs attrs, bool is_write);
+
+/**
  * viommu_windows_differ: has some device windows of its own (viommu-windows.h),
  * so that an endpoint may have others than its neighbour?
  */
