@@ -12,6 +12,7 @@
 
 /* VT-d, 8.1: the remapping structures begin here */
 #define DMAR_STRUCTURES         48
+#define DMAR_INTR_REMAP         0x01    /* of its Flags */
 /* All of them begin so. */
 #define DMAR_TYPE               0
 #define DMAR_LENGTH             2
@@ -43,6 +44,7 @@
 #define DMAR_SCOPE_BYTES        6
 #define DMAR_SCOPE_ENDPOINT     1
 #define DMAR_SCOPE_BRIDGE       2
+#define DMAR_SCOPE_IOAPIC       3
 #define DMAR_PATH_MAX           ((UINT8_MAX - DMAR_SCOPE_BYTES) / 2)
 
 /* Arm DEN 0049, IORT: the table, and the head of each node */

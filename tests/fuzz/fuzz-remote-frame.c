@@ -36,12 +36,21 @@ static void fuzz_accepted(const VRPHeader *h, const void *message)
 
         FUZZ_RULE(!reply && inv->kind < VRP_INV_KINDS);
         FUZZ_RULE(inv->kind < VRP_INV_DEVICE ||
+                  inv->kind >= VRP_INV_INTERRUPT ||
                   (inv->first <= inv->last && inv->rid <= 0xffff));
+        FUZZ_RULE(inv->kind != VRP_INV_INTERRUPT || inv->first <= inv->last);
         FUZZ_RULE(inv->kind != VRP_INV_RANGE || inv->first <= inv->last);
     } else if (h->command == VRP_ATS_FAULT) {
         const VRPATSAnswer *answer = message;
 
         FUZZ_RULE(reply && answer->status < VRP_ATS_STATUSES);
+    } else if (h->command == VRP_REMAP) {
+        const VRPRemapped *answer = message;
+
+        FUZZ_RULE(reply && answer->verdict < VRP_REMAP_VERDICTS);
+        FUZZ_RULE(answer->index < VRP_ENTRIES || answer->index == VRP_NO_ENTRY);
+        FUZZ_RULE(answer->verdict == VRP_REMAP_SEND ?
+                  (uint32_t)answer->addr >> 20 == 0xfee : !answer->flags);
     } else if (h->command == VRP_PAGE_RESPONSE) {
         const VRPPageResponse *response = message;
 

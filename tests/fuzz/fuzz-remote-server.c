@@ -98,6 +98,26 @@ static void fuzz_page_request(void *opaque, const VRPPageRequest *request)
     vrs_invalidate(unit->s, &inv);
 }
 
+static void fuzz_remap(void *opaque, const VRPRemap *question,
+                       VRPRemapped *answer)
+{
+    FuzzUnit *unit = opaque;
+    const VRPInvalidate inv = { .kind = VRP_INV_INTERRUPT,
+                                .first = question->data & 0xff, .last = 0xff };
+
+    FUZZ_RULE(question->rid <= 0xffff);
+    FUZZ_RULE(!(question->flags & ~VRP_REMAP_FLAGS));
+    FUZZ_RULE(answer->verdict == VRP_REMAP_BLOCKED);
+    vrs_invalidate(unit->s, &inv);
+    answer->verdict = VRP_REMAP_DONE;
+    if (unit->does & 2) {
+        /* As it is posted */
+        uint64_t expected = 0;
+
+        vrs_update(unit->s, question->addr & ~7ull, &expected, 1);
+    }
+}
+
 static void fuzz_drained(void *opaque, uint64_t seq)
 {
     FuzzUnit *unit = opaque;
@@ -110,7 +130,7 @@ static void fuzz_greet(int fd)
 {
     static const char text[] = "{\"capabilities\":{\"viommu\":{\"version\":1,"
                                "\"features\":[\"endpoints\",\"device-tlb\","
-                               "\"page-requests\"]}}}";
+                               "\"page-requests\",\"interrupts\"]}}}";
     const VRPVersion version = { VRP_MAJOR, VRP_MINOR };
     const VRPRegionInfo info = { .argsz = sizeof(info) };
     VRPHeader h = { .command = VRP_VERSION,
@@ -140,6 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .endpoint = fuzz_endpoint,
         .ats_fault = fuzz_ats_fault,
         .page_request = fuzz_page_request,
+        .remap = fuzz_remap,
     };
     FuzzUnit unit = { .does = size ? data[0] : 0 };
     int fds[2];

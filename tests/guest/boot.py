@@ -197,7 +197,8 @@ def boot(config, progress=lambda text: None, run=run_guest):
         machine = platform.machine_args(config)
         if config.mmio:
             machine += platform.tree_args(machine, directory)
-        unit = remote.Server(directory) if config.remote else None
+        unit = remote.Server(directory, remote.unit_arg(config)) \
+            if config.remote else None
         args = machine + (unit.machine_args() if unit else []) + \
             (loader(words, config) if loader else
              kernel_args(words, platform, config.kernel)) + \
@@ -415,8 +416,7 @@ def main():
     parser.add_argument('--kernel', default='')
     parser.add_argument('--reset', action='store_true')
     args = parser.parse_args()
-    config = Config(args.mode, args.intremap == 'on' and not args.remote,
-                    args.eim == 'on',
+    config = Config(args.mode, args.intremap == 'on', args.eim == 'on',
                     args.packed, args.bounce, args.virtio, args.virtio_iommu,
                     args.rounds, args.base, args.arch, args.stage, args.acpi,
                     args.switch, args.left, tuple(args.prop), args.amd,

@@ -60,7 +60,8 @@ def viommu_arg(config):
     if config.paravirt:
         return ','.join(['virtio-iommu-pci,addr=1e.0', *switch])
     if config.remote:
-        return remote.viommu_arg([*config.props, *switch])
+        return remote.viommu_arg([*remote.interrupts(config), *config.props,
+                                  *switch])
     model = ['amd-iommu', f'xtsup={on_off(config.eim)}'] if config.amd else \
         ['intel-iommu', f'eim={on_off(config.eim)}']
     return ','.join([*model, f'intremap={on_off(config.intremap)}',

@@ -20,6 +20,16 @@ def viommu_arg(props=()):
                      f'mmio={REGISTERS:#x}', 'timeout=60000', *props])
 
 
+def unit_arg(config):
+    """The server's unit; what it says of interrupts the client has, too."""
+    return ','.join(['intel-iommu', *interrupts(config)] +
+                    ['eim=on'] * (config.intremap and config.eim))
+
+
+def interrupts(config):
+    return ['intremap=on'] * config.intremap
+
+
 class Server:
     """The process; it ends with its client, or with this."""
 

@@ -29,6 +29,8 @@ enum {
     RMT_PRESENT     = 0x70,
     RMT_PAGE        = 0x78,
     RMT_PAGE_IOVA   = 0x80,
+    RMT_MESSAGES    = 0x88,
+    RMT_REMAPPED    = 0x90,
 };
 
 #define RMT_EVERYBODY   0xffffffffu
@@ -41,6 +43,7 @@ typedef enum RMTInv {
     RMT_INV_RID,
     RMT_INV_ALL,
     RMT_INV_DEVICE,
+    RMT_INV_MESSAGE,
 } RMTInv;
 
 #define RMT_ONCE        (1u << 0)

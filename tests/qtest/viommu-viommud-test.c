@@ -531,14 +531,15 @@ typedef struct ClientTable {
     const char *dmar;        /* in hexadecimal */
 } ClientTable;
 
-#define TABLE_HEAD(length, width)                                       \
+#define TABLE_FLAGS(length, width, flags)                               \
     "444d4152" length "0100424f4348532042585043202020200100000042585043" \
-    "01000000" width "0000000000000000000000"
+    "01000000" width flags "00000000000000000000"
+#define TABLE_HEAD(length, width) TABLE_FLAGS(length, width, "00")
 #define TABLE_Q35 \
     "0108000000001f000108000000001f020108000000001f03"
 
 static const ClientTable client_tables[] = {
-    /* Who is behind it: all but the I/O APIC, whose interrupts it has not */
+    /* Who is behind it: all but the I/O APIC, if interrupts are not */
     { "endpoint", UNIT, "mmio=0xfed90000", "-device edu,addr=04.0",
       TABLE_HEAD("68000000", "2f")
       "0000380000000000" "0000d9fe00000000"
@@ -558,6 +559,20 @@ static const ClientTable client_tables[] = {
       "0000380000000000" "0000d9fe00000000"
       "0108000000000000" "0108000000000400" TABLE_Q35
       "0200080001000000" },
+    /* Interrupts are remapped, and the I/O APIC is who else has some. */
+    { "interrupts", UNIT ",intremap=on", "mmio=0xfed90000,intremap=on",
+      "-device edu,addr=04.0",
+      TABLE_FLAGS("70000000", "2f", "01")
+      "0000400000000000" "0000d9fe00000000" "0308000000ff0000"
+      "0108000000000000" "0108000000000400" TABLE_Q35 },
+    { "interrupts-auto", UNIT ",intremap=on", "mmio=0xfed90000,intremap=auto",
+      "",
+      TABLE_FLAGS("68000000", "2f", "01")
+      "0000380000000000" "0000d9fe00000000" "0308000000ff0000"
+      "0108000000000000" TABLE_Q35 },
+    { "interrupts-neither", UNIT, "mmio=0xfed90000,intremap=auto", "",
+      TABLE_HEAD("60000000", "2f")
+      "0000300000000000" "0000d9fe00000000" "0108000000000000" TABLE_Q35 },
     /* Nowhere: there is nothing to tell. */
     { "none", UNIT, "timeout=1000", "", "" },
 };

@@ -116,6 +116,12 @@ static bool viommud_is_clients(const char *prop)
     return false;
 }
 
+/* What both have: that interrupts are remapped is for the client, too. */
+static bool viommud_is_shared(const char *prop)
+{
+    return g_str_has_prefix(prop, "intremap=");
+}
+
 /*
  * The arguments of a machine: @board, of @size memory that the server can map,
  * and viommu-remote with registers at @base in front of a server with @unit.
@@ -135,6 +141,9 @@ static char *viommud_args(const char *board, const char *size, uint64_t base,
         } else if (**prop) {
             last = viommud_is_clients(*prop) ? client : server;
             g_string_append_printf(last, ",%s", *prop);
+            if (viommud_is_shared(*prop)) {
+                g_string_append_printf(client, ",%s", *prop);
+            }
         }
     }
     return g_strdup_printf(

@@ -359,6 +359,15 @@ static unsigned occurrences(const char *file, const char *what)
     return n;
 }
 
+/* A unit in another process has a log of its own. */
+static void assert_said(Remap *r, const char *log, const char *what,
+                        unsigned times)
+{
+    if (!r->vtd->remote) {
+        g_assert_cmpuint(occurrences(log, what), ==, times);
+    }
+}
+
 /*
  * An entry for the device behind the pin, though the I/O APIC has an ID of its
  * own: accepted, as by the base, and said once, until the next reset.
@@ -381,7 +390,7 @@ static void test_ioapic_source(void)
     remap_flush(r, 3);
     edu_raise(r->edu);
     g_assert_true(arrived(r, 0, VECTOR));
-    g_assert_cmpuint(occurrences(log, "I/O APIC"), ==, 0);
+    assert_said(r, log, "I/O APIC", 0);
 
     for (int i = 1; i <= 3; i++) {
         remap_put(r, 3, VTD_IRTE_P | VTD_IRTE_VECTOR(VECTOR + i),
@@ -392,8 +401,8 @@ static void test_ioapic_source(void)
         g_assert_true(arrived(r, 0, VECTOR + i));
     }
     vtd_assert_no_fault(r->vtd);
-    g_assert_cmpuint(occurrences(log, "I/O APIC"), ==, 1);
-    g_assert_cmpuint(occurrences(log, "0xff00, is for 0x0020"), ==, 1);
+    assert_said(r, log, "I/O APIC", 1);
+    assert_said(r, log, "0xff00, is for 0x0020", 1);
     remap_free(r);
     unlink(log);
 }

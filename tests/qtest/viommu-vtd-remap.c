@@ -37,19 +37,29 @@ void remap_set_table(Remap *r, uint64_t irta)
     remap_flush_all(r);
 }
 
-Remap *remap_new_args(const char *unit, uint64_t irta_bits,
-                             const char *args)
+Remap *remap_of(VTD *vtd)
 {
     Remap *r = g_new0(Remap, 1);
-    VTD *vtd = vtd_start(unit, "%s%s", EDU_DEVICE "-smp 2 ", args);
 
     r->vtd = vtd;
     r->table = vtd_alloc(vtd, 1);
     r->edu = edu_new(&vtd->unit, EDU_SID);
-    vtd_enable_queue(vtd);
+    return r;
+}
+
+void remap_enable(Remap *r, uint64_t irta_bits)
+{
+    vtd_enable_queue(r->vtd);
     remap_set_table(r, r->table | VTD_IRTA_SIZE(REMAP_LOG2) | irta_bits);
-    vtd_gcmd(vtd, VTD_G_IRE, 0);
-    viommu_until(vtd, vtd_read32(vtd, VTD_GSTS) & VTD_G_IRE);
+    vtd_gcmd(r->vtd, VTD_G_IRE, 0);
+    viommu_until(r->vtd, vtd_read32(r->vtd, VTD_GSTS) & VTD_G_IRE);
+}
+
+Remap *remap_new_args(const char *unit, uint64_t irta_bits, const char *args)
+{
+    Remap *r = remap_of(vtd_start(unit, "%s%s", EDU_DEVICE "-smp 2 ", args));
+
+    remap_enable(r, irta_bits);
     return r;
 }
 

@@ -26,6 +26,12 @@ typedef struct Remap {
  */
 Remap *remap_new(const char *unit, uint64_t irta_bits);
 Remap *remap_new_args(const char *unit, uint64_t irta_bits, const char *args);
+/*
+ * remap_of: of a machine with an edu device at EDU_SID; remapping is off.
+ * remap_enable: the queue, and remapping, are on from now on.
+ */
+Remap *remap_of(VTD *vtd);
+void remap_enable(Remap *r, uint64_t irta_bits);
 void remap_free(Remap *r);
 
 void remap_put(Remap *r, unsigned index, uint64_t lo, uint64_t hi);

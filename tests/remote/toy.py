@@ -39,6 +39,11 @@ reserved. Registers, of 64 bits each:
                   group, 9:0 its flags; a write takes it away, and answers with
                   that code, if it is one that is answered
     0x80 PAGE_IOVA    RO
+    0x88 MESSAGES RW: an array of 512 entries, one for each data that is
+                  written as an interrupt: bit 63: present; 47:32: of this
+                  requester; 31:0: what is written instead, for processor 0;
+                  0: interrupts are not remapped
+    0x90 REMAPPED RO: interrupts asked for
 """
 
 import argparse
@@ -51,8 +56,8 @@ import struct
 import sys
 
 CTRL, STATUS, DIR, FIRST, LAST, INV, FAULT, FAULT_IOVA, QUIRKS, ASKED, \
-    RESOLVED, MSI_ADDR, MSI_DATA, MAPPED, PRESENT, PAGE, PAGE_IOVA = \
-    range(0, 0x88, 8)
+    RESOLVED, MSI_ADDR, MSI_DATA, MAPPED, PRESENT, PAGE, PAGE_IOVA, MESSAGES, \
+    REMAPPED = range(0, 0x98, 8)
 SIZE = 0x1000
 
 # What it does otherwise than it should, or need not do
@@ -61,7 +66,7 @@ FORGETFUL = 1 << 1      # its configurations may not be kept
 PREFETCH = 1 << 2       # it tells the next page, too
 MUTE = 1 << 3           # it answers no translation
 LIE_ID = 1 << 4         # it answers with another id
-LIE_PAGE = 1 << 5       # its pages are of no size
+LIE_PAGE = 1 << 5       # its pages are of no size, its interrupts none
 LIE_SEQ = 1 << 6        # its sequence numbers do not rise
 SULK = 1 << 7           # it answers translations with an error
 NO_STATE = 1 << 8       # it can neither save nor load
@@ -73,7 +78,7 @@ REPLY, NO_REPLY, ERROR = 1, 1 << 4, 1 << 5
 VERSION, DMA_MAP, DMA_UNMAP, REGION_INFO = 1, 2, 3, 5
 REGION_READ, REGION_WRITE, DMA_READ, DMA_WRITE, RESET = 9, 10, 11, 12, 13
 RESOLVE, TRANSLATE, FAULTED, STATE_SAVE, STATE_LOAD, RUN, ENDPOINT, \
-    ATS_FAULT, PAGE_REQUEST = range(0x8001, 0x800a)
+    ATS_FAULT, PAGE_REQUEST, REMAP = range(0x8001, 0x800b)
 INVALIDATE, PREFETCHED, INTERRUPT, UPDATE, PAGE_RESPONSE = \
     range(0x8101, 0x8106)
 BLOCKED, BYPASS, TRANSLATED = range(3)
@@ -83,12 +88,20 @@ READ, WRITE = 1, 2
 NO_RIGHTS, UNSUPPORTED, ABORT = range(3)
 PAGE_LAST = 1 << 8
 CONFIG_ALL, CONFIG_RID, CONFIG_PASID, ALL, DOMAIN, IN_RANGE, NOTHING, DEVICE, \
-    DEVICE_ALL = range(9)
+    DEVICE_ALL, MESSAGE, MESSAGE_ALL = range(11)
 # INV's: what of the above
-INV_KINDS = (NOTHING, CONFIG_ALL, DOMAIN, IN_RANGE, CONFIG_RID, ALL, DEVICE)
+INV_KINDS = (NOTHING, CONFIG_ALL, DOMAIN, IN_RANGE, CONFIG_RID, ALL, DEVICE,
+             MESSAGE)
+# ... and of which feature
+OF_FEATURE = {DEVICE: 'device-tlb', MESSAGE: 'interrupts',
+              MESSAGE_ALL: 'interrupts'}
+SEND, POSTED, REFUSED = range(3)
+REQUEST = 2
+NO_ENTRY = 0xffffffff
+INTERRUPTS = 0xfee00000
 
 # What it can do that a server need not
-FEATURES = ('endpoints', 'device-tlb', 'page-requests')
+FEATURES = ('endpoints', 'device-tlb', 'page-requests', 'interrupts')
 
 NO_PASID = 0xffffffff
 EVERYBODY = 0xffffffff
@@ -111,11 +124,12 @@ class Unit:
         self.clear()
 
     def clear(self):
-        self.regs = {r: 0 for r in (CTRL, DIR, FIRST, LAST, QUIRKS, MSI_ADDR)}
+        self.regs = {r: 0 for r in (CTRL, DIR, FIRST, LAST, QUIRKS, MSI_ADDR,
+                                    MESSAGES)}
         self.faults = collections.deque(maxlen=64)
         self.looked_for = EVERYBODY
         self.pages = collections.deque()    # (rid, group, flags, iova)
-        self.asked = self.resolved = 0
+        self.asked = self.resolved = self.remapped = 0
 
     def quirk(self, which):
         return self.regs[QUIRKS] & which
@@ -160,6 +174,18 @@ class Unit:
         if self.quirk(ACCESSED) and access & 3 and not entry & 0x20:
             vmm.update64(at, entry, entry | 0x20)
         return OK, table & ~((1 << shift) - 1), shift, perm
+
+    def remap(self, vmm, rid, address, data):
+        """(address, data, verdict, flags, entry)"""
+        self.remapped += 1
+        keep = 0 if self.quirk(ONCE) else KEEP
+        table = self.regs[MESSAGES]
+        if not table:
+            return address, data, SEND, keep, NO_ENTRY
+        entry = vmm.read64(table + 8 * data) if data < 512 else None
+        if entry is None or not entry >> 63 or entry >> 32 & 0xffff != rid:
+            return 0, 0, REFUSED, 0, NO_ENTRY
+        return INTERRUPTS, entry & 0xffffffff, SEND, keep, data
 
     def fault(self, iova, rid, access, verdict, reason):
         self.faults.append((1 << 63 | (access & WRITE and 1 << 61) |
@@ -289,7 +315,8 @@ class Connection:
                    RESOLVED: unit.resolved, PRESENT: self.present(),
                    PAGE: bool(unit.pages) << 63 | rid << 32 | group << 16 |
                    flags, PAGE_IOVA: iova,
-                   MAPPED: sum(m[1] for m in self.maps if m[2])}
+                   MAPPED: sum(m[1] for m in self.maps if m[2]),
+                   REMAPPED: unit.remapped}
         return special.get(offset, unit.regs.get(offset, 0))
 
     def present(self):
@@ -320,6 +347,8 @@ class Connection:
             if offset == CTRL and changed & 1:
                 self.invalidate(CONFIG_ALL, 0, 0, 0)
                 self.invalidate(ALL, 0, 0, 0)
+            elif offset == MESSAGES and changed:
+                self.invalidate(MESSAGE_ALL, 0, 0, 0)
 
     def do_region_read(self, body):
         offset, _, count = struct.unpack_from('<QII', body)
@@ -336,8 +365,9 @@ class Connection:
 
     def invalidate(self, kind, operand, first, last):
         if first > last:
-            kind = {IN_RANGE: DOMAIN, DEVICE: NOTHING}.get(kind, kind)
-        if kind == DEVICE and 'device-tlb' not in self.features:
+            kind = {IN_RANGE: DOMAIN, DEVICE: NOTHING,
+                    MESSAGE: MESSAGE_ALL}.get(kind, kind)
+        if OF_FEATURE.get(kind, 'none') not in (*self.features, 'none'):
             kind = NOTHING
         if not self.unit.quirk(LIE_SEQ):
             self.seq += 1
@@ -390,6 +420,15 @@ class Connection:
             struct.unpack('<QIIIIII', body)
         self.unit.fault(iova, rid, access, verdict, reason)
         return b''
+
+    def do_remap(self, body):
+        address, data, rid, flags, _ = struct.unpack('<QIIII', body)
+        answer = self.unit.remap(self, rid, address, data)
+        if answer[2] == REFUSED and flags & REQUEST:
+            self.unit.fault(address, rid, WRITE, DENIED, 2)
+        elif self.unit.quirk(LIE_PAGE):
+            answer = (0x1000, *answer[1:])
+        return struct.pack('<QIIII', *answer)
 
     # Devices
 
@@ -467,7 +506,8 @@ class Connection:
         REGION_WRITE: do_region_write, RESET: do_reset, RESOLVE: do_resolve,
         TRANSLATE: do_translate, FAULTED: do_fault, ENDPOINT: do_endpoint,
         ATS_FAULT: do_ats_fault, PAGE_REQUEST: do_page_request,
-        STATE_SAVE: do_state_save, STATE_LOAD: do_state_load, RUN: do_run,
+        REMAP: do_remap, STATE_SAVE: do_state_save, STATE_LOAD: do_state_load,
+        RUN: do_run,
     }
 
     def handle(self, ident, command, flags, body):

@@ -96,6 +96,7 @@ static void test_sizes(void)
         { VRP_ENDPOINT, sizeof(VRPEndpoint), 0 },
         { VRP_ATS_FAULT, sizeof(VRPFault), sizeof(VRPATSAnswer) },
         { VRP_PAGE_REQUEST, sizeof(VRPPageRequest), 0 },
+        { VRP_REMAP, sizeof(VRPRemap), sizeof(VRPRemapped) },
         { VRP_PAGE_RESPONSE, sizeof(VRPPageResponse), 0 },
         { VRP_INVALIDATE, sizeof(VRPInvalidate), sizeof(VRPDrained) },
         { VRP_PREFETCH, sizeof(VRPPrefetch), 0 },
@@ -376,6 +377,55 @@ static void test_devices(void)
     assert_wrong(order(VRP_PAGE_RESPONSE, &page, 0), "16 bits");
 }
 
+static void test_interrupts(void)
+{
+    VRPInvalidate inv = { .kind = VRP_INV_INTERRUPT, .last = UINT64_MAX };
+    VRPRemapped answer = { .addr = 0x123456fffee01234, .index = VRP_NO_ENTRY,
+                           .flags = VRP_REMAPPED_KEEP };
+
+    assert_only_with(order(VRP_INVALIDATE, &inv, 0), VRP_F_INTERRUPTS);
+    inv.first = 5;
+    inv.last = 4;
+    assert_wrong(order(VRP_INVALIDATE, &inv, 0), "before it begins");
+    inv.kind = VRP_INV_INTERRUPT_ALL;
+    assert_only_with(order(VRP_INVALIDATE, &inv, 0), VRP_F_INTERRUPTS);
+
+    assert_only_with(reply(VRP_REMAP, &answer, 0), VRP_F_INTERRUPTS);
+    answer.addr = 0xfed00000;
+    assert_wrong(reply(VRP_REMAP, &answer, 0), "to where none are");
+    answer.addr = 0xfef00000;
+    assert_wrong(reply(VRP_REMAP, &answer, 0), "to where none are");
+    answer.addr = VRP_INTERRUPT_ADDR;
+    answer.index = VRP_ENTRIES - 1;
+    assert_good(reply(VRP_REMAP, &answer, 0));
+    answer.index++;
+    assert_wrong(reply(VRP_REMAP, &answer, 0), "below 2^16");
+    answer.index = 0;
+    answer.flags = VRP_REMAPPED_KEEP + 1;
+    assert_wrong(reply(VRP_REMAP, &answer, 0), "reserved bits");
+
+    answer = (VRPRemapped) { .verdict = VRP_REMAP_DONE };
+    assert_good(reply(VRP_REMAP, &answer, 0));
+    answer.flags = VRP_REMAPPED_KEEP;
+    assert_wrong(reply(VRP_REMAP, &answer, 0), "may not be kept");
+    answer.verdict = VRP_REMAP_BLOCKED;
+    assert_wrong(reply(VRP_REMAP, &answer, 0), "may not be kept");
+    answer.flags = 0;
+    assert_good(reply(VRP_REMAP, &answer, 0));
+    answer.verdict = VRP_REMAP_VERDICTS;
+    assert_wrong(reply(VRP_REMAP, &answer, 0), "unknown verdict");
+}
+
+/* That something is posted is of a feature of its own. */
+static void test_posted(void)
+{
+    const VRPRemapped answer = { .verdict = VRP_REMAP_DONE };
+    Message m = reply(VRP_REMAP, &answer, 0);
+
+    g_assert_null(judge_with(&m, VRP_F_INTERRUPTS | VRP_F_POSTED));
+    g_assert_nonnull(judge_with(&m, VRP_F_ALL & ~VRP_F_POSTED));
+}
+
 /* Each has a name of its own, and a bit. */
 static void test_features(void)
 {
@@ -409,11 +459,11 @@ static void test_feature(void)
 {
     static const VRPCommand commands[] = {
         VRP_RUN, VRP_ENDPOINT, VRP_ATS_FAULT, VRP_PAGE_REQUEST,
-        VRP_PAGE_RESPONSE,
+        VRP_PAGE_RESPONSE, VRP_REMAP,
     };
     static const uint32_t features[] = {
         0, VRP_F_ENDPOINTS, VRP_F_DEVICE_TLB, VRP_F_PAGE_REQUESTS,
-        VRP_F_PAGE_REQUESTS,
+        VRP_F_PAGE_REQUESTS, VRP_F_INTERRUPTS,
     };
     size_t i;
 
@@ -440,6 +490,8 @@ int main(int argc, char **argv)
     g_test_add_func("/remote-frame/memory", test_memory);
     g_test_add_func("/remote-frame/handshake", test_handshake);
     g_test_add_func("/remote-frame/devices", test_devices);
+    g_test_add_func("/remote-frame/interrupts", test_interrupts);
+    g_test_add_func("/remote-frame/posted", test_posted);
     g_test_add_func("/remote-frame/features", test_features);
     g_test_add_func("/remote-frame/feature", test_feature);
     return g_test_run();

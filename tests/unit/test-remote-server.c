@@ -25,9 +25,11 @@ typedef struct Client {
     uint64_t read_addr;      /* translate: reads 8 bytes there; 0: does not */
     bool read_good;
     uint64_t read_value;
-    uint32_t requesters;     /* the last one that came, and how many there are */
-    int present;
+    uint32_t requesters;     /* the last one that came or went */
+    int present;             /* how many there are */
     VRPPageRequest page;
+    VRPRemap remap;          /* the last message that was asked about */
+    VRPRemapVerdict verdict; /* of the next one */
 } Client;
 
 static const char hello[] =
@@ -37,7 +39,7 @@ static const char hello[] =
 static const char hello_all[] =
     "{\"capabilities\": {\"viommu\": {\"version\": 1, \"features\": "
     "[ \"telepathy\", 3,\"endpoints\" , [\"x\"],\"page-requests\","
-    "\"device-tlb\"]}}}";
+    "\"device-tlb\",\"interrupts\", \"posted-interrupts\" ]}}}";
 
 /* The unit */
 
@@ -130,6 +132,21 @@ static void unit_page_request(void *opaque, const VRPPageRequest *request)
     ((Client *)opaque)->page = *request;
 }
 
+static void unit_remap(void *opaque, const VRPRemap *question,
+                       VRPRemapped *answer)
+{
+    Client *c = opaque;
+
+    c->remap = *question;
+    answer->verdict = c->verdict;
+    if (c->verdict == VRP_REMAP_SEND) {
+        answer->addr = VRP_INTERRUPT_ADDR;
+        answer->data = question->data + 1;
+        answer->flags = VRP_REMAPPED_KEEP;
+        answer->index = 5;
+    }
+}
+
 static const VRSOps unit_ops = {
     .region_size = 0x100,
     .resolve = unit_resolve,
@@ -145,6 +162,8 @@ static const VRSOps unit_ops = {
     .endpoint = unit_endpoint,
     .ats_fault = unit_ats_fault,
     .page_request = unit_page_request,
+    .remap = unit_remap,
+    .posts = true,
 };
 
 /* The client */
@@ -251,14 +270,19 @@ static void client_expect_nothing(Client *c)
     g_assert_cmpint(recv(c->fd, &byte, 1, MSG_DONTWAIT), <, 0);
 }
 
-static void client_begin(Client *c)
+static void client_begin_with(Client *c, const VRSOps *ops)
 {
     int fds[2];
 
     memset(c, 0, sizeof(*c));
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
     c->fd = fds[0];
-    c->s = vrs_new(fds[1], &unit_ops, c);
+    c->s = vrs_new(fds[1], ops, c);
+}
+
+static void client_begin(Client *c)
+{
+    client_begin_with(c, &unit_ops);
 }
 
 /* @text: what it says of itself, @len bytes */
@@ -391,6 +415,105 @@ static void test_devices(void)
     vrs_flush(c.s);
     client_expect_nothing(&c);
     client_order(&c, VRP_PAGE_REQUEST, 8, &page, NULL, 0);
+    client_hung_up_on(&c, "a feature that is not in use");
+}
+
+/* What is not there is not offered, and what is needed is said. */
+static void assert_offers(const VRSOps *ops, const char *text, size_t len,
+                          const char *words)
+{
+    const VRPVersion version = { VRP_MAJOR, VRP_MINOR };
+    g_autoptr(GByteArray) data = g_byte_array_new();
+    uint64_t message[VRP_FIXED_MAX / 8];
+    Client c;
+
+    client_begin_with(&c, ops);
+    client_order(&c, VRP_VERSION, 1, &version, text, len);
+    vrs_run(c.s);
+    client_get(&c, message, data);
+    g_assert_cmpuint(data->data[data->len - 1], ==, 0);
+    g_assert_nonnull(strstr((const char *)data->data, words));
+    if (ops->needs & ~c.s->features) {
+        client_hung_up_on(&c, "the features that the unit needs");
+    } else {
+        client_end(&c);
+    }
+}
+
+static void test_needs(void)
+{
+    VRSOps ops = unit_ops;
+
+    assert_offers(&ops, hello, sizeof(hello), "\"needs\":[]");
+    ops.needs = VRP_F_INTERRUPTS | VRP_F_POSTED;
+    assert_offers(&ops, hello, sizeof(hello),
+                  "\"needs\":[\"interrupts\",\"posted-interrupts\"]");
+    assert_offers(&ops, hello_all, sizeof(hello_all),
+                  "\"interrupts\",\"posted-interrupts\"],\"needs\":[\"int");
+    ops.posts = false;
+    ops.needs = VRP_F_INTERRUPTS;
+    assert_offers(&ops, hello_all, sizeof(hello_all),
+                  "\"interrupts\"],\"needs\":[\"interrupts\"]");
+    ops = (VRSOps) { .resolve = unit_resolve, .translate = unit_translate,
+                     .posts = true };
+    assert_offers(&ops, hello_all, sizeof(hello_all),
+                  "\"features\":[],\"needs\":[]");
+}
+
+/* The answer to @question of a client that says @text of itself */
+static VRPRemapped remapped(const char *text, size_t len,
+                            VRPRemapVerdict verdict)
+{
+    const VRPRemap question = { .addr = 0xfee00010, .data = 0x61, .rid = 3,
+                                .flags = VRP_REMAP_REQUEST };
+    uint64_t message[VRP_FIXED_MAX / 8];
+    Client c;
+
+    client_begin(&c);
+    client_greet_saying(&c, text, len);
+    c.verdict = verdict;
+    client_order(&c, VRP_REMAP, 6, &question, NULL, 0);
+    g_assert_true(vrs_run(c.s));
+    client_expect(&c, VRP_REMAP, 6, message);
+    g_assert_cmphex(c.remap.addr, ==, 0xfee00010);
+    g_assert_cmphex(c.remap.flags, ==, VRP_REMAP_REQUEST);
+    client_end(&c);
+    return *(VRPRemapped *)message;
+}
+
+/* A client for whom nothing can be posted: it is refused, not let by. */
+static void test_interrupts(void)
+{
+    static const char some[] = "{\"capabilities\": {\"viommu\": {"
+        "\"version\": 1, \"features\": [\"interrupts\"]}}}";
+    const VRPRemap question = { .addr = 1, .flags = VRP_REMAP_FLAGS + 1 };
+    const VRPInvalidate inv = { .kind = VRP_INV_INTERRUPT };
+    uint64_t message[VRP_FIXED_MAX / 8];
+    VRPRemapped answer;
+    Client c;
+
+    answer = remapped(some, sizeof(some), VRP_REMAP_SEND);
+    g_assert_cmphex(answer.data, ==, 0x62);
+    g_assert_cmpuint(answer.index, ==, 5);
+    answer = remapped(some, sizeof(some), VRP_REMAP_BLOCKED);
+    g_assert_cmphex(answer.index, ==, VRP_NO_ENTRY);
+    answer = remapped(some, sizeof(some), VRP_REMAP_DONE);
+    g_assert_cmpint(answer.verdict, ==, VRP_REMAP_BLOCKED);
+    answer = remapped(hello_all, sizeof(hello_all), VRP_REMAP_DONE);
+    g_assert_cmpint(answer.verdict, ==, VRP_REMAP_DONE);
+
+    client_begin(&c);
+    client_greet_saying(&c, some, sizeof(some));
+    g_assert_cmpuint(vrs_invalidate(c.s, &inv), ==, 1);
+    vrs_flush(c.s);
+    g_assert_cmphex(client_get(&c, message, NULL).command, ==, VRP_INVALIDATE);
+    client_order(&c, VRP_REMAP, 6, &question, NULL, 0);
+    client_hung_up_on(&c, "reserved bits");
+
+    client_begin(&c);
+    client_greet(&c);
+    g_assert_cmpuint(vrs_invalidate(c.s, &inv), ==, 0);
+    client_order(&c, VRP_REMAP, 6, &question, NULL, 0);
     client_hung_up_on(&c, "a feature that is not in use");
 }
 
@@ -710,6 +833,7 @@ static void drain_merged(const char *text, size_t len, unsigned few)
 {
     static const VRPInvKind kinds[] = {
         VRP_INV_CONFIG_ALL, VRP_INV_ALL, VRP_INV_DEVICE_ALL,
+        VRP_INV_INTERRUPT_ALL,
     };
     const VRPInvalidate inv = { .kind = VRP_INV_DOMAIN, .domain = 1 };
     uint64_t message[VRP_FIXED_MAX / 8], seq = 0, sent = 0;
@@ -751,7 +875,7 @@ static void drain_merged(const char *text, size_t len, unsigned few)
 static void test_drain_merged(void)
 {
     drain_merged(hello, sizeof(hello), 2);
-    drain_merged(hello_all, sizeof(hello_all), 3);
+    drain_merged(hello_all, sizeof(hello_all), 4);
 }
 
 static void test_state(void)
@@ -863,6 +987,8 @@ int main(int argc, char **argv)
     g_test_add_func("/remote-server/features", test_features);
     g_test_add_func("/remote-server/endpoint", test_endpoint);
     g_test_add_func("/remote-server/devices", test_devices);
+    g_test_add_func("/remote-server/needs", test_needs);
+    g_test_add_func("/remote-server/interrupts", test_interrupts);
     g_test_add_func("/remote-server/questions", test_questions);
     g_test_add_func("/remote-server/registers", test_registers);
     g_test_add_func("/remote-server/memory", test_memory);

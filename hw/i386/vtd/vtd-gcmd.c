@@ -89,6 +89,19 @@ static void vtd_set_root_table(IntelIOMMUState *s)
     }
 }
 
+static void vtd_ire_settled(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+
+    trace_vtd_gcmd_done("IRES");
+    vtd_gsts_set(s, VTD_GSTS_IRES, s->intr_enabled);
+    vtd_gcmd_maybe_reset_fri(s);
+}
+
+/*
+ * Requests are remapped, all of them, before IRES is reported set, and none is
+ * when it is reported clear (11.4.4.1).
+ */
 static void vtd_set_ire(IntelIOMMUState *s, bool enable)
 {
     if (s->intr_enabled == enable) {
@@ -96,10 +109,33 @@ static void vtd_set_ire(IntelIOMMUState *s, bool enable)
     }
     trace_vtd_ir_enable(enable);
     s->intr_enabled = enable;
-    vtd_gsts_set(s, VTD_GSTS_IRES, enable);
+    vtd_gsts_set(s, VTD_GSTS_IRES, !enable);
     /* Routes that KVM and the IOAPIC hold were made the other way. */
     vtd_ir_invalidate(s, true, 0, 0);
-    vtd_gcmd_maybe_reset_fri(s);
+    if (vtd_ir_settle(&s->ire_busy)) {
+        vtd_ire_settled(s);
+    } else {
+        trace_vtd_gcmd_wait("IRES");
+    }
+}
+
+static void vtd_sirtp_settled(void *opaque)
+{
+    IntelIOMMUState *s = opaque;
+
+    trace_vtd_gcmd_done("IRTPS");
+    vtd_gsts_set(s, VTD_GSTS_IRTPS, true);
+}
+
+static void vtd_set_ir_table(IntelIOMMUState *s)
+{
+    vtd_gsts_set(s, VTD_GSTS_IRTPS, false);
+    vtd_ir_set_table(s);
+    if (vtd_ir_settle(&s->sirtp_busy)) {
+        vtd_sirtp_settled(s);
+    } else {
+        trace_vtd_gcmd_wait("IRTPS");
+    }
 }
 
 void vtd_gcmd_written(IntelIOMMUState *s)
@@ -119,8 +155,7 @@ void vtd_gcmd_written(IntelIOMMUState *s)
     vtd_queue_enable(s, cmd & VTD_GCMD_QIE);
     if (ir) {
         if (cmd & VTD_GCMD_SIRTP) {
-            vtd_ir_set_table(s);
-            vtd_gsts_set(s, VTD_GSTS_IRTPS, true);
+            vtd_set_ir_table(s);
         }
         vtd_gsts_set(s, VTD_GSTS_CFIS, cmd & VTD_GCMD_CFI);
         vtd_set_ire(s, cmd & VTD_GCMD_IRE);
@@ -132,10 +167,14 @@ void vtd_gcmd_cancel(IntelIOMMUState *s)
 {
     viommu_busy_cancel(&s->te_busy);
     viommu_busy_cancel(&s->srtp_busy);
+    viommu_busy_cancel(&s->ire_busy);
+    viommu_busy_cancel(&s->sirtp_busy);
 }
 
 void vtd_gcmd_init(IntelIOMMUState *s)
 {
     viommu_busy_init(&s->te_busy, &s->viommu, vtd_te_drained, s);
     viommu_busy_init(&s->srtp_busy, &s->viommu, vtd_srtp_drained, s);
+    viommu_busy_init(&s->ire_busy, &s->viommu, vtd_ire_settled, s);
+    viommu_busy_init(&s->sirtp_busy, &s->viommu, vtd_sirtp_settled, s);
 }

@@ -48,16 +48,21 @@ static MemTxResult vtd_ir_request(IntelIOMMUState *s, hwaddr addr,
         .address = VTD_INTERRUPT_ADDR_FIRST + addr,
         .data = value,
     };
-    MSIMessage dst;
-    bool send;
+    VTDRemapped dst;
 
-    if (!vtd_remap_message(s, &src, &dst, who, true, &send)) {
+    if (!vtd_remap_message(s, &src, who, true, &dst)) {
         return MEMTX_ERROR;
     }
-    if (send) {
-        apic_get_class(NULL)->send_msi(&dst);
+    if (dst.send) {
+        apic_get_class(NULL)->send_msi(&dst.msg);
     }
     return MEMTX_OK;
+}
+
+/* KVM and the I/O APIC are told before the invalidation returns. */
+bool vtd_ir_settle(VIOMMUBusy *busy)
+{
+    return true;
 }
 
 static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,

@@ -127,7 +127,7 @@ static void vtd_check_ioapic_data(uint16_t sid, uint32_t index,
 }
 
 static void vtd_make_message(const VTDIRTE *irte, const VTDIntRequest *req,
-                             MSIMessage *dst)
+                             MSIMessage *msg)
 {
     X86IOMMUIrq irq = {
         .trigger_mode = irte->tm,
@@ -142,7 +142,7 @@ static void vtd_make_message(const VTDIRTE *irte, const VTDIntRequest *req,
 
     trace_vtd_ir_remap(req->index, irq.trigger_mode, irq.vector,
                        irq.delivery_mode, irq.dest, irq.dest_mode);
-    x86_iommu_irq_to_msi_message(&irq, dst);
+    x86_iommu_irq_to_msi_message(&irq, msg);
 }
 
 /*
@@ -151,17 +151,15 @@ static void vtd_make_message(const VTDIRTE *irte, const VTDIntRequest *req,
  *
  * @request: it is one; else what one would lead to is asked for.  A posted
  *           interrupt leads to no message that could be told beforehand.
- * @send: set to whether there is a message, @dst
  */
 static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
-                                MSIMessage *dst, VTDRequester who,
-                                bool request, VTDIntRequest *req,
-                                VTDIRTE *irte, bool *send)
+                                VTDRequester who, bool request,
+                                VTDIntRequest *req, VTDIRTE *irte,
+                                VTDRemapped *dst)
 {
     VTDIRTable table = vtd_ir_table_in_use(s);
     VTDFaultReason reason;
 
-    *send = true;
     reason = vtd_decode_int_request(src->address, src->data, req);
     if (reason != VTD_FR_NONE) {
         return reason;
@@ -170,7 +168,7 @@ static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
         if (table.eime || !table.cfis) {
             return VTD_FR_IR_REQ_COMPAT;
         }
-        *dst = *src;
+        dst->by = VTD_REMAP_BY_FORMAT;
         return VTD_FR_NONE;
     }
     reason = vtd_find_irte(s, &table, req->index, who, irte);
@@ -178,21 +176,23 @@ static VTDFaultReason vtd_remap(IntelIOMMUState *s, const MSIMessage *src,
         return reason;
     }
     trace_vtd_ir_remap_type(req->shv ? "MSI" : "IOAPIC");
+    dst->index = req->index;
     if (irte->posted) {
-        *send = false;
-        return request ? vtd_post(s, irte, table.eime, send, dst) :
+        dst->by = VTD_REMAP_BY_DESCRIPTOR;
+        dst->send = false;
+        return request ? vtd_post(s, irte, table.eime, &dst->send, &dst->msg) :
                          VTD_FR_NONE;
     }
+    dst->by = VTD_REMAP_BY_ENTRY;
     if (!req->shv) {
         vtd_check_ioapic_data(who.sid, req->index, src->data, irte);
     }
-    vtd_make_message(irte, req, dst);
+    vtd_make_message(irte, req, &dst->msg);
     return VTD_FR_NONE;
 }
 
 bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
-                       MSIMessage *dst, VTDRequester who, bool request,
-                       bool *send)
+                       VTDRequester who, bool request, VTDRemapped *dst)
 {
     VTDIntRequest req = { 0 };
     VTDIRTE irte = { 0 };
@@ -200,20 +200,18 @@ bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
     bool record = request;
 
     trace_vtd_ir_remap_msi_req(src->address, src->data);
+    *dst = (VTDRemapped) { .msg = *src, .send = true };
     if (qatomic_read(&s->intr_enabled)) {
-        reason = vtd_remap(s, src, dst, who, request, &req, &irte, send);
-    } else {
-        *dst = *src;
-        *send = true;
+        reason = vtd_remap(s, src, who, request, &req, &irte, dst);
     }
     if (reason == VTD_FR_NONE) {
-        if (*send) {
+        if (dst->send) {
             trace_vtd_ir_remap_msi(src->address, src->data,
-                                   dst->address, dst->data);
+                                   dst->msg.address, dst->msg.data);
         }
         return true;
     }
-    *send = false;
+    dst->send = false;
 
     if (irte.fpd && vtd_fault_is_qualified(reason)) {
         record = false;
@@ -230,15 +228,19 @@ int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
                   uint16_t sid)
 {
     VTDRequester who = { .sid = sid };
-    bool send;
+    VTDRemapped remapped;
 
     if (sid == X86_IOMMU_SID_INVALID) {
         /* KVM asks for a route of the I/O APIC without saying whose it is. */
         who = VTD_IOAPIC_REQUESTER;
     }
     /* What is posted has no route, which CAP.PI's property cares for. */
-    return vtd_remap_message(INTEL_IOMMU_DEVICE(iommu), src, dst, who, false,
-                             &send) && send ? 0 : -EINVAL;
+    if (!vtd_remap_message(INTEL_IOMMU_DEVICE(iommu), src, who, false,
+                           &remapped) || !remapped.send) {
+        return -EINVAL;
+    }
+    *dst = remapped.msg;
+    return 0;
 }
 
 void vtd_ir_set_table(IntelIOMMUState *s)

@@ -27,16 +27,30 @@ void vtd_ir_window_init(IntelIOMMUState *s);
 /** vtd_ir_window_endpoint: VIOMMUOps.endpoint_init: it is one of @ep's.  BQL */
 void vtd_ir_window_endpoint(VIOMMU *v, VIOMMUEndpoint *ep);
 
+/* Where an interrupt request leads, and what says so */
+typedef enum VTDRemapBy {
+    VTD_REMAP_BY_NOTHING,    /* remapping is off */
+    VTD_REMAP_BY_FORMAT,     /* compatibility format, and that it passes */
+    VTD_REMAP_BY_ENTRY,      /* .index */
+    VTD_REMAP_BY_DESCRIPTOR, /* a posted interrupt's, of the entry .index */
+} VTDRemapBy;
+
+typedef struct VTDRemapped {
+    MSIMessage msg;
+    bool send;               /* .msg is to be sent; else it has been posted */
+    VTDRemapBy by;
+    uint32_t index;
+} VTDRemapped;
+
 /**
- * vtd_remap_message: where an interrupt request leads.  Any thread.
+ * vtd_remap_message: where the interrupt request @src leads: @dst is set.  Any
+ * thread.
  *
  * @request: it is real: it may be posted, and a fault is recorded
- * @send: set to whether @dst is, and is to be sent
  * Returns: false if the request is blocked.
  */
 bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
-                       MSIMessage *dst, VTDRequester who, bool request,
-                       bool *send);
+                       VTDRequester who, bool request, VTDRemapped *dst);
 /** vtd_int_remap: X86IOMMUClass.int_remap.  Any thread. */
 int vtd_int_remap(X86IOMMUState *iommu, MSIMessage *src, MSIMessage *dst,
                   uint16_t sid);
@@ -47,5 +61,10 @@ void vtd_ir_set_table(IntelIOMMUState *s);
  */
 void vtd_ir_invalidate(IntelIOMMUState *s, bool global, uint16_t index,
                        uint32_t mask);
+/**
+ * vtd_ir_settle (vtd-ir-window.c): does nobody use any more what was
+ * invalidated?  If somebody does, @busy begins, which is idle or not.  BQL.
+ */
+bool vtd_ir_settle(VIOMMUBusy *busy);
 
 #endif

@@ -8,9 +8,9 @@
  * drain.  If the drain cannot end (a backend is stuck), the stream still has
  *
  *   - a wait descriptor at IQH, not completed: the destination does it again;
- *   - register commands (ICC, IVT, TE, SRTP) as if they had completed, since
- *     the base as the destination would leave them pending for ever.  The
- *     source's DMA cannot reach the destination's memory.
+ *   - register commands (ICC, IVT, TE, SRTP, IRE, SIRTP) as if they had
+ *     completed, since the base as the destination would leave them pending for
+ *     ever.  The source's DMA cannot reach the destination's memory.
  *
  * The live state stays as it is, in case the source goes on.
  */
@@ -46,6 +46,13 @@ static int vtd_pre_save(void *opaque)
     }
     if (viommu_busy_pending(&s->srtp_busy)) {
         gsts |= VTD_GSTS_RTPS;
+    }
+    if (viommu_busy_pending(&s->ire_busy)) {
+        gsts &= ~VTD_GSTS_IRES;
+        gsts |= s->intr_enabled ? VTD_GSTS_IRES : 0;
+    }
+    if (viommu_busy_pending(&s->sirtp_busy)) {
+        gsts |= VTD_GSTS_IRTPS;
     }
     stl_le_p(csr + DMAR_GSTS_REG, gsts);
     if (viommu_busy_pending(&s->ccmd_busy)) {

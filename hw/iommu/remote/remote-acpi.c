@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Where the registers are, and who is behind them, is this side's to know; what
- * they are, the server has said.  What the protocol does not have is not told:
- * interrupts are not remapped, and the I/O APIC is not in any scope.
+ * they are, the server has said.  Who remaps interrupts has the I/O APIC in its
+ * scope.
  */
 #include "qemu/osdep.h"
 #include "hw/acpi/aml-build.h"
@@ -42,6 +42,18 @@ static int acpi_scopes_of(Object *obj, void *opaque)
     return 0;
 }
 
+/* VT-d, 8.3.1: the I/O APIC, by the ID that MADT has, as a requester */
+static void acpi_ioapic(GByteArray *blob)
+{
+    const uint8_t scope[] = {
+        DMAR_SCOPE_IOAPIC, DMAR_SCOPE_BYTES + 2, 0, 0, REMOTE_IOAPIC_ID,
+        REMOTE_IOAPIC_RID >> 8, PCI_SLOT(REMOTE_IOAPIC_RID & 0xff),
+        PCI_FUNC(REMOTE_IOAPIC_RID & 0xff),
+    };
+
+    g_byte_array_append(blob, scope, sizeof(scope));
+}
+
 /* VT-d, 8.3 */
 static void acpi_drhd(const VIOMMURemote *s, GArray *table)
 {
@@ -49,6 +61,9 @@ static void acpi_drhd(const VIOMMURemote *s, GArray *table)
     AcpiScopes scopes = { s, blob };
     unsigned pages = DIV_ROUND_UP(s->region_size, DMAR_DRHD_PAGE);
 
+    if (remote_remaps(s)) {
+        acpi_ioapic(blob);
+    }
     object_child_foreach_recursive(object_get_root(), acpi_scopes_of, &scopes);
     build_append_int_noprefix(table, DMAR_DRHD, 2);
     build_append_int_noprefix(table, DMAR_DRHD_SCOPES + blob->len, 2);
@@ -106,7 +121,8 @@ void viommu_remote_dmar(GArray *offsets, GArray *tables, BIOSLinker *linker,
     acpi_add_table(offsets, tables);
     acpi_table_begin(&table, tables);
     build_append_int_noprefix(tables, bits - 1, 1);     /* Host Address Width */
-    build_append_int_noprefix(tables, 0, 1);    /* Flags: no INTR_REMAP */
+    build_append_int_noprefix(tables, features & VRP_F_INTERRUPTS ?
+                              DMAR_INTR_REMAP : 0, 1);  /* Flags */
     g_array_append_vals(tables, reserved, sizeof(reserved));
     for (guint i = 0; i < units->len; i++) {
         acpi_drhd(g_ptr_array_index(units, i), tables);

@@ -96,6 +96,14 @@ static const char *client_check_endpoint(const VRPEndpoint *endpoint)
            client_check_who(endpoint->rid, VRP_NO_PASID);
 }
 
+/* A guest may have any address and data sent: they are not looked at here. */
+static const char *client_check_remap(const VRPRemap *question)
+{
+    return question->flags & ~VRP_REMAP_FLAGS || question->reserved ?
+           "an interrupt has reserved bits set" :
+           client_check_who(question->rid, VRP_NO_PASID);
+}
+
 static const char *client_check_command(uint16_t command, uint32_t features,
                                         const void *message)
 {
@@ -127,6 +135,8 @@ static const char *client_check_command(uint16_t command, uint32_t features,
         return client_check_page(message);
     case VRP_ENDPOINT:
         return client_check_endpoint(message);
+    case VRP_REMAP:
+        return client_check_remap(message);
     case VRP_RUN:
         return run->running > 1 || run->reserved ?
                "a guest neither runs nor has stopped" : NULL;

@@ -113,6 +113,17 @@ static const char *check_invalidate_device(const VRPInvalidate *inv,
     return inv->first > inv->last ? "a range ends before it begins" : NULL;
 }
 
+/* Where messages lead */
+static const char *check_invalidate_interrupt(const VRPInvalidate *inv,
+                                              uint32_t features)
+{
+    if (!(features & VRP_F_INTERRUPTS)) {
+        return "an invalidation is of a feature that is not in use";
+    }
+    return inv->kind == VRP_INV_INTERRUPT && inv->first > inv->last ?
+           "a range ends before it begins" : NULL;
+}
+
 static const char *check_invalidate(const void *message, uint32_t features)
 {
     const VRPInvalidate *inv = message;
@@ -125,6 +136,9 @@ static const char *check_invalidate(const void *message, uint32_t features)
     }
     if (inv->kind == VRP_INV_DEVICE || inv->kind == VRP_INV_DEVICE_ALL) {
         return check_invalidate_device(inv, features);
+    }
+    if (inv->kind == VRP_INV_INTERRUPT || inv->kind == VRP_INV_INTERRUPT_ALL) {
+        return check_invalidate_interrupt(inv, features);
     }
     if (inv->kind == VRP_INV_CONFIG_RID &&
         (inv->rid | inv->rid_mask) > RID_MAX) {
@@ -192,6 +206,28 @@ static const char *check_page_response(const void *message, uint32_t features)
            "a page response has a code of more than 4 bits" : NULL;
 }
 
+static const char *check_remapped(const void *message, uint32_t features)
+{
+    const uint32_t window = ~0xfffffu;
+    const VRPRemapped *answer = message;
+
+    if (answer->verdict >= VRP_REMAP_VERDICTS ||
+        (answer->verdict == VRP_REMAP_DONE && !(features & VRP_F_POSTED))) {
+        return "an interrupt has an unknown verdict";
+    }
+    if (answer->flags & ~VRP_REMAPPED_KEEP) {
+        return "an interrupt has reserved bits set";
+    }
+    if (answer->index >= VRP_ENTRIES && answer->index != VRP_NO_ENTRY) {
+        return "an entry is not below 2^16";
+    }
+    if (answer->verdict != VRP_REMAP_SEND) {
+        return answer->flags ? "what is not sent may not be kept" : NULL;
+    }
+    return (answer->addr & window) != VRP_INTERRUPT_ADDR ?
+           "an interrupt leads to where none are" : NULL;
+}
+
 static const VRPShape shapes[] = {
     { VRP_VERSION, .fields = "hh", .answer = "hh", .data = true,
       .answer_data = true, .check = check_version },
@@ -219,6 +255,8 @@ static const VRPShape shapes[] = {
       .answer = "ii", .check = check_ats_answer },
     { VRP_PAGE_REQUEST, .feature = VRP_F_PAGE_REQUESTS, .posted = true,
       .fields = "qiiii" },
+    { VRP_REMAP, .feature = VRP_F_INTERRUPTS, .fields = "qiiii",
+      .answer = "qiiii", .check = check_remapped },
     { VRP_INVALIDATE, .server = true, .fields = "qqqiiiiii", .answer = "q",
       .check = check_invalidate },
     { VRP_PREFETCH, .server = true, .posted = true, .fields = "qqiiii",
@@ -248,6 +286,8 @@ static const char *const features_known[] = {
     VRP_FEATURE_ENDPOINTS,
     VRP_FEATURE_DEVICE_TLB,
     VRP_FEATURE_PAGE_REQUESTS,
+    VRP_FEATURE_INTERRUPTS,
+    VRP_FEATURE_POSTED,
 };
 
 const char *vrp_feature_name(unsigned i)

@@ -13,25 +13,26 @@
 #define ADDRESS_BITS_MIN 12
 #define ADDRESS_BITS_MAX 64
 
-/* We can do all that there is. */
-char *remote_hello(void)
+char *remote_hello(uint32_t features)
 {
-    g_autoptr(GString) features = g_string_new("");
+    g_autoptr(GString) list = g_string_new("");
 
     for (unsigned i = 0; vrp_feature_name(i); i++) {
-        g_string_append_printf(features, "%s\"%s\"", i ? "," : "",
-                               vrp_feature_name(i));
+        if (features & 1u << i) {
+            g_string_append_printf(list, "%s\"%s\"", list->len ? "," : "",
+                                   vrp_feature_name(i));
+        }
     }
     return g_strdup_printf(
         "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":%u,"
         "\"viommu\":{\"version\":%u,\"features\":[%s]}}}", VRP_DATA_MAX,
-        VRP_VIOMMU_VERSION, features->str);
+        VRP_VIOMMU_VERSION, list->str);
 }
 
-/* Of what it names, what we know, too */
-static uint32_t hello_features(const QDict *viommu)
+/* Of what the list @name names, what we know, too */
+static uint32_t hello_features(const QDict *viommu, const char *name)
 {
-    QList *list = qobject_to(QList, qdict_get(viommu, "features"));
+    QList *list = qobject_to(QList, qdict_get(viommu, name));
     const QListEntry *entry;
     uint32_t features = 0;
 
@@ -47,15 +48,28 @@ static uint32_t hello_features(const QDict *viommu)
     return features;
 }
 
+/* What it needs that we have not */
+static const char *hello_lacks(uint32_t lacks)
+{
+    return lacks & VRP_F_INTERRUPTS ?
+           "its unit remaps interrupts; give viommu-remote intremap=on, or the "
+           "server's unit none of it (intel-iommu,intremap=off)" :
+           lacks & VRP_F_POSTED ?
+           "its unit posts interrupts, which KVM cannot take; give the "
+           "server's unit posted-interrupts=off" :
+           lacks ? "its unit needs features that are not there" : NULL;
+}
+
 /* What it says that software finds in its registers; nothing is no lie. */
-static const char *hello_unit(const QDict *viommu, RemoteUnit *unit)
+static const char *hello_unit(const QDict *viommu, uint32_t features,
+                              RemoteUnit *unit)
 {
     const char *name = qdict_get_try_str(viommu, "unit");
     int64_t bits = qdict_get_try_int(viommu, "address-bits", 0);
 
     *unit = (RemoteUnit) {
         .kind = REMOTE_UNIT_OTHER,
-        .features = hello_features(viommu),
+        .features = hello_features(viommu, "features") & features,
     };
     if (!name || strcmp(name, VRP_UNIT_VTD)) {
         return NULL;
@@ -69,7 +83,7 @@ static const char *hello_unit(const QDict *viommu, RemoteUnit *unit)
 }
 
 const char *remote_hello_read(const uint8_t *data, size_t len,
-                              RemoteUnit *unit)
+                              uint32_t features, RemoteUnit *unit)
 {
     const char *wrong = "it is no vIOMMU: no capability viommu of version 1";
     QObject *object;
@@ -83,7 +97,8 @@ const char *remote_hello_read(const uint8_t *data, size_t len,
     dict = dict ? qdict_get_qdict(dict, "capabilities") : NULL;
     dict = dict ? qdict_get_qdict(dict, "viommu") : NULL;
     if (dict && qdict_get_try_int(dict, "version", 0) == VRP_VIOMMU_VERSION) {
-        wrong = hello_unit(dict, unit);
+        wrong = hello_lacks(hello_features(dict, "needs") & ~features) ?:
+                hello_unit(dict, features, unit);
     }
     qobject_unref(object);
     return wrong;

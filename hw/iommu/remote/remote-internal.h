@@ -11,6 +11,8 @@
  * remote-endpoint.c  what it is told of devices
  * remote-ats.c       devices that keep translations, and ask for pages
  * remote-window.c    where devices' writes are interrupts
+ * remote-irq.c       where those lead
+ * remote-x86.c       and who else of the machine is to know it
  * remote-serve.c     what the server asks for
  * remote-model.c     the model on the core: resolve, walk, fault, query
  * remote-acpi.c      what firmware tells the guest of the unit
@@ -51,12 +53,14 @@ struct VIOMMURemote {
     char *on_disconnect;
     VIOMMU viommu;
     VIOMMUPolicy policy;
+    OnOffAuto intremap;
 
     RemoteLink *link;
     bool stop;               /* on-disconnect=stop */
     IOPTAsk ask, ask_brief;  /* the latter's is a question of the monitor's */
     MemoryRegion registers;
     MemoryRegion window;     /* remote-window.c */
+    bool wrote;              /* to them, since they were read last; BQL */
     bool known;              /* the server has said once: */
     uint64_t region_size;
     RemoteUnit unit;
@@ -76,6 +80,12 @@ struct VIOMMURemote {
 
     /* remote-ats.c */
     GQueue pages;            /* VRPPageResponse that are waited for; BQL */
+
+    /* remote-irq.c; BQL */
+    GHashTable *irqs;        /* RemoteIrq: answers that may be kept */
+    uint64_t irqs_lost;      /* messages about which there was no answer */
+    struct RemoteX86 *x86;   /* remote-x86.c; NULL: nothing is remapped */
+    VIOMMUEndpoint *ioapic;
 
     /* remote-serve.c */
     QemuMutex lock;
@@ -148,6 +158,58 @@ void remote_window_endpoint(VIOMMU *v, VIOMMUEndpoint *ep);
 /* May a translation lead to @addr .. @last, as VT-d has it?  (3.15) */
 bool remote_window_output_ok(const VIOMMURemote *s, hwaddr addr, hwaddr last);
 
+/* remote-irq.c: BQL */
+
+/* Are interrupts remapped?  Any thread, once the device is made. */
+static inline bool remote_remaps(const VIOMMURemote *s)
+{
+    return s->x86;
+}
+/*
+ * Where the message @question leads: as the server has said, or says now, for
+ * which it is waited as for a translation.  What it does not say is blocked,
+ * and counted.  Returns: @answer's verdict.
+ */
+VRPRemapVerdict remote_irq_remap(VIOMMURemote *s, const VRPRemap *question,
+                                 VRPRemapped *answer);
+/*
+ * The same, and send it there.  @by_entry: set to whether an entry says so.
+ * Returns: false if it is blocked.
+ */
+bool remote_irq_send(VIOMMURemote *s, const VRPRemap *question,
+                     bool *by_entry);
+/*
+ * VRP_INV_INTERRUPT, VRP_INV_INTERRUPT_ALL: when it returns nobody has anything
+ * else than what the server says from then on.
+ */
+void remote_irq_invalidate(VIOMMURemote *s, const VRPInvalidate *inv);
+/* A reset: what was said is worth nothing, and nobody has to be told. */
+void remote_irq_forget(VIOMMURemote *s);
+void remote_irq_init(VIOMMURemote *s);
+
+/* remote-x86.c: BQL */
+
+/* The I/O APIC as a requester: what the scope that DMAR has for it says */
+#define REMOTE_IOAPIC_RID 0xff00u
+#define REMOTE_IOAPIC_ID  0
+/*
+ * Can this machine have its interrupts remapped by @s?  @features: set to the
+ * VRPFeatures of that that it can do.
+ */
+bool remote_x86_able(uint32_t *features, Error **errp);
+/*
+ * remote_x86_claim: @s is what remaps the machine's interrupts.  Returns: false
+ * with @errp set.  _release: it is not after all.
+ * remote_x86_start: they go through it from now on.  After viommu_realize().
+ */
+bool remote_x86_claim(VIOMMURemote *s, Error **errp);
+void remote_x86_release(VIOMMURemote *s);
+void remote_x86_start(VIOMMURemote *s);
+/* Send the message to a processor. */
+void remote_x86_send(uint64_t addr, uint32_t data);
+/* Whoever keeps where messages lead (KVM, the I/O APIC) asks anew. */
+void remote_x86_changed(VIOMMURemote *s);
+
 /* remote-serve.c */
 
 void remote_serve_init(VIOMMURemote *s);
@@ -159,6 +221,11 @@ const char *remote_serve(void *opaque, const VRPHeader *h, const void *message,
  * unit's may be a write to memory.  BQL; as many as may wait.
  */
 void remote_serve_settle(VIOMMURemote *s);
+/*
+ * The same of the invalidations that are next: what else there is may not be
+ * done in the middle of an access to the registers.  BQL; not too many.
+ */
+void remote_serve_invalidations(VIOMMURemote *s);
 /*
  * Nobody waits for the drain any more; @answer: but whoever asked is told that
  * it is over (a reset).  BQL.

@@ -87,6 +87,7 @@ struct RemoteLink {
     const RemoteLinkOps *ops;
     void *opaque;
     uint32_t timeout_ms;
+    uint32_t features;       /* that we have */
     /* Noted by whoever is told; atomic */
     bool opened;
     unsigned openings;
@@ -709,7 +710,8 @@ static void link_version_known(RemoteLink *link, const void *message,
                                const uint8_t *data, size_t len)
 {
     VRPRegionInfo info = { .argsz = sizeof(info) };
-    const char *wrong = remote_hello_read(data, len, &link->unit);
+    const char *wrong = remote_hello_read(data, len, link->features,
+                                          &link->unit);
 
     if (wrong) {
         remote_link_hang_up(link, wrong);
@@ -774,7 +776,7 @@ static void link_listen_to_wire(RemoteLink *link, RemoteWire *wire)
 static void link_hello(RemoteLink *link, unsigned opening)
 {
     VRPVersion version = { VRP_MAJOR, VRP_MINOR };
-    g_autofree char *text = remote_hello();
+    g_autofree char *text = remote_hello(link->features);
     RemoteWire *wire = link_wire(link);
 
     /* It was about the connection before. */
@@ -1020,8 +1022,8 @@ static void link_read(void *opaque, const uint8_t *buf, int size)
 /* Beginning and end */
 
 RemoteLink *remote_link_new(CharBackend *chr, uint32_t timeout_ms,
-                            const RemoteLinkOps *ops, void *opaque,
-                            Error **errp)
+                            uint32_t features, const RemoteLinkOps *ops,
+                            void *opaque, Error **errp)
 {
     g_autofree char *id = g_strdup_printf("viommu-remote-%s",
                                           qemu_chr_fe_get_driver(chr)->label);
@@ -1037,6 +1039,7 @@ RemoteLink *remote_link_new(CharBackend *chr, uint32_t timeout_ms,
     link->ops = ops;
     link->opaque = opaque;
     link->timeout_ms = timeout_ms;
+    link->features = features;
     link->reason = g_strdup("it has not answered");
     link->asks = g_hash_table_new(NULL, NULL);
     link->in = g_byte_array_new();

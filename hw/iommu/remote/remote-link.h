@@ -79,24 +79,29 @@ typedef struct RemoteLinkStats {
     uint64_t connections;        /* how often it has been up */
 } RemoteLinkStats;
 
-/** remote_hello: what we say of us, to be freed.  Any thread. */
-char *remote_hello(void);
 /**
- * remote_hello_read: what the server says, JSON of @len bytes; fills @unit.
+ * remote_hello: what we say of us, to be freed: that we have @features
+ * (VRPFeature).  Any thread.
+ */
+char *remote_hello(uint32_t features);
+/**
+ * remote_hello_read: what the server says, JSON of @len bytes, to one who has
+ * @features; fills @unit.
  * Returns: NULL, or what is wrong with it.  Any thread.
  */
 const char *remote_hello_read(const uint8_t *data, size_t len,
-                              RemoteUnit *unit);
+                              uint32_t features, RemoteUnit *unit);
 
 /**
  * remote_link_new: for the server at @chr, which is connected; nothing is said
  * before remote_link_wait().
- * @timeout_ms: how long an answer may take.
+ * @timeout_ms: how long an answer may take.  @features: VRPFeatures that we
+ * have.
  * Returns: NULL with @errp set if there is no thread to be had.  BQL.
  */
 RemoteLink *remote_link_new(CharBackend *chr, uint32_t timeout_ms,
-                            const RemoteLinkOps *ops, void *opaque,
-                            Error **errp);
+                            uint32_t features, const RemoteLinkOps *ops,
+                            void *opaque, Error **errp);
 
 /**
  * remote_link_wait: begin, and wait until it is up, at most @ms milliseconds.

@@ -252,7 +252,7 @@ static void remote_query_resolve(VIOMMU *v, VIOMMUEndpoint *ep,
 }
 
 static const char *const remote_properties[] = {
-    "chardev", "mmio", "on-disconnect", "timeout", NULL
+    "chardev", "intremap", "mmio", "on-disconnect", "timeout", NULL
 };
 
 static void remote_query_unit(VIOMMU *v, VIOMMUInfo *info)
@@ -270,6 +270,17 @@ static void remote_query_unit(VIOMMU *v, VIOMMUInfo *info)
     viommu_say_number(&tail, "bytes-unsent", remote_link_backlog(s->link));
     viommu_say_number(&tail, "faults-untold", qatomic_read(&s->lost_faults));
     viommu_say_number(&tail, "drains-waiting", !QTAILQ_EMPTY(&s->drains));
+    if (remote_remaps(s)) {
+        viommu_say_number(&tail, "interrupts-kept",
+                          g_hash_table_size(s->irqs));
+        viommu_say_number(&tail, "interrupts-lost", s->irqs_lost);
+    }
+}
+
+/* VIOMMUQueryOps.remaps */
+static bool remote_query_remaps(VIOMMU *v)
+{
+    return remote_remaps(remote_of(v));
 }
 
 static void remote_query_domain(VIOMMU *v, const VIOMMUConfig *config,
@@ -317,6 +328,7 @@ static const VIOMMUQueryOps remote_query_ops = {
     .unit = remote_query_unit,
     .domain = remote_query_domain,
     .fault = remote_query_fault,
+    .remaps = remote_query_remaps,
 };
 
 const VIOMMUOps viommu_remote_ops = {

@@ -11,6 +11,8 @@
  *    the main loop, in order, a bounded number in one go.  A prefetched answer
  *    that came before an invalidation has been cached by then, and goes with
  *    it.
+ *    Those that are next are carried out before a register is read, too:
+ *    software may be looking at whether they are complete.
  * 3. An invalidation is answered when the drain says that no access uses what
  *    it was about.  Those of one go share a fence.
  * 4. Nobody waits for a reset to be answered.  What comes until then was sent
@@ -240,6 +242,9 @@ static void serve_invalidate(VIOMMURemote *s, const VRPInvalidate *c)
                                    c->last);
     if (c->kind == VRP_INV_DEVICE || c->kind == VRP_INV_DEVICE_ALL) {
         remote_invalidate_devices(s, c);
+    } else if (c->kind == VRP_INV_INTERRUPT ||
+               c->kind == VRP_INV_INTERRUPT_ALL) {
+        remote_irq_invalidate(s, c);
     } else if (c->kind != VRP_INV_NOTHING) {
         viommu_invalidate(&s->viommu, &inv);
     }
@@ -291,14 +296,22 @@ static bool serve_posted(VIOMMURemote *s, const RemoteCommand *c)
     return false;
 }
 
-static RemoteCommand *serve_take(VIOMMURemote *s)
+/* The next one.  @inv: if it is an invalidation */
+static RemoteCommand *serve_take(VIOMMURemote *s, bool inv)
 {
+    RemoteCommand *c;
+
     QEMU_LOCK_GUARD(&s->lock);
-    return g_queue_pop_head(&s->commands);
+    c = g_queue_peek_head(&s->commands);
+    return c && (!inv || c->h.command == VRP_INVALIDATE) ?
+           g_queue_pop_head(&s->commands) : NULL;
 }
 
-/* What there is, but not too much.  Returns: true if there may be more. */
-static bool serve_commands(VIOMMURemote *s)
+/*
+ * What there is, but not too much; @inv: up to the first that is no
+ * invalidation.  Returns: true if there may be more.
+ */
+static bool serve_commands(VIOMMURemote *s, bool inv)
 {
     RemoteDrain *d = g_new0(RemoteDrain, 1);
     unsigned budget = SERVE_BUDGET;
@@ -307,7 +320,7 @@ static bool serve_commands(VIOMMURemote *s)
     d->s = s;
     g_queue_init(&d->commands);
     QTAILQ_INSERT_TAIL(&s->drains, d, next);
-    while (budget && (c = serve_take(s))) {
+    while (budget && (c = serve_take(s, inv))) {
         budget--;
         if (serve_posted(s, c)) {
             g_free(c);
@@ -328,7 +341,7 @@ static void serve_commands_bh(void *opaque)
     VIOMMURemote *s = opaque;
     DMA_HELD("server");
 
-    if (serve_commands(s)) {
+    if (serve_commands(s, false)) {
         qemu_bh_schedule(s->command_bh);
     }
 }
@@ -338,8 +351,13 @@ void remote_serve_settle(VIOMMURemote *s)
     bool more;
 
     do {
-        more = serve_commands(s);
+        more = serve_commands(s, false);
     } while (more);
+}
+
+void remote_serve_invalidations(VIOMMURemote *s)
+{
+    serve_commands(s, true);
 }
 
 void remote_serve_forget(VIOMMURemote *s, bool answer)
@@ -355,7 +373,7 @@ void remote_serve_forget(VIOMMURemote *s, bool answer)
     rest->s = s;
     g_queue_init(&rest->commands);
     QTAILQ_INSERT_TAIL(&s->drains, rest, next);
-    while ((c = serve_take(s))) {
+    while ((c = serve_take(s, false))) {
         if (c->h.command == VRP_INVALIDATE) {
             g_queue_push_tail(&rest->commands, c);
         } else {

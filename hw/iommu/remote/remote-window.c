@@ -3,8 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * An endpoint's message interrupts go where they went without a vIOMMU.
- * Elsewhere the doorbell is an address like any other.
+ * An endpoint's message interrupts go where the server says, if it remaps them,
+ * and else where they went without a vIOMMU.  Elsewhere the doorbell is an
+ * address like any other.
  */
 #include "qemu/osdep.h"
 #include "system/dma-attrs.h"
@@ -12,7 +13,7 @@
 #include "remote-internal.h"
 
 /* Where message interrupts are written to (Intel SDM 3, 11.11.1) */
-#define WINDOW_FIRST 0xfee00000ull
+#define WINDOW_FIRST ((hwaddr)VRP_INTERRUPT_ADDR)
 #define WINDOW_SIZE  0x100000ull
 #define WINDOW_LAST  (WINDOW_FIRST + WINDOW_SIZE - 1)
 
@@ -38,6 +39,36 @@ static MemTxResult window_pass(VIOMMUEndpoint *ep, hwaddr addr,
 }
 
 /*
+ * The server says where the message leads.  Whether it is an MSI or any other
+ * write: it is of the endpoint that it came through, whatever its attributes
+ * say.  There is nothing to read.
+ */
+static MemTxResult window_remap(VIOMMURemote *s, VIOMMUEndpoint *ep,
+                                hwaddr addr, uint64_t *data, bool is_write)
+{
+    bool ioapic = ep == s->ioapic;
+    const VRPRemap question = {
+        .addr = addr,
+        .data = *data,
+        .rid = ioapic ? REMOTE_IOAPIC_RID : viommu_endpoint_sid(ep),
+        .flags = VRP_REMAP_REQUEST | (ioapic ? VRP_REMAP_IOAPIC : 0),
+    };
+    bool by_entry;
+
+    if (!is_write) {
+        *data = 0;
+        return MEMTX_OK;
+    }
+    if (!remote_irq_send(s, &question, &by_entry)) {
+        return MEMTX_ERROR;
+    }
+    if (by_entry && !ioapic) {
+        viommu_count_interrupt(ep);
+    }
+    return MEMTX_OK;
+}
+
+/*
  * With a PASID, or translated, no request is an interrupt: it is translated as
  * anywhere else, or refused.  BQL: an interrupt controller is written to.
  */
@@ -52,9 +83,11 @@ static MemTxResult window_access(VIOMMURemote *s, hwaddr addr,
     if (!ep) {
         return MEMTX_ERROR;
     }
-    return dma_attrs_plain(attrs) ?
-           window_pass(ep, iova, data, size, attrs, is_write) :
-           viommu_window_memory(ep, iova, data, size, attrs, is_write);
+    if (!dma_attrs_plain(attrs)) {
+        return viommu_window_memory(ep, iova, data, size, attrs, is_write);
+    }
+    return remote_remaps(s) ? window_remap(s, ep, iova, data, is_write) :
+           window_pass(ep, iova, data, size, attrs, is_write);
 }
 
 static MemTxResult window_read(void *opaque, hwaddr addr, uint64_t *data,
@@ -69,12 +102,23 @@ static MemTxResult window_write(void *opaque, hwaddr addr, uint64_t value,
     return window_access(opaque, addr, &value, size, attrs, true);
 }
 
+/* A request that is to be remapped is a DWORD (VT-d 5.1.1). */
+static bool window_accepts(void *opaque, hwaddr addr, unsigned size,
+                           bool is_write, MemTxAttrs attrs)
+{
+    return size == 4 || !remote_remaps(opaque) || !dma_attrs_plain(attrs);
+}
+
 static const MemoryRegionOps window_ops = {
     .read_with_attrs = window_read,
     .write_with_attrs = window_write,
     .endianness = DEVICE_LITTLE_ENDIAN,
     .impl = { .min_access_size = 1, .max_access_size = 4 },
-    .valid = { .min_access_size = 1, .max_access_size = 4 },
+    .valid = {
+        .min_access_size = 1,
+        .max_access_size = 4,
+        .accepts = window_accepts,
+    },
 };
 
 static bool window_is_there(void)

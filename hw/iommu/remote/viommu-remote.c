@@ -107,18 +107,22 @@ static void remote_forget_answers(VIOMMURemote *s)
         .rid_mask = 0xffff,
         .last = UINT64_MAX,
     };
+    const VRPInvalidate interrupts = { .kind = VRP_INV_INTERRUPT_ALL };
 
     viommu_invalidate(&s->viommu, &config);
     viommu_invalidate(&s->viommu, &all);
     remote_invalidate_devices(s, &devices);
+    remote_irq_invalidate(s, &interrupts);
 }
 
 static void remote_went_down(VIOMMURemote *s, const char *path,
                              const char *reason)
 {
     warn_report(TYPE_VIOMMU_REMOTE ": no server at chardev '%s': %s; all DMA "
-                "of its devices is blocked%s", qemu_chr_fe_get_driver(&s->chr)->
-                label, reason, s->stop ? ", and the machine stops" : "");
+                "of its devices%s is blocked%s",
+                qemu_chr_fe_get_driver(&s->chr)->label, reason,
+                remote_remaps(s) ? ", and each interrupt," : "",
+                s->stop ? ", and the machine stops" : "");
     remote_serve_forget(s, false);
     remote_pages_end(s, true);
     remote_forget_answers(s);
@@ -146,6 +150,10 @@ static void remote_news_bh(void *opaque)
         qapi_event_send_viommu_remote_late(path, s->timeout);
     }
     if (qatomic_xchg(&s->came_up, false)) {
+        /* What could not be asked about while nobody was there */
+        if (remote_remaps(s)) {
+            remote_x86_changed(s);
+        }
         qapi_event_send_viommu_remote_up(path);
     }
 }
@@ -158,17 +166,43 @@ static RemoteWait remote_mmio_wait(void)
     return monitor_cur() ? REMOTE_WAIT_BRIEF : REMOTE_WAIT_USUAL;
 }
 
+/*
+ * What was written may be complete by the first time that its status is read,
+ * as it is with a local unit if nothing is in flight.  There are guests that
+ * give up at the second (Linux while it does not know how fast its TSC is, as
+ * on a busy host without KVM); and one that goes on reading keeps the main loop
+ * from the BQL.  So what the server has sent for it is carried out here: a
+ * question that it answers after the write, and records nothing for, says that
+ * it has sent it.
+ */
+static void remote_mmio_settle(VIOMMURemote *s)
+{
+    const VRPResolve question = { .pasid = VRP_NO_PASID };
+    VRPConfig answer;
+
+    if (s->wrote) {
+        s->wrote = false;
+        remote_link_ask(s->link, VRP_RESOLVE, &question, NULL, 0, &answer,
+                        NULL, REMOTE_WAIT_USUAL);
+    }
+    remote_serve_invalidations(s);
+}
+
 static uint64_t remote_mmio_read(void *opaque, hwaddr offset, unsigned size)
 {
     VIOMMURemote *s = opaque;
     VRPRegion question = { .offset = offset, .count = size };
     g_autoptr(GByteArray) data = g_byte_array_new();
+    RemoteWait wait = remote_mmio_wait();
     uint64_t value = 0;
     unsigned i;
     DMA_HELD("register read");
 
+    if (wait == REMOTE_WAIT_USUAL) {
+        remote_mmio_settle(s);
+    }
     if (remote_link_ask(s->link, VRP_REGION_READ, &question, NULL, 0, NULL,
-                        data, remote_mmio_wait()) || data->len != size) {
+                        data, wait) || data->len != size) {
         /* As on a bus where nobody answers */
         return UINT64_MAX;
     }
@@ -190,6 +224,7 @@ static void remote_mmio_write(void *opaque, hwaddr offset, uint64_t value,
     for (i = 0; i < size; i++) {
         data[i] = value >> (8 * i);
     }
+    s->wrote = true;
     if (remote_link_backlog(s->link) > WRITE_BACKLOG) {
         /* The guest is faster than the server. */
         remote_link_ask(s->link, VRP_REGION_WRITE, &region, data, size, NULL,
@@ -217,6 +252,7 @@ static void remote_reset_exit(Object *obj, ResetType type)
 
     remote_serve_reset(s);
     remote_pages_end(s, false);
+    remote_irq_forget(s);
     viommu_reset(&s->viommu);
     /* Whether it translates is for the server to say. */
     viommu_set_enabled(&s->viommu, true);
@@ -255,6 +291,7 @@ static int remote_pre_save(void *opaque)
 static int remote_post_load(void *opaque, int version_id)
 {
     VIOMMURemote *s = opaque;
+    const VRPInvalidate interrupts = { .kind = VRP_INV_INTERRUPT_ALL };
     g_autofree uint8_t *state = g_steal_pointer(&s->state);
     int error;
 
@@ -271,6 +308,7 @@ static int remote_post_load(void *opaque, int version_id)
                      "source", strerror(-error));
         return error;
     }
+    remote_irq_invalidate(s, &interrupts);
     return viommu_post_load(&s->viommu, true) ? 0 : -EINVAL;
 }
 
@@ -338,12 +376,36 @@ static bool remote_find_bus(VIOMMURemote *s, Error **errp)
     return true;
 }
 
+/*
+ * What we have.  intremap=on: interrupts, or it is an error; auto: if they can
+ * be remapped.
+ */
+static bool remote_features(VIOMMURemote *s, uint32_t *features, Error **errp)
+{
+    const uint32_t interrupts = VRP_F_INTERRUPTS | VRP_F_POSTED;
+    uint32_t able = 0;
+
+    if (s->intremap != ON_OFF_AUTO_OFF &&
+        !remote_x86_able(&able, s->intremap == ON_OFF_AUTO_ON ? errp : NULL) &&
+        s->intremap == ON_OFF_AUTO_ON) {
+        return false;
+    }
+    *features = (VRP_F_ALL & ~interrupts) | able;
+    return true;
+}
+
 static bool remote_connect(VIOMMURemote *s, Error **errp)
 {
+    uint32_t features;
+
+    if (!remote_features(s, &features, errp)) {
+        return false;
+    }
     if (qemu_chr_fe_wait_connected(&s->chr, errp) < 0) {
         return false;
     }
-    s->link = remote_link_new(&s->chr, s->timeout, &remote_link_ops, s, errp);
+    s->link = remote_link_new(&s->chr, s->timeout, features, &remote_link_ops,
+                              s, errp);
     if (!s->link) {
         return false;
     }
@@ -353,6 +415,13 @@ static bool remote_connect(VIOMMURemote *s, Error **errp)
     if (s->mmio && !s->region_size) {
         error_setg(errp, TYPE_VIOMMU_REMOTE ": the server has no registers; "
                    "leave mmio=0x%" PRIx64 " out", s->mmio);
+        return false;
+    }
+    if (s->intremap == ON_OFF_AUTO_ON &&
+        !(s->unit.features & VRP_F_INTERRUPTS)) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": the server does not remap "
+                   "interrupts; remove intremap=on, or give the server's unit "
+                   "remapping (intel-iommu,intremap=on)");
         return false;
     }
     return true;
@@ -387,6 +456,7 @@ static void remote_realize(DeviceState *dev, Error **errp)
     s->maps = g_array_new(false, false, sizeof(RemoteMap));
     remote_endpoint_init(s);
     remote_serve_init(s);
+    remote_irq_init(s);
     s->news_bh = aio_bh_new(iohandler_get_aio_context(), remote_news_bh, s);
     remote_model_init(s);
     if (!remote_connect(s, errp)) {
@@ -400,14 +470,22 @@ static void remote_realize(DeviceState *dev, Error **errp)
         model.direct_kinds = 1u << IOMMU_WINDOW_DIRECT;
         model.direct_align = REMOTE_DIRECT_ALIGN;
     }
+    if (s->unit.features & VRP_F_INTERRUPTS && !remote_x86_claim(s, errp)) {
+        remote_disconnect(s);
+        return;
+    }
     run_state = qemu_add_vm_change_state_handler(remote_run_state, s);
     if (!viommu_realize(&s->viommu, &model, OBJECT(s), s->primary_bus,
                         &s->policy, errp)) {
         qemu_del_vm_change_state_handler(run_state);
+        remote_x86_release(s);
         remote_disconnect(s);
         return;
     }
     remote_window_init(s);
+    if (remote_remaps(s)) {
+        remote_x86_start(s);
+    }
     remote_memory_init(s);
     remote_endpoint_start(s);
     if (s->mmio) {
@@ -426,6 +504,8 @@ static const Property remote_properties[] = {
     DEFINE_PROP_UINT64("mmio", VIOMMURemote, mmio, 0),
     DEFINE_PROP_UINT32("timeout", VIOMMURemote, timeout, 1000),
     DEFINE_PROP_STRING("on-disconnect", VIOMMURemote, on_disconnect),
+    DEFINE_PROP_ON_OFF_AUTO("intremap", VIOMMURemote, intremap,
+                            ON_OFF_AUTO_OFF),
     DEFINE_PROP_VIOMMU_VIRTIO(VIOMMURemote, policy.virtio),
     DEFINE_VIOMMU_PROPERTIES(VIOMMURemote, viommu),
 };
@@ -443,6 +523,8 @@ static const VIOMMUPropertyHelp remote_property_help[] = {
     { "on-disconnect", "block (all DMA faults) or stop (the machine stops, "
                        "too) when the server goes away; block if it is not "
                        "given" },
+    { "intremap", "interrupts are remapped by the server, on a PC: on, off, or "
+                  "auto (if the server does that, and it can be done)" },
     { "virtio", "which virtio devices are translated: device (as each says), "
                 "translate, bypass, require" },
 };

@@ -140,6 +140,8 @@ struct IntelIOMMUState {
     /* What waits for the drain before it may be reported */
     VIOMMUBusy te_busy;             /* GSTS.TES */
     VIOMMUBusy srtp_busy;           /* GSTS.RTPS */
+    VIOMMUBusy ire_busy;            /* GSTS.IRES */
+    VIOMMUBusy sirtp_busy;          /* GSTS.IRTPS */
     VIOMMUBusy ccmd_busy;           /* CCMD.ICC */
     VIOMMUBusy iotlb_busy;          /* IOTLB_REG.IVT */
     uint64_t ccmd_done;             /* CAIG to report with it */

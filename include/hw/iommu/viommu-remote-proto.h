@@ -31,6 +31,8 @@
 #define VRP_FEATURE_ENDPOINTS       "endpoints"
 #define VRP_FEATURE_DEVICE_TLB      "device-tlb"
 #define VRP_FEATURE_PAGE_REQUESTS   "page-requests"
+#define VRP_FEATURE_INTERRUPTS      "interrupts"
+#define VRP_FEATURE_POSTED          "posted-interrupts"
 
 typedef enum VRPFeature {
     VRP_F_ENDPOINTS     = 1u << 0,  /* VRP_ENDPOINT */
@@ -40,8 +42,15 @@ typedef enum VRPFeature {
      */
     VRP_F_DEVICE_TLB    = 1u << 1,
     VRP_F_PAGE_REQUESTS = 1u << 2,  /* VRP_PAGE_REQUEST, VRP_PAGE_RESPONSE */
-    VRP_F_ALL           = (1u << 3) - 1,
+    VRP_F_INTERRUPTS    = 1u << 3,  /* VRP_REMAP, VRP_INV_INTERRUPT, _ALL */
+    VRP_F_POSTED        = 1u << 4,  /* VRP_REMAP_DONE of a message */
+    VRP_F_ALL           = (1u << 5) - 1,
 } VRPFeature;
+
+/*
+ * capabilities.viommu.needs, of the server: those of its features without which
+ * it will not do, since software finds them in its registers.
+ */
 
 /* The most data in one message, beside its header and fixed part */
 #define VRP_DATA_MAX            (1u << 20)
@@ -68,6 +77,7 @@ typedef enum VRPCommand {
     VRP_ENDPOINT        = 0x8007,   /* VRPEndpoint; nothing back */
     VRP_ATS_FAULT       = 0x8008,   /* VRPFault; VRPATSAnswer back */
     VRP_PAGE_REQUEST    = 0x8009,   /* VRPPageRequest */
+    VRP_REMAP           = 0x800a,   /* VRPRemap; VRPRemapped back */
     /* ours; server to client */
     VRP_INVALIDATE      = 0x8101,   /* VRPInvalidate; VRPDrained back */
     VRP_PREFETCH        = 0x8102,   /* VRPPrefetch */
@@ -275,6 +285,48 @@ typedef struct VRPPageResponse {
     uint32_t code;              /* VRPPageCode, or one that PCIe reserves */
 } VRPPageResponse;
 
+/* The message is of the I/O APIC itself, not of who has its requester ID. */
+#define VRP_REMAP_IOAPIC        (1u << 0)
+/*
+ * It has been sent: faults are recorded, and it may be posted.  Without it
+ * somebody asks where it would lead.
+ */
+#define VRP_REMAP_REQUEST       (1u << 1)
+#define VRP_REMAP_FLAGS         (VRP_REMAP_IOAPIC | VRP_REMAP_REQUEST)
+
+/* Where does a message interrupt lead?  (x86) */
+typedef struct VRPRemap {
+    uint64_t addr;              /* what is written, and where */
+    uint32_t data;
+    uint32_t rid;               /* who writes it */
+    uint32_t flags;
+    uint32_t reserved;
+} VRPRemap;
+
+typedef enum VRPRemapVerdict {
+    VRP_REMAP_SEND,             /* to what is said beside this */
+    VRP_REMAP_DONE,             /* posted: there is nothing to be sent */
+    VRP_REMAP_BLOCKED,
+    VRP_REMAP_VERDICTS
+} VRPRemapVerdict;
+
+/* The answer may be used until a VRP_INVALIDATE says otherwise. */
+#define VRP_REMAPPED_KEEP       (1u << 0)
+/* VRPRemapped.index of what no entry says */
+#define VRP_NO_ENTRY            0xffffffffu
+/* Entries are numbers below this. */
+#define VRP_ENTRIES             (1u << 16)
+/* Where interrupts are: bits 31:0 of addresses, of 1 MiB */
+#define VRP_INTERRUPT_ADDR      0xfee00000u
+
+typedef struct VRPRemapped {
+    uint64_t addr;              /* VRP_REMAP_SEND: the message */
+    uint32_t data;
+    uint32_t verdict;           /* VRPRemapVerdict */
+    uint32_t flags;
+    uint32_t index;             /* of the entry that says so */
+} VRPRemapped;
+
 typedef enum VRPInvKind {
     VRP_INV_CONFIG_ALL,         /* configurations: all */
     VRP_INV_CONFIG_RID,         /* of @rid, ignoring the bits of @rid_mask */
@@ -289,6 +341,12 @@ typedef enum VRPInvKind {
      */
     VRP_INV_DEVICE,
     VRP_INV_DEVICE_ALL,
+    /*
+     * Where messages lead: those of the entries @first .. @last (VRPRemapped's
+     * .index); _ALL: of all, and of none
+     */
+    VRP_INV_INTERRUPT,
+    VRP_INV_INTERRUPT_ALL,
     VRP_INV_KINDS
 } VRPInvKind;
 

@@ -49,6 +49,11 @@ typedef struct VRSOps {
     const char *unit;
     unsigned address_bits;
     /*
+     * VRPFeatures, of those that are offered, without which it will not do: a
+     * client that has not all of them is hung up on.
+     */
+    uint32_t needs;
+    /*
      * resolve, translate: questions; @answer has been zeroed.  Neither may
      * carry out what the guest invalidates, nor wait for what it does.
      */
@@ -107,6 +112,15 @@ typedef struct VRSOps {
      * (VRP_F_PAGE_REQUESTS.)
      */
     void (*page_request)(void *opaque, const VRPPageRequest *request);
+    /*
+     * remap: where a message interrupt leads; @answer says VRP_REMAP_BLOCKED by
+     * no entry.  With VRP_REMAP_REQUEST the message has been sent: record a
+     * fault, or post it, and otherwise do neither.  It is asked while an
+     * invalidation is unanswered, as .resolve is.  (VRP_F_INTERRUPTS.)
+     * posts: an answer may be VRP_REMAP_DONE (VRP_F_POSTED).
+     */
+    void (*remap)(void *opaque, const VRPRemap *question, VRPRemapped *answer);
+    bool posts;
 } VRSOps;
 
 /**

@@ -26,6 +26,13 @@ static void core_send(const VRPInvalidate *inv)
     core_sent = vrs_invalidate(viommud.link, inv);
 }
 
+void viommud_invalidate(const VRPInvalidate *inv)
+{
+    if (viommud.link) {
+        core_send(inv);
+    }
+}
+
 static void core_send_domain(uint32_t domain, void *opaque)
 {
     const VRPInvalidate inv = { .kind = VRP_INV_DOMAIN, .domain = domain };
@@ -144,9 +151,7 @@ void viommu_invalidate_device_tlb_pasid(VIOMMU *v, uint16_t sid,
         .last = last,
     };
 
-    if (viommud.link) {
-        core_send(&inv);
-    }
+    viommud_invalidate(&inv);
 }
 
 void viommu_page_response(VIOMMU *v, uint16_t sid, uint32_t pasid,

@@ -76,6 +76,8 @@ void viommud_registers(const MemoryRegionOps *ops, void *opaque,
 
 /* viommud-core.c */
 
+/* The client forgets it, and the next viommu_fence() waits for that. */
+void viommud_invalidate(const VRPInvalidate *inv);
 /* VRSOps.drained */
 void viommud_drained(void *opaque, uint64_t seq);
 /* The client is another one, which knows nothing yet: all has drained. */

@@ -4,8 +4,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * In place of hw/i386/vtd/vtd.c, vtd-event.c and vtd-ir-window.c: the device
- * without a PCI bus, an APIC and a window for interrupts; and of the base's
- * x86-iommu, KVM and I/O APIC what the model asks for.
+ * without a PCI bus, an APIC and a window for interrupts, which are the
+ * client's; and of the base's x86-iommu, KVM and I/O APIC what the model asks
+ * for.
  */
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-model.h"
@@ -14,6 +15,7 @@
 #include "system/kvm.h"
 #include "hw/i386/vtd/trace.h"
 #include "hw/i386/vtd/vtd-fault.h"
+#include "hw/i386/vtd/vtd-ir.h"
 #include "hw/i386/vtd/vtd-migration.h"
 #include "hw/i386/vtd/vtd-props.h"
 #include "hw/i386/vtd/vtd-tables.h"
@@ -49,10 +51,18 @@ bool x86_iommu_ir_supported(X86IOMMUState *s)
     return s->intr_supported == ON_OFF_AUTO_ON;
 }
 
-/* Nobody keeps here what an entry led to. */
+/* @mask: so many bits of @index do not matter (VT-d 6.5.2.7, IM). */
 void x86_iommu_iec_notify_all(X86IOMMUState *iommu, bool global,
                               uint32_t index, uint32_t mask)
 {
+    uint64_t low = (1ull << mask) - 1;
+    const VRPInvalidate inv = {
+        .kind = global ? VRP_INV_INTERRUPT_ALL : VRP_INV_INTERRUPT,
+        .first = index & ~low,
+        .last = index | low,
+    };
+
+    viommud_invalidate(&inv);
 }
 
 /* Intel SDM 3, 11.11: the message that requests @irq */
@@ -64,6 +74,57 @@ void x86_iommu_irq_to_msi_message(X86IOMMUIrq *irq, MSIMessage *msg)
                    (irq->dest_mode & 1) << 2 | (irq->msi_addr_last_bits & 3);
     msg->data = irq->vector | (irq->delivery_mode & 7) << 8 | 1 << 14 |
                 (irq->trigger_mode & 1) << 15;
+}
+
+/* Interrupts: where they lead, the client keeps. */
+
+bool vtd_ir_settle(VIOMMUBusy *busy)
+{
+    return viommu_busy_begin(busy);
+}
+
+/*
+ * What changes without an invalidation may not be kept: a descriptor, and
+ * whether compatibility format passes (GCMD.CFI).  That remapping is turned on
+ * is invalidated like an entry.
+ */
+static bool vtd_remapped_stays(const VTDRemapped *remapped)
+{
+    return remapped->send && (remapped->by == VTD_REMAP_BY_ENTRY ||
+                              remapped->by == VTD_REMAP_BY_NOTHING);
+}
+
+/* VRSOps.remap */
+static void vtd_remap(void *opaque, const VRPRemap *question,
+                      VRPRemapped *answer)
+{
+    IntelIOMMUState *s = INTEL_IOMMU_DEVICE(viommud.dev);
+    const MSIMessage src = {
+        .address = question->addr,
+        .data = question->data,
+    };
+    VTDRequester who = {
+        .sid = question->rid,
+        .ioapic = question->flags & VRP_REMAP_IOAPIC,
+    };
+    uint32_t low = question->addr;
+    VTDRemapped remapped;
+
+    /* What was set up in a server before this one is nowhere. */
+    if (!viommud.begun || low < VTD_INTERRUPT_ADDR_FIRST ||
+        low > VTD_INTERRUPT_ADDR_LAST ||
+        !vtd_remap_message(s, &src, who, question->flags & VRP_REMAP_REQUEST,
+                           &remapped)) {
+        return;
+    }
+    *answer = (VRPRemapped) {
+        .verdict = remapped.send ? VRP_REMAP_SEND : VRP_REMAP_DONE,
+        .addr = remapped.send ? remapped.msg.address : 0,
+        .data = remapped.send ? remapped.msg.data : 0,
+        .flags = vtd_remapped_stays(&remapped) ? VRP_REMAPPED_KEEP : 0,
+        .index = remapped.by >= VTD_REMAP_BY_ENTRY ? remapped.index :
+                                                     VRP_NO_ENTRY,
+    };
 }
 
 static const Property vtd_parent_properties[] = {
@@ -89,17 +150,15 @@ static const TypeInfo vtd_parent_type = {
 
 /* The device */
 
-/* What the protocol has no messages for is not offered to the guest. */
-static bool vtd_check_offered(IntelIOMMUState *s, Error **errp)
+/* ECAP.IR and CAP.PI are there for the guest to see, so the client has to. */
+static void vtd_offer_interrupts(IntelIOMMUState *s)
 {
-    X86IOMMUState *x86 = X86_IOMMU_DEVICE(s);
-
-    if (x86_iommu_ir_supported(x86)) {
-        error_setg(errp, "intel-iommu: interrupts are not remapped by a remote "
-                   "unit; remove intremap=on");
-        return false;
+    viommud.ops.remap = vtd_remap;
+    viommud.ops.needs |= VRP_F_INTERRUPTS;
+    if (s->posted_interrupts) {
+        viommud.ops.posts = true;
+        viommud.ops.needs |= VRP_F_POSTED;
     }
-    return true;
 }
 
 static void vtd_realize(DeviceState *dev, Error **errp)
@@ -114,7 +173,7 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     if (X86_IOMMU_DEVICE(s)->intr_supported == ON_OFF_AUTO_AUTO) {
         X86_IOMMU_DEVICE(s)->intr_supported = ON_OFF_AUTO_OFF;
     }
-    if (!vtd_props_decide(s, errp) || !vtd_check_offered(s, errp) ||
+    if (!vtd_props_decide(s, errp) ||
         !viommu_realize(&s->viommu, &model, OBJECT(s), NULL, &s->policy,
                         errp)) {
         return;
@@ -125,6 +184,9 @@ static void vtd_realize(DeviceState *dev, Error **errp)
     viommud.ops.address_bits = s->aw_bits;
     if (X86_IOMMU_DEVICE(s)->dt_supported) {
         viommud.ops.ats_fault = viommud_ats_fault;
+    }
+    if (x86_iommu_ir_supported(X86_IOMMU_DEVICE(s))) {
+        vtd_offer_interrupts(s);
     }
     if (s->svm) {
         viommud.ops.page_request = viommud_page_request;

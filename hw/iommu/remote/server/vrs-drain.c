@@ -31,38 +31,58 @@ static void drain_send(VRSServer *s, const VRPInvalidate *inv, uint64_t seq)
     g_hash_table_insert(s->pending_ids, GUINT_TO_POINTER(p->id), p);
 }
 
-/* Everything */
+/* Everything: what is of a feature, if that is in use */
 static const VRPInvalidate drain_all[] = {
     { .kind = VRP_INV_CONFIG_ALL },
     { .kind = VRP_INV_ALL },
-    /* If devices have TLBs */
     { .kind = VRP_INV_DEVICE_ALL, .rid_mask = 0xffff, .last = UINT64_MAX },
+    { .kind = VRP_INV_INTERRUPT_ALL },
 };
+
+static uint32_t drain_feature(const VRPInvalidate *inv)
+{
+    switch (inv->kind) {
+    case VRP_INV_DEVICE:
+    case VRP_INV_DEVICE_ALL:
+        return VRP_F_DEVICE_TLB;
+    case VRP_INV_INTERRUPT:
+    case VRP_INV_INTERRUPT_ALL:
+        return VRP_F_INTERRUPTS;
+    default:
+        return 0;
+    }
+}
+
+/* What devices keep, where they keep nothing; and the like */
+static bool drain_is_nobodys(const VRSServer *s, const VRPInvalidate *inv)
+{
+    return drain_feature(inv) & ~s->features;
+}
 
 static unsigned drain_all_n(const VRSServer *s)
 {
-    return s->features & VRP_F_DEVICE_TLB ? ARRAY_SIZE(drain_all) :
-                                            ARRAY_SIZE(drain_all) - 1;
+    unsigned i, n = 0;
+
+    for (i = 0; i < ARRAY_SIZE(drain_all); i++) {
+        n += !drain_is_nobodys(s, &drain_all[i]);
+    }
+    return n;
 }
 
 /* There may be room for what was not sent. */
 static void drain_send_merged(VRSServer *s)
 {
-    unsigned i, n = drain_all_n(s);
+    uint64_t seq = s->merged - drain_all_n(s);
+    unsigned i;
 
     if (s->merged && g_queue_get_length(&s->pending) < PENDING_MAX / 2) {
-        for (i = 0; i < n; i++) {
-            drain_send(s, &drain_all[i], s->merged - (n - 1 - i));
+        for (i = 0; i < ARRAY_SIZE(drain_all); i++) {
+            if (!drain_is_nobodys(s, &drain_all[i])) {
+                drain_send(s, &drain_all[i], ++seq);
+            }
         }
         s->merged = 0;
     }
-}
-
-/* What devices keep, where they keep nothing */
-static bool drain_is_nobodys(const VRSServer *s, const VRPInvalidate *inv)
-{
-    return !(s->features & VRP_F_DEVICE_TLB) &&
-           (inv->kind == VRP_INV_DEVICE || inv->kind == VRP_INV_DEVICE_ALL);
 }
 
 uint64_t vrs_invalidate(VRSServer *s, const VRPInvalidate *inv)

@@ -19,28 +19,39 @@ static uint32_t serve_features(const VRSOps *ops)
 {
     return (ops->endpoint ? VRP_F_ENDPOINTS : 0) |
            (ops->ats_fault ? VRP_F_DEVICE_TLB : 0) |
-           (ops->page_request ? VRP_F_PAGE_REQUESTS : 0);
+           (ops->page_request ? VRP_F_PAGE_REQUESTS : 0) |
+           (ops->remap ? VRP_F_INTERRUPTS : 0) |
+           (ops->remap && ops->posts ? VRP_F_POSTED : 0);
+}
+
+/* @features as a list of JSON */
+static char *serve_list(uint32_t features)
+{
+    g_autoptr(GString) list = g_string_new("[");
+
+    for (unsigned i = 0; vrp_feature_name(i); i++) {
+        if (features & 1u << i) {
+            g_string_append_printf(list, "%s\"%s\"", list->len > 1 ? "," : "",
+                                   vrp_feature_name(i));
+        }
+    }
+    g_string_append_c(list, ']');
+    return g_string_free(g_steal_pointer(&list), FALSE);
 }
 
 /* What we say of us */
 static char *serve_hello(const VRSOps *ops)
 {
-    g_autoptr(GString) features = g_string_new("");
+    g_autofree char *features = serve_list(serve_features(ops));
+    g_autofree char *needs = serve_list(serve_features(ops) & ops->needs);
     g_autofree char *unit = ops->unit ?
         g_strdup_printf(",\"unit\":\"%s\",\"address-bits\":%u", ops->unit,
                         ops->address_bits) : g_strdup("");
 
-    for (unsigned i = 0; vrp_feature_name(i); i++) {
-        if (serve_features(ops) & 1u << i) {
-            g_string_append_printf(features, "%s\"%s\"",
-                                   features->len ? "," : "",
-                                   vrp_feature_name(i));
-        }
-    }
     return g_strdup_printf(
         "{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":%u,"
-        "\"viommu\":{\"version\":%u%s,\"features\":[%s]}}}", VRP_DATA_MAX,
-        VRP_VIOMMU_VERSION, unit, features->str);
+        "\"viommu\":{\"version\":%u%s,\"features\":%s,\"needs\":%s}}}",
+        VRP_DATA_MAX, VRP_VIOMMU_VERSION, unit, features, needs);
 }
 
 static const char *serve_version(VRSServer *s, const VRSMessage *m,
@@ -56,7 +67,10 @@ static const char *serve_version(VRSServer *s, const VRSMessage *m,
     s->features = features & serve_features(s->ops);
     s->greeted = true;
     vrs_reply(s, &m->h, 0, &mine, said, strlen(said) + 1);
-    return NULL;
+    /* It is told what it lacks before it is hung up on. */
+    vrs_flush(s);
+    return s->ops->needs & serve_features(s->ops) & ~s->features ?
+           "it has not the features that the unit needs" : NULL;
 }
 
 static void serve_region_info(VRSServer *s, const VRSMessage *m,
@@ -166,6 +180,19 @@ static void serve_ats_fault(VRSServer *s, const VRSMessage *m,
     vrs_reply(s, &m->h, 0, &answer, NULL, 0);
 }
 
+static void serve_remap(VRSServer *s, const VRSMessage *m,
+                        const VRPRemap *question)
+{
+    VRPRemapped answer = { .verdict = VRP_REMAP_BLOCKED,
+                           .index = VRP_NO_ENTRY };
+
+    s->ops->remap(s->opaque, question, &answer);
+    if (answer.verdict == VRP_REMAP_DONE && !(s->features & VRP_F_POSTED)) {
+        answer.verdict = VRP_REMAP_BLOCKED;
+    }
+    vrs_reply(s, &m->h, 0, &answer, NULL, 0);
+}
+
 static void serve_endpoint(VRSServer *s, const VRSMessage *m,
                            const VRPEndpoint *endpoint)
 {
@@ -246,6 +273,9 @@ static const char *serve_command(VRSServer *s, VRSMessage *m,
         return NULL;
     case VRP_PAGE_REQUEST:
         s->ops->page_request(s->opaque, message);
+        return NULL;
+    case VRP_REMAP:
+        serve_remap(s, m, message);
         return NULL;
     case VRP_ENDPOINT:
         serve_endpoint(s, m, message);
