@@ -195,6 +195,46 @@ static inline bool iopt_is_identity(const IOPTSpace *space, uint64_t iova)
 }
 
 /*
+ * A walk of a stage for @iova begins: at @base, the table of the level that is
+ * returned.  An entry that leads to a table says the same whatever
+ * @attrs are (IOPTFormat.decode).
+ */
+static inline unsigned iopt_path_begin(IOPTPath *path, const IOPTTable *table,
+                                       uint64_t iova, unsigned access,
+                                       uint64_t *base, unsigned *inherited)
+{
+    unsigned level = path->lowest ?: table->levels;
+
+    while (level < table->levels &&
+           ((iova ^ path->iova) >> iopt_level_shift(table->format, level + 1) ||
+            (access & ~path->can[level]))) {
+        level++;
+    }
+    path->iova = iova;
+    path->lowest = level;
+    if (level < table->levels) {
+        *base = path->base[level];
+        *inherited = path->inherited[level];
+    } else {
+        path->can[level] = IOPT_READ | IOPT_WRITE;
+    }
+    return level;
+}
+
+/* It goes on from the table of @level to @base, the next one. */
+static inline void iopt_path_step(IOPTPath *path, unsigned level,
+                                  uint64_t base, unsigned inherited,
+                                  unsigned can)
+{
+    if (path->lowest == level) {
+        path->lowest = level - 1;
+        path->base[level - 1] = base;
+        path->inherited[level - 1] = inherited;
+        path->can[level - 1] = path->can[level] & can;
+    }
+}
+
+/*
  * iopt_stage_start: may a walk of @table begin?  RANGE if it is disabled,
  * ADDR_SIZE if it is beyond its own output_bits.
  */
@@ -208,6 +248,14 @@ IOPTFault iopt_stage_start(const IOPTTable *table, IOPTResult *out);
  */
 IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
                           uint64_t iova, unsigned access, unsigned attrs,
+                          IOPTResult *out);
+
+/*
+ * iopt_walk_plain: as iopt_walk() of a format that is data, with @mem->memo as
+ * iopt_space_walk() has it.
+ */
+IOPTFault iopt_walk_plain(const IOPTTable *table, uint64_t iova,
+                          unsigned access, const IOPTMem *mem,
                           IOPTResult *out);
 
 /*

@@ -280,45 +280,6 @@ static void observe_entry(const IOPTWalk *w, const IOPTTable *table,
 }
 
 /*
- * A walk of the second stage for @iova begins: at @base, the table of the level
- * that is returned.  An entry that leads to a table says the same whatever
- * @attrs are (IOPTFormat.decode).
- */
-static unsigned path_begin(IOPTPath *path, const IOPTTable *table,
-                           uint64_t iova, unsigned access, uint64_t *base,
-                           unsigned *inherited)
-{
-    unsigned level = path->lowest ?: table->levels;
-
-    while (level < table->levels &&
-           ((iova ^ path->iova) >> iopt_level_shift(table->format, level + 1) ||
-            (access & ~path->can[level]))) {
-        level++;
-    }
-    path->iova = iova;
-    path->lowest = level;
-    if (level < table->levels) {
-        *base = path->base[level];
-        *inherited = path->inherited[level];
-    } else {
-        path->can[level] = IOPT_READ | IOPT_WRITE;
-    }
-    return level;
-}
-
-/* It goes on from the table of @level to @base, the next one. */
-static void path_step(IOPTPath *path, unsigned level, uint64_t base,
-                      unsigned inherited, unsigned can)
-{
-    if (path->lowest == level) {
-        path->lowest = level - 1;
-        path->base[level - 1] = base;
-        path->inherited[level - 1] = inherited;
-        path->can[level - 1] = path->can[level] & can;
-    }
-}
-
-/*
  * iopt_stage_walk() through a second stage that is data, with nothing to be
  * updated: most of what a nested walk is made of.
  */
@@ -333,8 +294,8 @@ static IOPTFault walk_plain_second(IOPTWalk *w, uint64_t iova, unsigned access,
     unsigned inherited = 0, level, shift;
     IOPTFault fault;
 
-    level = path_begin(&w->memo->second, table, iova, access, &base,
-                       &inherited);
+    level = iopt_path_begin(&w->memo->second, table, iova, access, &base,
+                            &inherited);
     shift = iopt_level_shift(format, level);
     for (;; level--, shift -= format->index_bits) {
         unsigned perm;
@@ -370,13 +331,12 @@ static IOPTFault walk_plain_second(IOPTWalk *w, uint64_t iova, unsigned access,
             return IOPT_OK;
         }
         inherited = ~perm;
-        path_step(&w->memo->second, level, base, inherited, perm);
+        iopt_path_step(&w->memo->second, level, base, inherited, perm);
     }
 }
 
 /* NULL: the walk of this stage is a whole one. */
-static IOPTPath *stage_path(const IOPTWalk *w, const IOPTTable *table,
-                            bool nested)
+static IOPTPath *stage_path(const IOPTWalk *w, const IOPTTable *table)
 {
     if (!w->memo) {
         return NULL;
@@ -384,14 +344,14 @@ static IOPTPath *stage_path(const IOPTWalk *w, const IOPTTable *table,
     if (table == w->second) {
         return &w->memo->second;
     }
-    return nested && w->remembers ? &w->memo->first : NULL;
+    return w->remembers ? &w->memo->first : NULL;
 }
 
 IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
                           uint64_t iova, unsigned access, unsigned attrs,
                           IOPTResult *out)
 {
-    IOPTPath *path = stage_path(w, table, nested);
+    IOPTPath *path = stage_path(w, table);
     IOPTTablePage *page = w->memo ? &w->memo->page : NULL;
     uint64_t base = table->root;
     unsigned inherited = 0;
@@ -407,11 +367,11 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
     if (fault != IOPT_OK) {
         return fault;
     }
-    if (path && !nested && !table->format->decode) {
+    if (path && table == w->second && !table->format->decode) {
         return walk_plain_second(w, iova, access, out);
     }
-    for (out->level = path ? path_begin(path, table, iova, access, &base,
-                                        &inherited) : table->levels; ;
+    for (out->level = path ? iopt_path_begin(path, table, iova, access, &base,
+                                             &inherited) : table->levels; ;
          out->level = iopt_next_level(&e, out->level)) {
         uint64_t addr = iopt_entry_addr(table, base, out->level, iova);
 
@@ -443,7 +403,7 @@ IOPTFault iopt_stage_walk(IOPTWalk *w, const IOPTTable *table, bool nested,
         inherited = e.inherited;
         /* With levels left out it is not known what a table covers. */
         if (path && !e.next_level) {
-            path_step(path, out->level, base, inherited, e.can);
+            iopt_path_step(path, out->level, base, inherited, e.can);
         }
     }
 }
@@ -525,6 +485,13 @@ static IOPTFault walk_alone(IOPTWalk *w, const IOPTTable *table,
     return walk_nested(w, table, iova, access, attrs, out);
 }
 
+static IOPTFault walk_once(IOPTWalk *w, const IOPTTable *table, uint64_t iova,
+                           unsigned access, unsigned attrs, IOPTResult *out)
+{
+    return w->second ? walk_nested(w, table, iova, access, attrs, out) :
+           iopt_stage_walk(w, table, false, iova, access, attrs, out);
+}
+
 /*
  * And with what the walks before it met.  That may be out of date by now,
  * so a fault is one of a walk that met nothing but what is there.
@@ -541,14 +508,14 @@ static IOPTFault walk_remembering(IOPTWalk *w, const IOPTTable *table,
         memo->upper = upper;
         memo->first.lowest = 0;
     }
-    if (memo->second.lowest) {
-        fault = walk_nested(w, table, iova, access, attrs, out);
+    if (memo->first.lowest || memo->second.lowest) {
+        fault = walk_once(w, table, iova, access, attrs, out);
         if (fault == IOPT_OK) {
             return fault;
         }
         *memo = (IOPTMemo) { .upper = upper };
     }
-    return walk_nested(w, table, iova, access, attrs, out);
+    return walk_once(w, table, iova, access, attrs, out);
 }
 
 /* All stages there are, one by one */
@@ -564,17 +531,14 @@ static IOPTFault walk_stages(const IOPTSpace *space, bool nested,
         .update = mem->update != NULL,
     };
 
-    if (!nested) {
-        return iopt_stage_walk(&w, table, false, iova, access, attrs, out);
-    }
-    if (mem->observe) {
-        /* Who is told of every step. */
-        return walk_nested(&w, table, iova, access, attrs, out);
-    }
-    if (mem->memo && w.update) {
+    if (mem->memo && w.update && !mem->observe) {
         w.memo = mem->memo;
         return walk_remembering(&w, table, table == &space->upper, iova,
                                 access, attrs, out);
+    }
+    if (!nested || mem->observe) {
+        /* One who observes is told of every step. */
+        return walk_once(&w, table, iova, access, attrs, out);
     }
     return walk_alone(&w, table, iova, access, attrs, out);
 }
@@ -613,8 +577,7 @@ IOPTFault iopt_space_walk(const IOPTSpace *space, uint64_t iova,
     }
     if (!nested && !space->upper.format && !table->format->decode &&
         !mem->observe) {
-        return iopt_walk(table, iova, access & ACCESS_MASK, mem->read,
-                         mem->opaque, out);
+        return iopt_walk_plain(table, iova, access & ACCESS_MASK, mem, out);
     }
     return walk_stages(space, nested, iova, access & ACCESS_MASK,
                        space->attrs | (access & ~ACCESS_MASK), mem, out);

@@ -15,16 +15,20 @@
  */
 static IOPTFault walk_plain(const IOPTTable *table, uint64_t iova,
                             unsigned access, IOPTRead *read, void *opaque,
-                            IOPTResult *out)
+                            IOPTPath *path, IOPTResult *out)
 {
     const IOPTFormat *format = table->format;
     const uint64_t address = iopt_block_last(0, table->output_bits) &
                              ~iopt_block_last(0, format->page_shift);
-    unsigned level = table->levels;
-    unsigned shift = iopt_level_shift(format, level);
+    unsigned level = table->levels, inherited = 0;
     uint64_t base = table->root;
+    unsigned shift;
 
-    out->perm = IOPT_READ | IOPT_WRITE;
+    if (path) {
+        level = iopt_path_begin(path, table, iova, access, &base, &inherited);
+    }
+    shift = iopt_level_shift(format, level);
+    out->perm = (IOPT_READ | IOPT_WRITE) & ~inherited;
     for (;; level--, shift -= format->index_bits) {
         uint64_t addr = iopt_entry_addr(table, base, level, iova);
         uint64_t entry;
@@ -57,7 +61,42 @@ static IOPTFault walk_plain(const IOPTTable *table, uint64_t iova,
             out->addr = base & ~iopt_block_last(0, shift);
             return IOPT_OK;
         }
+        if (path) {
+            iopt_path_step(path, level, base, ~out->perm, out->perm);
+        }
     }
+}
+
+/* May a walk of @table for @iova begin?  @out is zeroed. */
+static bool plain_starts(const IOPTTable *table, uint64_t iova,
+                         IOPTResult *out)
+{
+    iopt_check_table(table);
+    memset(out, 0, sizeof(*out));
+    return iova <= iopt_input_last(table);
+}
+
+IOPTFault iopt_walk_plain(const IOPTTable *table, uint64_t iova,
+                          unsigned access, const IOPTMem *mem,
+                          IOPTResult *out)
+{
+    IOPTPath *path = mem->memo && mem->update ? &mem->memo->first : NULL;
+    IOPTFault fault;
+
+    if (!plain_starts(table, iova, out)) {
+        return IOPT_FAULT_RANGE;
+    }
+    if (path && path->lowest) {
+        fault = walk_plain(table, iova, access, mem->read, mem->opaque, path,
+                           out);
+        if (likely(fault == IOPT_OK)) {
+            return fault;
+        }
+        /* Of what is there now, not of what was met before. */
+        path->lowest = 0;
+        memset(out, 0, sizeof(*out));
+    }
+    return walk_plain(table, iova, access, mem->read, mem->opaque, path, out);
 }
 
 IOPTFault iopt_walk(const IOPTTable *table, uint64_t iova, unsigned access,
@@ -69,10 +108,8 @@ IOPTFault iopt_walk(const IOPTTable *table, uint64_t iova, unsigned access,
 
         return iopt_stage_walk(&w, table, false, iova, access, 0, out);
     }
-    iopt_check_table(table);
-    memset(out, 0, sizeof(*out));
-    if (iova > iopt_input_last(table)) {
+    if (!plain_starts(table, iova, out)) {
         return IOPT_FAULT_RANGE;
     }
-    return walk_plain(table, iova, access, read, opaque, out);
+    return walk_plain(table, iova, access, read, opaque, NULL, out);
 }

@@ -94,8 +94,10 @@ static unsigned viommu_pasid_slot(uint32_t pasid)
 static void viommu_config_install(VIOMMUEndpoint *ep, uint32_t pasid,
                                   const VIOMMUConfig *config, uint64_t seq)
 {
+    static uint64_t last_id;
     VIOMMU *v = ep->viommu;
     VIOMMUConfig **slot = &ep->config;
+    VIOMMUConfig *kept;
 
     QEMU_LOCK_GUARD(&v->lock);
     if (v->config_seq != seq) {
@@ -110,7 +112,10 @@ static void viommu_config_install(VIOMMUEndpoint *ep, uint32_t pasid,
     } else if (ep->config) {
         return;
     }
-    viommu_config_set(slot, g_memdup2(config, sizeof(*config)));
+    kept = g_memdup2(config, sizeof(*config));
+    /* Never another's again, unlike its address. */
+    kept->id = qatomic_fetch_inc(&last_id) + 1;
+    viommu_config_set(slot, kept);
 }
 
 void viommu_config_drop(VIOMMUEndpoint *ep)

@@ -11,6 +11,7 @@
 #include "qemu/rcu.h"
 #include "trace.h"
 #include "viommu-internal.h"
+#include "viommu-way.h"
 
 /* Returns: has its view changed, so that the drain has to wait for readers? */
 static bool viommu_config_follow(VIOMMUEndpoint *ep)
@@ -177,6 +178,10 @@ static void viommu_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
     };
     VIOMMUEndpoint *ep;
 
+    if (inv->kind != VIOMMU_INV_RANGE || !inv->leaf) {
+        /* Before the IOTLB's count: see viommu_memo_of(). */
+        viommu_way_lost(&v->table_seq);
+    }
     if (inv->roots) {
         viommu_forget_roots(v, inv);
     }

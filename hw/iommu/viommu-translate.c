@@ -17,6 +17,7 @@
 #include "system/dma-held.h"
 #include "trace.h"
 #include "viommu-internal.h"
+#include "viommu-way.h"
 
 /* The smallest page of any format */
 #define SMALLEST_SHIFT 12
@@ -63,35 +64,22 @@ IOPTFault viommu_walk(VIOMMU *v, const VIOMMUConfig *config,
     return IOPT_OK;
 }
 
+static __thread VIOMMUWay viommu_last_way;
+
 /*
- * What this thread's last walk through two stages came by.  The next one begins
- * there if it is of the same space, and nothing has been invalidated since: in
- * whatever domain, so that nobody has to know whose tables they were.
+ * @seq: of the IOTLB, from before the configuration was looked up.  NULL: this
+ * configuration is none that is kept, or the sanitizer looks on, which compares
+ * each access with the tables as they are.
  */
-typedef struct ViommuMemo {
-    VIOMMU *v;
-    uint64_t seq;            /* the IOTLB's */
-    IOPTSpace space;
-    IOPTMemo memo;
-} ViommuMemo;
-
-static __thread ViommuMemo viommu_memo;
-
-/* @seq: of the IOTLB, from before the configuration was looked up */
-static IOPTMemo *viommu_memo_of(VIOMMU *v, const IOPTSpace *space,
-                                uint64_t seq)
+static IOPTMemo *viommu_memo_of(VIOMMU *v, const VIOMMUConfig *config,
+                                const uint64_t *seq)
 {
-    ViommuMemo *m = &viommu_memo;
-
-    if (m->seq != seq || m->v != v ||
-        memcmp(&m->space, space, sizeof(*space))) {
-        m->v = v;
-        m->seq = seq;
-        /* With its padding: it is compared. */
-        memcpy(&m->space, space, sizeof(*space));
-        memset(&m->memo, 0, sizeof(m->memo));
+    if (!config->id || unlikely(v->sanitizer)) {
+        return NULL;
     }
-    return &m->memo;
+    /* Who sees the IOTLB's count after an invalidation sees the other, too. */
+    return viommu_way(&viommu_last_way, config->id,
+                      config->space.second.format ? seq : &v->table_seq);
 }
 
 static void viommu_note_global(VIOMMU *v, const IOPTResult *res)
@@ -111,7 +99,6 @@ static IOPTFault viommu_lookup_iotlb(VIOMMU *v, const VIOMMUConfig *config,
                                      IOTLBEntry *entry, IOPTResult *res,
                                      bool *refused)
 {
-    const IOPTSpace *space = &config->space;
     IOPTFault fault;
     IOPTMem mem;
 
@@ -128,10 +115,7 @@ static IOPTFault viommu_lookup_iotlb(VIOMMU *v, const VIOMMUConfig *config,
     VIOMMU_STAT_INC(v, iotlb_misses);
     VIOMMU_STAT_INC(v, walks);
     mem = v->mem;
-    /* The sanitizer compares each access with the tables as they are. */
-    if (space->second.format && likely(!v->sanitizer)) {
-        mem.memo = viommu_memo_of(v, space, seq);
-    }
+    mem.memo = viommu_memo_of(v, config, &seq);
     fault = viommu_walk(v, config, &mem, iova, need, entry, res, refused);
     if (fault == IOPT_OK && !*refused && !res->once) {
         viommu_note_global(v, res);
@@ -204,8 +188,11 @@ static bool viommu_lookup_space(VIOMMULookup *l, uint64_t seq,
         l->fault.kind = viommu_lookup_iotlb(v, l->config, iova, l->need, seq,
                                             &entry, &l->fault.res, refused);
     } else {
+        IOPTMem mem = v->mem;
+
         VIOMMU_STAT_INC(v, walks);
-        l->fault.kind = viommu_walk(v, l->config, &v->mem, iova, l->need,
+        mem.memo = viommu_memo_of(v, l->config, &seq);
+        l->fault.kind = viommu_walk(v, l->config, &mem, iova, l->need,
                                     &entry, &l->fault.res, refused);
         if (l->fault.kind == IOPT_OK) {
             viommu_note_global(v, &l->fault.res);

@@ -421,6 +421,45 @@ static void test_inv(const void *opaque)
     sb_free(b);
 }
 
+/*
+ * Leaf: nothing but last levels' entries has changed, says software.  Without,
+ * another table is seen, and by any command that is about more.
+ */
+static void test_leaf(void)
+{
+    static const uint64_t others[] = {
+        NH_VA, SMMU_CMD_TLBI_NH_ASID | ASID_VMID,
+        SMMU_CMD_TLBI_NH_ALL | SMMU_CMD_VMID(SB_VMID), SMMU_CMD_TLBI_NSNH_ALL,
+    };
+    const uint64_t only = SMMU_CMD1_LEAF | TG(12) | SMMU_CMD1_TTL(3);
+    SBench *b = sb_new("", "");
+    QTestState *qts = b->smmu->qts;
+    unsigned i;
+
+    sb_stage1(b, 12, 39);
+    smmu_map(b->smmu, &b->s1, IOVA, PAGE_A, 3, smmu_leaf(&b->s1, UNIT_RW));
+    sb_enable(b);
+    for (i = 0; i < G_N_ELEMENTS(others); i++) {
+        uint64_t entry = smmu_pte(b->smmu, &b->s1, IOVA, 2);
+        uint64_t old = qtest_readq(qts, entry);
+        uint64_t table = unit_alloc(&b->smmu->unit, 1);
+        uint64_t in_table = (IOVA >> 12 & 511) * 8;
+        uint64_t leaf = qtest_readq(qts, smmu_pte(b->smmu, &b->s1, IOVA, 3));
+
+        sb_works(b, IOVA, PAGE_A);
+        qtest_writeq(qts, table + in_table, leaf - PAGE_A + PAGE_B);
+        qtest_writeq(qts, entry, old - (old & 0xfffffffff000ULL) + table);
+        smmu_cmd(b->smmu, NH_VA, only | IOVA);
+        g_assert_true(sb_writes(b, IOVA, PAGE_A));
+        smmu_cmd(b->smmu, others[i], others[i] == NH_VA ? IOVA : 0);
+        sb_works(b, IOVA, PAGE_B);
+        qtest_writeq(qts, table + in_table, leaf);
+        smmu_cmd(b->smmu, NH_VA, only | IOVA);
+        sb_works(b, IOVA, PAGE_A);
+    }
+    sb_free(b);
+}
+
 /* Configuration: what was kept of the STE or the CD is gone. */
 
 typedef struct Cfgi {
@@ -507,6 +546,7 @@ int main(int argc, char **argv)
         { "queue/sizes", test_sizes },
         { "queue/enable", test_cmdqen },
         { "nobody", test_nobody },
+        { "leaf", test_leaf },
     };
     size_t i;
 

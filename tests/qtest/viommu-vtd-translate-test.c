@@ -402,6 +402,123 @@ static void add_flushes(void)
     }
 }
 
+/* 6.5.2.3: whether the way to a leaf may be kept, software says (IH). */
+
+#define HINT_IOVA   0x40000000ULL
+#define HINT_IH     (1ULL << 6)
+
+typedef struct Hint {
+    Bench *b;
+    VTDForm form;
+    uint64_t pages[3];       /* guest memory */
+    unsigned at;             /* which of them is mapped */
+} Hint;
+
+static Hint hint_new(VTDForm form)
+{
+    Hint h = { .b = bench_new("", 4, form, ""), .form = form };
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(h.pages); i++) {
+        h.pages[i] = vtd_alloc(h.b->vtd, 1);
+    }
+    vtd_map(h.b->vtd, &h.b->dom, HINT_IOVA, h.pages[0], 1, VTD_PTE_RW);
+    return h;
+}
+
+static void hint_next(Hint *h)
+{
+    h->at = (h->at + 1) % G_N_ELEMENTS(h->pages);
+}
+
+/* Another page, by the entry that is there */
+static void hint_change_leaf(Hint *h)
+{
+    hint_next(h);
+    vtd_map(h->b->vtd, &h->b->dom, HINT_IOVA, h->pages[h->at], 1, VTD_PTE_RW);
+}
+
+/* Another page, by another table; the old one stays as it is. */
+static void hint_change_table(Hint *h)
+{
+    VTD *vtd = h->b->vtd;
+    uint64_t table = vtd_alloc(vtd, 1);
+    uint64_t entry = vtd_pte(vtd, &h->b->dom, HINT_IOVA, 2);
+    uint64_t in_table = vtd_pte(vtd, &h->b->dom, HINT_IOVA, 1) &
+                        (VTD_PAGE_SIZE - 1);
+
+    hint_next(h);
+    qtest_writeq(vtd->qts, table + in_table, h->pages[h->at] | VTD_PTE_RW);
+    qtest_writeq(vtd->qts, entry, table | VTD_PTE_RW);
+}
+
+static void hint_inv(Hint *h, VTDScope scope, bool ih)
+{
+    vtd_inv_iotlb(h->b->vtd, h->form, scope, BENCH_DID,
+                  HINT_IOVA | (ih ? HINT_IH : 0), 0);
+}
+
+static void hint_works(Hint *h)
+{
+    bench_works(h->b, HINT_IOVA, h->pages[h->at]);
+}
+
+static void test_hint(const void *opaque)
+{
+    Hint h = hint_new(GPOINTER_TO_UINT(opaque));
+    VTDScope scope;
+
+    hint_works(&h);
+    hint_change_leaf(&h);
+    hint_inv(&h, VTD_PAGE, true);
+    hint_works(&h);
+    for (scope = VTD_GLOBAL; scope <= VTD_PAGE; scope++) {
+        unsigned before = h.at;
+
+        /* Software has said that this is not so: the table is used on. */
+        hint_change_table(&h);
+        hint_inv(&h, VTD_PAGE, true);
+        g_assert_true(bench_writes(h.b, HINT_IOVA, h.pages[before]));
+        hint_inv(&h, scope, false);
+        hint_works(&h);
+        hint_change_leaf(&h);
+        hint_inv(&h, VTD_PAGE, true);
+        hint_works(&h);
+    }
+    /* Of what the entry does not allow, the tables as they are now count. */
+    hint_change_table(&h);
+    qtest_writeq(h.b->vtd->qts, vtd_pte(h.b->vtd, &h.b->dom, HINT_IOVA, 1), 0);
+    hint_inv(&h, VTD_PAGE, true);
+    hint_inv(&h, VTD_PAGE, false);
+    bench_faults(h.b, HINT_IOVA, h.pages[0], VTD_FR_READ, VTD_FR_WRITE);
+    bench_free(h.b);
+}
+
+/* What was remembered is one domain's tables, whoever comes next. */
+static void test_hint_domain(const void *opaque)
+{
+    VTDForm form = GPOINTER_TO_UINT(opaque);
+    Hint h = hint_new(form);
+    VTD *vtd = h.b->vtd;
+    VTDDomain other;
+    unsigned i;
+
+    vtd_domain_init(vtd, &other, OTHER_DID, 4);
+    vtd_map(vtd, &other, BENCH_SOURCE_IOVA, h.b->source, 1, VTD_PTE_RW);
+    vtd_map(vtd, &other, BENCH_SINK_IOVA, h.b->sink, 1, VTD_PTE_RW);
+    vtd_map(vtd, &other, HINT_IOVA, h.pages[2], 1, VTD_PTE_RW);
+    for (i = 0; i < 2; i++) {
+        hint_works(&h);
+        vtd_attach(vtd, EDU_SID, &other, VTD_TT_UNTRANSLATED);
+        vtd_inv_context(vtd, form, VTD_PAGE, BENCH_DID, EDU_SID);
+        bench_works(h.b, HINT_IOVA, h.pages[2]);
+        vtd_attach(vtd, EDU_SID, &h.b->dom, VTD_TT_UNTRANSLATED);
+        vtd_inv_context(vtd, form, VTD_PAGE, OTHER_DID, EDU_SID);
+    }
+    hint_works(&h);
+    bench_free(h.b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -418,6 +535,14 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/vtd/translate/switch", test_switch);
     qtest_add_func("/viommu/vtd/translate/reset", test_reset);
     qtest_add_func("/viommu/vtd/translate/many-pages", test_many_pages);
+    qtest_add_data_func("/viommu/vtd/translate/hint/register",
+                        GUINT_TO_POINTER(VTD_REGISTER), test_hint);
+    qtest_add_data_func("/viommu/vtd/translate/hint/queued",
+                        GUINT_TO_POINTER(VTD_QUEUED), test_hint);
+    qtest_add_data_func("/viommu/vtd/translate/hint-domain/register",
+                        GUINT_TO_POINTER(VTD_REGISTER), test_hint_domain);
+    qtest_add_data_func("/viommu/vtd/translate/hint-domain/queued",
+                        GUINT_TO_POINTER(VTD_QUEUED), test_hint_domain);
     add_flushes();
     qtest_add_data_func("/viommu/vtd/flush/register/mask",
                         GINT_TO_POINTER(VTD_REGISTER), test_address_mask);

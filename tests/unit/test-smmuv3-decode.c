@@ -679,6 +679,7 @@ static void test_cmd_tlbi(void)
         g_assert_null(why);
         g_assert_cmphex(cmd.tlbi.vmid, ==, 0x4321);
         g_assert_cmphex(cmd.tlbi.asid, ==, 0x9876);
+        g_assert_cmpint(cmd.tlbi.leaf, ==, words[1] & 1);
         from = op == 0x2a ? addr & 0x00ffffffffffffffull : addr;
         if (tg) {
             end = from + (((uint64_t)num + 1) << scale << g) - 1;

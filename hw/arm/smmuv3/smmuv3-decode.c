@@ -387,6 +387,7 @@ static const char *decode_tlbi_extent(const uint64_t *d, uint64_t addr,
     }
     leaf = (1ull << (granule + (3 - ttl) * (granule - 3))) - 1;
     size = (uint64_t)(num + 1) << scale << granule;
+    cmd->tlbi.leaf = d[1] & SMMU_CMD_D1_LEAF;
     cmd->tlbi.first = addr & ~leaf;
     cmd->tlbi.last = addr + size - 1 < addr ? UINT64_MAX :
                      (addr + size - 1) | leaf;

@@ -120,6 +120,7 @@ typedef struct SMMUv3Cmd {
             uint16_t asid;
             uint64_t first;          /* by address: what entries that are to */
             uint64_t last;           /* be dropped can cover, inclusive */
+            bool leaf;               /* nothing but those of the last level */
         } tlbi;
         struct {
             uint32_t sid, ssid;

@@ -49,6 +49,7 @@ static void inv_extent(SMMUv3State *s, uint32_t group, uint16_t asid,
         .tag = IOTLB_TAG(group, asid, 0),
         .first = cmd->tlbi.first,
         .last = cmd->tlbi.last,
+        .leaf = cmd->tlbi.leaf,
     };
 
     if (qatomic_read(&s->tbi_seen)) {

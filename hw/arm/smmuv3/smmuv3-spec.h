@@ -230,6 +230,7 @@ static inline uint64_t smmu_put(uint64_t val, unsigned field)
 #define SMMU_CMD_D0_NUM             SMMU_FIELD(16, 12)  /* 4.4.1.1 */
 #define SMMU_CMD_D0_SCALE           SMMU_FIELD(24, 20)
 #define SMMU_CMD_D1_RANGE           SMMU_FIELD(4, 0)    /* 4.3.2 */
+#define SMMU_CMD_D1_LEAF            SMMU_BIT(0)         /* 4.4.1 */
 #define SMMU_CMD_D1_TTL             SMMU_FIELD(9, 8)
 #define SMMU_CMD_D1_TG              SMMU_FIELD(11, 10)
 #define SMMU_CMD_D1_ADDR            SMMU_FIELD(63, 12)

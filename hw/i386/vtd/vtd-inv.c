@@ -82,7 +82,7 @@ void vtd_inv_iotlb_domain(IntelIOMMUState *s, uint16_t did)
 }
 
 void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
-                        unsigned am)
+                        unsigned am, bool ih)
 {
     hwaddr size = (hwaddr)VTD_PAGE_SIZE << MIN(am, VTD_MAMV);
     hwaddr first = addr & ~(size - 1);
@@ -91,6 +91,7 @@ void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
         .tag = VTD_TAG_DOMAIN(did),
         .first = first,
         .last = first + size - 1,
+        .leaf = ih,
     };
 
     trace_vtd_inv_desc_iotlb_pages(did, addr, am);
@@ -130,13 +131,14 @@ void vtd_inv_piotlb_pasid(IntelIOMMUState *s, uint16_t did, uint32_t pasid)
 }
 
 void vtd_inv_piotlb_pages(IntelIOMMUState *s, uint16_t did, uint32_t pasid,
-                          hwaddr first, hwaddr last)
+                          hwaddr first, hwaddr last, bool ih)
 {
     VIOMMUInv inv = {
         .kind = VIOMMU_INV_RANGE,
         .tag = VTD_TAG_PASID(did, pasid),
         .first = first,
         .last = last,
+        .leaf = ih,
     };
 
     viommu_invalidate(&s->viommu, &inv);
@@ -226,7 +228,7 @@ static uint64_t vtd_iotlb_invalidate(IntelIOMMUState *s, uint64_t val)
             return 0;
         }
         vtd_inv_iotlb_page(s, VTD_IOTLB_DID(val), VTD_IVA_ADDR(iva),
-                           VTD_IVA_AM(iva));
+                           VTD_IVA_AM(iva), iva & VTD_IVA_IH);
         return VTD_IOTLB_IAIG_PAGE;
     default:
         return 0;

@@ -24,9 +24,9 @@ void vtd_inv_context_domain(IntelIOMMUState *s, uint16_t did);
 void vtd_inv_context_device(IntelIOMMUState *s, uint16_t sid, unsigned fm);
 void vtd_inv_iotlb_global(IntelIOMMUState *s);
 void vtd_inv_iotlb_domain(IntelIOMMUState *s, uint16_t did);
-/** @am: at most CAP.MAMV; checked by the caller */
+/** @am: at most CAP.MAMV; checked by the caller; @ih: only leaves changed */
 void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
-                        unsigned am);
+                        unsigned am, bool ih);
 /*
  * Scalable mode.  The PASID cache is the core's copies of what entries said.
  * They are dropped by PASID alone, whatever the domain: what an entry that is
@@ -35,8 +35,8 @@ void vtd_inv_iotlb_page(IntelIOMMUState *s, uint16_t did, hwaddr addr,
 void vtd_inv_pasid_cache_global(IntelIOMMUState *s);
 void vtd_inv_pasid_cache(IntelIOMMUState *s, uint32_t pasid);
 void vtd_inv_piotlb_pasid(IntelIOMMUState *s, uint16_t did, uint32_t pasid);
-/** @first .. @last: inclusive bytes */
+/** @first .. @last: inclusive bytes; @ih: only leaves changed */
 void vtd_inv_piotlb_pages(IntelIOMMUState *s, uint16_t did, uint32_t pasid,
-                          hwaddr first, hwaddr last);
+                          hwaddr first, hwaddr last, bool ih);
 
 #endif

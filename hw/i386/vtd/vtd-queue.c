@@ -156,7 +156,7 @@ static void vtd_queue_do_iotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
         break;
     default:
         vtd_inv_iotlb_page(s, desc->iotlb.did, desc->iotlb.addr,
-                           desc->iotlb.am);
+                           desc->iotlb.am, desc->iotlb.ih);
         break;
     }
 }
@@ -212,7 +212,8 @@ static void vtd_queue_do_piotlb(IntelIOMMUState *s, const VTDInvDesc *desc)
         vtd_inv_piotlb_pasid(s, desc->piotlb.did, desc->piotlb.pasid);
     } else {
         vtd_inv_piotlb_pages(s, desc->piotlb.did, desc->piotlb.pasid,
-                             desc->piotlb.first, desc->piotlb.last);
+                             desc->piotlb.first, desc->piotlb.last,
+                             desc->piotlb.ih);
     }
 }
 

@@ -243,12 +243,12 @@ typedef struct IOPTPath {
 } IOPTPath;
 
 /*
- * What a walk through two stages met on its way, but for the last entry of
- * either: hardware's paging-structure caches, of one entry a level.  Zeroed,
- * it is empty.
+ * What a walk met on its way, but for the last entry of either stage:
+ * hardware's paging-structure caches, of one entry a level.  Zeroed, it is
+ * empty.
  */
 typedef struct IOPTMemo {
-    IOPTPath first, second;
+    IOPTPath first, second;  /* of one stage: @first */
     IOPTTablePage page;      /* the last of the first's tables */
     bool upper;              /* @first is of IOPTSpace.upper */
 } IOPTMemo;
@@ -279,12 +279,13 @@ typedef struct IOPTMem {
      */
     bool as_is;
     /*
-     * memo: of a space with two stages, with update() only: iopt_space_walk()
-     * begins where the walks before it came by.  It is the caller's to empty
-     * before a walk of another space, and as soon as any translation of the
-     * space may have been invalidated: until then, tables that were left may
-     * be used on, as if there had been no invalidation yet.  A fault is always
-     * as of now.  One thread at a time.  NULL: every walk is a whole one.
+     * memo: with update() only: iopt_space_walk() begins where the walks
+     * before it came by.  It is the caller's to empty before a walk of another
+     * space, and as soon as any translation of the space may have been
+     * invalidated; of one with one stage, other than a last level's entry.
+     * Until then, tables that were left may be used on, as if there had been
+     * no invalidation yet.  A fault is always as of now.  One thread at a
+     * time.  NULL: every walk is a whole one.
      */
     IOPTMemo *memo;
     void *opaque;

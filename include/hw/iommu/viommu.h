@@ -67,6 +67,7 @@ typedef struct VIOMMUConfig {
      * Without .update (a query) it is no access, and updates nothing.
      */
     const IOPTMem *mem;
+    uint64_t id;             /* the core's, of one that is kept; else 0 */
     VIOMMUMode mode;
     /* IOTLB_TAG(); DMA_TAG_UNTRANSLATED: no table was consulted */
     uint64_t tag;
@@ -288,6 +289,7 @@ struct VIOMMU {
     DMADrain *drain;
     QemuMutex lock;          /* config installs against invalidations */
     uint64_t config_seq;     /* config invalidations so far; under lock */
+    uint64_t table_seq;      /* invalidations of more than leaves; atomic */
     GHashTable *by_key;      /* (bus, devfn) -> VIOMMUEndpoint */
     QLIST_HEAD(, VIOMMUEndpoint) endpoints;
     VIOMMUEndpoint *notified;        /* those that have, or had, notifiers */
@@ -364,6 +366,11 @@ typedef struct VIOMMUInv {
     VIOMMUInvKind kind;
     uint64_t tag;
     hwaddr first, last;      /* inclusive */
+    /*
+     * Of a range: software says that nothing has changed but leaves, so that
+     * the way to them may be kept (VT-d's IH, SMMUv3's Leaf).
+     */
+    bool leaf;
     uint16_t sid, sid_mask;
     uint32_t pasid;
     /*
