@@ -19,6 +19,11 @@
  *   slot, epoch          system/dma-epoch.c, whose own steps dma-drain.pml has
  *   cache, inv_seq       hw/iommu/iotlb.c
  *   server_cache         what a server may keep of its tables, or read ahead
+ *   Device               one that keeps what it was told: remote-ats.c, atc.c
+ *
+ * With DEVICE the guest has the device's TLB invalidated, too (VRP_INV_DEVICE),
+ * after the translations; the device asks and keeps as an asker does, and then
+ * uses what it keeps without asking anybody.
  *
  * tests/model/run checks it, and that each BROKEN_ variant is rejected.
  */
@@ -33,13 +38,22 @@
 #define PREFETCHES  1       /* answers that nobody asked for */
 #endif
 
+#ifdef DEVICE
+#define ASKING      (ASKERS + 1)
+/* Of which every second is about the device */
+#define MESSAGES    (2 * ROUNDS)
+#else
+#define ASKING      ASKERS
+#define MESSAGES    ROUNDS
+#endif
+
 mtype = { ask, answer, prefetch, invalidate, drained, registers };
 
 /* What, who or which one, and the page */
-chan to_server = [ASKERS + ROUNDS + 1] of { mtype, byte, bit };
-chan to_client = [ASKERS + ROUNDS + PREFETCHES] of { mtype, byte, bit };
+chan to_server = [ASKING + MESSAGES + 1] of { mtype, byte, bit };
+chan to_client = [ASKING + MESSAGES + PREFETCHES] of { mtype, byte, bit };
 /* What the link's thread leaves to the main loop */
-chan later = [ROUNDS + PREFETCHES] of { mtype, byte, bit };
+chan later = [MESSAGES + PREFETCHES] of { mtype, byte, bit };
 
 bit table;
 bit freed[2];
@@ -49,8 +63,12 @@ byte complete;              /* invalidations that the guest was told of */
 bit cache_valid, cache_page;
 byte inv_seq;
 byte epoch = 1;
-byte slot[ASKERS];          /* 0: closed */
-bit answered[ASKERS], answer_page[ASKERS];
+byte slot[ASKING];          /* 0: closed */
+bit answered[ASKING], answer_page[ASKING];
+
+/* The device's */
+bit kept_valid, kept_page;
+byte kept_seq;
 
 /* The server's */
 bit server_valid, server_page;
@@ -101,6 +119,63 @@ end:
     od
 }
 
+/* What was there when something of it was invalidated is not put there. */
+proctype Device(byte me)
+{
+    byte seq, kept;
+    bit page;
+
+end:
+    do
+    :: true ->
+        /* A translation request: the client's cache, or a question */
+        slot[me] = epoch;
+        kept = kept_seq;
+        if
+        :: atomic { cache_valid -> page = cache_page }
+        :: true ->
+            seq = inv_seq;
+            to_server!ask(me, 0);
+            atomic { answered[me] -> answered[me] = 0; page = answer_page[me] };
+            atomic {
+                if
+                :: seq != inv_seq
+                :: else -> cache_insert(page)
+                fi;
+                seq = 0
+            }
+        fi;
+        atomic {
+            if
+#ifndef BROKEN_DEVICE_KEEPS_OLD
+            :: kept != kept_seq
+#endif
+            :: else -> kept_valid = 1; kept_page = page
+            fi;
+            kept = 0
+        };
+        atomic { slot[me] = 0; page = 0 }
+    :: true ->
+        /* A translated access */
+#ifdef BROKEN_DEVICE_UNSEEN
+        if
+        :: atomic { kept_valid -> page = kept_page }
+        :: atomic { !kept_valid -> goto end }
+        fi;
+#else
+        slot[me] = epoch;
+        if
+        :: atomic { kept_valid -> page = kept_page }
+        :: atomic { !kept_valid -> slot[me] = 0; goto end }
+        fi;
+#endif
+        use(page);
+        use(page);
+        atomic { slot[me] = 0; page = 0 }
+    :: break
+    od
+}
+
 /* Reads, and waits for nobody */
 proctype Link()
 {
@@ -136,12 +211,25 @@ inline client_drain(e, i)
     atomic { epoch++; e = epoch };
     i = 0;
     do
-    :: i < ASKERS ->
+    :: i < ASKING ->
         !slot[i] || slot[i] >= e;
         i++
     :: else -> break
     od;
     atomic { e = 0; i = 0 }
+}
+
+/* Whatever is invalidated; of what devices keep, that */
+inline client_forget(n)
+{
+#ifdef DEVICE
+    if
+    :: n % 2 -> client_remove()
+    :: else -> atomic { kept_seq++; kept_valid = 0; kept_page = 0 }
+    fi
+#else
+    client_remove()
+#endif
 }
 
 proctype MainLoop()
@@ -156,16 +244,33 @@ end:
     :: later?invalidate(n, page) ->
 #ifdef BROKEN_DRAIN_FIRST
         client_drain(e, i);
-        client_remove();
+        client_forget(n);
 #else
 #ifndef BROKEN_PREFETCH_LATER
-        client_remove();
+        client_forget(n);
 #endif
-#ifndef BROKEN_REPLY_WHEN_REMOVED
+#ifdef BROKEN_REPLY_WHEN_REMOVED
+#elif defined(BROKEN_DEVICE_NOT_WAITED)
+        if
+        :: n % 2 -> client_drain(e, i)
+        :: else
+        fi;
+#else
         client_drain(e, i);
 #endif
 #endif
         atomic { to_server!drained(n, 0); n = 0 }
+#ifdef DEVICE
+    :: atomic { len(later) >= 2 && later?[invalidate] ->
+        later?invalidate(n, page) };
+        /* Those of one go share a fence. */
+        client_forget(n);
+        later?invalidate(n, page);
+        client_forget(n);
+        client_drain(e, i);
+        atomic { to_server!drained(n - 1, 0) };
+        atomic { to_server!drained(n, 0); n = 0 }
+#endif
     od
 }
 
@@ -194,7 +299,7 @@ end:
 #endif
         server_read(page);
         atomic { to_client!answer(who, page); who = 0; page = 0 }
-    :: atomic { ahead && sent < ROUNDS -> ahead-- };
+    :: atomic { ahead && sent < MESSAGES -> ahead-- };
         server_read(page);
 #ifdef BROKEN_PREFETCH_OLD
         if
@@ -210,7 +315,15 @@ end:
 #ifndef BROKEN_FLUSH_LATE
         server_valid = 0;
 #endif
+#if defined(DEVICE) && defined(BROKEN_DEVICE_FIRST)
+        atomic { sent = sent + 2; to_client!invalidate(sent, 0) };
+        atomic { to_client!invalidate(sent - 1, 0) };
+#else
         atomic { sent++; to_client!invalidate(sent, 0) };
+#ifdef DEVICE
+        atomic { sent++; to_client!invalidate(sent, 0) };
+#endif
+#endif
 #ifdef BROKEN_FLUSH_LATE
         /* What is asked meanwhile it still answers by what it has kept. */
         if
@@ -226,9 +339,22 @@ end:
 #endif
         atomic { who = 0; page = 0 }
     :: to_server?drained(who, page) ->
+#ifdef DEVICE
+        /* What is complete is what all its parts are. */
+        atomic {
+            back++;
+#ifdef BROKEN_DEVICE_HALF
+            complete = (back + 1) / 2;
+#else
+            complete = back / 2;
+#endif
+            who = 0
+        }
+#else
         back = who;
         complete = back;
         who = 0
+#endif
     od
 }
 
@@ -263,6 +389,9 @@ init
         do
         :: i < ASKERS -> run Asker(i); i++
         :: else -> break
-        od
+        od;
+#ifdef DEVICE
+        run Device(ASKERS)
+#endif
     }
 }
