@@ -57,6 +57,9 @@ static void fuzz_write(void *opaque, uint64_t offset, uint64_t value,
     if (unit->does & 4) {
         vrs_write(unit->s, value, &value, size);
     }
+    if (unit->does & 8) {
+        vrs_post(unit->s, value, &value, size);
+    }
 }
 
 static uint64_t fuzz_read(void *opaque, uint64_t offset, unsigned size)

@@ -717,6 +717,47 @@ static void test_memory(void)
     close(fd);
 }
 
+/* Nobody waits for it, it comes before what is sent after it, and all of it */
+static void test_post(void)
+{
+    const VRPHeader order = { .command = VRP_DMA_MAP,
+                              .flags = VRP_FLAG_NO_REPLY };
+    const VRPDMAMap rom = { .argsz = sizeof(rom), .addr = 10 * PAGE,
+                            .size = PAGE, .flags = VRP_DMA_READABLE };
+    g_autoptr(GByteArray) data = g_byte_array_new();
+    const uint64_t value = 0x1122334455667788;
+    uint64_t message[VRP_FIXED_MAX / 8];
+    const VRPDMA *dma = (const VRPDMA *)message;
+    VRPHeader h;
+    Client c;
+
+    client_begin(&c);
+    g_assert_false(vrs_post(c.s, 8 * PAGE, &value, 8));
+    client_greet(&c);
+    client_map(&c, 8 * PAGE, PAGE, -1);
+    client_map(&c, 9 * PAGE, PAGE, -1);
+    client_put(&c, &order, vrp_shape(VRP_DMA_MAP)->fields, &rom, NULL, 0, -1);
+    g_assert_true(vrs_run(c.s));
+    g_assert_true(vrs_post(c.s, 9 * PAGE - 4, &value, 8));
+    vrs_interrupt(c.s, PAGE, 1, 2);
+    vrs_flush(c.s);
+    h = client_get(&c, message, data);
+    g_assert_cmphex(h.command, ==, VRP_DMA_WRITE);
+    g_assert_cmphex(h.flags, ==, VRP_FLAG_NO_REPLY);
+    g_assert_cmphex(dma->addr, ==, 9 * PAGE - 4);
+    g_assert_cmpuint(dma->count, ==, 8);
+    g_assert_cmpmem(data->data, data->len, &value, 8);
+    g_assert_cmphex(client_get(&c, message, NULL).command, ==, VRP_INTERRUPT);
+    /* Memory that is not there, or cannot be written */
+    g_assert_false(vrs_post(c.s, 8 * PAGE - 4, &value, 8));
+    g_assert_false(vrs_post(c.s, 10 * PAGE - 4, &value, 8));
+    g_assert_false(vrs_post(c.s, 10 * PAGE, &value, 8));
+    g_assert_false(vrs_post(c.s, 12 * PAGE, &value, 8));
+    vrs_flush(c.s);
+    client_expect_nothing(&c);
+    client_end(&c);
+}
+
 static void test_memory_lies(void)
 {
     int fd = memory_file(1);
@@ -993,6 +1034,7 @@ int main(int argc, char **argv)
     g_test_add_func("/remote-server/registers", test_registers);
     g_test_add_func("/remote-server/memory", test_memory);
     g_test_add_func("/remote-server/memory-lies", test_memory_lies);
+    g_test_add_func("/remote-server/post", test_post);
     g_test_add_func("/remote-server/ask", test_ask);
     g_test_add_func("/remote-server/drain", test_drain);
     g_test_add_func("/remote-server/drain-merged", test_drain_merged);

@@ -179,6 +179,14 @@ const void *vrs_at(const VRSServer *s, uint64_t addr, uint64_t len);
  */
 bool vrs_read(VRSServer *s, uint64_t addr, void *data, size_t len);
 bool vrs_write(VRSServer *s, uint64_t addr, const void *data, size_t len);
+/**
+ * vrs_post: as vrs_write(), but nobody waits for it: the memory is written when
+ * what is sent afterwards (an interrupt, the answer to a register's read, or to
+ * VRSOps.run) is carried out.  vrs_at() may not show it yet.
+ * Returns: false if there is no such memory, or no client, or it cannot be
+ * written.  Memory that goes meanwhile, and a reset, take it along.
+ */
+bool vrs_post(VRSServer *s, uint64_t addr, const void *data, size_t len);
 bool vrs_update(VRSServer *s, uint64_t addr, uint64_t *expected,
                 uint64_t value);
 

@@ -26,11 +26,15 @@ bool dma_ram_write(hwaddr gpa, const void *buf, hwaddr len)
     return false;
 }
 
+/*
+ * What models write (a status, a record of a queue, a message) they do not look
+ * at again, and software is to see it before what comes after it: no more.
+ */
 MemTxResult address_space_rw(AddressSpace *as, hwaddr addr, MemTxAttrs attrs,
                              void *buf, hwaddr len, bool is_write)
 {
     bool good = viommud.link &&
-                (is_write ? vrs_write(viommud.link, addr, buf, len) :
+                (is_write ? vrs_post(viommud.link, addr, buf, len) :
                             vrs_read(viommud.link, addr, buf, len));
 
     return good ? MEMTX_OK : MEMTX_ERROR;

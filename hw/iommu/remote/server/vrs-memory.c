@@ -17,6 +17,7 @@
 
 typedef struct VRSMap {
     uint64_t addr, size;
+    bool writable;
     const uint8_t *data;     /* NULL: it is not shared */
     void *mapping;
     size_t mapping_size;
@@ -83,7 +84,11 @@ static void memory_end(VRSMap *m)
 const char *vrs_memory_map(VRSServer *s, const VRPDMAMap *map, int fd)
 {
     guint i = memory_place(s, map->addr);
-    VRSMap m = { .addr = map->addr, .size = map->size };
+    VRSMap m = {
+        .addr = map->addr,
+        .size = map->size,
+        .writable = map->flags & VRP_DMA_WRITEABLE,
+    };
     const char *wrong = NULL;
 
     if (s->maps->len >= MAPS_MAX) {
@@ -176,6 +181,42 @@ bool vrs_write(VRSServer *s, uint64_t addr, const void *data, size_t len)
         len -= part;
     }
     return true;
+}
+
+/* All of it or nothing, as far as is known here */
+static bool memory_is_writable(const VRSServer *s, uint64_t addr, uint64_t len)
+{
+    while (len) {
+        const VRSMap *m = memory_find(s, addr);
+        uint64_t part;
+
+        if (!m || !m->writable) {
+            return false;
+        }
+        part = MIN(len, m->size - (addr - m->addr));
+        addr += part;
+        len -= part;
+    }
+    return true;
+}
+
+bool vrs_post(VRSServer *s, uint64_t addr, const void *data, size_t len)
+{
+    const uint8_t *from = data;
+
+    if (!s->up || s->gone || !memory_is_writable(s, addr, len)) {
+        return false;
+    }
+    while (len) {
+        size_t part = MIN(len, VRP_DATA_MAX);
+        VRPDMA dma = { .addr = addr, .count = part };
+
+        vrs_order(s, VRP_DMA_WRITE, VRP_FLAG_NO_REPLY, &dma, from, part);
+        addr += part;
+        from += part;
+        len -= part;
+    }
+    return !s->gone;
 }
 
 bool vrs_update(VRSServer *s, uint64_t addr, uint64_t *expected,
