@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include <sys/wait.h>
 #include "libqos/pci-pc.h"
+#include "qemu/bswap.h"
 #include "qobject/qdict.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-plug.h"
@@ -202,6 +203,45 @@ static void test_migrate(void)
     g_free(port);
     rmt_stop(from);
     rmt_stop(to);
+}
+
+/* The @len bytes @words in @data; NULL: they are not there. */
+static char *find_bytes(char *data, size_t size, const char *words, size_t len)
+{
+    for (size_t i = 0; i + len <= size; i++) {
+        if (!memcmp(data + i, words, len)) {
+            return data + i;
+        }
+    }
+    return NULL;
+}
+
+/* A stream that says that the server's state is of any size is refused. */
+static void test_migrate_size(void)
+{
+    /* The name of its section, an instance and a version of 32 bits; then it */
+    static const char name[] = "\x0dviommu-remote";
+    RMT *from = rmt_start("", "");
+    g_autofree char *file = unit_save(from->qts), *data = NULL, *said = NULL;
+    g_autofree char *args = NULL, *all = NULL;
+    char *at;
+    gsize size;
+    GPid server;
+
+    rmt_stop(from);
+    g_assert_true(g_file_get_contents(file, &data, &size, NULL));
+    at = find_bytes(data, size, name, sizeof(name) - 1);
+    g_assert_nonnull(at);
+    at += sizeof(name) - 1 + 8;
+    g_assert_cmphex(ldl_be_p(at), <=, 1 << 20);
+    stl_be_p(at, 0xdf00fe08);
+    g_assert_true(g_file_set_contents(file, data, size, NULL));
+    args = rmt_args("", &server);
+    all = g_strdup_printf("%s -incoming file:%s", args, file);
+    said = unit_refused(all);
+    g_assert_nonnull(strstr(said, "the server's state has 3741384200 bytes"));
+    rmt_end_server(server);
+    unlink(file);
 }
 
 /* Translations that devices keep, and pages that they ask for */
@@ -422,7 +462,8 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/remote/device/again", test_again);
     qtest_add_func("viommu/remote/device/plain", test_plain);
     qtest_add_func("viommu/remote/device/refused", test_refused);
-    qtest_add_func("viommu/remote/device/migrate", test_migrate);
+    qtest_add_func("viommu/remote/device/migrate/numbers", test_migrate);
+    qtest_add_func("viommu/remote/device/migrate/size", test_migrate_size);
     qtest_add_func("viommu/remote/device/keep", test_keep);
     qtest_add_func("viommu/remote/device/denied", test_denied);
     qtest_add_func("viommu/remote/device/abort", test_abort);

@@ -288,6 +288,19 @@ static int remote_pre_save(void *opaque)
     return 0;
 }
 
+/* Before there is room made for it: the stream may say anything. */
+static bool remote_state_fits(void *opaque, int version_id)
+{
+    VIOMMURemote *s = opaque;
+
+    if (s->state_size > VRP_DATA_MAX) {
+        error_report(TYPE_VIOMMU_REMOTE ": the server's state has %u bytes, "
+                     "but at most %u can be", s->state_size, VRP_DATA_MAX);
+        return false;
+    }
+    return true;
+}
+
 static int remote_post_load(void *opaque, int version_id)
 {
     VIOMMURemote *s = opaque;
@@ -295,11 +308,6 @@ static int remote_post_load(void *opaque, int version_id)
     g_autofree uint8_t *state = g_steal_pointer(&s->state);
     int error;
 
-    if (s->state_size > VRP_DATA_MAX) {
-        error_report(TYPE_VIOMMU_REMOTE ": the server's state has %u bytes, "
-                     "but at most %u can be", s->state_size, VRP_DATA_MAX);
-        return -EINVAL;
-    }
     error = remote_link_ask(s->link, VRP_STATE_LOAD, NULL, state,
                             s->state_size, NULL, NULL, REMOTE_WAIT_PATIENT);
     if (error) {
@@ -321,6 +329,7 @@ static const VMStateDescription remote_vmstate = {
     .post_load = remote_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_UINT32(state_size, VIOMMURemote),
+        VMSTATE_VALIDATE("at most 1 MiB", remote_state_fits),
         VMSTATE_VBUFFER_ALLOC_UINT32(state, VIOMMURemote, 1, NULL, state_size),
         VMSTATE_END_OF_LIST()
     },
