@@ -287,7 +287,9 @@ void dma_drain_drop_all_caches(void)
 
 static void dma_drain_drop_from(DMACache *c, const DMADrainScope *scope)
 {
-    if (scope->first || scope->last != UINT64_MAX) {
+    if (scope->named) {
+        dma_cache_invalidate_range(c, scope->named_first, scope->named_last);
+    } else if (scope->first || scope->last != UINT64_MAX) {
         dma_cache_invalidate_range(c, scope->first, scope->last);
     } else {
         dma_cache_invalidate_all(c);

@@ -200,9 +200,14 @@ static void viommu_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
         break;
     default:
         VIOMMU_STAT_INC(v, inv_page);
-        iotlb_invalidate_range(v->iotlb, inv->tag, inv->first, inv->last);
         scope.first = inv->first;
         scope.last = inv->last;
+        scope.named = inv->named;
+        scope.named_first = inv->named_first;
+        scope.named_last = inv->named_last;
+        iotlb_invalidate_range(v->iotlb, inv->tag,
+                               inv->named ? inv->named_first : inv->first,
+                               inv->named ? inv->named_last : inv->last);
         break;
     }
     /* Asked after the removal: the first global page may come meanwhile. */

@@ -123,6 +123,12 @@ typedef struct DMAInflightOps {
 /* What an invalidation removed. */
 typedef struct DMADrainScope {
     hwaddr first, last;      /* IOVA range, inclusive */
+    /*
+     * The translations that went are those that have one of these; @first ..
+     * @last is as far as they may reach.  false: the two are the same.
+     */
+    bool named;
+    hwaddr named_first, named_last;
     uint64_t tag_mask;       /* only domains like @tag in these bits; 0: all */
     uint64_t tag;
     DMAInflight *only;       /* one endpoint; NULL: all of the drain's */

@@ -6,6 +6,8 @@
  * Section 4, and 7.1 for errors.
  */
 #include "qemu/osdep.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "viommu-smmu-bench.h"
 
 #define IOVA        0x40200000ULL
@@ -460,6 +462,122 @@ static void test_leaf(void)
     sb_free(b);
 }
 
+/*
+ * Without TTL a command goes for each page or block that has the address, and
+ * for nothing else: what is beside that is still cached.
+ */
+
+#define GIB         (1ULL << 30)
+
+typedef struct Near {
+    const char *name;
+    const char *props;
+    uint64_t size;           /* of what goes */
+    uint64_t dw0, dw1;
+    /* The endpoint's cache has it in pieces, too many to be looked for. */
+    bool all;
+} Near;
+
+static const Near nears[] = {
+    { "page", "", 4096, NH_VA, 0 },
+    { "block", "", 1 << 21, NH_VA, 0 },
+    { "gigabyte", "", GIB, NH_VA, 0, true },
+    { "range", "", 1 << 21, NH_VA | RANGE(3, 0), TG(12) },
+    { "uncached/page", "dma-cache-size=0", 4096, NH_VA, 0 },
+    { "uncached/block", "dma-cache-size=0", 1 << 21, NH_VA, 0 },
+    { "uncached/gigabyte", "dma-cache-size=0", GIB, NH_VA, 0 },
+    { "uncached/range", "dma-cache-size=0", 1 << 21, NH_VA | RANGE(3, 0),
+      TG(12) },
+};
+
+static void near_map(SBench *b, uint64_t iova, uint64_t gpa, uint64_t size)
+{
+    int level = size == GIB ? 1 : size == 4096 ? 3 : 2;
+
+    smmu_map(b->smmu, &b->s1, iova, gpa, level, smmu_leaf(&b->s1, UNIT_RW));
+}
+
+static int64_t walks(SBench *b)
+{
+    QDict *answer = qtest_qmp(b->smmu->qts, "{'execute': 'query-viommu'}");
+    QList *units = qdict_get_qlist(answer, "return");
+    int64_t n = qdict_get_int(qobject_to(QDict, qlist_peek(units)), "walks");
+
+    qobject_unref(answer);
+    return n;
+}
+
+static void test_near(const void *opaque)
+{
+    const Near *near = opaque;
+    SBench *b = sb_new(near->props, "");
+    /* In the middle of it, and far from our own tables */
+    uint64_t in = near->size == GIB ? 0x30000000 : near->size / 2;
+    uint64_t iova = 4 * GIB, a = 0x80000000;
+    uint64_t other = near->size == GIB ? 0x40000000 : 0xa0000000;
+    /* In the same gigabyte, if there is room */
+    uint64_t beside = near->size == GIB ? iova + GIB : iova + 0x20000000;
+    int64_t before;
+
+    sb_stage1(b, 12, 42);
+    near_map(b, iova, a, near->size);
+    near_map(b, beside, PAGE_B + 0x10000000, 4096);
+    sb_enable(b);
+    sb_works(b, iova + in, a + in);
+    /* Another part of it is cached on its own. */
+    sb_works(b, iova + in / 2, a + in / 2);
+    sb_works(b, beside, PAGE_B + 0x10000000);
+    before = walks(b);
+    sb_works(b, beside, PAGE_B + 0x10000000);
+    g_assert_cmpint(walks(b), ==, before);
+
+    near_map(b, iova, other, near->size);
+    smmu_cmd(b->smmu, near->dw0, near->dw1 | ((iova + in) & ~4095ULL));
+    sb_works(b, beside, PAGE_B + 0x10000000);
+    g_assert_cmpint(walks(b) > before, ==, near->all);
+    if (near->size != GIB) {
+        sb_works(b, iova + in / 2, other + in / 2);
+    }
+    sb_works(b, iova + in, other + in);
+    sb_free(b);
+}
+
+/* Stage 1's block at @iova leads to @ipa, whose pages are one by one. */
+static void near_nested_map(SBench *b, uint64_t iova, uint64_t ipa,
+                            uint64_t gpa)
+{
+    unsigned i;
+
+    smmu_map(b->smmu, &b->s1, iova, ipa, 2, smmu_leaf(&b->s1, UNIT_RW));
+    for (i = 0; i < 4; i++) {
+        smmu_map(b->smmu, &b->s2, ipa + i * 4096, gpa + i * 8192, 3,
+                 smmu_leaf(&b->s2, UNIT_RW));
+    }
+}
+
+/* A block of stage 1 is kept in pages of stage 2, and goes with all of them. */
+static void test_near_nested(const void *props)
+{
+    SBench *b = sb_new(props, "");
+    uint64_t ipa = SB_OFFSET * 3, other = ipa + (1 << 21);
+    unsigned i;
+
+    sb_nested(b, 12, 39, 12, 40);
+    near_nested_map(b, IOVA, ipa, PAGE_A + 0x10000000);
+    near_nested_map(b, IOVA, other, PAGE_A + 0x18000000);
+    near_nested_map(b, IOVA, ipa, PAGE_A + 0x10000000);
+    sb_enable(b);
+    for (i = 0; i < 4; i++) {
+        sb_works(b, IOVA + i * 4096, PAGE_A + 0x10000000 + i * 8192);
+    }
+    smmu_map(b->smmu, &b->s1, IOVA, other, 2, smmu_leaf(&b->s1, UNIT_RW));
+    smmu_cmd(b->smmu, NH_VA, IOVA);
+    for (i = 0; i < 4; i++) {
+        sb_works(b, IOVA + i * 4096, PAGE_A + 0x18000000 + i * 8192);
+    }
+    sb_free(b);
+}
+
 /* Configuration: what was kept of the STE or the CD is gone. */
 
 typedef struct Cfgi {
@@ -563,6 +681,15 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(path, &invs[i], test_inv);
     }
+    for (i = 0; i < G_N_ELEMENTS(nears); i++) {
+        g_autofree char *path = g_strdup_printf("/viommu/smmu/cmd/near/%s",
+                                                nears[i].name);
+
+        qtest_add_data_func(path, &nears[i], test_near);
+    }
+    qtest_add_data_func("/viommu/smmu/cmd/near/nested", "", test_near_nested);
+    qtest_add_data_func("/viommu/smmu/cmd/near/uncached/nested",
+                        "dma-cache-size=0", test_near_nested);
     for (i = 0; i < G_N_ELEMENTS(cfgis); i++) {
         g_autofree char *path = g_strdup_printf("/viommu/smmu/cmd/cfgi/%s",
                                                 cfgis[i].name);

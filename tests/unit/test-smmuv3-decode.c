@@ -701,6 +701,10 @@ static void test_cmd_tlbi(void)
         g_assert_cmphex(cmd.tlbi.last, >=, end);
         g_assert_cmphex(cmd.tlbi.last - end, <, leaf);
         g_assert_cmphex(cmd.tlbi.last % leaf, ==, leaf - 1);
+        /* Of a size that is not said, what holds one of these goes. */
+        g_assert_cmpint(cmd.tlbi.named, ==, !tg || !eff);
+        g_assert_cmphex(cmd.tlbi.named_first, ==, from);
+        g_assert_cmphex(cmd.tlbi.named_last, ==, tg ? end : from | 0xfff);
     }
     g_assert_cmpuint(wrapped, >, 1000);
 }

@@ -363,8 +363,9 @@ static unsigned largest_block_ttl(unsigned granule)
  * it contains any address of the extent, however large it is.  What is in
  * flight through such an entry may be anywhere in it, so the extent has to be
  * as large as the entry can be.  TTL tells; without it, it is a page or a
- * block of any level.  Without TG it is one address, and of any granule: those
- * of 4 KiB have the largest blocks.
+ * block of any level, which caches look for by the addresses that the command
+ * names.  Without TG it is one address, and of any granule: those of 4 KiB have
+ * the largest blocks.
  */
 static const char *decode_tlbi_extent(const uint64_t *d, uint64_t addr,
                                       SMMUv3Cmd *cmd)
@@ -374,7 +375,7 @@ static const char *decode_tlbi_extent(const uint64_t *d, uint64_t addr,
     unsigned num = tg ? smmu_bits(d[0], SMMU_CMD_D0_NUM) : 0;
     unsigned scale = tg ? smmu_bits(d[0], SMMU_CMD_D0_SCALE) : 0;
     unsigned granule = tg ? 10 + 2 * tg : 12;
-    uint64_t leaf, size;
+    uint64_t leaf, size, last;
 
     if (granule == 14 && ttl == 1) {
         ttl = 0;
@@ -382,15 +383,18 @@ static const char *decode_tlbi_extent(const uint64_t *d, uint64_t addr,
     if (tg && !num && !scale && !ttl) {
         return "TG without TTL and without a range";
     }
+    cmd->tlbi.named = !ttl;
     if (!ttl) {
         ttl = largest_block_ttl(granule);
     }
     leaf = (1ull << (granule + (3 - ttl) * (granule - 3))) - 1;
     size = (uint64_t)(num + 1) << scale << granule;
     cmd->tlbi.leaf = d[1] & SMMU_CMD_D1_LEAF;
+    last = addr + size - 1 < addr ? UINT64_MAX : addr + size - 1;
     cmd->tlbi.first = addr & ~leaf;
-    cmd->tlbi.last = addr + size - 1 < addr ? UINT64_MAX :
-                     (addr + size - 1) | leaf;
+    cmd->tlbi.last = last | leaf;
+    cmd->tlbi.named_first = addr;
+    cmd->tlbi.named_last = last;
     return NULL;
 }
 

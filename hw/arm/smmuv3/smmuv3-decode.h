@@ -121,6 +121,12 @@ typedef struct SMMUv3Cmd {
             uint64_t first;          /* by address: what entries that are to */
             uint64_t last;           /* be dropped can cover, inclusive */
             bool leaf;               /* nothing but those of the last level */
+            /*
+             * How large they are is not said: those go that have an address of
+             * these.  false: the two are the same.
+             */
+            bool named;
+            uint64_t named_first, named_last;
         } tlbi;
         struct {
             uint32_t sid, ssid;

@@ -39,7 +39,9 @@ static void inv_space(SMMUv3State *s, VIOMMUInvKind kind, uint32_t group,
 
 /*
  * By address in one address space.  With TBI, an IOVA may have been used with
- * any top byte, which the address in the command does not say.
+ * any top byte, which the address in the command does not say.  Of two stages,
+ * a block of the first may be kept in pieces of the second's, of which only one
+ * has the address.
  */
 static void inv_extent(SMMUv3State *s, uint32_t group, uint16_t asid,
                        const SMMUv3Cmd *cmd)
@@ -50,6 +52,9 @@ static void inv_extent(SMMUv3State *s, uint32_t group, uint16_t asid,
         .first = cmd->tlbi.first,
         .last = cmd->tlbi.last,
         .leaf = cmd->tlbi.leaf,
+        .named = cmd->tlbi.named && !qatomic_read(&s->nested_seen),
+        .named_first = cmd->tlbi.named_first,
+        .named_last = cmd->tlbi.named_last,
     };
 
     if (qatomic_read(&s->tbi_seen)) {

@@ -131,8 +131,9 @@ static int smmuv3_post_load(void *opaque, int version_id)
         s->cmdq.cons |= cmdq_err;
         load_queue(&s->eventq, SMMU_EVENTQ_OVFLG);
     }
-    /* Nothing is cached, or in flight, that was made with TBI. */
+    /* Nothing is cached, or in flight, that was made with TBI, or nested. */
     qatomic_set(&s->tbi_seen, false);
+    qatomic_set(&s->nested_seen, false);
     return viommu_post_load(&s->viommu, smmuv3_translates(s)) ? 0 : -EINVAL;
 }
 

@@ -251,4 +251,5 @@ void smmuv3_regs_reset(SMMUv3State *s)
     reset_queue(&s->cmdq);
     reset_queue(&s->eventq);
     qatomic_set(&s->tbi_seen, false);
+    qatomic_set(&s->nested_seen, false);
 }

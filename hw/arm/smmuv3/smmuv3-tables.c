@@ -161,6 +161,20 @@ static bool fetch_cd(Resolve *r, uint64_t addr, uint64_t *words, unsigned n)
            resolve_blocked(r, SMMU_EVT_F_CD_FETCH, addr);
 }
 
+/* Invalidations have to mind it from now on. */
+static void note_seen(Resolve *r, bool *seen)
+{
+    /* Who only looks uses no translation. */
+    if (r->config->mem->update && !qatomic_read(seen)) {
+        qatomic_set(seen, true);
+        /*
+         * Before a table is read: an invalidation that does not see it comes
+         * after a change of the tables that we do see.
+         */
+        smp_mb();
+    }
+}
+
 static bool find_cd(Resolve *r)
 {
     uint64_t words[SMMU_CD_WORDS];
@@ -184,15 +198,11 @@ static bool find_cd(Resolve *r)
         r->config->illegal = words[0] & SMMU_CD_D0_V;
         return resolve_blocked(r, SMMU_EVT_C_BAD_CD, 0);
     }
-    /* Who only looks uses no translation. */
-    if (r->cd.tbi && r->config->mem->update &&
-        !qatomic_read(&r->s->tbi_seen)) {
-        qatomic_set(&r->s->tbi_seen, true);
-        /*
-         * Before a table is read: an invalidation that does not see it comes
-         * after a change of the tables that we do see.
-         */
-        smp_mb();
+    if (r->cd.tbi) {
+        note_seen(r, &r->s->tbi_seen);
+    }
+    if (r->ste.config & SMMU_STE_CONFIG_S2) {
+        note_seen(r, &r->s->nested_seen);
     }
     return true;
 }

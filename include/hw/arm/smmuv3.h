@@ -89,6 +89,7 @@ struct SMMUv3State {
 
     /* A CD had TBI since reset: invalidations by address cannot be; atomic */
     bool tbi_seen;
+    bool nested_seen;        /* both stages were in use since then; atomic */
 
     /* What waits for the drain: BQL */
     VIOMMUQueue cmdq_engine;

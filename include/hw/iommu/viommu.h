@@ -367,6 +367,14 @@ typedef struct VIOMMUInv {
     uint64_t tag;
     hwaddr first, last;      /* inclusive */
     /*
+     * Of a range: what goes is each page, of whatever size, that has an address
+     * of @named_first .. @named_last, which are within @first .. @last: as far
+     * as such a page may reach.  Caches find it themselves, if none of them
+     * keeps it in pieces.  If @named is false, the two are the same.
+     */
+    bool named;
+    hwaddr named_first, named_last;
+    /*
      * Of a range: software says that nothing has changed but leaves, so that
      * the way to them may be kept (VT-d's IH, SMMUv3's Leaf).
      */
