@@ -612,6 +612,7 @@ static void test_questions(void)
     const VRPResolve who = { .rid = 0x1234, .pasid = VRP_NO_PASID };
     const VRPTranslate where = { .iova = 0x5678, .pasid = 7 };
     const VRPFault fault = { .iova = 0x9000, .rid = 3, .access = VRP_WRITE };
+    const VRPRegionInfo info = { .argsz = sizeof(info) };
     uint64_t message[VRP_FIXED_MAX / 8];
     Client c;
 
@@ -621,12 +622,15 @@ static void test_questions(void)
     client_order(&c, VRP_TRANSLATE, 8, &where, NULL, 0);
     client_order(&c, VRP_FAULT, 9, &fault, NULL, 0);
     client_order(&c, VRP_RESET, 10, NULL, NULL, 0);
+    client_order(&c, VRP_REGION_INFO, 11, &info, NULL, 0);
     g_assert_true(vrs_run(c.s));
     client_expect(&c, VRP_RESOLVE, 7, message);
     g_assert_cmphex(((VRPConfig *)message)->domain, ==, 0x1234);
     client_expect(&c, VRP_TRANSLATE, 8, message);
     g_assert_cmphex(((VRPAnswer *)message)->addr, ==, 0x5000);
     client_expect(&c, VRP_RESET, 10, message);
+    client_expect(&c, VRP_REGION_INFO, 11, message);
+    g_assert_cmphex(((VRPRegionInfo *)message)->size, ==, unit_ops.region_size);
     client_expect_nothing(&c);
     g_assert_cmphex(c.fault.iova, ==, 0x9000);
     g_assert_cmpuint(c.resets, ==, 1);

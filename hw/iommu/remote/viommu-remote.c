@@ -172,17 +172,16 @@ static RemoteWait remote_mmio_wait(void)
  * give up at the second (Linux while it does not know how fast its TSC is, as
  * on a busy host without KVM); and one that goes on reading keeps the main loop
  * from the BQL.  So what the server has sent for it is carried out here: a
- * question that it answers after the write, and records nothing for, says that
- * it has sent it.
+ * question that it answers after the write, and has nothing to do for, says
+ * that it has sent it.
  */
 static void remote_mmio_settle(VIOMMURemote *s)
 {
-    const VRPResolve question = { .pasid = VRP_NO_PASID };
-    VRPConfig answer;
+    const VRPRegionInfo question = { .argsz = sizeof(question) };
 
     if (s->wrote) {
         s->wrote = false;
-        remote_link_ask(s->link, VRP_RESOLVE, &question, NULL, 0, &answer,
+        remote_link_ask(s->link, VRP_REGION_INFO, &question, NULL, 0, NULL,
                         NULL, REMOTE_WAIT_USUAL);
     }
     remote_serve_invalidations(s);
