@@ -28,6 +28,7 @@ set -eu
 suite=sid
 libvirt=12.8.0-1
 emulator=1:11.1.3+ds-1
+shell=1:1.38.0-3+b1
 [ "$(id -u)" = 0 ] || { echo 'run this as root' >&2; exit 2; }
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -60,7 +61,7 @@ apt-get -qq update
 apt-get -qq -y --download-only --no-install-recommends install \
     "libvirt-daemon-driver-qemu=$libvirt" "libvirt-daemon=$libvirt" \
     "libvirt-clients=$libvirt" "qemu-system-x86=$emulator" \
-    "qemu-system-arm=$emulator" busybox-static >/dev/null
+    "qemu-system-arm=$emulator" "busybox-static=$shell" >/dev/null
 mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib" "$root/usr/lib64"
 for name in bin sbin lib lib64; do
     ln -s "usr/$name" "$root/$name"

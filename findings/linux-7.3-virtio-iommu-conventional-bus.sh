@@ -155,7 +155,7 @@ boot() {
         -L "$dir/root/usr/lib/ipxe/qemu" \
         -M q35 -m 512 -accel tcg -nodefaults -display none -no-reboot \
         -serial stdio -kernel "$kernel" -initrd "$dir/initramfs" \
-        -append 'console=ttyS0 quiet panic=-1' \
+        -append 'console=ttyS0 quiet panic=-1 no_timer_check' \
         -device virtio-iommu-pci,addr=2 -device pcie-root-port,addr=3 \
         -device pcie-pci-bridge,id=bridge,addr=4 "$@" 2>/dev/null |
         tr -d '\r' | grep -E '^(PCI|DEFERRED) '

@@ -113,7 +113,8 @@ timeout 300 "$libs/ld-linux-x86-64.so.2" --library-path "$libs" \
     -L "$dir/root/usr/lib/ipxe/qemu" \
     -M q35 -m 512 -accel tcg -nodefaults -display none -no-reboot \
     -serial stdio -kernel "$dir/root/boot/vmlinuz-$release" \
-    -initrd "$dir/initramfs" -append 'console=ttyS0 quiet panic=-1' \
+    -initrd "$dir/initramfs" \
+    -append 'console=ttyS0 quiet panic=-1 no_timer_check' \
     -device intel-iommu \
     -device pcie-root-port,id=r1,chassis=1,addr=2 \
     -device x3130-upstream,id=up,bus=r1 \
