@@ -15,6 +15,12 @@
 /* Groups of page requests that may wait for their answers */
 #define PAGES_MAX 4096
 
+/* A group that is to be answered, and over which connection it was asked for */
+typedef struct RemotePage {
+    VRPPageResponse answer;
+    unsigned connection;
+} RemotePage;
+
 /* VIOMMUOps.ats_fault: any thread */
 VIOMMUATSStatus remote_ats_fault(VIOMMU *v, VIOMMUEndpoint *ep,
                                  const VIOMMUConfig *config,
@@ -71,7 +77,7 @@ static GList *page_find(VIOMMURemote *s, const VRPPageResponse *response)
     GList *at;
 
     for (at = s->pages.head; at; at = at->next) {
-        const VRPPageResponse *waits = at->data;
+        const VRPPageResponse *waits = &((const RemotePage *)at->data)->answer;
 
         if (waits->rid == response->rid && waits->group == response->group &&
             waits->pasid == response->pasid) {
@@ -105,10 +111,13 @@ VIOMMUPageCode remote_page_request(VIOMMU *v, VIOMMUEndpoint *ep,
                  (req->response_pasid ? VRP_PAGE_PASID : 0),
         .group = req->prgi,
     };
-    const VRPPageResponse waits = {
-        .rid = told.rid,
-        .pasid = req->response_pasid ? pasid : VRP_NO_PASID,
-        .group = req->prgi,
+    const RemotePage waits = {
+        .answer = {
+            .rid = told.rid,
+            .pasid = req->response_pasid ? pasid : VRP_NO_PASID,
+            .group = req->prgi,
+        },
+        .connection = remote_link_connection(s->link),
     };
 
     if (!(s->unit.features & VRP_F_PAGE_REQUESTS) ||
@@ -142,15 +151,21 @@ void remote_page_response(VIOMMURemote *s, const VRPPageResponse *response)
     page_answer(s, response);
 }
 
-void remote_pages_end(VIOMMURemote *s, bool answer)
+void remote_pages_went_down(VIOMMURemote *s, unsigned connection)
 {
-    VRPPageResponse *waits;
+    RemotePage *waits;
 
-    while ((waits = g_queue_pop_head(&s->pages))) {
-        if (answer) {
-            waits->code = VRP_PAGE_INVALID;
-            page_answer(s, waits);
-        }
+    /* Who is answered may ask again: in the order in which they asked */
+    while ((waits = g_queue_peek_head(&s->pages)) &&
+           remote_is_over(waits->connection, connection)) {
+        g_queue_pop_head(&s->pages);
+        waits->answer.code = VRP_PAGE_INVALID;
+        page_answer(s, &waits->answer);
         g_free(waits);
     }
+}
+
+void remote_pages_forget(VIOMMURemote *s)
+{
+    g_queue_clear_full(&s->pages, g_free);
 }

@@ -36,6 +36,15 @@ OBJECT_DECLARE_SIMPLE_TYPE(VIOMMURemote, VIOMMU_REMOTE)
 #define REMOTE_R_ERROR  (3ull << 32)     /* it answered with an error */
 #define REMOTE_R_ASKED  (4ull << 32)     /* who looks on does not wait for it */
 
+/*
+ * Did something come over a connection that is over, @down being the last one
+ * that is?  Another may be up by the time that this is looked at.
+ */
+static inline bool remote_is_over(unsigned connection, unsigned down)
+{
+    return (int)(connection - down) <= 0;
+}
+
 /* Guest memory, as the server was told of it */
 typedef struct RemoteMap {
     VRPDMAMap map;
@@ -79,7 +88,7 @@ struct VIOMMURemote {
     bool tells_requesters;   /* the server wants to be told; map_lock */
 
     /* remote-ats.c */
-    GQueue pages;            /* VRPPageResponse that are waited for; BQL */
+    GQueue pages;            /* RemotePage, that are waited for; BQL */
 
     /* remote-irq.c; BQL */
     GHashTable *irqs;        /* RemoteIrq: answers that may be kept */
@@ -97,6 +106,7 @@ struct VIOMMURemote {
 
     QEMUBH *news_bh;         /* tells of: */
     char *down_reason;       /* lock; NULL: it did not go down */
+    unsigned down_connection;    /* lock; which did */
     bool came_up, went_late; /* atomic */
     uint32_t missed_faults;  /* not told yet; atomic */
     uint64_t lost_faults;    /* never told; atomic */
@@ -144,10 +154,12 @@ void remote_invalidate_devices(VIOMMURemote *s, const VRPInvalidate *inv);
 /* The server answers.  BQL; not inside remote_page_request(). */
 void remote_page_response(VIOMMURemote *s, const VRPPageResponse *response);
 /*
- * Nobody will answer what has been asked for.  @answer: devices are told that
- * there are no such pages.  BQL, as above.
+ * Nobody will answer what has been asked for.  BQL, as above.
+ * remote_pages_went_down: over @connection, or one before it: devices are told
+ * that there are no such pages.  remote_pages_forget: they were reset, too.
  */
-void remote_pages_end(VIOMMURemote *s, bool answer);
+void remote_pages_went_down(VIOMMURemote *s, unsigned connection);
+void remote_pages_forget(VIOMMURemote *s);
 
 /* remote-window.c */
 
@@ -227,10 +239,12 @@ void remote_serve_settle(VIOMMURemote *s);
  */
 void remote_serve_invalidations(VIOMMURemote *s);
 /*
- * Nobody waits for the drain any more; @answer: but whoever asked is told that
- * it is over (a reset).  BQL.
+ * Nobody waits for the drain any more.  BQL.
+ * remote_serve_went_down: who asked over @connection, or one before it, is
+ * gone.  remote_serve_forget: whoever asked is told that it is over (a reset).
  */
-void remote_serve_forget(VIOMMURemote *s, bool answer);
+void remote_serve_went_down(VIOMMURemote *s, unsigned connection);
+void remote_serve_forget(VIOMMURemote *s);
 /*
  * remote_serve_reset: have the server reset.  What it sends before it has
  * answered is about the time before, and not carried out.  BQL.

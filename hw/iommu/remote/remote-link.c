@@ -663,7 +663,7 @@ static void link_down(RemoteLink *link, const char *reason)
         qemu_cond_broadcast(&link->changed);
     }
     if (was_up) {
-        link->ops->down(link->opaque, reason);
+        link->ops->down(link->opaque, link->acted_on, reason);
     }
 }
 

@@ -50,8 +50,12 @@ typedef struct RemoteLinkOps {
                          const RemoteUnit *unit);
     /* up: it is asked from now on. */
     void (*up)(void *opaque);
-    /* down: it has been up, and is no longer: @reason. */
-    void (*down)(void *opaque, const char *reason);
+    /*
+     * down: it has been up, and is no longer: @reason.  @connection: the number
+     * that it had; those of the next are higher, and may have come up when this
+     * is acted on elsewhere.
+     */
+    void (*down)(void *opaque, unsigned connection, const char *reason);
     /*
      * command: the server's, which has been checked; @message is the fixed
      * part.  Returns: NULL, or what is wrong with it after all.

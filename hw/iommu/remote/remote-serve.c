@@ -360,14 +360,45 @@ void remote_serve_invalidations(VIOMMURemote *s)
     serve_commands(s, true);
 }
 
-void remote_serve_forget(VIOMMURemote *s, bool answer)
+/* Those that came over @connection, or one before it */
+static void commands_drop(GQueue *commands, unsigned connection)
+{
+    GList *at, *next;
+
+    for (at = commands->head; at; at = next) {
+        RemoteCommand *c = at->data;
+
+        next = at->next;
+        if (remote_is_over(c->connection, connection)) {
+            g_queue_delete_link(commands, at);
+            g_free(c);
+        }
+    }
+}
+
+void remote_serve_went_down(VIOMMURemote *s, unsigned connection)
+{
+    RemoteDrain *d, *next;
+
+    QTAILQ_FOREACH_SAFE(d, &s->drains, next, next) {
+        commands_drop(&d->commands, connection);
+        if (g_queue_is_empty(&d->commands)) {
+            viommu_fence_cancel(&s->viommu, &d->fence);
+            drain_end(d, false);
+        }
+    }
+    QEMU_LOCK_GUARD(&s->lock);
+    commands_drop(&s->commands, connection);
+}
+
+void remote_serve_forget(VIOMMURemote *s)
 {
     RemoteDrain *d, *next, *rest = g_new0(RemoteDrain, 1);
     RemoteCommand *c;
 
     QTAILQ_FOREACH_SAFE(d, &s->drains, next, next) {
         viommu_fence_cancel(&s->viommu, &d->fence);
-        drain_end(d, answer);
+        drain_end(d, true);
     }
     /* What has not been taken up is about what is forgotten, too. */
     rest->s = s;
@@ -380,7 +411,7 @@ void remote_serve_forget(VIOMMURemote *s, bool answer)
             g_free(c);
         }
     }
-    drain_end(rest, answer);
+    drain_end(rest, true);
 }
 
 void remote_serve_reset(VIOMMURemote *s)
@@ -392,7 +423,7 @@ void remote_serve_reset(VIOMMURemote *s)
     if (!remote_link_reset(s->link)) {
         remote_serve_was_reset(s);
     }
-    remote_serve_forget(s, true);
+    remote_serve_forget(s);
 }
 
 void remote_serve_was_reset(void *opaque)

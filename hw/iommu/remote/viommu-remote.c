@@ -69,13 +69,14 @@ static void remote_up(void *opaque)
     qemu_bh_schedule(s->news_bh);
 }
 
-static void remote_down(void *opaque, const char *reason)
+static void remote_down(void *opaque, unsigned connection, const char *reason)
 {
     VIOMMURemote *s = opaque;
 
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         g_free(s->down_reason);
         s->down_reason = g_strdup(reason);
+        s->down_connection = connection;
     }
     qemu_bh_schedule(s->news_bh);
 }
@@ -116,15 +117,15 @@ static void remote_forget_answers(VIOMMURemote *s)
 }
 
 static void remote_went_down(VIOMMURemote *s, const char *path,
-                             const char *reason)
+                             unsigned connection, const char *reason)
 {
     warn_report(TYPE_VIOMMU_REMOTE ": no server at chardev '%s': %s; all DMA "
                 "of its devices%s is blocked%s",
                 qemu_chr_fe_get_driver(&s->chr)->label, reason,
                 remote_remaps(s) ? ", and each interrupt," : "",
                 s->stop ? ", and the machine stops" : "");
-    remote_serve_forget(s, false);
-    remote_pages_end(s, true);
+    remote_serve_went_down(s, connection);
+    remote_pages_went_down(s, connection);
     remote_forget_answers(s);
     qapi_event_send_viommu_remote_down(path, reason);
     if (s->stop) {
@@ -138,13 +139,15 @@ static void remote_news_bh(void *opaque)
     VIOMMURemote *s = opaque;
     g_autofree char *path = object_get_canonical_path(OBJECT(s));
     g_autofree char *reason = NULL;
+    unsigned connection;
     DMA_HELD("news");
 
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         reason = g_steal_pointer(&s->down_reason);
+        connection = s->down_connection;
     }
     if (reason) {
-        remote_went_down(s, path, reason);
+        remote_went_down(s, path, connection, reason);
     }
     if (qatomic_xchg(&s->went_late, false)) {
         qapi_event_send_viommu_remote_late(path, s->timeout);
@@ -250,7 +253,7 @@ static void remote_reset_exit(Object *obj, ResetType type)
     VIOMMURemote *s = VIOMMU_REMOTE(obj);
 
     remote_serve_reset(s);
-    remote_pages_end(s, false);
+    remote_pages_forget(s);
     remote_irq_forget(s);
     viommu_reset(&s->viommu);
     /* Whether it translates is for the server to say. */
