@@ -9,8 +9,8 @@
 # - IORT, a root complex node of revision 4 (DEN 0049E.d and later), which ends
 #   in four bytes of flags (bit 0: it supports PASIDs): they are not in the
 #   listing, and compiling that makes the node four bytes shorter.  What comes
-#   after it moves up, but references stay: the root complex's mapping leads into
-#   its SMMUv3 node, not to where that begins.
+#   after it moves up, but references stay: the root complex's mapping leads
+#   into its SMMUv3 node, not to where that begins.
 # - IVRS, type 40h, an ACPI device (F0h) without a UID (UID format 0): the
 #   listing lacks the last two bytes of the entry, format and length, and so
 #   does what is made of it, where the next two bytes are in their place then.

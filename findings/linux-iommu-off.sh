@@ -11,8 +11,8 @@
 # - amd-iommu: off, interrupts as well.
 # - virtio-iommu: no effect.  DMA is translated as without the word.
 #
-# In each case the log says "Default domain type: Translated" and the
-# invalidation policy, as if nothing had been said.
+# In each case the log says "Default domain type: Translated", as if nothing had
+# been said.
 #
 # What follows for us: who compares "with" and "without" leaves the unit out of
 # the machine, or looks at it from outside (query-viommu): neither the word nor
