@@ -66,7 +66,7 @@ timeout 300 "$libs/ld-linux-x86-64.so.2" --library-path "$libs" \
     -L "$dir/root/usr/lib/ipxe/qemu" \
     -M q35 -m 512 -accel tcg -nodefaults -display none -no-reboot \
     -serial "file:$dir/serial" -device amd-iommu,intremap=on \
-    -kernel "$vmlinuz" -append 'console=ttyS0 panic=-1'
+    -kernel "$vmlinuz" -append 'console=ttyS0 panic=-1 no_timer_check'
 tr -d '\r' <"$dir/serial" >"$dir/console"
 sed -n 's/^\[[ 0-9.]*\] //; /^Linux version/p; /AMD-Vi/p; /Unable to mount/p' \
     "$dir/console"

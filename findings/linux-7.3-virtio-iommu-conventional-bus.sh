@@ -17,6 +17,7 @@
 # IOMMU; 7.3 gives up the IOMMU for all, and lets no driver do without.
 #
 # A conventional bus is nothing exotic: libvirt puts an e1000 or an AC97 on one.
+# arm64 (virt, with a device tree, by hand) has the same.
 #
 # What follows for us: our virtio-iommu answers such a PROBE as stock QEMU's
 # does, so this kernel does the same behind it.  A function's own ID should be
