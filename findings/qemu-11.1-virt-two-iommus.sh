@@ -126,7 +126,7 @@ emulator() {
         "$dir/root/usr/bin/qemu-system-aarch64" -L "$dir/root/usr/share/qemu" \
         -cpu cortex-a57 -accel tcg -S -nodefaults -display none "$@"
 }
-machine=virt,gic-version=3
+machine='virt,gic-version=3'
 virtio=virtio-iommu-pci,addr=5
 smmu=arm-smmuv3,primary-bus=pcie.0
 cd "$dir"
