@@ -36,10 +36,33 @@ DMAHold *dma_drain_hold(AddressSpace *as, hwaddr iova, hwaddr len,
     return hold;
 }
 
+void dma_drain_collect_begin(DMADrain *drain)
+{
+    drain->holds.collecting++;
+}
+
+void dma_drain_collect_end(DMADrain *drain)
+{
+    assert(drain->holds.collecting);
+    if (!--drain->holds.collecting) {
+        dma_holds_flush(&drain->holds, drain->seq);
+    }
+}
+
+bool dma_drain_collects(const DMAHold *hold)
+{
+    return hold->holds && hold->holds->collecting;
+}
+
 void dma_drain_release(DMAHold *hold)
 {
+    DMADrain *drain = hold->holds ?
+        container_of(hold->holds, DMADrain, holds) : NULL;
+
     trace_dma_drain_release(hold, hold->seq);
-    if (dma_hold_free(hold)) {
+    dma_hold_free(hold);
+    /* With no fence nobody waits for it. */
+    if (drain && !QTAILQ_EMPTY(&drain->fences)) {
         dma_drain_wake();
     }
 }
@@ -184,26 +207,43 @@ void dma_fence_timer(void *opaque)
     dma_fence_set_timer(drain);
 }
 
+static void dma_fence_waited(DMADrain *drain, const DMAFence *fence,
+                             uint64_t seq)
+{
+    int64_t ns = get_clock() - fence->since;
+
+    trace_dma_drain_done(drain, seq, ns);
+    drain->stats.wait_ns_total += ns;
+    drain->stats.wait_ns_max = MAX(drain->stats.wait_ns_max, (uint64_t)ns);
+}
+
 bool dma_drain_fence(DMADrain *drain, DMAFence *fence,
                      void (*done)(void *opaque), void *opaque)
 {
+    uint64_t seq = drain->seq;
+
     assert(!fence->seq);
     drain->stats.drains++;
-    if (dma_fence_done(drain, drain->seq)) {
+    if (dma_fence_done(drain, seq)) {
         return true;
     }
 
     drain->stats.waited++;
-    fence->seq = drain->seq;
+    fence->since = get_clock();
+    /* Who is told only now may let go at once. */
+    dma_holds_flush(&drain->holds, seq);
+    if (dma_fence_done(drain, seq)) {
+        dma_fence_waited(drain, fence, seq);
+        return true;
+    }
+    fence->seq = seq;
     fence->done = done;
     fence->opaque = opaque;
-    fence->since = get_clock();
     QTAILQ_INSERT_TAIL(&drain->fences, fence, next);
     trace_dma_drain_wait(drain, fence->seq);
     if (QTAILQ_FIRST(&drain->fences) == fence) {
         dma_fence_oldest_changed(drain);
     }
-    dma_holds_flush(&drain->holds, drain->seq);
     /* A map may have ended between the check and the insertion. */
     dma_drain_wake();
     return false;
@@ -238,11 +278,7 @@ void dma_drain_advance(DMADrain *drain, bool all)
     /* @done may begin new drains and fences: look at the first one anew. */
     while ((fence = QTAILQ_FIRST(&drain->fences)) &&
            dma_fence_done(drain, fence->seq)) {
-        int64_t ns = get_clock() - fence->since;
-
-        trace_dma_drain_done(drain, fence->seq, ns);
-        drain->stats.wait_ns_total += ns;
-        drain->stats.wait_ns_max = MAX(drain->stats.wait_ns_max, (uint64_t)ns);
+        dma_fence_waited(drain, fence, fence->seq);
         dma_fence_remove(drain, fence);
         fence->done(fence->opaque);
     }

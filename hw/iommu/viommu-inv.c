@@ -306,3 +306,13 @@ void viommu_fence_cancel(VIOMMU *v, DMAFence *fence)
 {
     dma_drain_fence_cancel(v->drain, fence);
 }
+
+void viommu_collect_begin(VIOMMU *v)
+{
+    dma_drain_collect_begin(v->drain);
+}
+
+void viommu_collect_end(VIOMMU *v)
+{
+    dma_drain_collect_end(v->drain);
+}

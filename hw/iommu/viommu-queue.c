@@ -87,7 +87,9 @@ void viommu_queue_run(VIOMMUQueue *q)
         return;
     }
     q->running = true;
+    viommu_collect_begin(q->fence.viommu);
     viommu_queue_go_on(q);
+    viommu_collect_end(q->fence.viommu);
     q->running = false;
     if (q->ops->rested) {
         q->ops->rested(q->opaque);

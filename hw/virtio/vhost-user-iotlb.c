@@ -1,5 +1,5 @@
 /*
- * vhost-user: IOTLB messages whose acknowledgement nobody waits for in place
+ * vhost-user: IOTLB messages, whose acknowledgement nobody waits for for long
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -46,6 +46,14 @@ typedef struct QEMU_PACKED IOTLBMessage {
 #define MERGE_ALL 64
 /* The backend decides how many updates do. */
 #define MAX_WAITING 1024
+/*
+ * A backend that has a processor acknowledges within some microseconds.  To
+ * wait for so long in place spares the main loop a wake-up for each message,
+ * and a guest that would spin meanwhile leaves the processor to the backend.
+ * Who takes longer is not waited for again until some messages have passed.
+ */
+#define PATIENCE_NS (200 * SCALE_US)
+#define IMPATIENT 16
 
 typedef struct Request {
     struct vhost_iotlb_msg msg;
@@ -63,6 +71,8 @@ struct VhostUserIOTLB {
     VhostUserAck ack;            /* as far as it has arrived */
     size_t ack_len;
     unsigned refused;            /* updates */
+    unsigned impatient;          /* so often nobody waits in place */
+    bool watched;                /* the main loop takes what arrives */
     guint watch;                 /* of one that lingers */
 };
 
@@ -226,6 +236,22 @@ static void iotlb_lied(VhostUserIOTLB *t, const char *how)
     qemu_chr_fe_disconnect(chr);
 }
 
+static void iotlb_readable(void *opaque);
+
+/*
+ * The main loop is woken by what arrives as long as something is awaited that
+ * nobody waits for in place.  To change that costs a wake-up, too.
+ */
+static void iotlb_watch(VhostUserIOTLB *t)
+{
+    bool watch = t->impatient || !g_queue_is_empty(&t->sent);
+
+    if (watch != t->watched) {
+        t->watched = watch;
+        qemu_set_fd_handler(t->fd, watch ? iotlb_readable : NULL, NULL, t);
+    }
+}
+
 /* Write @r.  Returns: false if the connection is no more, and so may @t. */
 static bool iotlb_write(VhostUserIOTLB *t, Request *r)
 {
@@ -246,24 +272,25 @@ static bool iotlb_write(VhostUserIOTLB *t, Request *r)
     return true;
 }
 
-static void iotlb_send_waiting(VhostUserIOTLB *t)
+/* Returns: likewise.  Who does not wait in place calls iotlb_watch(). */
+static bool iotlb_send_waiting(VhostUserIOTLB *t)
 {
     while (g_queue_get_length(&t->sent) < MAX_SENT &&
            !g_queue_is_empty(&t->waiting)) {
         if (!iotlb_write(t, g_queue_pop_head(&t->waiting))) {
-            return;
+            return false;
         }
     }
+    return true;
 }
 
-/* Also the bottom half. */
-static void iotlb_flush(void *opaque)
+static void iotlb_bh(void *opaque)
 {
     VhostUserIOTLB *t = opaque;
     DMA_HELD("vhost-user");
 
-    if (t->chr) {
-        iotlb_send_waiting(t);
+    if (t->chr && iotlb_send_waiting(t)) {
+        iotlb_watch(t);
     }
 }
 
@@ -329,9 +356,58 @@ static bool iotlb_read(VhostUserIOTLB *t, bool wait)
     return true;
 }
 
+/*
+ * Acknowledgements that come at once.  Returns: false if @t is no more, or
+ * lingers.
+ */
+static bool iotlb_wait_shortly(VhostUserIOTLB *t)
+{
+    int64_t end = get_clock() + PATIENCE_NS, left;
+
+    while ((left = end - get_clock()) > 0) {
+        GPollFD pfd = { .fd = t->fd, .events = G_IO_IN };
+
+        qemu_poll_ns(&pfd, 1, left);
+        if (!iotlb_read(t, false)) {
+            return false;
+        }
+        if (g_queue_is_empty(&t->sent)) {
+            return true;
+        }
+    }
+    t->impatient = IMPATIENT;
+    return true;
+}
+
+/* Something has been sent.  @t may be gone afterwards. */
+static void iotlb_await(VhostUserIOTLB *t)
+{
+    if (t->impatient) {
+        t->impatient--;
+    } else if (!iotlb_wait_shortly(t)) {
+        return;
+    }
+    iotlb_watch(t);
+}
+
+/* A fence waits. */
+static void iotlb_flush(void *opaque)
+{
+    VhostUserIOTLB *t = opaque;
+    DMA_HELD("vhost-user");
+
+    if (t->chr && iotlb_send_waiting(t)) {
+        iotlb_await(t);
+    }
+}
+
 static void iotlb_readable(void *opaque)
 {
-    iotlb_read(opaque, false);
+    VhostUserIOTLB *t = opaque;
+
+    if (iotlb_read(t, false)) {
+        iotlb_watch(t);
+    }
 }
 
 /*
@@ -365,10 +441,9 @@ static VhostUserIOTLB *iotlb_new(VhostUserIOTLB **slot, CharBackend *chr,
     t->sioc = QIO_CHANNEL_SOCKET(object_ref(OBJECT(sioc)));
     t->fd = fd;
     /* Like the drain's: not in the middle of somebody's register write. */
-    t->bh = aio_bh_new(iohandler_get_aio_context(), iotlb_flush, t);
+    t->bh = aio_bh_new(iohandler_get_aio_context(), iotlb_bh, t);
     g_queue_init(&t->sent);
     g_queue_init(&t->waiting);
-    qemu_set_fd_handler(fd, iotlb_readable, NULL, t);
     *slot = t;
     return t;
 }
@@ -434,9 +509,11 @@ int vhost_user_iotlb_send(VhostUserIOTLB **slot, CharBackend *chr,
     if (imsg->type == VHOST_IOTLB_INVALIDATE) {
         /* More may follow that go with it; the drain says when to send. */
         iotlb_take_hold(t, r);
-        qemu_bh_schedule(t->bh);
-    } else {
-        iotlb_send_waiting(t);
+        if (!dma_drain_collects(r->hold)) {
+            qemu_bh_schedule(t->bh);
+        }
+    } else if (iotlb_send_waiting(t)) {
+        iotlb_await(t);
     }
     return 0;
 }

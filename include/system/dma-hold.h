@@ -37,6 +37,7 @@ typedef struct DMAHoldOps {
 /* All holds of one drain that are waited for, oldest first. */
 typedef struct DMAHolds {
     GQueue list;
+    unsigned collecting;     /* dma_drain_collect_begin() without its end */
 } DMAHolds;
 
 struct DMAHold {

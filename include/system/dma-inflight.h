@@ -261,6 +261,18 @@ DMAHold *dma_drain_hold(AddressSpace *as, hwaddr iova, hwaddr len,
                         const DMAHoldOps *ops, void *opaque);
 
 /**
+ * dma_drain_collect_begin, _end: a run of invalidations, most of which a fence
+ * follows at once.  Whoever has been told of them between (dma_drain_hold())
+ * is flushed by that fence, or else at the end of the outermost run: nobody has
+ * to be woken in order to do it.  They nest.  BQL.
+ */
+void dma_drain_collect_begin(DMADrain *drain);
+void dma_drain_collect_end(DMADrain *drain);
+
+/** dma_drain_collects: is @hold's drain within such a run?  BQL. */
+bool dma_drain_collects(const DMAHold *hold);
+
+/**
  * dma_drain_release: what @hold stood for has been acknowledged, or cannot
  * happen any more.  Frees @hold.  Completions come later, from the main loop.
  * BQL.

@@ -625,6 +625,20 @@ static void test_reset(const void *opaque)
     rig_end(r);
 }
 
+/* No wait descriptor follows, but the backend is told all the same. */
+static void test_no_wait(void)
+{
+    VURig *r = rig_started("", VTD_QUEUED);
+    VTD *vtd = vtd_of(r);
+
+    vu_forget(r->vu);
+    vtd_queue_put(vtd, VTD_D_IOTLB | VTD_D_G(VTD_PAGE) | VTD_D_DID(SPACE_ID),
+                  RIG_DATA_IOVA);
+    vtd_queue_kick(vtd);
+    viommu_until(r->unit, vu_covered(r->vu, RIG_DATA_IOVA, UNIT_PAGE));
+    rig_end(r);
+}
+
 /* The guest cannot make QEMU block, nor remember without limit. */
 static void test_flood(void)
 {
@@ -862,6 +876,7 @@ static void add_vtd(void)
     if (!unit_ops()->by_request) {
         qtest_add_func("/viommu/vhost-user/window", test_window);
     }
+    qtest_add_func("/viommu/vhost-user/no-wait", test_no_wait);
     qtest_add_func("/viommu/vhost-user/flood", test_flood);
     qtest_add_func("/viommu/vhost-user/ats-without", test_ats_without);
     qtest_add_func("/viommu/vhost-user/ats", test_ats);

@@ -13,6 +13,7 @@ struct VIOMMU {
     bool stale;              /* something is in flight: fences wait */
     unsigned asked;          /* fences that had to wait */
     unsigned cancelled;
+    bool collecting;         /* commands are taken up */
     DMAFence *fence;         /* the one that waits */
     void (*done)(void *opaque);
     void *opaque;
@@ -42,6 +43,18 @@ void viommu_fence_cancel(VIOMMU *v, DMAFence *fence)
         v->fence = NULL;
         fence->seq = 0;
     }
+}
+
+void viommu_collect_begin(VIOMMU *v)
+{
+    g_assert_false(v->collecting);
+    v->collecting = true;
+}
+
+void viommu_collect_end(VIOMMU *v)
+{
+    g_assert_true(v->collecting);
+    v->collecting = false;
 }
 
 static void drain(VIOMMU *v)

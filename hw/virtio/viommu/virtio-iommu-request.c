@@ -167,21 +167,34 @@ static void request_handle(VirtIOIOMMU *s, VirtQueueElement *elem)
     }
 }
 
-void virtio_iommu_handle_requests(VirtIODevice *vdev, VirtQueue *vq)
+/* Returns: whether there may be more */
+static bool requests_take_up(VirtIOIOMMU *s, VirtQueue *vq)
 {
-    VirtIOIOMMU *s = VIRTIO_IOMMU(vdev);
     unsigned budget = REQUEST_BUDGET;
-    VirtQueueElement *elem;
-    DMA_HELD("requests");
 
     while (budget--) {
-        elem = virtqueue_pop(vq, sizeof(VirtQueueElement));
+        VirtQueueElement *elem = virtqueue_pop(vq, sizeof(VirtQueueElement));
+
         if (!elem) {
-            return;
+            return false;
         }
         request_handle(s, elem);
     }
-    qemu_bh_schedule(s->req_bh);
+    return true;
+}
+
+void virtio_iommu_handle_requests(VirtIODevice *vdev, VirtQueue *vq)
+{
+    VirtIOIOMMU *s = VIRTIO_IOMMU(vdev);
+    bool more;
+    DMA_HELD("requests");
+
+    viommu_collect_begin(&s->viommu);
+    more = requests_take_up(s, vq);
+    viommu_collect_end(&s->viommu);
+    if (more) {
+        qemu_bh_schedule(s->req_bh);
+    }
 }
 
 static void requests_go_on(VirtIOIOMMU *s)

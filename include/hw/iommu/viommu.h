@@ -449,6 +449,13 @@ bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),
 void viommu_fence_cancel(VIOMMU *v, DMAFence *fence);
 
 /**
+ * viommu_collect_begin, viommu_collect_end: commands are taken up between, most
+ * of whose invalidations a fence follows.  As dma_drain_collect_begin().  BQL.
+ */
+void viommu_collect_begin(VIOMMU *v);
+void viommu_collect_end(VIOMMU *v);
+
+/**
  * viommu_reset: translation off, caches empty, drain forgotten (the model has
  * cancelled its fences).  Address spaces are switched back.  BQL, reset exit
  * phase.

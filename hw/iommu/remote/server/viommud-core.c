@@ -184,6 +184,15 @@ bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),
     return false;
 }
 
+/* What the client's devices are told is the client's to collect. */
+void viommu_collect_begin(VIOMMU *v)
+{
+}
+
+void viommu_collect_end(VIOMMU *v)
+{
+}
+
 void viommu_fence_cancel(VIOMMU *v, DMAFence *fence)
 {
     if (fence->seq) {

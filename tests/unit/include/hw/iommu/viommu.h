@@ -22,5 +22,7 @@ static inline bool dma_drain_fence_pending(const DMAFence *fence)
 bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),
                   void *opaque);
 void viommu_fence_cancel(VIOMMU *v, DMAFence *fence);
+void viommu_collect_begin(VIOMMU *v);
+void viommu_collect_end(VIOMMU *v);
 
 #endif
