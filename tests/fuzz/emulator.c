@@ -134,6 +134,11 @@ static bool host_migrate(const FuzzModel *model, const FuzzChange *changes,
     vmsd = model_state(model, &opaque);
     vm_stop(RUN_STATE_PAUSED);
     data = state_save(vmsd, opaque, &size);
+    if (!size) {
+        /* It cannot be saved: another process does not say what it is. */
+        vm_start();
+        return false;
+    }
     while (n--) {
         data[changes[n].offset % size] ^= changes[n].flip;
     }
@@ -246,12 +251,10 @@ static void viommu_fuzz(QTestState *qts, const unsigned char *data,
     fuzz_run(fuzz_model, &fuzz_host, qts, data, size);
 }
 
-static void register_viommu_targets(void)
+static void register_models(const FuzzModel *const *models)
 {
-    unsigned i;
-
-    for (i = 0; fuzz_models[i]; i++) {
-        const FuzzModel *model = fuzz_models[i];
+    for (; *models; models++) {
+        const FuzzModel *model = *models;
 
         if (g_str_equal(model->ops->target, TARGET_NAME)) {
             fuzz_add_target(&(FuzzTarget) {
@@ -264,6 +267,12 @@ static void register_viommu_targets(void)
             });
         }
     }
+}
+
+static void register_viommu_targets(void)
+{
+    register_models(fuzz_models);
+    register_models(fuzz_liar_models);
 }
 
 fuzz_target_init(register_viommu_targets);

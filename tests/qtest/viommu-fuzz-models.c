@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "viommu-amd.h"
 #include "viommu-fuzz.h"
+#include "viommu-remote-liar.h"
 #include "viommu-smmu.h"
 #include "viommu-virtio.h"
 #include "viommu-vtd-sm.h"
@@ -526,6 +527,45 @@ static const FuzzModel fuzz_remote_vtd = {
     .ready = vtd_tables,
     .command = vtd_command,
 };
+
+static const uint32_t liar_regs[] = { 0, 8, 0x40, FUZZ_END };
+static const uint64_t liar_flags[] = { 1, 0 };
+
+static void liar_ready(FuzzGuest *g)
+{
+    g->regs = LIAR_REGS;
+    fuzz_words(g, g->arena, 4);
+}
+
+/* Some bytes for it to go by; then, mostly, it says something at once. */
+static void liar_command(FuzzGuest *g)
+{
+    uint8_t script[LIAR_SCRIPT], how = fuzz_bytes(g, 1);
+    size_t i, n = 1 + how % LIAR_SCRIPT;
+
+    for (i = 0; i < n; i++) {
+        script[i] = fuzz_bytes(g, 1);
+    }
+    liar_script(script, n);
+    if (how & 0xc0) {
+        liar_tell();
+    }
+}
+
+/* A unit in another process that says what the input says */
+static const FuzzModel fuzz_remote = {
+    .name = "remote",
+    .ops = &liar_unit_ops,
+    .props = "drain-timeout=1000",
+    /* What is refused is asked about in pieces of 4 bytes. */
+    .dma_max = 256,
+    .regs = liar_regs,
+    .flags = liar_flags,
+    .ready = liar_ready,
+    .command = liar_command,
+};
+
+const FuzzModel *const fuzz_liar_models[] = { &fuzz_remote, NULL };
 
 const FuzzModel *const fuzz_remote_models[] = { &fuzz_remote_vtd, NULL };
 

@@ -213,6 +213,11 @@ static void bench_stop(FuzzGuest *g)
     }
 }
 
+static uint64_t dma_length(const FuzzGuest *g, uint64_t len)
+{
+    return MIN(len, g->model->dma_max ?: UINT64_MAX);
+}
+
 static void step_dma(FuzzGuest *g)
 {
     static const uint8_t commands[] = {
@@ -225,8 +230,8 @@ static void step_dma(FuzzGuest *g)
 
     bench_stop(g);
     bench_set(g, XDB_ADDR, fuzz_iova(g));
-    bench_set(g, XDB_LENGTH, command == XDB_LOAD ? 4 : size < 0xe0 ?
-              1 + size % 64 * 4 : (size & 0x1fULL) << 10);
+    bench_set(g, XDB_LENGTH, dma_length(g, command == XDB_LOAD ? 4 :
+              size < 0xe0 ? 1 + size % 64 * 4 : (size & 0x1fULL) << 10));
     bench_set(g, XDB_STRIDE, UNIT_PAGE);
     bench_set(g, XDB_WINDOW, WINDOW * UNIT_PAGE);
     bench_set(g, XDB_COUNT, alone ? ALONE : 1 + (how >> 3) % 4);
@@ -249,7 +254,7 @@ static void step_sva(FuzzGuest *g)
 
     sva_start(g->sva, (command >> 3) % SVT_CONTEXTS,
               commands[command % ARRAY_SIZE(commands)], flags, pasid, src, dst,
-              fuzz_bytes(g, 2));
+              dma_length(g, fuzz_bytes(g, 2)));
 }
 
 /* What the guest makes of the device in its configuration space */

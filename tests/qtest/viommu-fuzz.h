@@ -67,6 +67,7 @@ struct FuzzModel {
     const char *name;        /* of the target, and of the corpus */
     const UnitOps *ops;
     const char *props;
+    unsigned dma_max;        /* bytes of one access of a device; 0: any */
     const uint32_t *regs;    /* what a driver writes; FUZZ_END ends them */
     const uint64_t *flags;   /* of entries; 0 ends them */
     /* ready: g->regs is set, and fuzz_word() called for words of entries */
@@ -95,6 +96,8 @@ struct FuzzGuest {
 
 /* NULL ends them */
 extern const FuzzModel *const fuzz_models[];
+/* Those of whose unit the input is a part (viommu-remote-liar.h) */
+extern const FuzzModel *const fuzz_liar_models[];
 /* Those whose unit is in a process of its own (viommu-viommud.h) */
 extern const FuzzModel *const fuzz_remote_models[];
 
