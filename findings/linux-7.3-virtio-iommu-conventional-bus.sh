@@ -19,9 +19,9 @@
 # A conventional bus is nothing exotic: libvirt puts an e1000 or an AC97 on one.
 # arm64 (virt, with a device tree, by hand) has the same.
 #
-# What follows for us: our virtio-iommu answers such a PROBE as stock QEMU's
-# does, so this kernel does the same behind it.  A function's own ID should be
-# known where its alias is.
+# What follows for us: behind such a bridge our virtio-iommu takes a function's
+# own ID for another name of the endpoint that its requests come from.  With that
+# both kernels have all their drivers, and the card is in the bridge's group.
 
 set -eu
 emulator=1:10.0.13+ds-0+deb13u1

@@ -17,6 +17,11 @@
 #define EP2     0xf8
 #define EP3     0xfb
 #define NO_EP   0x123
+/* Behind a bridge, bus 1 */
+#define ALIAS    0x100
+#define BEHIND_1 0x108
+#define BEHIND_2 0x110
+#define BEHIND_3 0x118
 #define PAGE    0x1000ull
 #define RW      (VIO_MAP_F_R | VIO_MAP_F_W)
 
@@ -297,6 +302,45 @@ static void test_probe(void)
     vio_wait(vio, put_probe(vio, EP, 100));
     g_assert_cmphex(qtest_readb(vio->qts, vio->big + 100), ==, VIO_S_INVAL);
     g_assert_true(viommu_is_filled(vio, vio->big, 0, 100));
+    vio_stop(vio);
+}
+
+/*
+ * Functions on a conventional bus make their requests as one endpoint: their
+ * IDs are names of it.
+ */
+static void test_names(void)
+{
+    VIO *vio = vio_start("", "-device pcie-pci-bridge,id=br,addr=7.0 "
+                             "-device pci-testdev,bus=br,addr=1.0 "
+                             "-device pci-testdev,bus=br,addr=2.0");
+    QPCIDevice *bridge = unit_open_bridge(&vio->unit, 7 << 3, 1);
+
+    vio_setup(vio, VIO_ALL_FEATURES);
+    vio_wait(vio, put_probe(vio, BEHIND_1, VIO_PROBE_SIZE));
+    g_assert_cmphex(qtest_readb(vio->qts, vio->big + VIO_PROBE_SIZE), ==,
+                    VIO_S_OK);
+    vio_wait(vio, put_probe(vio, BEHIND_3, VIO_PROBE_SIZE));
+    g_assert_cmphex(qtest_readb(vio->qts, vio->big + VIO_PROBE_SIZE), ==,
+                    VIO_S_NOENT);
+    assert_status(vio, vio_put_attach(vio, 1, BEHIND_3, 0), VIO_S_NOENT);
+    assert_status(vio, vio_put_detach(vio, 1, BEHIND_3), VIO_S_NOENT);
+
+    attach_ok(vio, 1, BEHIND_1);
+    attach_ok(vio, 1, ALIAS);
+    attach_ok(vio, 1, BEHIND_2);
+    map_ok(vio, 1, 0, 1);
+    g_assert_cmpuint(vio_register(vio, "domains"), ==, 1);
+    /* All of them move. */
+    attach_ok(vio, 2, BEHIND_2);
+    g_assert_cmpuint(vio_register(vio, "domains"), ==, 1);
+    g_assert_cmpuint(vio_register(vio, "mappings"), ==, 0);
+    assert_status(vio, vio_put_detach(vio, 1, BEHIND_1), VIO_S_INVAL);
+    assert_status(vio, vio_put_detach(vio, 2, BEHIND_1), VIO_S_OK);
+    g_assert_cmpuint(vio_register(vio, "domains"), ==, 0);
+    assert_status(vio, vio_put_detach(vio, 2, ALIAS), VIO_S_OK);
+    assert_status(vio, vio_put_detach(vio, 2, BEHIND_2), VIO_S_OK);
+    g_free(bridge);
     vio_stop(vio);
 }
 
@@ -612,6 +656,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/virtio/bounds", test_bounds);
     qtest_add_func("/viommu/virtio/malformed", test_malformed);
     qtest_add_func("/viommu/virtio/probe", test_probe);
+    qtest_add_func("/viommu/virtio/names", test_names);
     qtest_add_func("/viommu/virtio/others-go-on", test_others_go_on);
     qtest_add_func("/viommu/virtio/move", test_move);
     qtest_add_func("/viommu/virtio/driver-reset", test_driver_reset);

@@ -12,6 +12,8 @@
  */
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-model.h"
+#include "hw/pci/pci_bridge.h"
+#include "hw/pci/pci_bus.h"
 #include "qapi/error.h"
 #include "qemu/range.h"
 #include "qemu/rcu.h"
@@ -43,16 +45,47 @@ static void domain_free(VirtIOMMUDomain *domain)
     g_free_rcu(domain, rcu);
 }
 
+/* The endpoint that the requests of the function @id are made as */
+static VIOMMUEndpoint *find_alias(VirtIOIOMMU *s, uint16_t id)
+{
+    PCIDevice *dev = pci_find_device(s->primary_bus, PCI_BUS_NUM(id),
+                                     id & 0xff);
+    AddressSpace *as = dev ? pci_device_iommu_address_space(dev) : NULL;
+    VIOMMUEndpoint *ep;
+
+    QLIST_FOREACH(ep, &s->viommu.endpoints, next) {
+        if (&ep->as == as) {
+            return ep;
+        }
+    }
+    return NULL;
+}
+
 VIOMMUEndpoint *virtio_iommu_find_endpoint(VirtIOIOMMU *s, uint32_t id)
 {
     VIOMMUEndpoint *ep;
 
+    if (id >= VIRTIO_IOMMU_ENDPOINTS) {
+        return NULL;
+    }
     QLIST_FOREACH(ep, &s->viommu.endpoints, next) {
         if (ep->bus && viommu_endpoint_sid(ep) == id) {
             return ep;
         }
     }
-    return NULL;
+    return find_alias(s, id);
+}
+
+/*
+ * Is @ep the one of functions on a conventional bus, with IDs of their own?
+ * Linux attaches each of these and the alias, and detaches each.
+ */
+static bool endpoint_is_alias(VIOMMUEndpoint *ep)
+{
+    PCIDevice *dev = ep->bus->devices[ep->devfn];
+
+    return (!pci_bus_is_express(ep->bus) && !pci_bus_is_root(ep->bus)) ||
+           (dev && IS_PCI_BRIDGE(dev));
 }
 
 /*
@@ -89,15 +122,17 @@ uint8_t virtio_iommu_attach(VirtIOIOMMU *s, const VirtIOMMURequest *req,
     bool bypass = req->flags & VIRTIO_IOMMU_ATTACH_F_BYPASS;
     VIOMMUEndpoint *ep = virtio_iommu_find_endpoint(s, req->endpoint);
     VirtIOMMUDomain *domain = domain_find(s, req->domain);
+    uint16_t id;
 
     trace_virtio_iommu_attach(req->domain, req->endpoint);
     if (!ep) {
         return VIRTIO_IOMMU_S_NOENT;
     }
+    id = viommu_endpoint_sid(ep);
     if (domain && domain->bypass != bypass) {
         return VIRTIO_IOMMU_S_INVAL;
     }
-    if (domain && domain == s->attached[req->endpoint]) {
+    if (domain && domain == s->attached[id]) {
         return VIRTIO_IOMMU_S_OK;
     }
     if (domain && virtio_iommu_conflicts(ep, domain)) {
@@ -109,30 +144,42 @@ uint8_t virtio_iommu_attach(VirtIOIOMMU *s, const VirtIOMMURequest *req,
         }
         domain = domain_make(s, req->domain, bypass);
     }
-    domain_move(s, req->endpoint, domain);
+    domain_move(s, id, domain);
     *drain = true;
     return VIRTIO_IOMMU_S_OK;
 }
 
-/* 5.13.6.4.2.  An endpoint that is attached was there once. */
+/*
+ * 5.13.6.4.2.  An endpoint that is attached was there once.  One that has
+ * several names is detached by the first of them.
+ */
 uint8_t virtio_iommu_detach(VirtIOIOMMU *s, const VirtIOMMURequest *req,
                             bool *drain)
 {
+    VIOMMUEndpoint *ep = NULL;
     VirtIOMMUDomain *domain;
+    uint32_t id = req->endpoint;
 
-    trace_virtio_iommu_detach(req->domain, req->endpoint);
-    if (req->endpoint >= VIRTIO_IOMMU_ENDPOINTS) {
+    trace_virtio_iommu_detach(req->domain, id);
+    if (id >= VIRTIO_IOMMU_ENDPOINTS) {
         return VIRTIO_IOMMU_S_NOENT;
     }
-    domain = s->attached[req->endpoint];
+    if (!s->attached[id]) {
+        ep = virtio_iommu_find_endpoint(s, id);
+        if (!ep) {
+            return VIRTIO_IOMMU_S_NOENT;
+        }
+        id = viommu_endpoint_sid(ep);
+    }
+    domain = s->attached[id];
     if (!domain) {
-        return virtio_iommu_find_endpoint(s, req->endpoint) ?
-               VIRTIO_IOMMU_S_INVAL : VIRTIO_IOMMU_S_NOENT;
+        return endpoint_is_alias(ep) ? VIRTIO_IOMMU_S_OK :
+                                       VIRTIO_IOMMU_S_INVAL;
     }
     if (domain->id != req->domain) {
         return VIRTIO_IOMMU_S_INVAL;
     }
-    domain_move(s, req->endpoint, NULL);
+    domain_move(s, id, NULL);
     *drain = true;
     return VIRTIO_IOMMU_S_OK;
 }
