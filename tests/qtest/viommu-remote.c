@@ -29,15 +29,40 @@ static char *rmt_toy(void)
                             NULL);
 }
 
+/* Who connects when is not known here, so sockets stay until the test's end. */
+static GPtrArray *rmt_paths;
+
+static void rmt_unlink(void)
+{
+    guint i;
+
+    for (i = 0; i < rmt_paths->len; i++) {
+        unlink(g_ptr_array_index(rmt_paths, i));
+    }
+}
+
+static char *rmt_new_path(void)
+{
+    char *path;
+    int fd = g_file_open_tmp("viommu-remote-XXXXXX", &path, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    if (!rmt_paths) {
+        rmt_paths = g_ptr_array_new_with_free_func(g_free);
+        atexit(rmt_unlink);
+    }
+    g_ptr_array_add(rmt_paths, g_strdup(path));
+    return path;
+}
+
 int rmt_listen(char **path)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     int fd;
 
     if (!*path) {
-        fd = g_file_open_tmp("viommu-remote-XXXXXX", path, NULL);
-        g_assert_cmpint(fd, >=, 0);
-        close(fd);
+        *path = rmt_new_path();
     }
     unlink(*path);
     g_assert_cmpuint(strlen(*path), <, sizeof(addr.sun_path));
