@@ -60,37 +60,38 @@ void sanitizer_now_page(VIOMMU *v, uint32_t attrs, hwaddr iova,
     now->mapped = now->fault == IOPT_OK && !refused && now->entry.perm;
 }
 
-bool sanitizer_agrees(const SanitizerNow *now,
-                      const VIOMMUPastPage *page, hwaddr iova)
+/* Where @iova leads.  The entry is filled in only if something is mapped. */
+static hwaddr now_addr(const SanitizerNow *now, hwaddr iova)
 {
     hwaddr mask = (1ULL << now->entry.shift) - 1;
 
+    return now->entry.addr | (iova & mask);
+}
+
+bool sanitizer_agrees(const SanitizerNow *now,
+                      const VIOMMUPastPage *page, hwaddr iova)
+{
     return now->mapped && !(page->perm & ~now->entry.perm) &&
-           (now->entry.addr | (iova & mask)) ==
-           page->addr + (iova - page->first);
+           now_addr(now, iova) == page->addr + (iova - page->first);
 }
 
 bool sanitizer_leads_elsewhere(const SanitizerNow *now,
                                const VIOMMUPastPage *page, hwaddr iova)
 {
-    hwaddr mask = (1ULL << now->entry.shift) - 1;
-
-    return now->mapped && (now->entry.addr | (iova & mask)) !=
-                          page->addr + (iova - page->first);
+    return now->mapped &&
+           now_addr(now, iova) != page->addr + (iova - page->first);
 }
 
 char *sanitizer_now_words(const SanitizerNow *now,
                           const VIOMMUPastPage *page, hwaddr iova)
 {
-    hwaddr mask = (1ULL << now->entry.shift) - 1;
-
     if (!now->mapped) {
         return g_strdup(now->fault == IOPT_FAULT_NOT_PRESENT ||
                         now->fault == IOPT_OK ? "nothing is mapped" :
                         iopt_fault_name(now->fault));
     }
     return g_strdup_printf("it leads to 0x%" PRIx64 " %s",
-                           now->entry.addr | (iova & mask),
+                           now_addr(now, iova),
                            sanitizer_rights(now->entry.perm));
 }
 
