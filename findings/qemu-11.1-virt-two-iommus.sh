@@ -9,11 +9,9 @@
 # Seen with 11.1.3: devices are translated by the virtio-iommu alone, and there
 # is a VIOT for them; the IORT has the same devices behind the SMMUv3.
 #
-# By hand: Linux 6.12 with UEFI (ACPI) believes the IORT.  It gives the devices
-# to the SMMUv3, sets that up, and uses I/O addresses that nobody translates, as
-# the virtio-iommu lets pass what it does not know.  A virtio disk's first
-# request is never answered, and the log has no fault.  With the device tree,
-# which names the virtio-iommu, all works.
+# So the two tables contradict each other about each device, where the device
+# tree names the virtio-iommu alone.  Who boots with ACPI is told of the unit
+# that does not translate.
 #
 # What follows for us: nothing yet, with no such device; who adds one looks at
 # both orders.
