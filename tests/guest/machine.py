@@ -178,8 +178,8 @@ class Machine:
             if words.search(said):
                 raise KnownDefect(f'{meaning}; {self.last_words()}')
 
-    def send(self, line):
-        self.socket.sendall(line.encode() + b'\n')
+    def send(self, line, end='\n'):
+        self.socket.sendall((line + end).encode())
 
     def wait(self):
         """Waits for the emulator to end; its exit status."""
