@@ -261,6 +261,18 @@ void viommu_invalidate_everything(VIOMMU *v)
     viommu_configs_changed(v);
 }
 
+bool viommu_invalidation_is_heard(VIOMMU *v)
+{
+    VIOMMUEndpoint *ep;
+
+    for (ep = v->notified; ep; ep = ep->next_notified) {
+        if (ep->notifier_flags) {
+            return true;
+        }
+    }
+    return v->sanitizer;
+}
+
 void viommu_mapped(VIOMMU *v, uint64_t tag, hwaddr first, hwaddr last)
 {
     VIOMMUEndpoint *ep;

@@ -14,7 +14,8 @@
  *   here                 there
  *   Asker                remote_link_ask() in an access: remote-model.c
  *   Link                 the link's thread: remote-link.c, remote-serve.c
- *   MainLoop             serve_commands_bh() and its fence: remote-serve.c
+ *   MainLoop             serve_commands_bh(), or serve_at_once() in the link's
+ *                        thread, with the BQL, and their fence: remote-serve.c
  *   Server               vrs-serve.c, vrs-drain.c, toy.py, or any other
  *   slot, epoch          system/dma-epoch.c, whose own steps dma-drain.pml has
  *   cache, inv_seq       hw/iommu/iotlb.c

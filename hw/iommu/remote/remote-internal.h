@@ -99,6 +99,7 @@ struct VIOMMURemote {
     /* remote-serve.c */
     QemuMutex lock;
     GQueue commands;         /* RemoteCommand, to be carried out; lock */
+    bool commanded;          /* something of these is new; atomic */
     unsigned resets;         /* that have not been answered; lock */
     uint64_t last_seq;       /* of whoever reads */
     QEMUBH *command_bh;
@@ -228,6 +229,8 @@ void remote_serve_init(VIOMMURemote *s);
 /* RemoteLinkOps.command */
 const char *remote_serve(void *opaque, const VRPHeader *h, const void *message,
                          const uint8_t *data, size_t len);
+/* RemoteLinkOps.commanded */
+void remote_serve_commanded(void *opaque, bool free);
 /*
  * Carry out at once what has come before the last answer: a message of the
  * unit's may be a write to memory.  BQL; as many as may wait.

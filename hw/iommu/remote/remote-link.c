@@ -974,17 +974,12 @@ static bool link_carry_out(RemoteLink *link, GByteArray *in,
     return more;
 }
 
-/*
- * What has come, without waiting.  @reader: who leads; NULL: the link's thread.
- * Returns: how many bytes that was; -EAGAIN: none; 0: there is nothing to be
- * read any more, or not by @reader.
- */
-static ssize_t link_receive(RemoteLink *link, RemoteWire *wire,
-                            LinkReader *reader)
+/* link_receive(), the wire's lock held */
+static ssize_t link_receive_locked(RemoteLink *link, RemoteWire *wire,
+                                   LinkReader *reader)
 {
     ssize_t n;
 
-    QEMU_LOCK_GUARD(&wire->lock);
     if (wire->over || qatomic_read(&link->wrong)) {
         return 0;
     }
@@ -997,6 +992,23 @@ static ssize_t link_receive(RemoteLink *link, RemoteWire *wire,
         remote_link_hang_up(link, "the connection ended");
     }
     return reader && !reader->budget ? 0 : n;
+}
+
+/*
+ * What has come, without waiting.  @reader: who leads; NULL: the link's thread.
+ * Returns: how many bytes that was; -EAGAIN: none; 0: there is nothing to be
+ * read any more, or not by @reader.
+ */
+static ssize_t link_receive(RemoteLink *link, RemoteWire *wire,
+                            LinkReader *reader)
+{
+    ssize_t n;
+
+    WITH_QEMU_LOCK_GUARD(&wire->lock) {
+        n = link_receive_locked(link, wire, reader);
+    }
+    link->ops->commanded(link->opaque, !reader);
+    return n;
 }
 
 /* Without a wire the character device reads: the link's thread */
@@ -1017,6 +1029,8 @@ static void link_read(void *opaque, const uint8_t *buf, int size)
     }
     g_byte_array_append(link->in, buf, size);
     link_carry_out(link, link->in, NULL);
+    /* The character device is in the middle of something. */
+    link->ops->commanded(link->opaque, false);
 }
 
 /* Beginning and end */

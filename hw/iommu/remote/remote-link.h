@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * A thread of its own reads what the server sends, so that an answer arrives
- * whatever the others wait for: it takes neither the BQL nor part in any RCU
- * grace period longer than one access to memory.  One of those who wait for an
+ * whatever the others wait for: it does not wait for the BQL, and takes no part
+ * in any RCU grace period longer than one access to memory.  One of those who wait for an
  * answer reads in its place.  Whoever has something to say writes it; what the
  * socket does not take, that thread writes later.
  *
@@ -35,9 +35,9 @@ typedef struct RemoteUnit {
 } RemoteUnit;
 
 /*
- * All but .late, .command and .reset: the link's thread.  Those two: it, or a
- * thread that waits for an answer, one at a time; with whatever locks it has
- * called remote_link_ask().
+ * All but .late, .command, .commanded and .reset: the link's thread.  Those
+ * three: it, or a thread that waits for an answer; with whatever locks it has
+ * called remote_link_ask().  .command and .reset: one at a time.
  */
 typedef struct RemoteLinkOps {
     /*
@@ -63,6 +63,12 @@ typedef struct RemoteLinkOps {
     const char *(*command)(void *opaque, const VRPHeader *h,
                            const void *message, const uint8_t *data,
                            size_t len);
+    /*
+     * commanded: that was all that there was to be read, for now, and there may
+     * have been commands.  @free: the caller is the link's thread, has no lock,
+     * and so may do what needs some; it must not ask, which is for others.
+     */
+    void (*commanded)(void *opaque, bool free);
     /* reset: a remote_link_reset() has been answered. */
     void (*reset)(void *opaque);
     /* late: the first answer that has not come in time.  Any thread. */

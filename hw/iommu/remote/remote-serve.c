@@ -11,6 +11,9 @@
  *    the main loop, in order, a bounded number in one go.  A prefetched answer
  *    that came before an invalidation has been cached by then, and goes with
  *    it.
+ *    To wake the main loop takes longer than an invalidation: so the link's
+ *    thread carries out those that are next itself, if nobody has the BQL.
+ *    Only those that nobody else hears of: it must not wait.
  *    Those that are next are carried out before a register is read, too:
  *    software may be looking at whether they are complete.
  * 3. An invalidation is answered when the drain says that no access uses what
@@ -25,6 +28,7 @@
 #include "qemu/lockable.h"
 #include "qemu/main-loop.h"
 #include "../trace.h"
+#include "system/bql-trylock.h"
 #include "system/dma-held.h"
 #include "remote-internal.h"
 
@@ -189,7 +193,7 @@ static const char *serve_later(VIOMMURemote *s, const VRPHeader *h,
         g_free(c);
         return "it does not wait for the answers to its invalidations";
     }
-    qemu_bh_schedule(s->command_bh);
+    qatomic_set(&s->commanded, true);
     return NULL;
 }
 
@@ -216,7 +220,7 @@ const char *remote_serve(void *opaque, const VRPHeader *h, const void *message,
     }
 }
 
-/* The main loop, with the BQL */
+/* With the BQL: the main loop, or whoever else is said to */
 
 static void serve_invalidate(VIOMMURemote *s, const VRPInvalidate *c)
 {
@@ -296,22 +300,38 @@ static bool serve_posted(VIOMMURemote *s, const RemoteCommand *c)
     return false;
 }
 
-/* The next one.  @inv: if it is an invalidation */
-static RemoteCommand *serve_take(VIOMMURemote *s, bool inv)
+/* Which commands are carried out, up to the first that is none of these */
+typedef enum ServeWhat {
+    SERVE_ALL,
+    SERVE_INVALIDATIONS,
+    SERVE_TRANSLATIONS,      /* invalidations of what was translated here */
+} ServeWhat;
+
+static bool serve_is(const RemoteCommand *c, ServeWhat what)
+{
+    if (what == SERVE_ALL || c->h.command != VRP_INVALIDATE) {
+        return what == SERVE_ALL;
+    }
+    return what == SERVE_INVALIDATIONS || c->inv.kind == VRP_INV_NOTHING ||
+           c->inv.kind == VRP_INV_ALL || c->inv.kind == VRP_INV_DOMAIN ||
+           c->inv.kind == VRP_INV_RANGE;
+}
+
+/* The next one, if it is one of @what */
+static RemoteCommand *serve_take(VIOMMURemote *s, ServeWhat what)
 {
     RemoteCommand *c;
 
     QEMU_LOCK_GUARD(&s->lock);
     c = g_queue_peek_head(&s->commands);
-    return c && (!inv || c->h.command == VRP_INVALIDATE) ?
-           g_queue_pop_head(&s->commands) : NULL;
+    return c && serve_is(c, what) ? g_queue_pop_head(&s->commands) : NULL;
 }
 
 /*
- * What there is, but not too much; @inv: up to the first that is no
- * invalidation.  Returns: true if there may be more.
+ * What there is of @what, but not too much.  Returns: true if there may be
+ * more.
  */
-static bool serve_commands(VIOMMURemote *s, bool inv)
+static bool serve_commands(VIOMMURemote *s, ServeWhat what)
 {
     RemoteDrain *d = g_new0(RemoteDrain, 1);
     unsigned budget = SERVE_BUDGET;
@@ -320,7 +340,7 @@ static bool serve_commands(VIOMMURemote *s, bool inv)
     d->s = s;
     g_queue_init(&d->commands);
     QTAILQ_INSERT_TAIL(&s->drains, d, next);
-    while (budget && (c = serve_take(s, inv))) {
+    while (budget && (c = serve_take(s, what))) {
         budget--;
         if (serve_posted(s, c)) {
             g_free(c);
@@ -341,7 +361,40 @@ static void serve_commands_bh(void *opaque)
     VIOMMURemote *s = opaque;
     DMA_HELD("server");
 
-    if (serve_commands(s, false)) {
+    if (serve_commands(s, SERVE_ALL)) {
+        qemu_bh_schedule(s->command_bh);
+    }
+}
+
+/*
+ * The link's thread; no lock held.  Returns: true if there is something left
+ * for the main loop.
+ */
+static bool serve_at_once(VIOMMURemote *s)
+{
+    bool left = true;
+
+    if (!bql_trylock()) {
+        return true;
+    }
+    if (!viommu_invalidation_is_heard(&s->viommu)) {
+        DMA_HELD("server");
+
+        serve_commands(s, SERVE_TRANSLATIONS);
+        WITH_QEMU_LOCK_GUARD(&s->lock) {
+            left = !g_queue_is_empty(&s->commands);
+        }
+    }
+    bql_unlock();
+    return left;
+}
+
+void remote_serve_commanded(void *opaque, bool free)
+{
+    VIOMMURemote *s = opaque;
+
+    if (qatomic_read(&s->commanded) && qatomic_xchg(&s->commanded, false) &&
+        (!free || serve_at_once(s))) {
         qemu_bh_schedule(s->command_bh);
     }
 }
@@ -351,13 +404,13 @@ void remote_serve_settle(VIOMMURemote *s)
     bool more;
 
     do {
-        more = serve_commands(s, false);
+        more = serve_commands(s, SERVE_ALL);
     } while (more);
 }
 
 void remote_serve_invalidations(VIOMMURemote *s)
 {
-    serve_commands(s, true);
+    serve_commands(s, SERVE_INVALIDATIONS);
 }
 
 /* Those that came over @connection, or one before it */
@@ -404,7 +457,7 @@ void remote_serve_forget(VIOMMURemote *s)
     rest->s = s;
     g_queue_init(&rest->commands);
     QTAILQ_INSERT_TAIL(&s->drains, rest, next);
-    while ((c = serve_take(s, false))) {
+    while ((c = serve_take(s, SERVE_ALL))) {
         if (c->h.command == VRP_INVALIDATE) {
             g_queue_push_tail(&rest->commands, c);
         } else {

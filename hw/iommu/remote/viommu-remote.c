@@ -94,6 +94,7 @@ static const RemoteLinkOps remote_link_ops = {
     .up = remote_up,
     .down = remote_down,
     .command = remote_serve,
+    .commanded = remote_serve_commanded,
     .reset = remote_serve_was_reset,
     .late = remote_late,
 };

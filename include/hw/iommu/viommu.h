@@ -402,6 +402,13 @@ void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv);
 void viommu_invalidate_everything(VIOMMU *v);
 
 /**
+ * viommu_invalidation_is_heard: is there anybody to be told of what
+ * viommu_invalidate() removes from the IOTLB, a notifier or the sanitizer?  Such
+ * a one may have the unit asked, and wait.  BQL.
+ */
+bool viommu_invalidation_is_heard(VIOMMU *v);
+
+/**
  * viommu_mapped: something was mapped in @first .. @last of domain @tag, where
  * nothing was before: nothing is removed, and there is nothing to wait for, but
  * whoever keeps a copy of the table is told.  For models whose software says so
