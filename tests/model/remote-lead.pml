@@ -10,9 +10,9 @@
  * has read, or for what nobody reads.
  *
  *   here                 there
- *   Asker                remote_link_ask(), ask_lead(): remote-link.c
+ *   Asker                remote_link_ask(), ask_lead(): remote-ask.c
  *   Link                 link_wire_ready(), link_rest_bh(), link_down()
- *   receive, carry_out   link_receive(), link_carry_out()
+ *   receive, carry_out   remote_read(), read_carry_out()
  *   idle_on              the epoll's entry: remote-wire.c
  *
  * tests/model/run checks it, and that each BROKEN_ variant is rejected.

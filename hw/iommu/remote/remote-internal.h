@@ -4,7 +4,10 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * remote-frame.c     messages as bytes and as numbers; pure
- * remote-link.c      the connection, and who waits for an answer
+ * remote-link.c      the connection
+ * remote-out.c       what is written to it
+ * remote-read.c      what is read of it
+ * remote-ask.c       who waits for an answer
  * remote-wire.c      its socket, and who reads it
  * remote-hello.c     the JSON of its beginning
  * remote-memory.c    what the server is told of guest memory
