@@ -44,6 +44,8 @@ READS = [
     ('nvme, read, 4 KiB', 'read /dev/nvme0n1 4096', 1500),
     ('nvme, read, 64 KiB', 'read /dev/nvme0n1 65536', 1000),
 ]
+# What dd does not do
+PIECES = [('random read, 1 MiB, a huge page', 'huge /dev/vda 1048576', 200)]
 SENDS = [('network stream, frame of 1,400 B', 'send eth0 1400', 6000)]
 VHOST = {'sink': None,
          'vhost-user': 'vhost-user, frame of 1,400 B',
@@ -52,7 +54,7 @@ PERF_HZ = 1999
 
 
 class X86:
-    ARCH, WORK = 'x86_64', READS + SENDS
+    ARCH, WORK = 'x86_64', READS + PIECES + SENDS
     WORDS = q35.WORDS
 
     @staticmethod
