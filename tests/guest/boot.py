@@ -29,7 +29,6 @@ import assets
 import devices
 import q35
 import remapping
-import remote
 import scalable
 import virt
 from guestjob import Report
@@ -197,8 +196,7 @@ def boot(config, progress=lambda text: None, run=run_guest):
         machine = platform.machine_args(config)
         if config.mmio:
             machine += platform.tree_args(machine, directory)
-        unit = remote.Server(directory, remote.unit_arg(config)) \
-            if config.remote else None
+        unit = q35.server(config, directory)
         args = machine + (unit.machine_args() if unit else []) + \
             (loader(words, config) if loader else
              kernel_args(words, platform, config.kernel)) + \
@@ -209,7 +207,8 @@ def boot(config, progress=lambda text: None, run=run_guest):
         try:
             run_machine(assets.emulator(config.arch), args, directory,
                         lambda machine: run(machine, outcome, progress),
-                        again=bool(config.kernel))
+                        again=bool(config.kernel),
+                        prepare=unit.start if unit else None)
         except (GuestError, QmpError, OSError) as error:
             outcome.error = str(error)
         outcome.console = machine_log(directory, 'console')
@@ -218,7 +217,7 @@ def boot(config, progress=lambda text: None, run=run_guest):
             if ' warning: ' not in line]
         judge(outcome, directory, patterns, server)
         if unit:
-            judge_unit(outcome, unit)
+            unit.judge(outcome)
     finally:
         server.close()
         if unit:
@@ -274,13 +273,6 @@ def judge(outcome, directory, patterns, server):
                       '\n'.join(outcome.errors))
     if not config.base:
         judge_statistics(outcome)
-
-
-def judge_unit(outcome, unit):
-    status = unit.end()
-    outcome.check('the unit ends with its client, and has nothing to say',
-                  status == 0 and not unit.said(),
-                  f'exit status {status}: {unit.said()}')
 
 
 def judge_disk(disk, report, directory, patterns):

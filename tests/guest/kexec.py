@@ -7,7 +7,7 @@ with its disks at work. The crash kernel finds translation on, takes over what
 the one before left (Linux copies the tables), and does verified I/O as well.
 
   kexec.py [--mode strict|lazy|pt] [--kernel SERIES] [--prop NAME=VALUE]...
-           [kexec|crash]...
+           [--remote] [kexec|crash]...
 
 What is named happens in this order; by default, kexec and crash. VIOMMU_KEEP=1
 keeps the directory with the console. Prints TAP.
@@ -149,16 +149,24 @@ def boot_all(setup, directory, server, progress):
     outcomes = []
     patterns = devices.make_images(setup.disks, directory)
     args = machine_args(setup, directory, server.port)
+    unit = q35.server(setup, directory)
 
     def judge(outcome):
         judge_kernel(outcome, directory, patterns, server)
 
     try:
-        run_machine(assets.emulator(), args, directory,
+        run_machine(assets.emulator(),
+                    args + (unit.machine_args() if unit else []), directory,
                     lambda machine: run_kernels(machine, setup, outcomes,
-                                                judge, progress), again=True)
+                                                judge, progress), again=True,
+                    prepare=unit.start if unit else None)
+        if unit:
+            unit.judge(outcomes[-1])
     except (GuestError, QmpError, OSError) as error:
         return outcomes, error
+    finally:
+        if unit:
+            unit.end()
     return outcomes, None
 
 
@@ -189,9 +197,10 @@ def main():
     parser.add_argument('--mode', choices=boot.KINDS, default='strict')
     parser.add_argument('--kernel', default='')
     parser.add_argument('--prop', action='append', default=[])
+    parser.add_argument('--remote', action='store_true')
     parser.add_argument('steps', nargs='*', metavar='kexec|crash')
     args = parser.parse_args()
-    setup = Setup(args.mode, kernel=args.kernel,
+    setup = Setup(args.mode, kernel=args.kernel, remote=args.remote,
                   props=tuple(args.prop or ['profile=modern']))
     if args.steps:
         setup.steps = tuple(args.steps)

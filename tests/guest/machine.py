@@ -230,9 +230,9 @@ def kill_all():
         machine.process.kill()
 
 
-def run_machine(binary, args, directory, run, again=False):
+def run_machine(binary, args, directory, run, again=False, prepare=None):
     """
-    run() with the machine, which it starts.
+    run() with the machine, which it starts; prepare() before there is one.
 
     again: once more if the guest never came up, with a line that says so. For
     kernels that do not always: of some ninety boots of Linux 7.3 with two
@@ -246,6 +246,8 @@ def run_machine(binary, args, directory, run, again=False):
     twenty boots of 6.12 beside other tests that took all of the host, one did.
     """
     try:
+        if prepare:
+            prepare()
         with Machine(binary, args, directory) as machine:
             run(machine)
     except NeverUp as error:
@@ -253,4 +255,4 @@ def run_machine(binary, args, directory, run, again=False):
             raise
         print('\n# '.join(['# Linux did not come up; once more.'] +
                           str(error).splitlines()), flush=True)
-        run_machine(binary, args, directory, run)
+        run_machine(binary, args, directory, run, False, prepare)

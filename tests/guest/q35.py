@@ -9,6 +9,7 @@ from devices import CARDS, DISKS
 __all__ = ['CARDS', 'DISKS']
 
 ARCH = 'x86_64'
+MEMORY = '1G'
 WORDS = {
     'strict': ['intel_iommu=on', 'iommu.strict=1'],
     'lazy': ['intel_iommu=on', 'iommu.strict=0'],
@@ -55,13 +56,19 @@ def name(config):
     return words
 
 
+def remote_props(config):
+    """Of both halves together"""
+    return ['intremap=on', f'eim={on_off(config.eim)}'] * config.intremap + \
+        [*config.props] + [f'virtio={config.virtio}'] * bool(config.virtio) + \
+        ['dma-mode=bounce'] * config.bounce
+
+
 def viommu_arg(config):
     switch = [f'virtio={config.virtio}'] * bool(config.virtio)
     if config.paravirt:
         return ','.join(['virtio-iommu-pci,addr=1e.0', *switch])
     if config.remote:
-        return remote.viommu_arg([*remote.interrupts(config), *config.props,
-                                  *switch])
+        return remote.viommu_arg(remote_props(config))
     model = ['amd-iommu', f'xtsup={on_off(config.eim)}'] if config.amd else \
         ['intel-iommu', f'eim={on_off(config.eim)}']
     return ','.join([*model, f'intremap={on_off(config.intremap)}',
@@ -74,9 +81,15 @@ def machine_args(config):
         '-machine', 'q35', '-accel', 'tcg,thread=multi',
         # x2APIC is what extended interrupt mode is for; ARAT spares an idle
         # processor the detour of its timer over another one's.
-        '-cpu', 'qemu64,+x2apic,+arat', '-smp', '2', '-m', '1G', '-no-reboot',
-        '-device', viommu_arg(config),
-    ]
+        '-cpu', 'qemu64,+x2apic,+arat', '-smp', '2', '-m', MEMORY,
+        '-no-reboot', '-device', viommu_arg(config),
+    ] + (remote.memory_args(MEMORY) if config.remote else [])
+
+
+def server(config, directory):
+    """The process that a machine with this has its unit in, or None"""
+    return remote.Server(directory, remote.unit_arg(remote_props(config))) \
+        if config.remote else None
 
 
 def judge(outcome):

@@ -11,50 +11,70 @@ SERVER = os.path.join(assets.BUILD, 'hw', 'iommu', 'remote', 'server',
                       'qemu-viommud')
 # Where a machine's own VT-d has them
 REGISTERS = 0xfed90000
-MEMORY = '1G'
+# What viommu-remote has of a unit's properties; the server's unit has the rest.
+CLIENTS = {'dma-cache-size', 'dma-mode', 'drain-stall-time', 'drain-timeout',
+           'iotlb-size', 'reserved-ranges', 'sanitizer', 'virtio'}
+# ... and what both have to say
+SHARED = {'intremap'}
 
 
 def viommu_arg(props=()):
-    """A guest under an emulated processor may keep its server waiting."""
+    """
+    props: of a unit that has both halves. A guest under an emulated processor
+    may keep its server waiting.
+    """
     return ','.join(['viommu-remote', 'chardev=remote',
-                     f'mmio={REGISTERS:#x}', 'timeout=60000', *props])
+                     f'mmio={REGISTERS:#x}', 'timeout=60000'] +
+                    [prop for prop in props
+                     if prop.split('=')[0] in CLIENTS | SHARED])
 
 
-def unit_arg(config):
-    """The server's unit; what it says of interrupts the client has, too."""
-    return ','.join(['intel-iommu', *interrupts(config)] +
-                    ['eim=on'] * (config.intremap and config.eim))
+def unit_arg(props=()):
+    """The server's unit, of the same"""
+    return ','.join(['intel-iommu'] + [prop for prop in props
+                                       if prop.split('=')[0] not in CLIENTS])
 
 
-def interrupts(config):
-    return ['intremap=on'] * config.intremap
+def memory_args(size):
+    """That the server can map"""
+    return ['-object', f'memory-backend-memfd,id=ram,size={size},share=on',
+            '-machine', 'memory-backend=ram']
 
 
 class Server:
-    """The process; it ends with its client, or with this."""
+    """
+    The process behind one machine; it ends with its client, or with this.
+    start(): before the machine is started; another one, if there was one.
+    """
 
-    def __init__(self, directory, unit='intel-iommu'):
+    def __init__(self, directory, unit='intel-iommu', name='unit'):
         if not os.access(SERVER, os.X_OK):
             raise assets.AssetError(f'no server at {SERVER}: run make')
-        self.path = os.path.join(directory, 'unit.sock')
-        self.log = os.path.join(directory, 'unit.stderr')
+        self.unit = unit
+        self.path = os.path.join(directory, f'{name}.sock')
+        self.log = os.path.join(directory, f'{name}.stderr')
+        self.process = None
+
+    def start(self):
+        if self.process:
+            self.end()
+            os.unlink(self.path)
         with socket.socket(socket.AF_UNIX) as listener, \
                 open(self.log, 'wb') as log:
             listener.bind(self.path)
             listener.listen()
             fd = listener.fileno()
             self.process = subprocess.Popen(
-                [SERVER, '--unit', unit, '--fd', str(fd)], pass_fds=[fd],
+                [SERVER, '--unit', self.unit, '--fd', str(fd)], pass_fds=[fd],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def machine_args(self):
-        """With memory that the server can map"""
-        return ['-object', f'memory-backend-memfd,id=ram,size={MEMORY},'
-                           'share=on', '-machine', 'memory-backend=ram',
-                '-chardev', f'socket,id=remote,path={self.path}']
+        return ['-chardev', f'socket,id=remote,path={self.path}']
 
     def end(self):
         """Its exit status, of its own accord; None: it had to be ended."""
+        if not self.process:
+            return None
         try:
             return self.process.wait(10)
         except subprocess.TimeoutExpired:
@@ -65,3 +85,10 @@ class Server:
     def said(self):
         with open(self.log, encoding='utf-8', errors='replace') as f:
             return f.read().strip()
+
+    def judge(self, outcome):
+        """When the machine has ended"""
+        status = self.end()
+        outcome.check('the unit ends with its client, and has nothing to say',
+                      status == 0 and not self.said(),
+                      f'exit status {status}: {self.said()}')

@@ -5,12 +5,12 @@ Shared virtual addressing: Linux binds the address spaces of processes to the
 emulated device x-sva-test, which uses their pointers and has pages come in.
 
   sva.py [--rounds N] [--seed N] [--cpu MODEL] [--kernel SERIES]
-         [--prop NAME=VALUE]... [CASE...]
+         [--prop NAME=VALUE]... [--remote] [CASE...]
 
 It does what docs/system/sva.rst tells its reader to do (svapage.py), then has
 the guest run all cases of sva/sva.c, or CASE. --prop: instead of the unit's
-properties that the page has. VIOMMU_KEEP=1 keeps the directory with the
-console. Prints TAP.
+properties that the page has. --remote: the same unit, in a process of its own.
+VIOMMU_KEEP=1 keeps the directory with the console. Prints TAP.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import tempfile
 from dataclasses import dataclass, field
 
 import assets
+import remote
 import svapage
 from guestjob import Report
 from machine import GuestError, run_machine
@@ -40,6 +41,9 @@ SWAP_SIZE = 256 << 20
 NODE_SIZE = 384
 # A request with a PASID whose entry is not present (VT-d, SPT.2)
 PASID_GONE = 0x59
+# qemu-viommud's reasons are a VT-d's, and above that which refusal it was.
+REASON = 0xffff
+UNIT = 'intel-iommu,'
 
 
 class SvaReport(Report):
@@ -62,9 +66,11 @@ class Setup:
     kernel: str = SERIES
     props: tuple = ()
     cases: tuple = tuple(CASES)
+    remote: bool = False    # the unit is in a process of its own
 
     def name(self):
-        words = ['SVA', self.cpu.split(',')[0], *self.props]
+        words = ['SVA'] + ['remote'] * self.remote + \
+            [self.cpu.split(',')[0], *self.props]
         if self.kernel != SERIES:
             words.append(f'Linux {self.kernel}')
         return '+'.join(words)
@@ -131,17 +137,34 @@ def kernel_args(setup, directory):
             '-append', ' '.join(words)]
 
 
+def unit_props(setup):
+    """What is given, or what the page has"""
+    unit = next(word for word in svapage.machine()
+                if word.startswith(UNIT))
+    return setup.props or unit[len(UNIT):].split(',')
+
+
+def server(setup, directory):
+    return remote.Server(directory, remote.unit_arg(unit_props(setup))) \
+        if setup.remote else None
+
+
 def machine_args(setup, directory):
     swap = os.path.join(directory, 'swap')
     with open(swap, 'wb') as f:
         f.truncate(SWAP_SIZE)
     args = assets.firmware_args() + ['-cpu', setup.cpu, '-no-reboot']
+    props = unit_props(setup)
     for word in svapage.machine():
-        if setup.props and word.startswith('intel-iommu,'):
-            word = ','.join(['intel-iommu', *setup.props])
+        if word.startswith(UNIT):
+            word = remote.viommu_arg(props) if setup.remote else \
+                UNIT + ','.join(props)
         args.append(word)
+    # A server can map what is shared.
+    memory = 'memory-backend-memfd,share=on' if setup.remote else \
+        'memory-backend-ram'
     for node, cpus in enumerate([',cpus=0-1', '']):
-        args += ['-object', f'memory-backend-ram,id=m{node},size={NODE_SIZE}M',
+        args += ['-object', f'{memory},id=m{node},size={NODE_SIZE}M',
                  '-numa', f'node,nodeid={node},memdev=m{node}{cpus}']
     return args + [
         '-drive', f'if=none,id=swap,format=raw,file={swap}',
@@ -169,17 +192,24 @@ def boot(setup, progress=lambda text: None):
     """Never raises for a guest that fails: that is an outcome."""
     outcome = Outcome(setup)
     directory = tempfile.mkdtemp(prefix='viommu-sva-')
+    unit = None
     try:
+        unit = server(setup, directory)
         args = machine_args(setup, directory) + kernel_args(setup, directory)
         progress(f'booting Linux, {setup.name()}')
         try:
-            run_machine(assets.emulator(), args, directory,
+            run_machine(assets.emulator(),
+                        args + (unit.machine_args() if unit else []), directory,
                         lambda machine: run_guest(machine, outcome, progress),
-                        again=True)
+                        again=True, prepare=unit.start if unit else None)
         except (GuestError, QmpError, OSError) as error:
             outcome.error = str(error)
         judge(outcome)
+        if unit:
+            unit.judge(outcome)
     finally:
+        if unit:
+            unit.end()
         if os.environ.get('VIOMMU_KEEP'):
             print(f'# kept: {directory}', file=sys.stderr)
         else:
@@ -211,7 +241,7 @@ def judge(outcome):
                   f'{report.faults} lines:\n' + '\n'.join(report.dmesg))
     strange = [fault for unit in outcome.statistics
                for fault in unit['fault-log']
-               if fault['fault']['code'] != PASID_GONE]
+               if fault['fault']['code'] & REASON != PASID_GONE]
     outcome.check('the vIOMMU met no fault but after the end of a process',
                   outcome.statistics and not strange, str(strange))
 
@@ -235,10 +265,12 @@ def main():
     parser.add_argument('--cpu', default=Setup.cpu)
     parser.add_argument('--kernel', default=SERIES)
     parser.add_argument('--prop', action='append', default=[])
+    parser.add_argument('--remote', action='store_true')
     parser.add_argument('cases', nargs='*', metavar='CASE')
     args = parser.parse_args()
     setup = Setup(args.rounds, args.seed, args.cpu, args.kernel,
-                  tuple(args.prop), tuple(args.cases) or tuple(CASES))
+                  tuple(args.prop), tuple(args.cases) or tuple(CASES),
+                  args.remote)
     tap = Tap()
     run(tap, setup, tap.note)
     return tap.finish()
