@@ -16,6 +16,8 @@ MODELS = {
     'vtd': {'props': ()},
     'vtd-sm': {'props': ('profile=modern',)},
     'amd': {'amd': True},
+    # In a process of its own, which remaps interrupts
+    'remote-vtd': {'remote': True, 'eim': True},
     'virtio': {'paravirt': True, 'virtio': 'translate'},
     'smmuv3': {'arch': 'aarch64'},
     # A kernel of our own (scripts/guest-kernel-own)

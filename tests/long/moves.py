@@ -54,26 +54,41 @@ def move_on(traveller, rng, stops, until):
     return moves
 
 
-def migrations(rng, model, seconds):
-    """A guest at verified I/O, to and fro for so long."""
+def route(rng, model):
+    """
+    (name, command) of both stops, firmware, whether rings are packed; None:
+    there is no peer.
+    """
     arch = ARCH[model]
+    ours = ('ours', assets.emulator(arch))
+    if model == 'remote-vtd':
+        # Nobody else has it.
+        return [ours, ours], None, rng.random() < 0.5
     chosen = SUITE.choose_peer(arch)
     if not chosen:
-        return {}, []
+        return None
     name, command, firmware = chosen
-    stops = [('ours', assets.emulator(arch)), (name, command)]
+    stops = [ours, (name, command)]
     longer = ring_size(command, PLATFORMS[arch], firmware) > RING
     if rng.random() < 0.5:
         stops.reverse()
     # A peer that makes long rings corrupts split ones (tests/migration/run).
-    packed = longer if stops[1][0] == 'ours' else not longer
+    return stops, firmware, longer if stops[1][0] == 'ours' else not longer
+
+
+def migrations(rng, model, seconds):
+    """A guest at verified I/O, to and fro for so long."""
+    chosen = route(rng, model)
+    if not chosen:
+        return {}, []
+    stops, firmware, packed = chosen
     directory = workdir('viommu-guest-')
     traveller = None
     tap = Quiet()
     moves = 0
     try:
-        traveller = Traveller(directory, PLATFORMS[arch], firmware, packed,
-                              model == 'virtio')
+        traveller = Traveller(directory, PLATFORMS[ARCH[model]], firmware,
+                              packed, model == 'virtio', model == 'remote-vtd')
         traveller.begin(stops[0][1])
         moves = move_on(traveller, rng, stops, time.monotonic() + seconds)
         SUITE.judge(tap, f'{model}, {moves} moves', traveller,

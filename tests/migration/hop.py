@@ -13,6 +13,7 @@ import assets
 import boot
 import devices
 import q35
+import remote
 import virt
 from guestjob import Report
 from machine import LIMIT, GuestError, Machine
@@ -35,11 +36,22 @@ MACHINES = {
 }
 
 
-def machine_of(platform, paravirt=False):
-    """paravirt: with a virtio-iommu, on q35."""
-    if not paravirt:
+# Of a VT-d in a process of its own: both halves'
+PROPS = ['intremap=on', 'eim=on']
+MEMORY = '512M'
+
+
+def machine_of(platform, paravirt=False, apart=False):
+    """
+    On q35, paravirt: with a virtio-iommu; apart: with a VT-d that is in a
+    process of its own.
+    """
+    if not paravirt and not apart:
         return MACHINES[platform]
     *machine, _ = MACHINES[q35]
+    if apart:
+        return machine + [remote.viommu_arg(PROPS),
+                          *remote.memory_args(MEMORY)]
     return machine + ['virtio-iommu-pci,addr=1e.0']
 
 
@@ -145,11 +157,16 @@ def stand_over(stops, firmware, units):
 
 
 class Traveller:
-    """The guest, wherever it is running now."""
+    """
+    The guest, wherever it is running now. apart: the unit is in a process of
+    its own, and moves from one to the next, too.
+    """
 
     def __init__(self, directory, platform, firmware, packed,
-                 paravirt=False):
+                 paravirt=False, apart=False):
         self.directory = directory
+        self.apart = apart
+        self.servers = []
         self.disks = [d for d in platform.DISKS if d.name in MOVED]
         self.report = Report()
         self.machines = []
@@ -159,8 +176,8 @@ class Traveller:
         # Both emulators get the same firmware: its size is part of what they
         # must agree on.
         self.args = assets.firmware_args(firmware) + \
-            machine_of(platform, paravirt) + [
-            '-accel', 'tcg,thread=multi', '-smp', '2', '-m', '512M',
+            machine_of(platform, paravirt, apart) + [
+            '-accel', 'tcg,thread=multi', '-smp', '2', '-m', MEMORY,
             '-no-reboot',
         ] + boot.kernel_args(words, platform) + \
             devices.disk_args(self.disks, directory, packed)
@@ -173,7 +190,18 @@ class Traveller:
         extra = ['-incoming', 'defer'] if incoming else []
         name = f'vm{len(self.machines)}'
         self.machines.append(
-            Machine(emulator, self.args + extra, self.directory, name))
+            Machine(emulator, self.args + self.serve(name) + extra,
+                    self.directory, name))
+
+    def serve(self, name):
+        """The arguments of a machine with a server of its own, if it has one"""
+        if not self.apart:
+            return []
+        server = remote.Server(self.directory, remote.unit_arg(PROPS),
+                               f'{name}-unit')
+        server.start()
+        self.servers.append(server)
+        return server.machine_args()
 
     def begin(self, emulator):
         self.board(emulator)
@@ -188,6 +216,16 @@ class Traveller:
                   start.get(disk.name, 0) < ROUNDS for disk in self.disks):
             self.report.take(self.machine.next_line())
             self.fail_early()
+
+    def interrupts(self):
+        """Functions that have had some remapped here; how many are lost"""
+        remapped = lost = 0
+        for unit in self.machine.qmp.command('query-viommu'):
+            remapped += sum(endpoint.get('interrupts-remapped', 0) > 0
+                            for endpoint in unit['endpoint-info'])
+            lost += sum(register['value'] for register in unit['registers']
+                        if register['name'] == 'interrupts-lost')
+        return remapped, lost
 
     def fail_early(self):
         for name, result in self.report.results.items():
@@ -226,3 +264,5 @@ class Traveller:
     def close(self):
         for machine in self.machines:
             machine.kill()
+        for server in self.servers:
+            server.end()
