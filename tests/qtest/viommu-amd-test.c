@@ -316,6 +316,8 @@ static void test_ivrs(void)
     g_autofree uint8_t *ours = read_ivrs(NULL, OURS, &len), *base = NULL;
 
     at = second_ivhd(ours, len);
+    /* Revision: blocks of type 40h are of the second one. */
+    g_assert_cmphex(ours[8], ==, 2);
     /* HtTunEn, IotlbSup; GASup; the EFR image */
     g_assert_cmphex(ours[49], ==, 0x11);
     g_assert_cmphex(ldl_le_p(ours + 68), ==, 0x40);
@@ -328,8 +330,8 @@ static void test_ivrs(void)
     base = read_ivrs("VIOMMU_PEER", "-device amd-iommu", &base_len);
     g_assert_cmpuint(len, ==, base_len + check_third_ivhd(ours, len));
     for (i = 0; i < base_len; i++) {
-        /* Length, checksum, what is advertised */
-        bool ours_alone = i == 4 || i == 5 || i == 9 || i == 49 ||
+        /* Length, revision, checksum, what is advertised */
+        bool ours_alone = i == 4 || i == 5 || i == 8 || i == 9 || i == 49 ||
                           (i >= 68 && i < 72) || (i >= at + 24 && i < at + 32);
 
         g_test_message("byte %u", i);
