@@ -533,13 +533,11 @@ void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
                                 seq);
         len = MIN(len, hit.avail);
     }
-    memory_region_ref(hit.owner);
     if (unlikely(!dma_maps_add_request(inflight->maps, addr, len, hit.host,
                                        hit.owner, tag, dma_attrs_code(attrs),
                                        is_write))) {
         /* It is mapped already: not again at the same address. */
         fast_end(access);
-        dma_ram_unref(hit.owner);
         return dma_map_slowly(as, addr, plen, is_write, attrs);
     }
     *plen = len;
@@ -549,37 +547,43 @@ void *dma_map(AddressSpace *as, hwaddr addr, hwaddr *plen, bool is_write,
 }
 
 /* What a device has written is marked before its map is seen to have ended. */
-static MemoryRegion *fast_unmap_write(DMAInflight *inflight, void *buffer,
-                                      hwaddr access_len)
+static bool fast_unmap_write(DMAInflight *inflight, void *buffer,
+                             hwaddr access_len, void **left)
 {
     MemoryRegion *mr = dma_maps_owner(inflight->maps, buffer);
 
     if (unlikely(!mr)) {
-        return NULL;
+        return false;
     }
     dma_ram_written(mr, ram_offset(mr, buffer), access_len);
-    if (unlikely(!dma_maps_remove_request(inflight->maps, buffer, true))) {
+    if (unlikely(!dma_maps_remove_request(inflight->maps, buffer, true,
+                                          left))) {
         /* It became a record just now. */
-        dma_inflight_unmapped(inflight, buffer, true, NULL, NULL);
+        if (dma_inflight_unmapped(inflight, buffer, true, NULL, NULL)) {
+            *left = mr;
+        }
     }
-    return mr;
+    return true;
 }
 
 void dma_unmap(AddressSpace *as, void *buffer, hwaddr len, bool is_write,
                hwaddr access_len)
 {
     DMAInflight *inflight = as->inflight;
-    MemoryRegion *mr = NULL;
+    void *left = NULL;
+    bool done = false;
 
     if (likely(!inflight->bounces)) {
-        mr = is_write ?
-             fast_unmap_write(inflight, buffer, access_len) :
-             dma_maps_remove_request(inflight->maps, buffer, false);
+        done = is_write ?
+               fast_unmap_write(inflight, buffer, access_len, &left) :
+               dma_maps_remove_request(inflight->maps, buffer, false, &left);
     }
-    if (unlikely(!mr)) {
+    if (unlikely(!done)) {
         dma_unmap_slowly(as, buffer, len, is_write, access_len);
         return;
     }
     trace_dma_inflight_unmapped(inflight, buffer, is_write, false);
-    dma_ram_unref(mr);
+    if (unlikely(left)) {
+        dma_ram_unref(left);
+    }
 }

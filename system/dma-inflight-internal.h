@@ -171,7 +171,9 @@ static inline DMACache *dma_inflight_next_cache(DMAInflight *inflight,
  * translated.  @owner: the region of @host.  Returns: false if it has to be
  * bounced.
  * dma_inflight_mapped_vague: it cannot be: there is too much in flight.
- * dma_inflight_unmapped: it has ended, and its effects are visible.
+ * dma_inflight_unmapped: it has ended, and its effects are visible.  Returns:
+ * whether it had a reference to its region of its own, which the caller is to
+ * drop.
  * Any thread.
  */
 typedef struct DMAMapping {
@@ -187,7 +189,7 @@ typedef struct DMAMapping {
 
 bool dma_inflight_mapped(DMAInflight *inflight, const DMAMapping *map);
 void dma_inflight_mapped_vague(DMAInflight *inflight, const DMAMapping *map);
-void dma_inflight_unmapped(DMAInflight *inflight, void *host, bool is_write,
+bool dma_inflight_unmapped(DMAInflight *inflight, void *host, bool is_write,
                            DMARevoke *revoke, void *opaque);
 
 /* dma_inflight_bounce: where its maps are bounced.  Any thread. */
@@ -204,6 +206,12 @@ void dma_drain_advance(DMADrain *drain, bool all);
 
 /* dma_drain_drop_all_caches: of every drain.  BQL. */
 void dma_drain_drop_all_caches(void);
+
+/*
+ * dma_drain_release_memory: what endpoints keep of memory in which nothing may
+ * be mapped: a reference that is kept for maps to come.  Of every drain.  BQL.
+ */
+void dma_drain_release_memory(void);
 
 /*
  * dma_scan_start: look for what is stale now that @scope was removed, under
@@ -243,7 +251,10 @@ bool dma_ram_find_now(hwaddr gpa, DMACacheHit *hit);
  * dma_ram_unref: memory_region_unref() for any thread.  With the last reference
  * to unplugged memory goes the memory itself, which takes the BQL: without it,
  * that is left to the main loop.
+ *
+ * dma_ram_refs: it, and memory_region_ref(), for a DMAMaps.
  */
 void dma_ram_unref(MemoryRegion *mr);
+extern const DMARefsOps dma_ram_refs;
 
 #endif

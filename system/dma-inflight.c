@@ -99,7 +99,7 @@ DMAInflight *dma_inflight_new(DMADrain *drain, const DMAInflightOps *ops,
     inflight->drain = drain;
     inflight->ops = ops;
     inflight->opaque = opaque;
-    inflight->maps = dma_maps_new();
+    inflight->maps = dma_maps_new(&dma_ram_refs);
     inflight->cache_pages = drain->cache_pages;
     inflight->bounces = drain->bounce;
     inflight->bounce = drain->bounce ? dma_bounce_new() : NULL;
@@ -216,22 +216,23 @@ void dma_inflight_mapped_vague(DMAInflight *inflight, const DMAMapping *map)
                               map->host, map->revoke != NULL);
 }
 
-void dma_inflight_unmapped(DMAInflight *inflight, void *host, bool is_write,
+bool dma_inflight_unmapped(DMAInflight *inflight, void *host, bool is_write,
                            DMARevoke *revoke, void *opaque)
 {
-    bool waited = false;
+    DMAMapsEnd end = { 0 };
 
     if (revoke) {
         dma_maps_remove_standing(inflight->maps, host, is_write, revoke,
                                  opaque);
     } else {
-        dma_maps_remove(inflight->maps, host, is_write, &waited);
+        dma_maps_remove(inflight->maps, host, is_write, &end);
     }
-    trace_dma_inflight_unmapped(inflight, host, is_write, waited);
-    if (waited) {
+    trace_dma_inflight_unmapped(inflight, host, is_write, end.waited);
+    if (end.waited) {
         qatomic_dec(&inflight->drain->waited);
         dma_drain_wake();
     }
+    return !end.relied;
 }
 
 void dma_inflight_activate_slow(DMAInflight *inflight)
@@ -282,6 +283,18 @@ void dma_drain_drop_all_caches(void)
 
     QLIST_FOREACH(drain, &drains, next) {
         dma_drain_drop_caches(drain);
+    }
+}
+
+void dma_drain_release_memory(void)
+{
+    DMAInflight *inflight;
+    DMADrain *drain;
+
+    QLIST_FOREACH(drain, &drains, next) {
+        QLIST_FOREACH(inflight, &drain->inflights, next) {
+            dma_maps_release(inflight->maps);
+        }
     }
 }
 

@@ -169,6 +169,25 @@ void dma_ram_unref(MemoryRegion *mr)
                             owner);
 }
 
+static void dma_ram_take(void *mr, unsigned n)
+{
+    Object *owner = ((MemoryRegion *)mr)->owner;
+
+    if (owner) {
+        qatomic_add(&owner->ref, n);
+    }
+}
+
+static void dma_ram_drop(void *mr)
+{
+    dma_ram_unref(mr);
+}
+
+const DMARefsOps dma_ram_refs = {
+    .take = dma_ram_take,
+    .drop = dma_ram_drop,
+};
+
 /* Returns: false if @buffer is a bounce buffer of the memory core. */
 static bool dma_unmap_recorded(AddressSpace *as, void *buffer, bool is_write,
                                hwaddr access_len, DMARevoke *revoke,
@@ -193,8 +212,10 @@ static bool dma_unmap_recorded(AddressSpace *as, void *buffer, bool is_write,
     if (is_write) {
         dma_ram_written(mr, offset, access_len);
     }
-    dma_inflight_unmapped(as->inflight, buffer, is_write, revoke, opaque);
-    dma_ram_unref(mr);
+    if (dma_inflight_unmapped(as->inflight, buffer, is_write, revoke,
+                              opaque)) {
+        dma_ram_unref(mr);
+    }
     return true;
 }
 

@@ -22,6 +22,9 @@
 /* A power of two, at most 1 << HASH_BITS */
 #define SLOTS           256
 
+/* Bytes of a cache line, or of several */
+#define LINE            64
+
 /*
  * More slots than this are a crowd for who has to look at each.  Those that are
  * there still so many looks later become records.
@@ -43,6 +46,8 @@ typedef struct Record {
     uint64_t stamp;          /* RECORD_WAITED: the scan that found it */
     RecordState state;
     unsigned maps;           /* so many unmaps end it */
+    unsigned relying;        /* of these, those of @turn; see dma-refs.h */
+    uint64_t turn;
     uint32_t moment;         /* in which the first of them was added */
     uint32_t tags;           /* info.tag counts if this is maps->tags */
     bool vague;
@@ -62,20 +67,28 @@ typedef struct Slot {
     uint64_t iova;
     uint64_t len;
     uint64_t tag;
+    uint64_t turn;           /* see dma-refs.h */
     uint32_t pasid;
     bool is_write;
-} Slot;
+} QEMU_ALIGNED(LINE) Slot;
 
+/*
+ * What each map and unmap writes to comes first: that is one line, and a bit of
+ * another one, and one more of the slot's own.
+ */
 struct DMAMaps {
     DMAMapsSeen seen;        /* the first member */
     DMALock lock;
     uint32_t tags;           /* how often tags were forgotten */
+    DMARefs refs;
+    uint64_t live[SLOTS / 64];           /* a bit for each slot */
+    const DMARefsOps *refs_ops;
+    void *room;              /* all of this is in there */
     uint64_t last_id;
     DMARanges by_host[2][2]; /* [is_write][standing]; key: the owner */
     DMARanges by_iova;       /* key: id */
     DMARanges vague;         /* overlap everything; key: id */
     GQueue wait;             /* RECORD_WAITED, rising stamps */
-    uint64_t live[SLOTS / 64];           /* a bit for each slot */
     unsigned crowded;        /* looks at a crowd */
     uint32_t *versions;      /* of the slots, CROWD_LOOKS ago; NULL: none */
     Slot slots[SLOTS];
@@ -229,6 +242,33 @@ static void record_blur(DMAMaps *maps, Record *r)
     record_list(maps, r);
 }
 
+/* One of @r's maps was added in @turn.  All are of the same memory. */
+static void record_rely(Record *r, uint64_t turn)
+{
+    if (turn == DMA_REFS_OWN) {
+        return;
+    }
+    if (r->turn != turn) {
+        /* Of an earlier turn: they have references of their own. */
+        r->turn = turn;
+        r->relying = 0;
+    }
+    r->relying++;
+}
+
+/*
+ * One of @r's maps ends.  Returns: whether it relied on what is kept; it does
+ * not matter which of them does.
+ */
+static bool record_relied(DMAMaps *maps, Record *r)
+{
+    if (!r->relying || !dma_refs_end(&maps->refs, r->turn)) {
+        return false;
+    }
+    r->relying--;
+    return true;
+}
+
 /* Slots */
 
 static void slot_free(DMAMaps *maps, Slot *s)
@@ -254,27 +294,30 @@ static void slot_info(const Slot *s, DMAMapInfo *info)
 
 static Record *slot_spill(DMAMaps *maps, Slot *s)
 {
-    uint32_t moment = s->moment;
     DMAMapInfo info;
     Record *r;
 
     slot_info(s, &info);
     slot_free(maps, s);
     r = record_new(maps, &info);
-    r->moment = moment;
+    r->moment = s->moment;
+    record_rely(r, s->turn);
     return r;
 }
 
-/* Returns: false if the map has to be a record, or is to be refused. */
-static inline bool slot_add(DMAMaps *maps, uint64_t iova, uint64_t len,
-                            void *host, void *owner, uint64_t tag,
-                            uint32_t pasid, bool is_write)
+/*
+ * The map's turn is the caller's to set.  Returns: NULL if it has to be a
+ * record, or is to be refused.
+ */
+static inline Slot *slot_add(DMAMaps *maps, uint64_t iova, uint64_t len,
+                             void *host, void *owner, uint64_t tag,
+                             uint32_t pasid, bool is_write)
 {
     Slot *s = slot_at(maps, host);
     unsigned i = s - maps->slots;
 
     if (unlikely(s->host) || unlikely(maps->records[maps_hash(host)])) {
-        return false;
+        return NULL;
     }
     s->iova = iova;
     s->len = len;
@@ -290,10 +333,12 @@ static inline bool slot_add(DMAMaps *maps, uint64_t iova, uint64_t len,
     qatomic_set(&s->host, host);
     qatomic_store_release(&s->version, s->version + 1);
     maps->live[i / 64] |= (uint64_t)1 << i % 64;
-    return true;
+    return s;
 }
 
-static inline bool slot_remove(DMAMaps *maps, const void *host, bool is_write)
+/* @relied: set to whether it relied on the reference that is kept */
+static inline bool slot_remove(DMAMaps *maps, const void *host, bool is_write,
+                               bool *relied)
 {
     Slot *s = slot_at(maps, host);
 
@@ -301,6 +346,7 @@ static inline bool slot_remove(DMAMaps *maps, const void *host, bool is_write)
         return false;
     }
     slot_free(maps, s);
+    *relied = dma_refs_end(&maps->refs, s->turn);
     maps_count_add(maps, -1);
     return true;
 }
@@ -309,9 +355,10 @@ static inline bool slot_remove(DMAMaps *maps, const void *host, bool is_write)
 
 /*
  * What no slot took.  @vague: it is not refused but made one with what is
- * there.  Lock held.
+ * there.  Returns: NULL if it is refused.  Lock held.
  */
-static bool maps_add_record(DMAMaps *maps, const DMAMapInfo *info, bool vague)
+static Record *maps_add_record(DMAMaps *maps, const DMAMapInfo *info,
+                               bool vague)
 {
     Slot *s = slot_at(maps, info->host);
     Record *r;
@@ -322,28 +369,28 @@ static bool maps_add_record(DMAMaps *maps, const DMAMapInfo *info, bool vague)
 
         slot_info(s, &old);
         if (!vague && !maps_same_translation(&old, info)) {
-            return false;
+            return NULL;
         }
         r = slot_spill(maps, s);
     } else {
         r = record_find(maps, info);
     }
     if (!r) {
-        record_new(maps, info);
+        r = record_new(maps, info);
     } else if (!record_share(maps, r, info)) {
         if (!vague) {
-            return false;
+            return NULL;
         }
         record_blur(maps, r);
     }
     maps_count_add(maps, 1);
-    return true;
+    return r;
 }
 
 static __attribute__((noinline))
-bool maps_add_request_slowly(DMAMaps *maps, uint64_t iova, uint64_t len,
-                             void *host, void *owner, uint64_t tag,
-                             uint32_t pasid, bool is_write)
+Record *maps_add_request_slowly(DMAMaps *maps, uint64_t iova, uint64_t len,
+                                void *host, void *owner, uint64_t tag,
+                                uint32_t pasid, bool is_write)
 {
     DMAMapInfo info = {
         .iova = iova,
@@ -358,38 +405,58 @@ bool maps_add_request_slowly(DMAMaps *maps, uint64_t iova, uint64_t len,
     return maps_add_record(maps, &info, false);
 }
 
+/* A reference that was to be dropped once the lock was released */
+static inline void maps_drop(DMAMaps *maps, void *left)
+{
+    if (unlikely(left)) {
+        maps->refs_ops->drop(left);
+    }
+}
+
 bool dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
                           void *host, void *owner, uint64_t tag,
                           uint32_t pasid, bool is_write)
 {
-    bool ok = true;
+    void *left = NULL;
+    Record *r = NULL;
+    Slot *s;
 
     dma_lock(&maps->lock);
-    if (likely(slot_add(maps, iova, len, host, owner, tag, pasid,
-                        is_write))) {
+    s = slot_add(maps, iova, len, host, owner, tag, pasid, is_write);
+    if (likely(s)) {
+        s->turn = dma_refs_add(&maps->refs, maps->refs_ops, owner, &left);
         maps_count_add(maps, 1);
     } else {
-        ok = maps_add_request_slowly(maps, iova, len, host, owner, tag, pasid,
-                                     is_write);
+        r = maps_add_request_slowly(maps, iova, len, host, owner, tag, pasid,
+                                    is_write);
+        if (r) {
+            record_rely(r, dma_refs_add(&maps->refs, maps->refs_ops, owner,
+                                        &left));
+        }
     }
     dma_unlock(&maps->lock);
-    return ok;
+    maps_drop(maps, left);
+    return s || r;
 }
 
 bool dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
 {
-    bool ok = true;
+    Record *r = NULL;
+    Slot *s = NULL;
 
     dma_lock(&maps->lock);
-    if (!info->revoke &&
-        slot_add(maps, info->iova, info->len, info->host, info->owner,
-                 info->tag, info->pasid, info->is_write)) {
+    if (!info->revoke) {
+        s = slot_add(maps, info->iova, info->len, info->host, info->owner,
+                     info->tag, info->pasid, info->is_write);
+    }
+    if (s) {
+        s->turn = DMA_REFS_OWN;
         maps_count_add(maps, 1);
     } else {
-        ok = maps_add_record(maps, info, false);
+        r = maps_add_record(maps, info, false);
     }
     dma_unlock(&maps->lock);
-    return ok;
+    return s || r;
 }
 
 void dma_maps_add_vague(DMAMaps *maps, const DMAMapInfo *info)
@@ -417,30 +484,31 @@ void *dma_maps_owner(DMAMaps *maps, const void *host)
 
 /* Ending */
 
-/* One map of @r has ended.  Returns: whether a record waited for went. */
-static bool record_end_one(DMAMaps *maps, Record *r)
+/* One map of @r has ended. */
+static void record_end_one(DMAMaps *maps, Record *r, DMAMapsEnd *end)
 {
     bool waited = r->state == RECORD_WAITED;
 
     maps_count_add(maps, -1);
-    if (--r->maps) {
-        return false;
+    end->relied = record_relied(maps, r);
+    if (--r->maps == 0) {
+        end->waited = waited;
+        record_free(maps, r);
     }
-    record_free(maps, r);
-    return waited;
 }
 
-void *dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write)
+bool dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write,
+                             void **left)
 {
     void *owner;
+    bool relied, ok;
 
     dma_lock(&maps->lock);
     owner = slot_at(maps, host)->owner;
-    if (unlikely(!owner) || unlikely(!slot_remove(maps, host, is_write))) {
-        owner = NULL;
-    }
+    ok = slot_remove(maps, host, is_write, &relied);
     dma_unlock(&maps->lock);
-    return owner;
+    *left = likely(ok) && unlikely(!relied) ? owner : NULL;
+    return ok;
 }
 
 /*
@@ -469,25 +537,25 @@ static Record *record_find_around(DMAMaps *maps, const void *host,
 }
 
 bool dma_maps_remove(DMAMaps *maps, const void *host, bool is_write,
-                     bool *waited)
+                     DMAMapsEnd *end)
 {
     const DMAMapInfo info = { .host = (void *)host, .is_write = is_write };
     Record *r = NULL;
     bool ok;
 
-    *waited = false;
+    *end = (DMAMapsEnd) { 0 };
     /* The caller's own map, if there is one, is counted: it added it. */
     if (qatomic_read(&maps->seen.count) == 0) {
         return false;
     }
     dma_lock(&maps->lock);
-    ok = slot_remove(maps, host, is_write);
+    ok = slot_remove(maps, host, is_write, &end->relied);
     if (!ok) {
         r = record_find(maps, &info) ?:
             record_find_around(maps, host, is_write);
     }
     if (r) {
-        *waited = record_end_one(maps, r);
+        record_end_one(maps, r, end);
         ok = true;
     }
     dma_unlock(&maps->lock);
@@ -503,23 +571,36 @@ bool dma_maps_remove_standing(DMAMaps *maps, const void *host, bool is_write,
         .revoke = revoke,
         .revoke_opaque = revoke_opaque,
     };
+    DMAMapsEnd end = { 0 };
     Record *r;
 
     dma_lock(&maps->lock);
     r = record_find(maps, &info);
     if (r) {
-        record_end_one(maps, r);
+        record_end_one(maps, r, &end);
     }
     dma_unlock(&maps->lock);
     return r != NULL;
+}
+
+void dma_maps_release(DMAMaps *maps)
+{
+    void *left;
+
+    dma_lock(&maps->lock);
+    left = dma_refs_release(&maps->refs, maps->refs_ops);
+    dma_unlock(&maps->lock);
+    maps_drop(maps, left);
 }
 
 unsigned dma_maps_clear(DMAMaps *maps)
 {
     unsigned i, waited;
     DMARange *range;
+    void *left;
 
     dma_lock(&maps->lock);
+    left = dma_refs_release(&maps->refs, maps->refs_ops);
     waited = maps->wait.length;
     for (i = 0; i < SLOTS; i++) {
         if (maps->slots[i].host) {
@@ -533,6 +614,7 @@ unsigned dma_maps_clear(DMAMaps *maps)
     }
     qatomic_store_release(&maps->seen.count, 0);
     dma_unlock(&maps->lock);
+    maps_drop(maps, left);
     return waited;
 }
 
@@ -930,10 +1012,15 @@ uint64_t dma_maps_steps(DMAMaps *maps)
     return steps;
 }
 
-DMAMaps *dma_maps_new(void)
+DMAMaps *dma_maps_new(const DMARefsOps *refs_ops)
 {
-    DMAMaps *maps = g_new0(DMAMaps, 1);
+    void *room = g_malloc0(sizeof(DMAMaps) + LINE - 1);
+    DMAMaps *maps = (DMAMaps *)(((uintptr_t)room + LINE - 1) / LINE * LINE);
     unsigned i;
+
+    maps->room = room;
+    maps->refs_ops = refs_ops;
+    dma_refs_init(&maps->refs);
 
     dma_ranges_init(&maps->by_iova);
     dma_ranges_init(&maps->vague);
@@ -949,6 +1036,6 @@ void dma_maps_free(DMAMaps *maps)
     if (maps) {
         dma_maps_clear(maps);
         g_free(maps->versions);
-        g_free(maps);
+        g_free(maps->room);
     }
 }

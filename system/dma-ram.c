@@ -17,6 +17,8 @@
 #include "exec/ramblock.h"
 #include "qemu/atomic.h"
 #include "qemu/bswap.h"
+#include "qemu/rcu.h"
+#include "system/dma-held.h"
 #include "system/xen.h"
 #include "dma-inflight-internal.h"
 
@@ -31,6 +33,23 @@ static MemoryListener ram_listener;
  */
 static FlatView *ram_view;
 
+typedef struct RAMLeft {
+    struct rcu_head rcu;
+} RAMLeft;
+
+/*
+ * Whoever found memory in the old view has mapped it by now: in the RCU read
+ * section that it was found in, or with the BQL.  So this was the last
+ * reference that is kept of memory which is there no more.
+ */
+static void ram_left(RAMLeft *left)
+{
+    DMA_HELD("memory");
+
+    g_free(left);
+    dma_drain_release_memory();
+}
+
 static void ram_commit(MemoryListener *listener)
 {
     FlatView *old = ram_view;
@@ -38,6 +57,8 @@ static void ram_commit(MemoryListener *listener)
     ram_view = dma_ram_view_get();
     dma_cache_invalidate_all(ram_cache);
     dma_drain_drop_all_caches();
+    /* Callbacks are called in turn: the old view's own references go later. */
+    call_rcu(g_new(RAMLeft, 1), ram_left, rcu);
     dma_ram_view_put(old);
 }
 

@@ -28,6 +28,7 @@
 
 #include "qemu/atomic.h"
 #include "system/dma-ranges.h"
+#include "system/dma-refs.h"
 
 typedef struct DMAMaps DMAMaps;
 
@@ -59,12 +60,20 @@ typedef struct DMAMapInfo {
     void *revoke_opaque;
 } DMAMapInfo;
 
-DMAMaps *dma_maps_new(void);
-/** dma_maps_free: all records are forgotten.  No other user may be left. */
+/**
+ * dma_maps_new: @refs_ops: how references to owners are taken and dropped, for
+ * dma_maps_add_request(); NULL: there are none.
+ */
+DMAMaps *dma_maps_new(const DMARefsOps *refs_ops);
+/**
+ * dma_maps_free: all records are forgotten, as by dma_maps_clear().  No other
+ * user may be left.
+ */
 void dma_maps_free(DMAMaps *maps);
 
 /**
- * dma_maps_add: record a map.  Any thread.
+ * dma_maps_add: record a map, which has a reference to its owner if it needs
+ * one.  Any thread.
  *
  * Returns: false, and nothing is recorded, if the same memory is mapped in the
  * same direction for another purpose: an unmap could not tell the two apart.
@@ -74,8 +83,9 @@ void dma_maps_free(DMAMaps *maps);
 bool dma_maps_add(DMAMaps *maps, const DMAMapInfo *info);
 
 /**
- * dma_maps_add_request: dma_maps_add() for the usual map: one request's.  Any
- * thread.
+ * dma_maps_add_request: dma_maps_add() for the usual map: one request's.  If it
+ * is recorded there is a reference for it: one of its own, or that which is
+ * kept for all.  @owner stays as long as this lasts.  Any thread.
  */
 bool dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
                           void *host, void *owner, uint64_t tag,
@@ -89,16 +99,26 @@ void dma_maps_add_vague(DMAMaps *maps, const DMAMapInfo *info);
 
 /**
  * dma_maps_remove_request: dma_maps_remove() for the usual map: nobody has
- * looked at it since it was added.  Returns: the owner of the memory; NULL if
- * the map is not like that, and nothing was done.  Any thread.
+ * looked at it since it was added.
+ *
+ * @left: set to the owner if the map had a reference of its own, which the
+ *        caller is to drop now; else to NULL
+ * Returns: false if the map is not like that, and nothing was done.  Any
+ * thread.
  */
-void *dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write);
+bool dma_maps_remove_request(DMAMaps *maps, const void *host, bool is_write,
+                             void **left);
 
 /**
  * dma_maps_owner: the owner of the memory of a map at @host that has been added
  * and has not ended; or NULL if that is not known at once.  Any thread.
  */
 void *dma_maps_owner(DMAMaps *maps, const void *host);
+
+typedef struct DMAMapsEnd {
+    bool waited;             /* someone waits for it */
+    bool relied;             /* it had no reference of its own to be dropped */
+} DMAMapsEnd;
 
 /**
  * dma_maps_remove: the request's map of @host in this direction has ended.
@@ -107,12 +127,12 @@ void *dma_maps_owner(DMAMaps *maps, const void *host);
  * @host, a device model has advanced its pointer: then it is the one map that
  * has @host inside its memory, if there is just one such.
  *
- * @waited: set to whether someone waits for it
+ * @end: filled, with zeroes if no such map was recorded
  * Returns: false if no such map was recorded (a bounce buffer, say).
  * Any thread.
  */
 bool dma_maps_remove(DMAMaps *maps, const void *host, bool is_write,
-                     bool *waited);
+                     DMAMapsEnd *end);
 
 /**
  * dma_maps_remove_standing: a standing map of this owner has ended.
@@ -234,9 +254,16 @@ uint64_t dma_maps_oldest_wait(DMAMaps *maps, DMAMapInfo *info);
 unsigned dma_maps_abandon(DMAMaps *maps, uint64_t seq);
 
 /**
+ * dma_maps_release: the reference that is kept for all maps of one owner goes
+ * now, however many rely on it: each has one of its own from then on.  The next
+ * request's map may have one kept again.  Any thread.
+ */
+void dma_maps_release(DMAMaps *maps);
+
+/**
  * dma_maps_clear: forget all maps; whoever made them is gone.  An unmap that
- * comes nevertheless finds nothing.  Pinned pointers stay.  Returns: how many
- * were waited for.  Any thread.
+ * comes nevertheless finds nothing, and drops the map's own reference.  None is
+ * kept.  Pinned pointers stay.  Returns: how many were waited for.  Any thread.
  */
 unsigned dma_maps_clear(DMAMaps *maps);
 

@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Nothing is ambiguous (every host address once), so the truth and the records
- * must agree exactly, after each step.
+ * must agree exactly, after each step.  The memory has owners, who are referred
+ * to once for each map as soon as no reference is kept.
  */
 #ifndef DMA_MAPS_WORLD_H
 #define DMA_MAPS_WORLD_H
@@ -26,13 +27,14 @@ static inline void revoke_b(void *opaque)
 /* End a map; returns whether it was waited for, or -1 if there was none. */
 static inline int end(DMAMaps *maps, void *host, bool is_write)
 {
-    bool waited = true;
+    DMAMapsEnd end = { .waited = true, .relied = true };
 
-    if (!dma_maps_remove(maps, host, is_write, &waited)) {
-        g_assert_false(waited);
+    if (!dma_maps_remove(maps, host, is_write, &end)) {
+        g_assert_false(end.waited);
+        g_assert_false(end.relied);
         return -1;
     }
-    return waited;
+    return end.waited;
 }
 
 typedef bool IsStale(void *opaque, const DMAMapInfo *info);
@@ -94,7 +96,7 @@ static inline unsigned scan_if(DMAMaps *maps, uint64_t first, uint64_t last,
 static inline DMAMaps *start(void)
 {
     revoked = g_array_new(false, false, sizeof(DMAMapInfo));
-    return dma_maps_new();
+    return dma_maps_new(NULL);
 }
 
 static inline void finish(DMAMaps *maps)
@@ -168,23 +170,103 @@ static inline uint64_t truth_oldest(GArray *truth)
 }
 
 #define MAPS_WORLD_MOST 200
+#define MAPS_OWNERS 3
+/* So many of the hosts in a row are one owner's, but for some between them. */
+#define MAPS_OWNED 40
+
+/* The owner of some of the memory */
+typedef struct MapsOwner {
+    DMAMaps *maps;           /* its lock is free when a reference is dropped */
+    unsigned refs, counted;
+} MapsOwner;
+
+static inline void maps_owner_take(void *opaque, unsigned n)
+{
+    MapsOwner *owner = opaque;
+
+    g_assert_cmpuint(n, >, 0);
+    owner->refs += n;
+}
+
+static inline void maps_owner_drop(void *opaque)
+{
+    MapsOwner *owner = opaque;
+
+    dma_maps_waited(owner->maps);
+    g_assert_cmpuint(owner->refs, >, 0);
+    owner->refs--;
+}
+
+static const DMARefsOps maps_owner_ops = {
+    .take = maps_owner_take,
+    .drop = maps_owner_drop,
+};
 
 typedef struct MapsWorld {
     DMAMaps *maps;
     GArray *truth;           /* Truth */
     uint64_t seq, next_host;
+    MapsOwner owners[MAPS_OWNERS];
 } MapsWorld;
 
 static inline void maps_world_init(MapsWorld *w)
 {
+    unsigned i;
+
     *w = (MapsWorld) {
-        .maps = start(),
+        .maps = dma_maps_new(&maps_owner_ops),
         .truth = g_array_new(false, false, sizeof(Truth)),
     };
+    revoked = g_array_new(false, false, sizeof(DMAMapInfo));
+    for (i = 0; i < MAPS_OWNERS; i++) {
+        w->owners[i].maps = w->maps;
+    }
 }
 
+/* Each map has its owner; and there is one more for one of them at most. */
+static inline void maps_world_check_owners(MapsWorld *w)
+{
+    unsigned i, kept = 0;
+
+    for (i = 0; i < MAPS_OWNERS; i++) {
+        w->owners[i].counted = 0;
+    }
+    for (i = 0; i < w->truth->len; i++) {
+        MapsOwner *owner = g_array_index(w->truth, Truth, i).info.owner;
+
+        owner->counted++;
+    }
+    for (i = 0; i < MAPS_OWNERS; i++) {
+        const MapsOwner *owner = &w->owners[i];
+
+        g_assert_true(owner->refs || !owner->counted);
+        g_assert_cmpuint(owner->refs, <=, owner->counted + 1);
+        kept += owner->refs > owner->counted;
+    }
+    g_assert_cmpuint(kept, <=, 1);
+}
+
+static inline void maps_world_release(MapsWorld *w)
+{
+    unsigned i;
+
+    dma_maps_release(w->maps);
+    maps_world_check_owners(w);
+    for (i = 0; i < MAPS_OWNERS; i++) {
+        g_assert_cmpuint(w->owners[i].refs, ==, w->owners[i].counted);
+    }
+}
+
+/* The maps that are left are forgotten, with a reference each. */
 static inline void maps_world_free(MapsWorld *w)
 {
+    unsigned i;
+
+    maps_world_check_owners(w);
+    dma_maps_clear(w->maps);
+    for (i = 0; i < MAPS_OWNERS; i++) {
+        g_assert_cmpuint(w->owners[i].refs, ==, w->owners[i].counted);
+    }
     g_array_free(w->truth, true);
     finish(w->maps);
 }
@@ -201,12 +283,45 @@ static inline void maps_world_add(MapsWorld *w, Rand *r)
         },
     };
 
+    t.info.owner = &w->owners[w->next_host / MAPS_OWNED % MAPS_OWNERS];
+    if (rand_below(r, 8) == 0) {
+        t.info.owner = &w->owners[rand_below(r, MAPS_OWNERS)];
+    }
     if (rand_below(r, 4) == 0) {
         t.info.revoke = rand_below(r, 2) ? revoke_a : revoke_b;
         t.info.revoke_opaque = memory + rand_below(r, 2);
     }
     g_array_append_val(w->truth, t);
-    g_assert_true(dma_maps_add(w->maps, &t.info));
+    if (!t.info.revoke && rand_below(r, 4)) {
+        g_assert_true(dma_maps_add_request(w->maps, t.info.iova, t.info.len,
+                                           t.info.host, t.info.owner,
+                                           t.info.tag, t.info.pasid,
+                                           t.info.is_write));
+    } else {
+        maps_owner_take(t.info.owner, 1);
+        g_assert_true(dma_maps_add(w->maps, &t.info));
+    }
+}
+
+/* As an unmap does it; returns whether it was waited for. */
+static inline bool maps_world_end(MapsWorld *w, const DMAMapInfo *info,
+                                  bool at_once)
+{
+    DMAMapsEnd end = { 0 };
+    void *left;
+
+    if (at_once && dma_maps_remove_request(w->maps, info->host, info->is_write,
+                                           &left)) {
+        g_assert_true(!left || left == info->owner);
+        end.relied = !left;
+    } else {
+        g_assert_true(dma_maps_remove(w->maps, info->host, info->is_write,
+                                      &end));
+    }
+    if (!end.relied) {
+        maps_owner_drop(info->owner);
+    }
+    return end.waited;
 }
 
 static inline void maps_world_remove(MapsWorld *w, Rand *r)
@@ -219,8 +334,9 @@ static inline void maps_world_remove(MapsWorld *w, Rand *r)
         g_assert_true(dma_maps_remove_standing(w->maps, t.info.host,
                                                t.info.is_write, t.info.revoke,
                                                t.info.revoke_opaque));
+        maps_owner_drop(t.info.owner);
     } else {
-        g_assert_cmpint(end(w->maps, t.info.host, t.info.is_write), ==,
+        g_assert_cmpint(maps_world_end(w, &t.info, rand_below(r, 2)), ==,
                         !!t.stamp);
     }
 }
@@ -288,11 +404,17 @@ static inline void maps_world_step(MapsWorld *w, Rand *r)
         maps_world_scan(w, r);
         break;
     case 15:
-        if (rand_below(r, 8) == 0) {
+        switch (rand_below(r, 16)) {
+        case 0 ... 1:
             maps_world_abandon(w, r);
+            break;
+        case 2:
+            maps_world_release(w);
+            break;
         }
         break;
     }
+    maps_world_check_owners(w);
     g_assert_cmpuint(dma_maps_count(w->maps), ==, w->truth->len);
     g_assert_cmphex(dma_maps_oldest_wait(w->maps, NULL), ==,
                     truth_oldest(w->truth));

@@ -130,12 +130,12 @@ static void device_write(Translator *t, Page *page)
 
 static void end_map(Translator *t, unsigned i)
 {
-    bool waited = false;
+    DMAMapsEnd end;
 
     device_write(t, t->mapped[i]);
-    g_assert_true(dma_maps_remove(maps, t->mapped[i], true, &waited));
+    g_assert_true(dma_maps_remove(maps, t->mapped[i], true, &end));
     t->mapped[i] = NULL;
-    if (waited) {
+    if (end.waited) {
         t->waited++;
         bell_ring(&bell);
     }
@@ -287,7 +287,7 @@ static void test_drain(void)
 
     iotlb = iotlb_new(64);
     cache = dma_cache_new(64, 0);
-    maps = dma_maps_new();
+    maps = dma_maps_new(NULL);
     dma_epoch_set_wake(wake);
     for (i = 0; i < PAGES; i++) {
         poison(&pages[i]);

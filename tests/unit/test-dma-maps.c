@@ -849,7 +849,7 @@ static void *mapper(void *opaque)
     for (i = 0; i < m->steps; i++) {
         unsigned page = rand_below(&m->rand, 8);
         char *host = memory + (page % 4) * 4096;
-        bool waited;
+        DMAMapsEnd end;
 
         if (!try_add(m->maps, (uint64_t)page << 12, 4096, host, true)) {
             m->refused++;
@@ -861,8 +861,8 @@ static void *mapper(void *opaque)
         if (rand_below(&m->rand, 8) == 0) {
             sched_yield();
         }
-        g_assert_true(dma_maps_remove(m->maps, host, true, &waited));
-        m->waited += waited;
+        g_assert_true(dma_maps_remove(m->maps, host, true, &end));
+        m->waited += end.waited;
     }
     qatomic_fetch_add(&mappers_left, -1);
     return NULL;
@@ -954,7 +954,7 @@ static void test_count_orders(void)
 /* Listed: everything, however it is cut into pieces, whatever waits for it. */
 static void test_list(void)
 {
-    DMAMaps *maps = dma_maps_new();
+    DMAMaps *maps = dma_maps_new(NULL);
     unsigned size, i, n, seen[64];
     DMAMapsListed items[64];
 
@@ -1003,7 +1003,7 @@ static void test_list(void)
 /* Each map has the moment in which it was added, whatever becomes of it. */
 static void test_moments(void)
 {
-    DMAMaps *maps = dma_maps_new();
+    DMAMaps *maps = dma_maps_new(NULL);
     DMAMapsListing listing = { 0 };
     uint32_t moment, first = dma_moment();
     DMAMapsListed items[8];
