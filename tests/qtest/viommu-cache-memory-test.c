@@ -15,10 +15,37 @@
 #include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "viommu-dma.h"
+#include "viommu-plug.h"
 
 static void map(DMARig *rig, uint64_t iova, uint64_t gpa)
 {
     vtd_map(rig->vtd, &rig->dom, iova, gpa, 1, VTD_PTE_RW);
+}
+
+/* Is there memory of @size bytes, whoever uses it? */
+static bool is_there(DMARig *rig, uint64_t size)
+{
+    g_autofree char *text = qtest_hmp(rig->vtd->qts, "info ramblock");
+    g_autofree char *used = g_strdup_printf("0x%016" PRIx64 " 0x%016" PRIx64,
+                                            size, size);
+
+    g_assert_nonnull(strstr(text, "pc.ram"));
+    return strstr(text, used) != NULL;
+}
+
+/* It is given back to the host, though nothing else happens. */
+static void is_freed(DMARig *rig, uint64_t size)
+{
+    viommu_until(rig->vtd, !is_there(rig, size));
+}
+
+/* It has been taken from the guest, and stays as long as it is mapped. */
+static void is_freed_last(DMARig *rig, uint64_t size)
+{
+    viommu_turns(rig->vtd);
+    g_assert_true(is_there(rig, size));
+    dma_let_go(rig);
+    is_freed(rig, size);
 }
 
 /*
@@ -91,11 +118,66 @@ static void test_unplug(bool cached)
         g_assert_cmpuint(dma_run(rig, XDB_WRITE, 1, DMA_IOVA, 64, 1), ==, 1);
         g_assert_cmpuint(dma_run(rig, XDB_READ, 1, DMA_IOVA, 64, 1), ==, 1);
         dma_run(rig, XDB_MAP_FILL, 1, DMA_IOVA, 64, 1);
+        is_freed(rig, DIMM_SIZE);
         g_assert_cmphex(dimm_plug(rig), ==, gpa);
         /* New memory, that nobody has written to yet */
         g_assert_true(viommu_is_filled(rig->vtd, gpa, 0, VTD_PAGE_SIZE));
     }
     dma_reaches(rig, DMA_IOVA, gpa);
+    dma_free(rig);
+}
+
+/* The device has mapped some of it, and then nothing, before it goes. */
+static void test_unplug_mapped(bool cached)
+{
+    uint64_t gpa;
+    DMARig *rig = new_dimm_rig(cached, &gpa);
+    unsigned kept;
+
+    for (kept = 0; kept <= DIMM_PAGES; kept++) {
+        g_assert_cmpuint(dma_run(rig, XDB_MAP_FILL, kept % 2, DMA_IOVA, 64,
+                                 DIMM_PAGES), ==, 0);
+        /* Two maps that are one record */
+        dma_keep(rig, DMA_IOVA, 1);
+        dma_keep(rig, DMA_IOVA, 1);
+        dma_let_go(rig);
+        if (kept) {
+            dma_keep(rig, DMA_IOVA, kept);
+        }
+        dma_run(rig, XDB_MAP_READ, kept % 2, DMA_IOVA, 64, DIMM_PAGES);
+        dimm_unplug(rig);
+        if (kept) {
+            is_freed_last(rig, DIMM_SIZE);
+        } else {
+            is_freed(rig, DIMM_SIZE);
+        }
+        g_assert_cmphex(dimm_plug(rig), ==, gpa);
+    }
+    dma_reaches(rig, DMA_IOVA, gpa);
+    dma_free(rig);
+}
+
+/* What is kept mapped of it while other memory is mapped all the time */
+static void test_unplug_among(bool cached)
+{
+    uint64_t gpa;
+    DMARig *rig = new_dimm_rig(cached, &gpa);
+    const uint64_t ram = vtd_alloc(rig->vtd, 1);
+    const uint64_t other = DMA_IOVA + DIMM_PAGES * VTD_PAGE_SIZE;
+    int i;
+
+    map(rig, other, ram);
+    for (i = 0; i < 3; i++) {
+        dma_run(rig, XDB_MAP_FILL, i % 2, DMA_IOVA, 64, DIMM_PAGES);
+        dma_keep(rig, DMA_IOVA, DIMM_PAGES);
+        dma_start(rig, XDB_MAP_FILL, 2, other, 64, 1);
+        dimm_unplug(rig);
+        dma_go_on(rig);
+        dma_stop(rig);
+        is_freed_last(rig, DIMM_SIZE);
+        g_assert_cmphex(dimm_plug(rig), ==, gpa);
+    }
+    dma_reaches(rig, other, ram);
     dma_free(rig);
 }
 
@@ -114,6 +196,7 @@ static void test_unplug_race(bool cached)
             dma_go_on(rig);
             dimm_unplug(rig);
             dma_go_on(rig);
+            is_freed(rig, DIMM_SIZE);
             g_assert_cmphex(dimm_plug(rig), ==, gpa);
         }
         dma_stop(rig);
@@ -176,6 +259,61 @@ static void test_bar_moves(bool cached)
     g_assert_true(dma_is_marked(rig, WINDOW_TOO, 1));
     dma_reaches(rig, too, WINDOW_TOO);
     g_free(vga);
+    dma_free(rig);
+}
+
+#define PLUGGED_BUS     1
+#define PLUGGED_SIZE    (32 * MiB)
+
+/* A display whose memory, behind a BAR, the other device does DMA to */
+static QPCIDevice *display_plug(DMARig *rig, QPCIDevice *port)
+{
+    QPCIDevice *vga;
+
+    qtest_qmp_device_add(rig->vtd->qts, "secondary-vga", "vga",
+                         "{'bus': 'rp', 'vgamem_mb': 32}");
+    plug_power(port);
+    vga = qpci_device_find(rig->vtd->bus, PLUGGED_BUS << 8);
+    g_assert_nonnull(vga);
+    set_bar(vga, WINDOW);
+    qpci_device_enable(vga);
+    return vga;
+}
+
+static void test_bar_unplug(bool cached)
+{
+    DMARig *rig = dma_new(cached, PLUG_PORT_ARGS);
+    QPCIDevice *port = unit_open_bridge(&rig->vtd->unit, PLUG_PORT,
+                                        PLUGGED_BUS);
+    unsigned kept;
+
+    qpci_config_writew(port, PCI_PREF_MEMORY_BASE, WINDOW >> 16);
+    qpci_config_writew(port, PCI_PREF_MEMORY_LIMIT,
+                       (WINDOW + PLUGGED_SIZE - 1) >> 16);
+    for (kept = 0; kept < 4; kept++) {
+        map(rig, DMA_IOVA + kept * VTD_PAGE_SIZE,
+            WINDOW + kept * VTD_PAGE_SIZE);
+    }
+    for (kept = 0; kept < 4; kept++) {
+        QPCIDevice *vga = display_plug(rig, port);
+
+        dma_reaches(rig, DMA_IOVA, WINDOW);
+        if (kept) {
+            dma_keep(rig, DMA_IOVA, kept);
+        }
+        dma_run(rig, XDB_MAP_FILL, kept % 2, DMA_IOVA, 64, 4);
+        plug_pull_start(&rig->vtd->unit, port, "vga");
+        g_free(vga);
+        if (kept) {
+            viommu_turns(rig->vtd);
+            g_assert_false(plug_pulled(&rig->vtd->unit, "vga"));
+            is_freed_last(rig, PLUGGED_SIZE);
+        }
+        /* That is said of a device whose last reference has been dropped. */
+        viommu_until(rig->vtd, plug_pulled(&rig->vtd->unit, "vga"));
+        is_freed(rig, PLUGGED_SIZE);
+    }
+    g_free(port);
     dma_free(rig);
 }
 
@@ -389,8 +527,11 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     dma_add("memory/unplug", test_unplug);
+    dma_add("memory/unplug-mapped", test_unplug_mapped);
+    dma_add("memory/unplug-among", test_unplug_among);
     dma_add("memory/unplug-race", test_unplug_race);
     dma_add("memory/bar-moves", test_bar_moves);
+    dma_add("memory/bar-unplug", test_bar_unplug);
     dma_add("memory/bar-covers", test_bar_covers);
     dma_add("memory/bar-race", test_bar_race);
     dma_add("memory/rom", test_rom);

@@ -110,6 +110,17 @@ uint64_t dma_run(DMARig *rig, XDBCommand cmd, unsigned threads, uint64_t iova,
     return get(rig, XDB_ERRORS);
 }
 
+void dma_keep(DMARig *rig, uint64_t iova, unsigned pages)
+{
+    command(rig, XDB_KEEP, 0, iova, VTD_PAGE_SIZE, 1, pages);
+    g_assert_cmpuint(get(rig, XDB_OPS), ==, pages);
+}
+
+void dma_let_go(DMARig *rig)
+{
+    qtest_writel(rig->vtd->qts, DMA_BAR + XDB_CMD, XDB_LET_GO);
+}
+
 bool dma_run_held(DMARig *rig, XDBCommand cmd, uint64_t iova, uint64_t length,
                   unsigned pages)
 {

@@ -53,6 +53,13 @@ void dma_place(DMARig *rig);
 uint64_t dma_run(DMARig *rig, XDBCommand command, unsigned threads,
                  uint64_t iova, uint64_t length, unsigned pages);
 
+/*
+ * dma_keep: map @pages pages from @iova on, and keep them mapped; dma_let_go:
+ * no longer.
+ */
+void dma_keep(DMARig *rig, uint64_t iova, unsigned pages);
+void dma_let_go(DMARig *rig);
+
 /* Runs in the background.  XDB_READ_NOT: what is marked. */
 void dma_start(DMARig *rig, XDBCommand command, unsigned threads,
                uint64_t iova, uint64_t length, unsigned pages);

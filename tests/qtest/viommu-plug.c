@@ -26,7 +26,7 @@ void plug_power(QPCIDevice *port)
 }
 
 /* What is behind the device, or part of it, may be reported first. */
-static bool deleted(Unit *unit, const char *id)
+bool plug_pulled(Unit *unit, const char *id)
 {
     bool gone = false;
     QDict *event;
@@ -43,11 +43,16 @@ static bool deleted(Unit *unit, const char *id)
     return gone;
 }
 
-void plug_pull(Unit *unit, QPCIDevice *port, const char *id)
+void plug_pull_start(Unit *unit, QPCIDevice *port, const char *id)
 {
     qtest_qmp_device_del_send(unit->qts, id);
     slot_control(port, PCI_EXP_SLTCTL_PWR_OFF | PCI_EXP_SLTCTL_PWR_IND_OFF);
-    viommu_until(unit, deleted(unit, id));
+}
+
+void plug_pull(Unit *unit, QPCIDevice *port, const char *id)
+{
+    plug_pull_start(unit, port, id);
+    viommu_until(unit, plug_pulled(unit, id));
 }
 
 unsigned plug_maps(Unit *unit)
