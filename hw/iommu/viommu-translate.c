@@ -42,7 +42,6 @@ IOPTFault viommu_walk(VIOMMU *v, const VIOMMUConfig *config,
     hwaddr mask, addr;
 
     *refused = false;
-    memset(res, 0, sizeof(*res));
     fault = iopt_space_walk(&config->space, iova, need, mem, res);
     if (fault != IOPT_OK) {
         return fault;
@@ -176,6 +175,9 @@ static bool viommu_lookup_space(VIOMMULookup *l, uint64_t seq,
     IOTLBEntry VIOMMU_UNSET entry;
     hwaddr mask;
 
+    /* What the IOTLB finds is neither. */
+    *refused = false;
+    l->fault.res.once = false;
     if (unlikely(iova != l->iova) && l->keep) {
         /* An invalidation would not find it. */
         return false;
@@ -379,18 +381,19 @@ bool viommu_dma_translate(void *opaque, hwaddr iova, bool is_write,
                           uint32_t attrs, DMATranslation *t)
 {
     VIOMMUConfig VIOMMU_UNSET fresh;
-    VIOMMULookup l = {
-        .ep = opaque,
-        .iova = iova,
-        .fresh = &fresh,
-        .need = is_write ? IOPT_WRITE : IOPT_READ,
-        .attrs = attrs,
-        .access = viommu_access_of(attrs),
-        .keep = true,
-    };
+    VIOMMULookup VIOMMU_UNSET l;
     hwaddr first = 0, last = HWADDR_MAX;
     DMA_HELD("translation");
 
+    /* Not what would be a fault, which nobody looks at */
+    l.ep = opaque;
+    l.iova = iova;
+    l.fresh = &fresh;
+    l.need = is_write ? IOPT_WRITE : IOPT_READ;
+    l.attrs = attrs;
+    l.access = viommu_access_of(attrs);
+    l.keep = true;
+    l.unsure = false;
     if (!iommu_windows_cut(viommu_windows(l.ep), iova, &first, &last)) {
         /* Not translated: neither tables nor statistics know of it. */
         return false;

@@ -58,17 +58,22 @@ void vtd_inv_iotlb_global(IntelIOMMUState *s)
  * pass-through.  An invalidation that names no PASID takes all of it, whatever
  * the address: that is one of the second stage's input (6.5.2.3).
  */
-static void vtd_inv_domain_pasids(IntelIOMMUState *s, uint16_t did)
+static void vtd_inv_pasids_of(IntelIOMMUState *s, uint16_t did)
 {
     VIOMMUInv inv = { .kind = VIOMMU_INV_GROUP, .tag = VTD_TAG_PASID(did, 0) };
 
-    if (!s->pasid_dids) {
-        return;
-    }
     /* The tables that it is about were written before they are read. */
     smp_mb();
     if (test_bit(did, s->pasid_dids)) {
         viommu_invalidate(&s->viommu, &inv);
+    }
+}
+
+static void vtd_inv_domain_pasids(IntelIOMMUState *s, uint16_t did)
+{
+    /* There are none without scalable mode. */
+    if (unlikely(s->pasid_dids)) {
+        vtd_inv_pasids_of(s, did);
     }
 }
 
