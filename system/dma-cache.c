@@ -8,11 +8,16 @@
  *
  * Why nothing removed comes back.  An insert takes the slot (1) and then looks
  * whether anything was invalidated since its caller read the tables (2).  An
- * invalidation counts itself (a) and then looks at the slot (b).  Either (2)
+ * invalidation counts itself (a), passes a full barrier, which may be one that
+ * it has to pass for others, too, and then looks at the slot (b).  Either (2)
  * sees (a), and the insert leaves nothing; or (b) sees the slot taken, or
  * already filled.  Filled, it is emptied if it is in the range.  Taken, the
  * word is changed under the owner's hands, who finds that out when he lets the
  * slot go, and leaves nothing.
+ *
+ * What the tables are read from (an IOTLB) may still have what goes until then.
+ * So the count is odd until the range is gone from here, and nothing is kept
+ * of what was read while it was.
  *
  * Dropping everything is a new generation; an insert stamps its entry with the
  * one that it saw before (2), so that it is dead if a newer one began later.
@@ -146,7 +151,7 @@ static uint64_t insert_gen(DMACache *c, uint32_t who, uint64_t seq)
     smp_mb__after_rmw();
     gen = qatomic_load_acquire(&c->gen);
     if (gen == GEN_LAST || !dma_cache_gen_is(gen, who) || (seq & 1) ||
-        qatomic_load_acquire(&c->seq) != seq) {
+        dma_cache_seq(c) != seq) {
         return 0;
     }
     return gen;
@@ -256,6 +261,8 @@ static void slot_empty(DMACacheSlot *slot, uint64_t word)
                                   next_count(word, 2))) != word) {
         word = now;
     }
+    /* Gone, before anybody looks who may still use it. */
+    smp_mb__after_rmw();
 }
 
 /*
@@ -317,8 +324,9 @@ static void new_generation(DMACache *c, uint32_t who, uint64_t tag)
     }
     qatomic_store_release(&c->tag, tag);
     qatomic_store_release(&c->leaf_shifts, 0);
-    /* Not a range's: that one's oddness stays what it is. */
     qatomic_fetch_add(&c->seq, 2);
+    /* Gone, as in slot_empty(). */
+    smp_mb__after_rmw();
     qatomic_store_release(&c->gen, gen_of(gen, who));
 }
 
@@ -373,16 +381,11 @@ bool dma_cache_set_tag(DMACache *c, uint32_t who, uint64_t tag)
     return same;
 }
 
-void dma_cache_invalidate_range(DMACache *c, uint64_t first, uint64_t last)
+/* Counted already, and a full barrier was passed: (a) above. */
+void dma_cache_drop_range(DMACache *c, uint64_t first, uint64_t last)
 {
     uint64_t shifts, page, last_page, chunk;
 
-    /*
-     * Odd while it is under way: nothing may be inserted that was read from the
-     * cache itself, half of which may be gone.
-     */
-    qatomic_fetch_inc(&c->seq);
-    smp_mb__after_rmw();
     /* After a reset nothing of the old generation is found either. */
     shifts = qatomic_load_acquire(&c->leaf_shifts);
     if (shifts) {
@@ -395,7 +398,6 @@ void dma_cache_invalidate_range(DMACache *c, uint64_t first, uint64_t last)
     last_page = last >> DMA_CACHE_PAGE_SHIFT;
     if (last < first || last_page - page >= PROBE_PAGES) {
         dma_cache_invalidate_all(c);
-        qatomic_fetch_inc(&c->seq);
         return;
     }
     for (; page <= last_page; page++) {
@@ -410,5 +412,9 @@ void dma_cache_invalidate_range(DMACache *c, uint64_t first, uint64_t last)
                    (MAX(first, base) - base) >> DMA_CACHE_PAGE_SHIFT,
                    (MIN(last, end) - base) >> DMA_CACHE_PAGE_SHIFT);
     }
-    qatomic_fetch_inc(&c->seq);
+}
+
+void dma_cache_invalidate_range(DMACache *c, uint64_t first, uint64_t last)
+{
+    dma_cache_remove_range(c, 0, 0, first, last);
 }

@@ -10,6 +10,8 @@
  *   next:  (removal)     | barrier | passed: read the slots
  *
  * Either the invalidator sees the slot open, or the thread sees the removal.
+ * If no slot is open, whatever the epoch, there is nobody to be told apart from
+ * those who come later, and the barrier is all that is needed of "next".
  *
  *   exit:   slot = 0     | barrier | read waiting
  *   passed: waiting = 1  | barrier | read the slots again
@@ -167,6 +169,11 @@ static bool slots_passed(uint64_t epoch)
         }
     }
     return true;
+}
+
+bool dma_epoch_idle(void)
+{
+    return slots_passed(UINT64_MAX);
 }
 
 bool dma_epoch_passed(uint64_t epoch)

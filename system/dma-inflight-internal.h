@@ -35,9 +35,13 @@ typedef struct DrainScan DrainScan;
 /* Of each of the others, at the most */
 #define DMA_PASID_CACHE_PAGES 4096
 
+/* Domains whose caches a drain remembers; a power of two */
+#define DMA_LIKELY_CACHES   8
+
 struct DMADrain {
     QLIST_HEAD(, DMAInflight) inflights;
     DMAInflight *active;                 /* atomic, grows only */
+    DMACache *likely[DMA_LIKELY_CACHES]; /* see dma_drain_announce() */
     uint32_t cache_pages;
     bool bounce;
     QTAILQ_HEAD(, DrainScan) scans;      /* in order of seq */

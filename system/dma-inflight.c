@@ -298,12 +298,30 @@ void dma_drain_release_memory(void)
     }
 }
 
-static void dma_drain_drop_from(DMACache *c, const DMADrainScope *scope)
+/* Is it a part of the address space that the caches have to be emptied of? */
+static bool scope_is_range(const DMADrainScope *scope)
 {
-    if (scope->named) {
-        dma_cache_invalidate_range(c, scope->named_first, scope->named_last);
-    } else if (scope->first || scope->last != UINT64_MAX) {
-        dma_cache_invalidate_range(c, scope->first, scope->last);
+    return scope->named || scope->first || scope->last != UINT64_MAX;
+}
+
+/* Where the cache is noted that a domain's translations were found in */
+static DMACache **dma_drain_likely(DMADrain *drain, const DMADrainScope *scope)
+{
+    /* Domains are numbered in turn: see IOTLB_TAG(). */
+    return &drain->likely[(scope->tag >> 8) % DMA_LIKELY_CACHES];
+}
+
+static void dma_drain_drop_from(DMADrain *drain, DMACache *c,
+                                const DMADrainScope *scope)
+{
+    if (scope_is_range(scope)) {
+        hwaddr first = scope->named ? scope->named_first : scope->first;
+        hwaddr last = scope->named ? scope->named_last : scope->last;
+
+        if (dma_cache_remove_range(c, scope->tag, scope->tag_mask, first,
+                                   last)) {
+            *dma_drain_likely(drain, scope) = c;
+        }
     } else {
         dma_cache_invalidate_all(c);
     }
@@ -323,7 +341,7 @@ static void dma_drain_drop_endpoint(DMAInflight *inflight,
         DMACache *c = qatomic_load_acquire(&inflight->caches[ctz32(made)]);
 
         if (c && !((qatomic_read(&c->tag) ^ scope->tag) & scope->tag_mask)) {
-            dma_drain_drop_from(c, scope);
+            dma_drain_drop_from(inflight->drain, c, scope);
         }
     }
 }
@@ -333,12 +351,31 @@ static void dma_drain_drop_scope(DMADrain *drain, const DMADrainScope *scope)
 {
     DMAInflight *inflight;
 
-    /* What was removed elsewhere before the caches are looked at. */
-    smp_mb();
+    if (!scope->announced) {
+        /* What was removed elsewhere before the caches are looked at. */
+        smp_mb();
+    }
     for (inflight = qatomic_load_acquire(&drain->active); inflight;
          inflight = inflight->next_active) {
         if (!scope->only || scope->only == inflight) {
             dma_drain_drop_endpoint(inflight, scope);
+        }
+    }
+    if (scope->announced_cache) {
+        dma_cache_announced(scope->announced_cache);
+    }
+}
+
+void dma_drain_announce(DMADrain *drain, DMADrainScope *scope)
+{
+    DMACache *c = *dma_drain_likely(drain, scope);
+
+    if (scope_is_range(scope)) {
+        scope->announced = true;
+        /* To look at all of them would take longer than what it saves. */
+        if (c) {
+            scope->announced_cache = c;
+            dma_cache_announce(c, scope->tag, scope->tag_mask);
         }
     }
 }

@@ -424,17 +424,15 @@ void scan_start(DMADrain *drain, const DMADrainScope *scope, uint64_t seq,
 
 void dma_scan_start(DMADrain *drain, const DMADrainScope *scope, uint64_t seq)
 {
-    uint64_t epoch = dma_epoch_next();
-
     /*
-     * The usual case, in so many words: no access was under way, and none of
+     * The usual case, in so many words: no access is under way, and none of
      * those that were has left a map behind that this is about, in this order.
      */
-    if (likely(!scope->topology && !drain->nr_scans &&
-               dma_epoch_passed(epoch) && scan_finds_nothing(drain, scope))) {
+    if (likely(!scope->topology && !drain->nr_scans && dma_epoch_idle() &&
+               scan_finds_nothing(drain, scope))) {
         return;
     }
-    scan_start(drain, scope, seq, epoch);
+    scan_start(drain, scope, seq, dma_epoch_next());
 }
 
 /* Who waited for readers alone waits no more if they have left. */

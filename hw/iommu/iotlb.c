@@ -243,9 +243,12 @@ bool iotlb_insert(IOTLB *tlb, const IOTLBEntry *entry, uint64_t seq)
 /* Count an invalidation, before what it removes goes: (a) above. */
 static uint64_t count_invalidation(IOTLB *tlb)
 {
-    uint64_t seq = qatomic_fetch_inc(&tlb->seq) + 1;
+    uint64_t seq = qatomic_read(&tlb->seq) + 1;
 
-    smp_mb__after_rmw();
+    /* Who sees it sees the tables as software had them before. */
+    qatomic_store_release(&tlb->seq, seq);
+    /* And, for the caller: whatever he counted before this */
+    smp_mb();
     return seq;
 }
 
@@ -269,10 +272,12 @@ void iotlb_invalidate_group(IOTLB *tlb, uint64_t tag)
     iotlb_invalidate_all(tlb);
 }
 
-static void drop_page(IOTLB *tlb, uint64_t tag, uint64_t iova, unsigned shift)
+/* Returns: was there anything? */
+static bool drop_page(IOTLB *tlb, uint64_t tag, uint64_t iova, unsigned shift)
 {
     IOTLBSet *set = find_set(tlb, tag, iova, shift);
     uint64_t key = make_key(iova, shift);
+    bool dropped = false;
     unsigned i;
 
     if (qatomic_load_acquire(&set->seq) & 1) {
@@ -290,8 +295,10 @@ static void drop_page(IOTLB *tlb, uint64_t tag, uint64_t iova, unsigned shift)
         if (qatomic_read(&set->key[i]) == key &&
             !((qatomic_read(&way->tag) ^ tag) & IOTLB_TAG_DOMAIN_MASK)) {
             qatomic_set(&way->stamp, 0);
+            dropped = true;
         }
     }
+    return dropped;
 }
 
 void iotlb_invalidate_range(IOTLB *tlb, uint64_t tag, uint64_t iova,
@@ -299,6 +306,7 @@ void iotlb_invalidate_range(IOTLB *tlb, uint64_t tag, uint64_t iova,
 {
     uint64_t seq = count_invalidation(tlb);
     uint64_t shifts = qatomic_read(&tlb->shifts);
+    bool dropped = false;
 
     if (shifts) {
         unsigned smallest = __builtin_ctzll(shifts);
@@ -308,6 +316,7 @@ void iotlb_invalidate_range(IOTLB *tlb, uint64_t tag, uint64_t iova,
             (last >> smallest) - (iova >> smallest) >= IOTLB_PROBE_PAGES) {
             qatomic_store_release(find_tag_floor(tlb, tag), seq);
             shifts = 0;
+            dropped = true;
         }
     }
     for (; shifts; shifts &= shifts - 1) {
@@ -316,8 +325,12 @@ void iotlb_invalidate_range(IOTLB *tlb, uint64_t tag, uint64_t iova,
 
         /* Page numbers are 52 bits: the loop cannot wrap. */
         for (; page <= last >> shift; page++) {
-            drop_page(tlb, tag, page << shift, shift);
+            dropped |= drop_page(tlb, tag, page << shift, shift);
         }
+    }
+    if (dropped) {
+        /* Gone, before it is looked who has it from here. */
+        smp_mb();
     }
 }
 

@@ -205,6 +205,10 @@ static void viommu_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
         scope.named = inv->named;
         scope.named_first = inv->named_first;
         scope.named_last = inv->named_last;
+        if (!v->notified) {
+            /* The IOTLB's barriers do for the endpoints' caches. */
+            dma_drain_announce(v->drain, &scope);
+        }
         iotlb_invalidate_range(v->iotlb, inv->tag,
                                inv->named ? inv->named_first : inv->first,
                                inv->named ? inv->named_last : inv->last);
@@ -214,6 +218,8 @@ static void viommu_invalidate_tlb(VIOMMU *v, const VIOMMUInv *inv)
     if (unlikely(viommu_inv_is_groups(v, inv))) {
         iotlb_invalidate_group(v->iotlb, inv->tag);
         scope.tag_mask = IOTLB_TAG_GROUP_MASK;
+        /* More has gone since. */
+        scope.announced = false;
     }
 
     if (unlikely(v->sanitizer)) {

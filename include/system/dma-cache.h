@@ -70,7 +70,8 @@ typedef struct DMACache {
      */
     uint64_t gen;
     uint64_t tag;            /* domain tag of all that is in it */
-    uint64_t seq;            /* counts invalidations; odd: one is under way */
+    uint64_t seq;            /* counts generations, by two; any thread */
+    uint64_t ranges;         /* counts ranges; odd: one is being removed */
     uint64_t leaf_shifts;    /* leaves larger than their entries; a bit each */
     unsigned refused;        /* of dma_cache_claim(); atomic */
     DMAAhead ahead;          /* the user's: what it may miss next */
@@ -236,7 +237,8 @@ static inline bool dma_cache_find_run(DMACache *c, uint32_t who, uint64_t iova,
  */
 static inline uint64_t dma_cache_seq(DMACache *c)
 {
-    return qatomic_load_acquire(&c->seq);
+    /* Neither ever falls: the sum is the same only if both are. */
+    return qatomic_load_acquire(&c->seq) + qatomic_load_acquire(&c->ranges);
 }
 
 /* A contiguous run of host memory */
@@ -286,7 +288,8 @@ void dma_cache_insert(DMACache *c, const DMACacheRun *run, uint64_t iova,
                       uint64_t seq);
 
 /*
- * Invalidation.  Callers take turns (BQL); beside lookups and inserts.
+ * Invalidation.  Callers take turns (BQL); beside lookups and inserts.  What
+ * one removes is removed before a full barrier.
  *
  * dma_cache_invalidate_all: O(1).
  * dma_cache_invalidate_range: every entry of a leaf that overlaps @first ..
@@ -294,5 +297,58 @@ void dma_cache_insert(DMACache *c, const DMACacheRun *run, uint64_t iova,
  */
 void dma_cache_invalidate_all(DMACache *c);
 void dma_cache_invalidate_range(DMACache *c, uint64_t first, uint64_t last);
+
+/*
+ * The same for who has more to remove, and passes a full barrier for that: what
+ * was translated through a tag that is like @tag in @mask.
+ *
+ * dma_cache_announce: a range will be.  Nothing is inserted from now on.
+ * dma_cache_remove_range: remove it, after a full barrier that comes after what
+ * it was translated from has gone.  Likewise if it was not announced, which
+ * costs one more.  Returns: might there have been something?
+ * dma_cache_announced: the announced one has been removed, or turned out to be
+ * of no matter: it is another domain's cache by now.
+ */
+static inline void dma_cache_announce(DMACache *c, uint64_t tag, uint64_t mask)
+{
+    if (!((qatomic_read(&c->tag) ^ tag) & mask)) {
+        qatomic_set(&c->ranges, qatomic_read(&c->ranges) + 1);
+    }
+}
+
+void dma_cache_drop_range(DMACache *c, uint64_t first, uint64_t last);
+
+static inline bool dma_cache_remove_range(DMACache *c, uint64_t tag,
+                                          uint64_t mask, uint64_t first,
+                                          uint64_t last)
+{
+    uint64_t ranges = qatomic_read(&c->ranges);
+
+    /* Whose it was when it was announced is of no matter. */
+    if ((qatomic_read(&c->tag) ^ tag) & mask) {
+        return false;
+    }
+    /*
+     * Odd while it is under way: nothing may be inserted that was read from the
+     * cache itself, half of which may be gone, or from what has yet to go.
+     */
+    if (!(ranges & 1)) {
+        qatomic_set(&c->ranges, ++ranges);
+        /* Counted, before the slots are looked at. */
+        smp_mb();
+    }
+    dma_cache_drop_range(c, first, last);
+    qatomic_store_release(&c->ranges, ranges + 1);
+    return true;
+}
+
+static inline void dma_cache_announced(DMACache *c)
+{
+    uint64_t ranges = qatomic_read(&c->ranges);
+
+    if (ranges & 1) {
+        qatomic_store_release(&c->ranges, ranges + 1);
+    }
+}
 
 #endif

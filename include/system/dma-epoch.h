@@ -68,6 +68,13 @@ uint64_t dma_epoch_next(void);
 bool dma_epoch_passed(uint64_t epoch);
 
 /**
+ * dma_epoch_idle: is every slot closed?  Then whoever opened one before the
+ * removal has closed it, and there is no need of an epoch.  Any thread, after
+ * the removal and a full barrier.
+ */
+bool dma_epoch_idle(void);
+
+/**
  * dma_epoch_set_wake: who is told that a slot closed while someone waits.
  * @wake runs on the closing thread and must only schedule.  Set once.
  */

@@ -137,6 +137,8 @@ typedef struct DMADrainScope {
      * that picked up the old topology under RCU are waited for as well.
      */
     bool topology;
+    bool announced;          /* see dma_drain_announce() */
+    struct DMACache *announced_cache;
 } DMADrainScope;
 
 struct DMAFence {
@@ -199,6 +201,16 @@ DMAInflight *dma_requester_set(DMAInflight *inflight);
  * on.  Before the first use of @as.  BQL.
  */
 void address_space_set_inflight(AddressSpace *as, DMAInflight *inflight);
+
+/**
+ * dma_drain_announce: what @scope names, of all endpoints, is about to be
+ * removed.  Optional, and before the removal, so that one full barrier serves
+ * for the endpoints' caches, too: who announces passes one before he looks for
+ * what there is, and one after he has removed anything, and then calls
+ * dma_drain_start() with the same scope; nothing comes in between that might
+ * do DMA or invalidate.  BQL.
+ */
+void dma_drain_announce(DMADrain *drain, DMADrainScope *scope);
 
 /**
  * dma_drain_start: what @scope names has just been removed from every cache.

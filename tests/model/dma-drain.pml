@@ -225,12 +225,24 @@ inline check_slots(ok, i, e)
     i = 0
 }
 
-/* As dma_epoch_next() and dma_epoch_passed(), asked until it says yes */
+/*
+ * As dma_epoch_idle(), with IDLE; then as dma_epoch_next() and
+ * dma_epoch_passed(), asked until it says yes
+ */
 inline wait_slots(ok, i, e)
 {
-    atomic { epoch++; e = epoch };
+#ifdef IDLE
+    check_slots(ok, i, 255);
+#else
+    ok = 0;
+#endif
+    if
+    :: !ok -> atomic { epoch++; e = epoch }
+    :: else
+    fi;
     do
-    :: true ->
+    :: ok -> break
+    :: else ->
         woken = 0;
         check_slots(ok, i, e);
         if

@@ -292,6 +292,18 @@ typedef struct WorldChange {
     bool context;
 } WorldChange;
 
+static inline void world_changed(World *w, const WorldChange *change)
+{
+    unsigned i;
+
+    /* Whoever is told is told after all of it. */
+    smp_mb();
+    for (i = change->low; i <= change->high; i++) {
+        __atomic_store_n(&w->floor[change->tag][i], change->version,
+                         __ATOMIC_RELEASE);
+    }
+}
+
 /* The guest changes something, and invalidates.  One thread at a time. */
 static inline WorldChange world_change(World *w, Rand *r)
 {
@@ -301,6 +313,7 @@ static inline WorldChange world_change(World *w, Rand *r)
         .version = ++w->last_version,
     };
     bool unmap = rand_below(r, 8) == 0;
+    uint64_t tag;
     unsigned i;
 
     if (rand_below(r, 12) == 0) {
@@ -326,9 +339,26 @@ static inline WorldChange world_change(World *w, Rand *r)
                               unmap ? 0 : change.version);
     }
 
+    tag = world_tag_of(w, change.tag);
+    if (rand_below(r, 2) == 0) {
+        uint64_t at = world_iova(r, change.low);
+
+        dma_cache_announce(c, tag, IOTLB_TAG_DOMAIN_MASK);
+        /* One for all that is counted, as where there is an IOTLB, too */
+        smp_mb();
+        w->skipped += qatomic_read(&c->tag) != tag;
+        dma_cache_remove_range(c, tag, IOTLB_TAG_DOMAIN_MASK, at,
+                               MAX(at, world_last(change.high)));
+        dma_cache_announced(c);
+        dma_cache_remove_range(c, tag, IOTLB_TAG_DOMAIN_MASK,
+                               world_leaves[change.low].first, at);
+        world_changed(w, &change);
+        return change;
+    }
+
     /* Nothing of another domain is in the cache. */
     smp_mb();
-    if (qatomic_load_acquire(&c->tag) != world_tag_of(w, change.tag)) {
+    if (qatomic_load_acquire(&c->tag) != tag) {
         w->skipped++;
     } else if (rand_below(r, 16) == 0) {
         dma_cache_invalidate_all(c);
@@ -347,12 +377,7 @@ static inline WorldChange world_change(World *w, Rand *r)
             dma_cache_invalidate_range(c, at, at);
         }
     }
-    /* Whoever is told is told after all of it. */
-    smp_mb();
-    for (i = change.low; i <= change.high; i++) {
-        __atomic_store_n(&w->floor[change.tag][i], change.version,
-                         __ATOMIC_RELEASE);
-    }
+    world_changed(w, &change);
     return change;
 }
 

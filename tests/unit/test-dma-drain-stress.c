@@ -214,11 +214,20 @@ static void remove_translation(Rand *r, unsigned iova)
     case 1:
         iotlb_invalidate_tag(iotlb, TAG);
         break;
-    default:
+    case 2:
         iotlb_invalidate_range(iotlb, TAG, first, first + 0xfff);
         break;
+    default:
+        /* One barrier for both */
+        dma_cache_announce(cache, TAG, IOTLB_TAG_DOMAIN_MASK);
+        iotlb_invalidate_range(iotlb, TAG, first, first + 0xfff);
+        dma_cache_remove_range(cache, TAG, IOTLB_TAG_DOMAIN_MASK, first,
+                               first + 0xfff);
+        dma_cache_announced(cache);
+        return;
     }
     /* After the IOTLB, from which it is filled. */
+    smp_mb();
     if (rand_below(r, 8) == 0) {
         dma_cache_invalidate_all(cache);
     } else {
@@ -230,18 +239,20 @@ static void remove_translation(Rand *r, unsigned iova)
 static void drain(unsigned iova, uint64_t seq, uint64_t *stamped)
 {
     uint64_t first = (uint64_t)iova << 12;
-    uint64_t epoch = dma_epoch_next();
     DMAMapsItem items[4];
     DMAMapsCursor cursor;
     unsigned i, n;
-    uint64_t seen;
+    uint64_t epoch, seen;
 
-    for (;;) {
-        seen = bell_count(&bell);
-        if (dma_epoch_passed(epoch)) {
-            break;
+    if (!dma_epoch_idle()) {
+        epoch = dma_epoch_next();
+        for (;;) {
+            seen = bell_count(&bell);
+            if (dma_epoch_passed(epoch)) {
+                break;
+            }
+            bell_wait(&bell, seen);
         }
-        bell_wait(&bell, seen);
     }
     dma_maps_look(&cursor, first, first + 0xfff);
     while ((n = dma_maps_next(maps, &cursor, items, ARRAY_SIZE(items)))) {

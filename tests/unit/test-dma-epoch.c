@@ -32,6 +32,7 @@ static void test_single(void)
     uint64_t epoch, later, rung;
 
     g_assert_false(dma_epoch_active());
+    g_assert_true(dma_epoch_idle());
     epoch = dma_epoch_next();
     g_assert_true(dma_epoch_passed(epoch));
     later = dma_epoch_next();
@@ -41,6 +42,7 @@ static void test_single(void)
     dma_epoch_enter();
     g_assert_true(dma_epoch_active());
     g_assert_true(dma_epoch_passed(later));
+    g_assert_false(dma_epoch_idle());
     epoch = dma_epoch_next();
     g_assert_false(dma_epoch_passed(epoch));
     dma_epoch_enter();
@@ -54,6 +56,7 @@ static void test_single(void)
     g_assert_false(dma_epoch_active());
     g_assert_cmpuint(bell_count(&bell), ==, rung + 1);
     g_assert_true(dma_epoch_passed(epoch));
+    g_assert_true(dma_epoch_idle());
 
     /* Nobody waits: nobody is woken. */
     rung = bell_count(&bell);

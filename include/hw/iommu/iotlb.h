@@ -105,6 +105,9 @@ void iotlb_invalidate_group(IOTLB *tlb, uint64_t tag);
  * @iova .. @last (inclusive bytes).  Entries beside it may go too.  The work
  * is bounded whatever the range: a range too large to probe page by page
  * drops the whole domain.
+ *
+ * A full barrier comes before anything is looked for, and another one after
+ * anything has gone.
  */
 void iotlb_invalidate_range(IOTLB *tlb, uint64_t tag, uint64_t iova,
                             uint64_t last);
