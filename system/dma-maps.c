@@ -19,8 +19,11 @@
 
 #define HASH_BITS       10
 
-/* A power of two, at most 1 << HASH_BITS */
-#define SLOTS           256
+/*
+ * A power of two, at most 1 << HASH_BITS, and 64 * 64.  A request of 1 MiB is
+ * 256 maps, and each that finds its slot taken costs some five times as much.
+ */
+#define SLOTS           1024
 
 /* Bytes of a cache line, or of several */
 #define LINE            64
@@ -81,9 +84,11 @@ struct DMAMaps {
     DMALock lock;
     uint32_t tags;           /* how often tags were forgotten */
     DMARefs refs;
+    uint64_t words;          /* a bit for each of .live that is not 0 */
     uint64_t live[SLOTS / 64];           /* a bit for each slot */
+    Slot *slots;             /* set once; atomic */
     const DMARefsOps *refs_ops;
-    void *room;              /* all of this is in there */
+    void *room, *slots_room; /* what this, and .slots, are in */
     uint64_t last_id;
     DMARanges by_host[2][2]; /* [is_write][standing]; key: the owner */
     DMARanges by_iova;       /* key: id */
@@ -91,9 +96,14 @@ struct DMAMaps {
     GQueue wait;             /* RECORD_WAITED, rising stamps */
     unsigned crowded;        /* looks at a crowd */
     uint32_t *versions;      /* of the slots, CROWD_LOOKS ago; NULL: none */
-    Slot slots[SLOTS];
     unsigned records[1 << HASH_BITS];    /* whose host has this hash */
 };
+
+/*
+ * What .slots is until there has been a map, all of them free: so that who has
+ * many endpoints pays for those that are used.  Nothing is written there.
+ */
+static Slot no_slots[SLOTS];
 
 /* Atomic */
 static uint32_t maps_moment;
@@ -116,7 +126,7 @@ static unsigned maps_hash(const void *host)
 
 static Slot *slot_at(DMAMaps *maps, const void *host)
 {
-    return &maps->slots[maps_hash(host) & (SLOTS - 1)];
+    return &qatomic_read(&maps->slots)[maps_hash(host) & (SLOTS - 1)];
 }
 
 static void maps_count_add(DMAMaps *maps, int n)
@@ -277,7 +287,29 @@ static void slot_free(DMAMaps *maps, Slot *s)
 
     qatomic_set(&s->host, NULL);
     maps->live[i / 64] &= ~((uint64_t)1 << i % 64);
+    if (!maps->live[i / 64]) {
+        maps->words &= ~((uint64_t)1 << i / 64);
+    }
 }
+
+/* The first that is taken of those from the @i-th on; NULL: there is none. */
+static Slot *slot_next(DMAMaps *maps, unsigned i)
+{
+    while (i < SLOTS) {
+        uint64_t live = maps->live[i / 64] >> i % 64;
+
+        if (live) {
+            return &maps->slots[i + __builtin_ctzll(live)];
+        }
+        i = (i | 63) + 1;
+    }
+    return NULL;
+}
+
+/* It may be given up meanwhile. */
+#define SLOTS_FOREACH(maps, s) \
+    for (s = slot_next(maps, 0); s; \
+         s = slot_next(maps, s - (maps)->slots + 1))
 
 static void slot_info(const Slot *s, DMAMapInfo *info)
 {
@@ -305,6 +337,21 @@ static Record *slot_spill(DMAMaps *maps, Slot *s)
     return r;
 }
 
+/* Room for @size bytes that begin with a cache line; *@room: to be freed. */
+static void *lines_new0(size_t size, void **room)
+{
+    *room = g_malloc0(size + LINE - 1);
+    return (void *)(((uintptr_t)*room + LINE - 1) / LINE * LINE);
+}
+
+/* Lock held; who looks without it finds nothing in either. */
+static __attribute__((noinline)) void slots_make(DMAMaps *maps)
+{
+    Slot *slots = lines_new0(SLOTS * sizeof(*slots), &maps->slots_room);
+
+    qatomic_store_release(&maps->slots, slots);
+}
+
 /*
  * The map's turn is the caller's to set.  Returns: NULL if it has to be a
  * record, or is to be refused.
@@ -313,9 +360,14 @@ static inline Slot *slot_add(DMAMaps *maps, uint64_t iova, uint64_t len,
                              void *host, void *owner, uint64_t tag,
                              uint32_t pasid, bool is_write)
 {
-    Slot *s = slot_at(maps, host);
-    unsigned i = s - maps->slots;
+    Slot *s;
+    unsigned i;
 
+    if (unlikely(maps->slots == no_slots)) {
+        slots_make(maps);
+    }
+    s = slot_at(maps, host);
+    i = s - maps->slots;
     if (unlikely(s->host) || unlikely(maps->records[maps_hash(host)])) {
         return NULL;
     }
@@ -333,6 +385,7 @@ static inline Slot *slot_add(DMAMaps *maps, uint64_t iova, uint64_t len,
     qatomic_set(&s->host, host);
     qatomic_store_release(&s->version, s->version + 1);
     maps->live[i / 64] |= (uint64_t)1 << i % 64;
+    maps->words |= (uint64_t)1 << i / 64;
     return s;
 }
 
@@ -521,13 +574,10 @@ static Record *record_find_around(DMAMaps *maps, const void *host,
     DMARanges *hosts = &maps->by_host[is_write][false];
     uint64_t at = (uintptr_t)host;
     DMARange *range;
-    unsigned i;
+    Slot *s;
 
-    for (i = 0; i < SLOTS; i++) {
-        Slot *s = &maps->slots[i];
-
-        if (s->host && s->is_write == is_write &&
-            at - (uintptr_t)s->host < s->len) {
+    SLOTS_FOREACH(maps, s) {
+        if (s->is_write == is_write && at - (uintptr_t)s->host < s->len) {
             slot_spill(maps, s);
         }
     }
@@ -598,14 +648,13 @@ unsigned dma_maps_clear(DMAMaps *maps)
     unsigned i, waited;
     DMARange *range;
     void *left;
+    Slot *s;
 
     dma_lock(&maps->lock);
     left = dma_refs_release(&maps->refs, maps->refs_ops);
     waited = maps->wait.length;
-    for (i = 0; i < SLOTS; i++) {
-        if (maps->slots[i].host) {
-            slot_free(maps, &maps->slots[i]);
-        }
+    SLOTS_FOREACH(maps, s) {
+        slot_free(maps, s);
     }
     for (i = 0; i < 4; i++) {
         while ((range = maps->by_host[i / 2][i % 2].root)) {
@@ -648,15 +697,15 @@ void dma_maps_remove_pinned(DMAMaps *maps, DMAPointer *pinned)
 
 void dma_maps_forget_tags(DMAMaps *maps)
 {
-    unsigned i;
+    Slot *s;
 
     if (dma_maps_idle(maps)) {
         return;
     }
     dma_lock(&maps->lock);
     maps->tags++;
-    for (i = 0; i < SLOTS; i++) {
-        maps->slots[i].tag = DMA_TAG_ANY;
+    SLOTS_FOREACH(maps, s) {
+        s->tag = DMA_TAG_ANY;
     }
     dma_unlock(&maps->lock);
 }
@@ -681,23 +730,18 @@ static bool slot_overlaps(const Slot *s, uint64_t first, uint64_t last)
 /* What has been in a slot since the last time leaves it.  Lock held. */
 static void maps_spill_old(DMAMaps *maps)
 {
-    unsigned w;
+    Slot *s;
 
     if (!maps->versions) {
         maps->versions = g_new0(uint32_t, SLOTS);
     }
-    for (w = 0; w < SLOTS / 64; w++) {
-        uint64_t live = maps->live[w];
+    SLOTS_FOREACH(maps, s) {
+        uint32_t *seen = &maps->versions[s - maps->slots];
 
-        for (; live; live &= live - 1) {
-            unsigned i = 64 * w + __builtin_ctzll(live);
-            Slot *s = &maps->slots[i];
-
-            if (maps->versions[i] == s->version) {
-                slot_spill(maps, s);
-            } else {
-                maps->versions[i] = s->version;
-            }
+        if (*seen == s->version) {
+            slot_spill(maps, s);
+        } else {
+            *seen = s->version;
         }
     }
 }
@@ -705,9 +749,11 @@ static void maps_spill_old(DMAMaps *maps)
 static bool maps_slots_concerned(DMAMaps *maps, uint64_t first, uint64_t last,
                                  uint64_t tag, uint64_t tag_mask)
 {
-    unsigned w, n = 0;
+    uint64_t words = maps->words;
+    unsigned n = 0;
 
-    for (w = 0; w < SLOTS / 64; w++) {
+    for (; words; words &= words - 1) {
+        unsigned w = __builtin_ctzll(words);
         uint64_t live = maps->live[w];
 
         for (; live; live &= live - 1) {
@@ -747,24 +793,18 @@ static unsigned maps_look_at_slots(DMAMaps *maps, DMAMapsCursor *cursor,
                               DMAMapsItem *items, unsigned n)
 {
     unsigned i = cursor->at.first, found = 0;
+    Slot *s;
 
-    for (; i < SLOTS && found < n; i++) {
-        uint64_t live = maps->live[i / 64] >> i % 64;
-        Slot *s;
-
-        if (!live) {
-            i |= 63;
-            continue;
-        }
-        i += __builtin_ctzll(live);
-        s = &maps->slots[i];
+    while (found < n && (s = slot_next(maps, i))) {
+        i = s - maps->slots;
         if (slot_overlaps(s, cursor->first, cursor->last)) {
             items[found] = (DMAMapsItem) { .id = s->version, .slot = i };
             slot_info(s, &items[found++].info);
         }
+        i++;
     }
     cursor->at.first = i;
-    if (i >= SLOTS) {
+    if (found < n) {
         cursor->stage++;
         cursor->at = (DMARange) { 0 };
     }
@@ -823,17 +863,15 @@ unsigned dma_maps_next(DMAMaps *maps, DMAMapsCursor *cursor,
 static unsigned maps_list_slots(DMAMaps *maps, DMAMapsListing *listing,
                                 DMAMapsListed *items, unsigned n)
 {
-    uint64_t i = listing->at;
     unsigned found = 0;
+    Slot *s;
 
-    for (; i < SLOTS && found < n; i++) {
-        if (maps->slots[i].host) {
-            items[found] = (DMAMapsListed) { 0 };
-            slot_info(&maps->slots[i], &items[found++].info);
-        }
+    while (found < n && (s = slot_next(maps, listing->at))) {
+        items[found] = (DMAMapsListed) { 0 };
+        slot_info(s, &items[found++].info);
+        listing->at = s - maps->slots + 1;
     }
-    listing->at = i;
-    if (i >= SLOTS) {
+    if (found < n) {
         *listing = (DMAMapsListing) { .stage = 1 };
     }
     return found;
@@ -1014,11 +1052,12 @@ uint64_t dma_maps_steps(DMAMaps *maps)
 
 DMAMaps *dma_maps_new(const DMARefsOps *refs_ops)
 {
-    void *room = g_malloc0(sizeof(DMAMaps) + LINE - 1);
-    DMAMaps *maps = (DMAMaps *)(((uintptr_t)room + LINE - 1) / LINE * LINE);
+    void *room;
+    DMAMaps *maps = lines_new0(sizeof(*maps), &room);
     unsigned i;
 
     maps->room = room;
+    maps->slots = no_slots;
     maps->refs_ops = refs_ops;
     dma_refs_init(&maps->refs);
 
@@ -1036,6 +1075,7 @@ void dma_maps_free(DMAMaps *maps)
     if (maps) {
         dma_maps_clear(maps);
         g_free(maps->versions);
+        g_free(maps->slots_room);
         g_free(maps->room);
     }
 }
