@@ -29,11 +29,11 @@
 #define LINE            64
 
 /*
- * More slots than this are a crowd for who has to look at each.  Those that are
- * there still so many looks later become records.
+ * More slots than this are a crowd for who has to look at each.  Each time one
+ * word of .live is gone through: what was in such a slot the last time becomes
+ * a record.
  */
 #define CROWD           16
-#define CROWD_LOOKS     16
 
 typedef enum RecordState {
     RECORD_IDLE,             /* nobody waits for it */
@@ -95,7 +95,7 @@ struct DMAMaps {
     DMARanges vague;         /* overlap everything; key: id */
     GQueue wait;             /* RECORD_WAITED, rising stamps */
     unsigned crowded;        /* looks at a crowd */
-    uint32_t *versions;      /* of the slots, CROWD_LOOKS ago; NULL: none */
+    uint32_t *versions;      /* of the slots, then; NULL: none */
     unsigned records[1 << HASH_BITS];    /* whose host has this hash */
 };
 
@@ -344,12 +344,29 @@ static void *lines_new0(size_t size, void **room)
     return (void *)(((uintptr_t)*room + LINE - 1) / LINE * LINE);
 }
 
-/* Lock held; who looks without it finds nothing in either. */
+/*
+ * Before the lock is taken, since it takes long.  Who looks meanwhile finds
+ * nothing in either.
+ */
 static __attribute__((noinline)) void slots_make(DMAMaps *maps)
 {
-    Slot *slots = lines_new0(SLOTS * sizeof(*slots), &maps->slots_room);
+    void *room;
+    Slot *slots = lines_new0(SLOTS * sizeof(*slots), &room);
 
-    qatomic_store_release(&maps->slots, slots);
+    dma_lock(&maps->lock);
+    if (maps->slots == no_slots) {
+        maps->slots_room = g_steal_pointer(&room);
+        qatomic_store_release(&maps->slots, slots);
+    }
+    dma_unlock(&maps->lock);
+    g_free(room);
+}
+
+static inline void slots_need(DMAMaps *maps)
+{
+    if (unlikely(qatomic_read(&maps->slots) == no_slots)) {
+        slots_make(maps);
+    }
 }
 
 /*
@@ -360,14 +377,9 @@ static inline Slot *slot_add(DMAMaps *maps, uint64_t iova, uint64_t len,
                              void *host, void *owner, uint64_t tag,
                              uint32_t pasid, bool is_write)
 {
-    Slot *s;
-    unsigned i;
+    Slot *s = slot_at(maps, host);
+    unsigned i = s - maps->slots;
 
-    if (unlikely(maps->slots == no_slots)) {
-        slots_make(maps);
-    }
-    s = slot_at(maps, host);
-    i = s - maps->slots;
     if (unlikely(s->host) || unlikely(maps->records[maps_hash(host)])) {
         return NULL;
     }
@@ -395,7 +407,7 @@ static inline bool slot_remove(DMAMaps *maps, const void *host, bool is_write,
 {
     Slot *s = slot_at(maps, host);
 
-    if (s->host != host || s->is_write != is_write) {
+    if (s->host != host || !host || s->is_write != is_write) {
         return false;
     }
     slot_free(maps, s);
@@ -474,6 +486,7 @@ bool dma_maps_add_request(DMAMaps *maps, uint64_t iova, uint64_t len,
     Record *r = NULL;
     Slot *s;
 
+    slots_need(maps);
     dma_lock(&maps->lock);
     s = slot_add(maps, iova, len, host, owner, tag, pasid, is_write);
     if (likely(s)) {
@@ -497,6 +510,7 @@ bool dma_maps_add(DMAMaps *maps, const DMAMapInfo *info)
     Record *r = NULL;
     Slot *s = NULL;
 
+    slots_need(maps);
     dma_lock(&maps->lock);
     if (!info->revoke) {
         s = slot_add(maps, info->iova, info->len, info->host, info->owner,
@@ -727,21 +741,26 @@ static bool slot_overlaps(const Slot *s, uint64_t first, uint64_t last)
     return s->iova <= last && dma_range_last(s->iova, s->len) >= first;
 }
 
-/* What has been in a slot since the last time leaves it.  Lock held. */
+/*
+ * What has been in a slot since the last time leaves it, of one word of them:
+ * with the lock, it is not to take long.
+ */
 static void maps_spill_old(DMAMaps *maps)
 {
-    Slot *s;
+    unsigned w = maps->crowded++ % (SLOTS / 64);
+    uint64_t live = maps->live[w];
 
     if (!maps->versions) {
         maps->versions = g_new0(uint32_t, SLOTS);
     }
-    SLOTS_FOREACH(maps, s) {
-        uint32_t *seen = &maps->versions[s - maps->slots];
+    for (; live; live &= live - 1) {
+        unsigned i = 64 * w + __builtin_ctzll(live);
+        Slot *s = &maps->slots[i];
 
-        if (*seen == s->version) {
+        if (maps->versions[i] == s->version) {
             slot_spill(maps, s);
         } else {
-            *seen = s->version;
+            maps->versions[i] = s->version;
         }
     }
 }
@@ -766,7 +785,7 @@ static bool maps_slots_concerned(DMAMaps *maps, uint64_t first, uint64_t last,
             }
         }
     }
-    if (unlikely(n > CROWD) && ++maps->crowded % CROWD_LOOKS == 0) {
+    if (unlikely(n > CROWD)) {
         maps_spill_old(maps);
     }
     return false;

@@ -43,8 +43,10 @@ typedef struct DMAMapsSeen {
 
 /*
  * DMARevoke: the owner of a standing map drops it now.  Called with the BQL
- * held and no lock of ours; it must unmap before it returns, and translates
- * again when it next uses the memory.
+ * held and no lock of ours, by any thread (a vCPU's, a remote unit's
+ * connection's): it must not wait, translate, or do what is the main thread's
+ * alone.  It must unmap before it returns, and translates again when it next
+ * uses the memory.
  */
 typedef void DMARevoke(void *opaque);
 

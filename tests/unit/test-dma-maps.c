@@ -675,13 +675,17 @@ static void test_concerned(void)
     finish(maps);
 }
 
-/* Are there slots in use?  They are listed first. */
-static bool in_slots(DMAMaps *maps)
+/* How many slots are in use?  They are listed first. */
+static unsigned in_slots(DMAMaps *maps)
 {
     DMAMapsListing listing = { 0 };
     DMAMapsListed item;
+    unsigned n = 0;
 
-    return dma_maps_list(maps, &listing, &item, 1) && !listing.stage;
+    while (dma_maps_list(maps, &listing, &item, 1) && !listing.stage) {
+        n++;
+    }
+    return n;
 }
 
 /*
@@ -700,20 +704,37 @@ static void test_crowd(void)
     for (i = 0; i < 10 * LOOKS; i++) {
         g_assert_false(dma_maps_concerned(maps, 1ull << 40, NOBODY, 0, 0));
     }
-    g_assert_true(in_slots(maps));
+    g_assert_cmpuint(in_slots(maps), ==, 8);
     for (; i < 10 * LOOKS + MANY_SLOTS; i++) {
         add(maps, (uint64_t)i << 12, 4096, memory + i * 64, false);
     }
     for (i = 0; i < LOOKS; i++) {
         g_assert_false(dma_maps_concerned(maps, 1ull << 40, NOBODY, 0, 0));
     }
-    g_assert_false(in_slots(maps));
+    /* So few are no crowd. */
+    g_assert_cmpuint(in_slots(maps), <=, 16);
     g_assert_cmpuint(listed(maps, 0, NOBODY), ==, 8 + MANY_SLOTS);
     for (i = 0; i < 8; i++) {
         g_assert_cmpint(end(maps, memory + (i << 12), true), ==, 0);
     }
     g_assert_cmpuint(dma_maps_count(maps), ==, MANY_SLOTS);
     g_assert_cmpuint(scan(maps, 0, NOBODY, 1), ==, MANY_SLOTS);
+    finish(maps);
+}
+
+/* A slot that is free has no memory, and none that ends is there. */
+static void test_none(void)
+{
+    DMAMaps *maps = start();
+    void *left;
+
+    for (int i = 0; i < 2; i++) {
+        g_assert_false(dma_maps_remove_request(maps, NULL, false, &left));
+        g_assert_cmpuint(dma_maps_count(maps), ==, i);
+        add(maps, 0x1000, 4096, memory, true);
+    }
+    g_assert_cmpint(end(maps, memory, true), ==, 0);
+    g_assert_cmpint(end(maps, memory, true), ==, 0);
     finish(maps);
 }
 
@@ -1058,6 +1079,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dma-maps/flood", test_flood);
     g_test_add_func("/dma-maps/concerned", test_concerned);
     g_test_add_func("/dma-maps/crowd", test_crowd);
+    g_test_add_func("/dma-maps/none", test_none);
     g_test_add_func("/dma-maps/exact", test_exact);
     g_test_add_func("/dma-maps/ambiguous", test_ambiguous);
     g_test_add_func("/dma-maps/threads", test_threads);
