@@ -171,8 +171,24 @@ static bool slots_passed(uint64_t epoch)
     return true;
 }
 
+/*
+ * Loads in their order, also for who looks from a third processor: where each
+ * processor sees stores when all others do, and loads stay in order, there is
+ * nothing to be done for that.
+ */
+#if defined(__x86_64__) || defined(__i386__) || defined(__s390x__)
+#define smp_rmb_for_all() smp_rmb()
+#else
+#define smp_rmb_for_all() smp_mb()
+#endif
+
 bool dma_epoch_idle(void)
 {
+    /*
+     * What was not found there any more another user may have displaced, behind
+     * the caller's full barrier.  The slots are read after that was seen.
+     */
+    smp_rmb_for_all();
     return slots_passed(UINT64_MAX);
 }
 

@@ -70,7 +70,8 @@ bool dma_epoch_passed(uint64_t epoch);
 /**
  * dma_epoch_idle: is every slot closed?  Then whoever opened one before the
  * removal has closed it, and there is no need of an epoch.  Any thread, after
- * the removal and a full barrier.
+ * the removal and a full barrier; what others removed, or displaced, before it
+ * was looked for may have gone behind that.
  */
 bool dma_epoch_idle(void);
 

@@ -22,6 +22,11 @@
  *                        what might be announced need not be
  *   idle                 dma_epoch_idle(), and without it dma_epoch_passed()
  *
+ * With WEAK the invalidator's loads overtake each other: the slots may be read
+ * as soon as the IOTLB's barrier is passed.  With PRELOAD domain 0 has been used
+ * before, so that one user hits what another displaces; with EVICT the IOTLB has
+ * but one entry, and that is where it is.
+ *
  * An insert is one step, check and all: how it is made of several is in
  * tests/model/dma-cache.pml.  tests/model/run checks it, and that each BROKEN_
  * variant is rejected.
@@ -42,9 +47,17 @@
 bit table[2];               /* which of the two pages a domain's leads to */
 bit freed[4];
 
-bit tlb_valid[2];           /* IOTLB */
+/* The IOTLB */
+#ifdef EVICT
+bit tlb_any, tlb_domain, tlb_one;
+#define HAS(t) (tlb_any && tlb_domain == (t))
+#else
+bit tlb_valid[2];
 bit tlb_page[2];
+#define HAS(t) (tlb_valid[t])
+#endif
 byte tlb_seq;
+bit early, early_ok;        /* the slots have been read, and what they said */
 
 bit tag;                    /* the endpoint's cache, of one domain at a time */
 byte gen;
@@ -71,7 +84,18 @@ end:
     do
     :: atomic { late_announce -> ranges++; late_announce = 0 }
     :: atomic { late_seq -> tlb_seq++; late_seq = 0 }
+#ifdef EVICT
+    :: atomic {
+            late_tlb ->
+            if
+            :: HAS(about) -> tlb_any = 0
+            :: else
+            fi;
+            late_tlb = 0
+        }
+#else
     :: atomic { late_tlb -> tlb_valid[about] = 0; late_tlb = 0 }
+#endif
     :: atomic { late_cache -> c_valid = 0; late_cache = 0 }
     :: atomic {
             late_end && !late_announce && !late_seq && !late_tlb &&
@@ -85,12 +109,20 @@ inline translate(t, p, s)
 {
     s = tlb_seq;
     if
-    :: atomic { tlb_valid[t] -> p = tlb_page[t] }
+#ifdef EVICT
+    :: atomic { HAS(t) -> p = tlb_one }
+#else
+    :: atomic { HAS(t) -> p = tlb_page[t] }
+#endif
     :: p = table[t]
     :: p = table[t];
         atomic {
             if
+#ifdef EVICT
+            :: s == tlb_seq -> tlb_any = 1; tlb_domain = t; tlb_one = p
+#else
             :: s == tlb_seq -> tlb_valid[t] = 1; tlb_page[t] = p
+#endif
             :: else
             fi
         }
@@ -170,6 +202,23 @@ proctype User(byte me)
     od
 }
 
+/* Is each slot closed, or was opened in epoch @e or later? */
+inline look_at_slots(ok, i, e)
+{
+    ok = 1;
+    i = 0;
+    do
+    :: i < USERS ->
+        if
+        :: slot[i] && slot[i] < e -> ok = 0
+        :: else
+        fi;
+        i++
+    :: else -> break
+    od;
+    i = 0
+}
+
 inline announce(t, announced)
 {
     if
@@ -189,8 +238,33 @@ inline announce(t, announced)
     fi
 }
 
+/* The slots may be read from a full barrier on, and have to be behind the last. */
+inline slots_early(ok, i)
+{
+#ifdef WEAK
+    early = 0;
+    if
+    :: look_at_slots(ok, i, 255);
+       early_ok = ok;
+       early = 1
+    :: true
+    fi
+#else
+    skip
+#endif
+}
+
+inline slots_again()
+{
+#ifdef WEAK
+    early = 0
+#else
+    skip
+#endif
+}
+
 /* As iotlb_invalidate_range() */
-inline remove_iotlb(t)
+inline remove_iotlb(t, ok, i)
 {
 #ifdef BROKEN_NO_BARRIER_COUNTED
     !late_seq;
@@ -198,31 +272,34 @@ inline remove_iotlb(t)
 #else
     atomic { BARRIER -> tlb_seq++ };
 #endif
+    slots_early(ok, i);
     if
-    :: tlb_valid[t] ->
+    :: HAS(t) ->
         late_tlb = 1;
 #ifndef BROKEN_NO_BARRIER_REMOVED
-        BARRIER
+        BARRIER;
+        slots_again()
 #endif
     :: else
     fi
 }
 
-inline remove_cached()
+inline remove_cached(ok, i)
 {
     if
     :: c_valid ->
 #ifdef BROKEN_CACHE_LATE
         late_cache = 1
 #else
-        atomic { BARRIER -> c_valid = 0 }
+        atomic { BARRIER -> c_valid = 0 };
+        slots_again()
 #endif
     :: else
     fi
 }
 
 /* As dma_cache_remove_range() */
-inline remove(t, announced, ours)
+inline remove(t, announced, ours, ok, i)
 {
 #ifdef BROKEN_TAG_ONCE
     ours = announced;
@@ -235,12 +312,13 @@ inline remove(t, announced, ours)
         late_announce = 1;
 #ifndef BROKEN_NO_BARRIER_UNANNOUNCED
         BARRIER;
+        slots_again();
 #endif
         announced = 1
     :: else
     fi;
     if
-    :: ours -> remove_cached()
+    :: ours -> remove_cached(ok, i)
     :: else
     fi;
 #ifndef BROKEN_COUNT_ONCE
@@ -249,23 +327,6 @@ inline remove(t, announced, ours)
     :: else
     fi
 #endif
-}
-
-/* Is each slot closed, or was opened in epoch @e or later? */
-inline look_at_slots(ok, i, e)
-{
-    ok = 1;
-    i = 0;
-    do
-    :: i < USERS ->
-        if
-        :: slot[i] && slot[i] < e -> ok = 0
-        :: else
-        fi;
-        i++
-    :: else -> break
-    od;
-    i = 0
 }
 
 inline wait_slots(ok, i, e)
@@ -297,10 +358,14 @@ proctype Invalidator()
     do
     :: n < ROUNDS ->
         n++;
+#ifdef PRELOAD
+        t = 0;
+#else
         if
         :: t = 0
         :: t = 1
         fi;
+#endif
         old = table[t];
         freed[PAGE(t, 1 - old)] = 0;
         table[t] = 1 - old;
@@ -310,15 +375,22 @@ proctype Invalidator()
         look_at_slots(ok, i, 255);
 #endif
 #ifdef BROKEN_ANNOUNCED_BEHIND
-        remove_iotlb(t);
+        remove_iotlb(t, ok, i);
         announce(t, announced);
 #else
         announce(t, announced);
-        remove_iotlb(t);
+        remove_iotlb(t, ok, i);
 #endif
-        remove(t, announced, ours);
+        remove(t, announced, ours, ok, i);
 #ifndef BROKEN_IDLE_FIRST
-        look_at_slots(ok, i, 255);
+#ifndef BROKEN_SLOTS_EARLY
+        slots_again();
+#endif
+        if
+        :: early -> ok = early_ok
+        :: else -> look_at_slots(ok, i, 255)
+        fi;
+        atomic { early = 0; early_ok = 0 };
 #endif
         if
         :: ok
@@ -335,6 +407,14 @@ init
     byte i;
 
     atomic {
+#ifdef PRELOAD
+        /* used before: domain 0's page is in both */
+#ifdef EVICT
+        tlb_any = 1;
+#else
+        c_valid = 1;
+#endif
+#endif
         freed[PAGE(0, 1)] = 1;
         freed[PAGE(1, 1)] = 1;
         run Invalidator();

@@ -13,7 +13,7 @@
  *    it.
  *    To wake the main loop takes longer than an invalidation: so the link's
  *    thread carries out those that are next itself, if nobody has the BQL.
- *    Only those that nobody else hears of: it must not wait.
+ *    Only those that no notifier hears of: it must not wait.
  *    Those that are next are carried out before a register is read, too:
  *    software may be looking at whether they are complete.
  * 3. An invalidation is answered when the drain says that no access uses what
