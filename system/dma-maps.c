@@ -29,11 +29,12 @@
 #define LINE            64
 
 /*
- * More slots than this are a crowd for who has to look at each.  Each time one
- * word of .live is gone through: what was in such a slot the last time becomes
- * a record.
+ * More slots than this are a crowd for who has to look at each.  Then each look
+ * goes through one word of .live, twice through all of them: what was in such a
+ * slot the last time becomes a record.
  */
 #define CROWD           16
+#define CROWD_LOOKS     (2 * SLOTS / 64)
 
 typedef enum RecordState {
     RECORD_IDLE,             /* nobody waits for it */
@@ -785,7 +786,7 @@ static bool maps_slots_concerned(DMAMaps *maps, uint64_t first, uint64_t last,
             }
         }
     }
-    if (unlikely(n > CROWD)) {
+    if (unlikely(n > CROWD || maps->crowded % CROWD_LOOKS)) {
         maps_spill_old(maps);
     }
     return false;
