@@ -94,6 +94,12 @@ static bool eventq_deliver(SMMUv3State *s, const SMMUv3EventRecord *record)
     return was_empty;
 }
 
+/*
+ * What has come while the rest was written is written as well, so many times:
+ * who adds to it without the BQL is not to keep it taken.
+ */
+#define FLUSH_ROUNDS 4
+
 /* What has been committed so far; NULL: nothing */
 static GArray *eventq_take(SMMUv3State *s, bool *lost)
 {
@@ -112,6 +118,7 @@ static GArray *eventq_take(SMMUv3State *s, bool *lost)
 void smmuv3_eventq_flush(SMMUv3State *s)
 {
     bool not_empty = false, lost;
+    unsigned rounds = FLUSH_ROUNDS;
     GArray *events;
 
     /* Who comes back here from an interrupt leaves the rest to the outer. */
@@ -119,7 +126,8 @@ void smmuv3_eventq_flush(SMMUv3State *s)
         return;
     }
     s->events_flushing = true;
-    while ((events = eventq_take(s, &lost))) {
+    while (rounds && (events = eventq_take(s, &lost))) {
+        rounds--;
         for (unsigned i = 0; i < events->len; i++) {
             not_empty |= eventq_deliver(s, &g_array_index(events,
                                                           SMMUv3EventRecord,
@@ -131,6 +139,9 @@ void smmuv3_eventq_flush(SMMUv3State *s)
         g_array_free(events, true);
     }
     s->events_flushing = false;
+    if (!rounds) {
+        qemu_bh_schedule(s->event_bh);
+    }
     if (not_empty) {
         smmuv3_irq_eventq(s);
     }

@@ -101,6 +101,12 @@ static void amdvi_event_write(AMDVIState *s, const AMDVIEvent *event)
     amdvi_status_change(s, 0, AMDVI_STATUS_EVENT_INT);
 }
 
+/*
+ * What has come while the rest was written is written as well, so many times:
+ * who adds to it without the BQL is not to keep it taken.
+ */
+#define FLUSH_ROUNDS 4
+
 /* What has been logged so far; NULL: nothing */
 static GArray *amdvi_event_take(AMDVIState *s, bool *lost)
 {
@@ -119,6 +125,7 @@ static GArray *amdvi_event_take(AMDVIState *s, bool *lost)
 void amdvi_event_flush(AMDVIState *s)
 {
     bool any = false, lost;
+    unsigned rounds = FLUSH_ROUNDS;
     GArray *events;
 
     /* Who comes back here from an interrupt leaves the rest to the outer. */
@@ -126,7 +133,8 @@ void amdvi_event_flush(AMDVIState *s)
         return;
     }
     s->events_flushing = true;
-    while ((events = amdvi_event_take(s, &lost))) {
+    while (rounds && (events = amdvi_event_take(s, &lost))) {
+        rounds--;
         any = true;
         for (unsigned i = 0; i < events->len; i++) {
             amdvi_event_write(s, &g_array_index(events, AMDVIEvent, i));
@@ -137,6 +145,9 @@ void amdvi_event_flush(AMDVIState *s)
         g_array_free(events, true);
     }
     s->events_flushing = false;
+    if (!rounds) {
+        qemu_bh_schedule(s->event_bh);
+    }
     if (any && (s->control & AMDVI_CONTROL_EVENT_INT_EN)) {
         amdvi_interrupt(s);
     }

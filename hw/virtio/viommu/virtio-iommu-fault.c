@@ -94,13 +94,19 @@ static bool fault_report(VirtIOIOMMU *s,
 void virtio_iommu_faults_flush(VirtIOIOMMU *s)
 {
     struct virtio_iommu_fault event;
+    unsigned n = VIRTIO_IOMMU_FAULTS;
 
-    while (fault_take(&s->faults, &event)) {
+    /* Not more than there can be, lest who adds to them keeps the BQL taken. */
+    while (n && fault_take(&s->faults, &event)) {
+        n--;
         if (!fault_report(s, &event)) {
             WITH_QEMU_LOCK_GUARD(&s->faults.lock) {
                 fault_dropped(&s->faults);
             }
         }
+    }
+    if (!n) {
+        qemu_bh_schedule(s->faults.bh);
     }
 }
 
