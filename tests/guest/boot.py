@@ -5,6 +5,7 @@ Boots Linux once behind the vIOMMU, has it do verified I/O on every device,
 and says what held.
 
   boot.py [--mode strict|lazy|pt] [--packed] [--bounce] [--rounds N] [--base]
+          [--seconds N]
           [--intremap on|off] [--eim on|off]
           [--virtio translate|bypass|require] [--virtio-iommu]
           [--switch] [--left] [--reset] [--prop NAME=VALUE]... [--kernel SERIES]
@@ -65,6 +66,7 @@ class Config:
     kernel: str = ''        # its series; '': the tests' own
     reset: bool = False     # the NVMe controller's function, at work
     mmio: bool = False      # a virtio-iommu behind virtio-mmio, on arm64
+    seconds: int = 0        # I/O goes on for so long
 
     @property
     def platform(self):
@@ -150,6 +152,7 @@ def query_statistics(machine):
 
 def run_guest(machine, outcome, progress):
     machine.start()
+    machine.step_end += outcome.config.seconds
     follow_guest(machine, outcome, progress)
 
 
@@ -189,7 +192,7 @@ def boot(config, progress=lambda text: None, run=run_guest):
         more = getattr(platform, 'kernel_words', lambda config: [])
         words = platform.WORDS[config.mode] + more(config) + devices.kernel_words(
             config.disks, platform.CARDS, 'io', server.port, config.rounds,
-            config.switch)
+            config.switch, config.seconds)
         if config.reset:
             words.append('viommu.reset=' + '@'.join(reset_disk(config)))
         loader = getattr(platform, 'kernel_args', None)
@@ -396,6 +399,7 @@ def main():
     parser.add_argument('--virtio-iommu', action='store_true')
     parser.add_argument('--mmio', action='store_true')
     parser.add_argument('--rounds', type=int, default=Config.rounds)
+    parser.add_argument('--seconds', type=int, default=0)
     parser.add_argument('--base', action='store_true')
     parser.add_argument('--arch', choices=PLATFORMS, default='x86_64')
     parser.add_argument('--stage', choices=['1', '2', 'nested'], default='')
@@ -412,7 +416,8 @@ def main():
                     args.packed, args.bounce, args.virtio, args.virtio_iommu,
                     args.rounds, args.base, args.arch, args.stage, args.acpi,
                     args.switch, args.left, tuple(args.prop), args.amd,
-                    args.remote, args.kernel, args.reset, args.mmio)
+                    args.remote, args.kernel, args.reset, args.mmio,
+                    args.seconds)
     tap = Tap()
     try:
         outcome = boot(config, tap.note)

@@ -161,10 +161,11 @@ def card_args(cards, packed=False, platform=True):
     return args
 
 
-def kernel_words(disks, cards, job, port=0, rounds=0, switch=False):
+def kernel_words(disks, cards, job, port=0, rounds=0, switch=False,
+                 seconds=0):
     """The job, as tests/guest/init reads it."""
     cards = ','.join(f'{c.name}@{c.mac}@{c.net}' for c in cards)
     disks = ','.join(d.name for d in disks)
     return [f'viommu.job={job}', f'viommu.blk={disks}', f'viommu.net={cards}',
             f'viommu.port={port}', f'viommu.rounds={rounds}'] + \
-        ['viommu.switch=1'] * switch
+        ['viommu.switch=1'] * switch + [f'viommu.seconds={seconds}'] * bool(seconds)
