@@ -12,6 +12,7 @@
 
 #include "hw/i386/amdvi/amdvi-spec.h"
 #include "hw/i386/x86-iommu.h"
+#include "hw/iommu/viommu-events.h"
 #include "hw/iommu/viommu.h"
 #include "hw/iommu/viommu-policy.h"
 #include "hw/iommu/viommu-queue.h"
@@ -71,8 +72,6 @@ struct AMDVIState {
     uint64_t event_base;
     uint64_t excl_base;
     uint64_t excl_limit;
-    GArray *events;                 /* AMDVIEvent, not in the log yet */
-    bool events_lost;               /* there was no room for some */
 
     bool nested_seen;               /* atomic; see amdvi_inv_nested() */
     uint64_t cmd_base;
@@ -84,8 +83,7 @@ struct AMDVIState {
 
     VIOMMUQueue queue;              /* the command buffer */
     AMDVIPendingWait wait;          /* of the command at cmd_head */
-    bool events_flushing;
-    QEMUBH *event_bh;               /* writes the events of iothreads */
+    VIOMMUEvents events;            /* AMDVIEvent, not in the log yet */
     VMChangeStateEntry *vmstate;
 
     PCIDevice *smbus;               /* to be plugged in when all else is */

@@ -49,11 +49,33 @@ void viommu_busy_cancel(VIOMMUBusy *busy)
     viommu_fence_cancel(busy->viommu, &busy->fence);
 }
 
+/*
+ * The fence at the head has drained.  Returns: false if what came before it is
+ * still being written; then the bottom half asks again
+ */
+static bool viommu_queue_told(VIOMMUQueue *q)
+{
+    if (!q->events || (!q->telling && viommu_events_none(q->events))) {
+        return true;
+    }
+    if (!q->telling) {
+        q->telling = true;
+        q->mark = viommu_events_mark(q->events);
+    }
+    viommu_events_write(q->events);
+    if (!viommu_events_reached(q->events, q->mark)) {
+        qemu_bh_schedule(q->bh);
+        return false;
+    }
+    q->telling = false;
+    return true;
+}
+
 /* Returns: false if the queue now waits at a fence. */
 static bool viommu_queue_step(VIOMMUQueue *q)
 {
     if (q->ops->take_up(q->opaque) == VIOMMU_QUEUE_FENCE) {
-        if (!viommu_busy_begin(&q->fence)) {
+        if (!viommu_busy_begin(&q->fence) || !viommu_queue_told(q)) {
             trace_viommu_queue_wait(q->ops->name);
             q->waiting = true;
             return false;
@@ -104,6 +126,9 @@ static void viommu_queue_drained(void *opaque)
         /* The queue was turned off meanwhile. */
         return;
     }
+    if (!viommu_queue_told(q)) {
+        return;
+    }
     trace_viommu_queue_drained(q->ops->name);
     q->waiting = false;
     q->running = true;
@@ -112,11 +137,20 @@ static void viommu_queue_drained(void *opaque)
     viommu_queue_run(q);
 }
 
+static void viommu_queue_resume(VIOMMUQueue *q)
+{
+    if (q->telling) {
+        viommu_queue_drained(q);
+    } else {
+        viommu_queue_run(q);
+    }
+}
+
 static void viommu_queue_bh(void *opaque)
 {
     DMA_HELD("queue");
 
-    viommu_queue_run(opaque);
+    viommu_queue_resume(opaque);
 }
 
 /*
@@ -129,7 +163,7 @@ static void viommu_queue_vm_state(void *opaque, bool running, RunState state)
 {
     DMA_HELD("queue");
 
-    viommu_queue_run(opaque);
+    viommu_queue_resume(opaque);
 }
 
 bool viommu_queue_waits(const VIOMMUQueue *q)
@@ -140,6 +174,7 @@ bool viommu_queue_waits(const VIOMMUQueue *q)
 void viommu_queue_off(VIOMMUQueue *q)
 {
     q->waiting = false;
+    q->telling = false;
     qemu_bh_cancel(q->bh);
 }
 
@@ -150,12 +185,15 @@ void viommu_queue_cancel(VIOMMUQueue *q)
 }
 
 void viommu_queue_init(VIOMMUQueue *q, VIOMMU *viommu,
-                       const VIOMMUQueueOps *ops, void *opaque)
+                       const VIOMMUQueueOps *ops, VIOMMUEvents *events,
+                       void *opaque)
 {
     q->ops = ops;
     q->opaque = opaque;
+    q->events = events;
     q->running = false;
     q->waiting = false;
+    q->telling = false;
     viommu_busy_init(&q->fence, viommu, viommu_queue_drained, q);
     /* Like the drain's: not in the middle of somebody's register write. */
     q->bh = aio_bh_new(iohandler_get_aio_context(), viommu_queue_bh, q);

@@ -10,6 +10,7 @@
 #include "standard-headers/linux/pci_regs.h"
 #include "viommu-amd.h"
 #include "viommu-edu.h"
+#include "viommu-flood.h"
 
 #define DOMAIN      0x123
 #define IOVA        0x40200000ULL
@@ -675,6 +676,53 @@ static void test_overflow(void)
     bench_stop(&b);
 }
 
+#define LONG_LOG2       15
+#define FLOOD_THREADS   2
+#define FLOOD_EACH      16000
+
+/* A longer log than the others' */
+static void long_log(AMD *amd)
+{
+    uint64_t log = unit_alloc(&amd->unit, (16 << LONG_LOG2) / UNIT_PAGE);
+
+    amd_write(amd, AMD_CONTROL, AMD_C_IOMMU | AMD_C_CMD_BUF);
+    amd_write(amd, AMD_EVENT_BASE, log | (uint64_t)LONG_LOG2 << 56);
+    amd_write(amd, AMD_CONTROL, AMD_C_IOMMU | AMD_C_CMD_BUF | AMD_C_EVENT_LOG);
+}
+
+/*
+ * More events than are written in one go: the COMPLETION_WAIT stores when all
+ * those before it are in the log (2.4.1).
+ */
+static void test_wait_behind(void)
+{
+    AMD *amd = amd_start("", FLOOD_DEVICE);
+    uint64_t before;
+    AMDDomain dom;
+    Flood f;
+
+    flood_open(&f, amd->bus);
+    amd_domain_init(amd, &dom, DOMAIN);
+    amd_attach(amd, FLOOD_SID, &dom);
+    amd_enable(amd);
+    for (unsigned i = 0; i < 3; i++) {
+        long_log(amd);
+        flood_run(&f, FLOOD_THREADS, IOVA, FLOOD_EACH);
+        amd_cmd_wait_put(amd);
+        amd_cmd_kick(amd);
+        before = amd_read(amd, AMD_EVENT_TAIL) / 16;
+        viommu_until(amd, amd_cmd_done(amd));
+        /* Nothing but the number of turns says how many there were before. */
+        g_test_message("%" PRIu64 " of %u events were there before it", before,
+                       FLOOD_THREADS * FLOOD_EACH);
+        g_assert_cmpuint(amd_read(amd, AMD_EVENT_TAIL), ==,
+                         16 * FLOOD_THREADS * FLOOD_EACH);
+        g_assert_cmphex(amd_read(amd, AMD_STATUS) & AMD_S_OVERFLOW, ==, 0);
+    }
+    flood_close(&f);
+    amd_stop(amd);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -695,5 +743,6 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/amd/invalidation", test_invalidation);
     qtest_add_func("/viommu/amd/exclusion", test_exclusion);
     qtest_add_func("/viommu/amd/overflow", test_overflow);
+    qtest_add_func("/viommu/amd/cmd/wait-behind", test_wait_behind);
     return g_test_run();
 }

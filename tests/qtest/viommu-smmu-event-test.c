@@ -6,12 +6,11 @@
  * Section 7.  Faults of translations are in viommu-smmu-translate-test, too.
  */
 #include "qemu/osdep.h"
-#include "hw/misc/x-dma-bench.h"
+#include "viommu-flood.h"
 #include "viommu-smmu-bench.h"
 
 #define IOVA        0x40200000ULL
 #define UNMAPPED    0x70000000ULL
-#define BENCH_SID   (5 << 3)
 #define NOWHERE     0x7000000000ULL     /* no memory and no device is there */
 #define IN          SMMU_CLASS_IN
 
@@ -411,60 +410,88 @@ static void test_tiny_queue(void)
     sb_free(b);
 }
 
-/* Have each of @threads threads, without the BQL, read what is not mapped. */
-static void bench_reads_nothing(QPCIDevice *pci, QPCIBar bar, unsigned threads,
-                                unsigned count)
-{
-    qpci_io_writel(pci, bar, XDB_THREADS, threads);
-    qpci_io_writeq(pci, bar, XDB_ADDR, UNMAPPED);
-    qpci_io_writeq(pci, bar, XDB_LENGTH, 4);
-    qpci_io_writeq(pci, bar, XDB_STRIDE, 4);
-    qpci_io_writeq(pci, bar, XDB_WINDOW, 4);
-    qpci_io_writeq(pci, bar, XDB_COUNT, count);
-    qpci_io_writel(pci, bar, XDB_CMD, XDB_READ);
-    g_assert_cmphex(qpci_io_readl(pci, bar, XDB_STATUS), ==, 0);
-    g_assert_cmpint(qpci_io_readq(pci, bar, XDB_ERRORS), ==, threads * count);
-}
-
 /*
  * Events of other threads, more than there is room for, while the main loop
  * does not come to writing them: the run is one write of a register.
  */
 static void test_overflow_threads(void)
 {
-    SBench *b = sb_new("", "-device x-dma-bench,addr=05.0 ");
+    SBench *b = sb_new("", FLOOD_DEVICE);
     unsigned size = 1u << SMMU_EVENTQ_LOG2, i;
-    QPCIDevice *pci = qpci_device_find(b->smmu->bus, BENCH_SID);
-    QPCIBar bar;
     SMMUEvent e;
+    Flood f;
 
-    g_assert_nonnull(pci);
-    qpci_device_enable(pci);
-    bar = qpci_iomap(pci, 0, NULL);
+    flood_open(&f, b->smmu->bus);
     sb_stage1(b, 12, 39);
-    smmu_set_ste(b->smmu, BENCH_SID, b->ste);
+    smmu_set_ste(b->smmu, FLOOD_SID, b->ste);
     sb_enable(b);
     for (int round = 0; round < 2; round++) {
         uint32_t flag = round ? 0 : SMMU_EVENTQ_OVFLG;
 
-        bench_reads_nothing(pci, bar, 2, size);
+        flood_run(&f, 2, UNMAPPED, size);
         viommu_until(b->smmu, (eventq_prod(b) & SMMU_EVENTQ_OVFLG) == flag);
         for (i = 0; i < size; i++) {
             g_assert_true(smmu_event_take(b->smmu, &e));
-            g_assert_cmphex(SMMU_EVENT_SID(&e), ==, BENCH_SID);
+            g_assert_cmphex(SMMU_EVENT_SID(&e), ==, FLOOD_SID);
             g_assert_cmphex(SMMU_EVENT_TYPE(&e), ==, SMMU_EVT_F_TRANSLATION);
         }
         smmu_assert_no_event(b->smmu);
     }
     /* As many as there is room for are no overflow. */
-    bench_reads_nothing(pci, bar, 2, size / 2);
+    flood_run(&f, 2, UNMAPPED, size / 2);
     viommu_until(b->smmu, (eventq_prod(b) ^ b->smmu->eventq_cons) == size);
     for (i = 0; i < size; i++) {
         g_assert_true(smmu_event_take(b->smmu, &e));
     }
     smmu_assert_no_event(b->smmu);
     g_assert_cmphex(eventq_prod(b) & SMMU_EVENTQ_OVFLG, ==, 0);
-    g_free(pci);
+    flood_close(&f);
+    sb_free(b);
+}
+
+#define LONG_LOG2   18
+
+/*
+ * More events than are written in one go: a CMD_SYNC is consumed when all those
+ * before it are in the queue (4.7.3), and is behind them when another turns the
+ * queue off and on.
+ */
+static void test_sync_behind(void)
+{
+    const unsigned threads = 2, each = 80000;
+    SBench *b = sb_new("", FLOOD_DEVICE);
+    const uint32_t mask = (2u << LONG_LOG2) - 1;
+    uint32_t before;
+    Flood f;
+
+    flood_open(&f, b->smmu->bus);
+    b->smmu->eventq_log2 = LONG_LOG2;
+    b->smmu->eventq = unit_alloc_aligned(
+        &b->smmu->unit, sizeof(SMMUEvent) << b->smmu->eventq_log2);
+    sb_stage1(b, 12, 39);
+    smmu_set_ste(b->smmu, FLOOD_SID, b->ste);
+    sb_enable(b);
+    for (unsigned i = 0; i < 3; i++) {
+        flood_run(&f, threads, UNMAPPED, each);
+        smmu_cmd_put(b->smmu, SMMU_CMD_SYNC, 0);
+        smmu_cmd_kick(b->smmu);
+        before = (eventq_prod(b) - b->smmu->eventq_cons) & mask;
+        if (i == 1) {
+            smmu_cr0(b->smmu, SMMU_CR0_SMMUEN | SMMU_CR0_EVENTQEN);
+            smmu_cr0(b->smmu, SMMU_CR0_SMMUEN | SMMU_CR0_EVENTQEN |
+                              SMMU_CR0_CMDQEN);
+        }
+        viommu_until(b->smmu, smmu_cmd_idle(b->smmu));
+        /* Nothing but the number of turns says how many there were before. */
+        g_test_message("%u of %u events were there before it", before,
+                       threads * each);
+        g_assert_cmpuint((eventq_prod(b) - b->smmu->eventq_cons) & mask, ==,
+                         threads * each);
+        b->smmu->eventq_cons = eventq_prod(b);
+        smmu_write32(b->smmu, SMMU_PAGE1 + SMMU_EVENTQ_CONS,
+                     b->smmu->eventq_cons);
+    }
+    flood_close(&f);
     sb_free(b);
 }
 
@@ -654,6 +681,7 @@ int main(int argc, char **argv)
         { "queue/overflow", test_overflow },
         { "queue/overflow-unacknowledged", test_overflow_unacknowledged },
         { "queue/overflow-threads", test_overflow_threads },
+        { "queue/sync-behind", test_sync_behind },
         { "queue/wrap", test_wrap },
         { "queue/tiny", test_tiny_queue },
         { "queue/no-merge", test_no_merge },

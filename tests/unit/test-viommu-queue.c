@@ -67,13 +67,19 @@ static void drain(VIOMMU *v)
     v->done(v->opaque);
 }
 
-/* The main loop and the machine: of one queue at a time */
+/*
+ * The main loop and the machine, of one queue at a time: the bottom half of its
+ * events comes first, if it has any.
+ */
 
 static struct QEMUBH {
     void (*cb)(void *opaque);
     void *opaque;
     bool scheduled;
-} the_bh;
+} the_bhs[2];
+
+static unsigned n_bhs;
+#define the_bh (the_bhs[n_bhs - 1])
 
 static struct VMChangeStateEntry {
     void (*cb)(void *opaque, bool running, RunState state);
@@ -89,7 +95,8 @@ AioContext *iohandler_get_aio_context(void)
 
 QEMUBH *aio_bh_new(AioContext *ctx, void (*cb)(void *opaque), void *opaque)
 {
-    the_bh = (QEMUBH) { .cb = cb, .opaque = opaque };
+    g_assert_cmpuint(n_bhs, <, G_N_ELEMENTS(the_bhs));
+    the_bhs[n_bhs++] = (QEMUBH) { .cb = cb, .opaque = opaque };
     return &the_bh;
 }
 
@@ -101,6 +108,11 @@ void qemu_bh_schedule(QEMUBH *bh)
 void qemu_bh_cancel(QEMUBH *bh)
 {
     bh->scheduled = false;
+}
+
+bool bql_locked(void)
+{
+    return true;
 }
 
 bool runstate_is_running(void)
@@ -117,13 +129,27 @@ VMChangeStateEntry *qemu_add_vm_change_state_handler(
 
 static bool main_loop_once(void)
 {
-    bool was = the_bh.scheduled;
+    bool any = false;
 
-    the_bh.scheduled = false;
-    if (was) {
-        the_bh.cb(the_bh.opaque);
+    for (unsigned i = 0; i < n_bhs; i++) {
+        bool was = the_bhs[i].scheduled;
+
+        the_bhs[i].scheduled = false;
+        if (was) {
+            the_bhs[i].cb(the_bhs[i].opaque);
+            any = true;
+        }
     }
-    return was;
+    return any;
+}
+
+static void main_loop_all(void)
+{
+    bool more;
+
+    do {
+        more = main_loop_once();
+    } while (more);
 }
 
 static void set_running(bool running)
@@ -144,6 +170,10 @@ typedef struct Model {
     unsigned completed;
     unsigned rested;
     void (*on_complete)(struct Model *m);
+    QemuMutex lock;
+    VIOMMUEvents events;
+    unsigned written;
+    void (*on_event)(struct Model *m);
 } Model;
 
 static bool model_ready(void *opaque)
@@ -205,7 +235,43 @@ static void model_init(Model *m, const char *entries)
         .on = true,
     };
     machine_runs = true;
-    viommu_queue_init(&m->q, &m->v, &model_ops, m);
+    n_bhs = 0;
+    viommu_queue_init(&m->q, &m->v, &model_ops, NULL, m);
+}
+
+static void event_write(void *opaque, const void *record)
+{
+    Model *m = opaque;
+
+    m->written++;
+    if (m->on_event) {
+        m->on_event(m);
+    }
+}
+
+static void event_told(void *opaque)
+{
+}
+
+static const VIOMMUEventsOps event_ops = {
+    .name = "model",
+    .size = 1,
+    .write = event_write,
+    .lost = event_told,
+    .told = event_told,
+};
+
+/* A model whose fences are behind so many events */
+static void model_init_events(Model *m, const char *entries, unsigned n)
+{
+    model_init(m, entries);
+    n_bhs = 0;
+    qemu_mutex_init(&m->lock);
+    viommu_events_init(&m->events, &m->lock, &event_ops, m);
+    viommu_queue_init(&m->q, &m->v, &model_ops, &m->events, m);
+    while (n--) {
+        g_assert_true(viommu_events_add(&m->events, "e", SIZE_MAX));
+    }
 }
 
 static void test_order(void)
@@ -419,6 +485,104 @@ static void test_stop(void)
     g_assert_cmpuint(m.head, ==, 2);
 }
 
+/* Events that there are at a fence are written before it is completed. */
+static void test_events(void)
+{
+    const unsigned n = 2 * VIOMMU_EVENTS_BUDGET;
+    Model m;
+
+    for (unsigned wait = 0; wait < 2; wait++) {
+        model_init_events(&m, ".F.F.", n + 1);
+        m.v.stale = wait;
+        viommu_queue_run(&m.q);
+        if (wait) {
+            g_assert_cmpuint(m.written, ==, 0);
+            m.v.stale = false;
+            drain(&m.v);
+        }
+        /* One go, and the rest from the main loop; the guest runs meanwhile. */
+        g_assert_cmpuint(m.written, ==, VIOMMU_EVENTS_BUDGET);
+        g_assert_cmpuint(m.completed, ==, 0);
+        g_assert_true(viommu_queue_waits(&m.q));
+        viommu_queue_run(&m.q);
+        g_assert_cmpuint(m.written, ==, VIOMMU_EVENTS_BUDGET);
+        main_loop_once();
+        g_assert_cmpuint(m.written, ==, n + 1);
+        g_assert_cmpuint(m.head, ==, 5);
+        g_assert_cmpuint(m.completed, ==, 2);
+        /* The events' own bottom half finds nothing left. */
+        main_loop_once();
+        g_assert_false(main_loop_once());
+    }
+}
+
+/* Those that come later do not hold it up, however many there are. */
+static void one_more(Model *m)
+{
+    if (m->completed) {
+        g_assert_cmpuint(m->written, <=, 2 * VIOMMU_EVENTS_BUDGET);
+        return;
+    }
+    g_assert_true(viommu_events_add(&m->events, "e", SIZE_MAX));
+}
+
+static void test_events_go_on(void)
+{
+    Model m;
+
+    model_init_events(&m, "F", 10);
+    m.on_event = one_more;
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.completed, ==, 1);
+    g_assert_cmpuint(m.written, ==, VIOMMU_EVENTS_BUDGET);
+}
+
+/* Turned off, or a machine that stops, while they are written */
+static void test_events_off(void)
+{
+    Model m;
+
+    model_init_events(&m, "F", 2 * VIOMMU_EVENTS_BUDGET);
+    viommu_queue_run(&m.q);
+    turn_off(&m);
+    main_loop_all();
+    g_assert_cmpuint(m.written, ==, 2 * VIOMMU_EVENTS_BUDGET);
+    g_assert_cmpuint(m.completed, ==, 0);
+    m.on = true;
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.completed, ==, 1);
+
+    model_init_events(&m, "F", 3 * VIOMMU_EVENTS_BUDGET);
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.completed, ==, 0);
+    set_running(false);
+    g_assert_cmpuint(m.written, ==, 3 * VIOMMU_EVENTS_BUDGET);
+    g_assert_cmpuint(m.completed, ==, 1);
+}
+
+/* What an event writes runs the queue, up to a fence: that is behind it. */
+static void run_to_fence(Model *m)
+{
+    if (!m->tail) {
+        m->tail = 1;
+        viommu_queue_run(&m->q);
+        g_assert_cmpuint(m->completed, ==, 0);
+    }
+}
+
+static void test_events_reentry(void)
+{
+    Model m;
+
+    model_init_events(&m, "F", 2);
+    m.tail = 0;
+    m.on_event = run_to_fence;
+    viommu_events_write(&m.events);
+    g_assert_cmpuint(m.written, ==, 2);
+    main_loop_once();
+    g_assert_cmpuint(m.completed, ==, 1);
+}
+
 /* A command in a register */
 
 static unsigned reported;
@@ -476,6 +640,10 @@ int main(int argc, char **argv)
     g_test_add_func("/viommu-queue/off-at-fence", test_off_at_fence);
     g_test_add_func("/viommu-queue/cancel", test_cancel);
     g_test_add_func("/viommu-queue/stop", test_stop);
+    g_test_add_func("/viommu-queue/events", test_events);
+    g_test_add_func("/viommu-queue/events-go-on", test_events_go_on);
+    g_test_add_func("/viommu-queue/events-off", test_events_off);
+    g_test_add_func("/viommu-queue/events-reentry", test_events_reentry);
     g_test_add_func("/viommu-queue/busy", test_busy);
     return g_test_run();
 }

@@ -45,15 +45,17 @@ static void cmdq_error(SMMUv3State *s, uint8_t op, unsigned cerror,
     smmuv3_gerror(s, SMMU_GERROR_CMDQ);
 }
 
-/* Everything ahead of the CMD_SYNC at CMDQ_CONS has drained. */
+/*
+ * Everything ahead of the CMD_SYNC at CMDQ_CONS has drained, and its events are
+ * in the queue.
+ */
 static void cmdq_sync_complete(void *opaque)
 {
     SMMUv3State *s = opaque;
     SMMUv3Sync sync = s->sync;
 
     trace_smmuv3_sync_done(s->cmdq.cons);
-    /* Events come first, and the signal last (4.7.3, 3.18). */
-    smmuv3_eventq_flush(s);
+    /* The signal is last (4.7.3, 3.18). */
     cmdq_advance(s);
     smmuv3_irq_sync(s, &sync);
 }
@@ -165,5 +167,6 @@ void smmuv3_cmdq_cancel(SMMUv3State *s)
 
 void smmuv3_cmdq_init(SMMUv3State *s)
 {
-    viommu_queue_init(&s->cmdq_engine, &s->viommu, &cmdq_ops, s);
+    viommu_queue_init(&s->cmdq_engine, &s->viommu, &cmdq_ops,
+                      &s->events, s);
 }

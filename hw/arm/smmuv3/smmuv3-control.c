@@ -53,12 +53,12 @@ static void set_smmuen(SMMUv3State *s, bool on)
 static void set_eventqen(SMMUv3State *s, bool on)
 {
     if (!on) {
-        /* What was committed is visible when the queue is off. */
-        smmuv3_eventq_flush(s);
+        /* What was committed is visible when the queue is off (7.2). */
+        viommu_events_write(&s->events);
     }
     set_cr0(s, SMMU_CR0_EVENTQEN, on ? SMMU_CR0_EVENTQEN : 0);
     if (!on) {
-        smmuv3_eventq_discard(s);
+        viommu_events_discard(&s->events);
     }
 }
 

@@ -108,7 +108,7 @@ void smmuv3_control_cancel(SMMUv3State *s);
 
 /* smmuv3-cmdq.c: BQL */
 
-/** smmuv3_cmdq_init: after viommu_init() */
+/** smmuv3_cmdq_init: after viommu_init() and smmuv3_eventq_init() */
 void smmuv3_cmdq_init(SMMUv3State *s);
 /** smmuv3_cmdq_run: take up what is in the queue, if nothing stops it. */
 void smmuv3_cmdq_run(SMMUv3State *s);
@@ -130,12 +130,8 @@ typedef struct SMMUv3EventRecord {
 } SMMUv3EventRecord;
 
 void smmuv3_eventq_init(SMMUv3State *s);
-/** smmuv3_record_event: commit it to the queue.  Any thread, no lock held. */
+/** smmuv3_record_event: it goes to the queue.  Any thread, no lock held. */
 void smmuv3_record_event(SMMUv3State *s, const SMMUv3Event *event);
-/** smmuv3_eventq_flush: what was committed becomes visible.  BQL. */
-void smmuv3_eventq_flush(SMMUv3State *s);
-/** smmuv3_eventq_discard: forget what was committed.  BQL. */
-void smmuv3_eventq_discard(SMMUv3State *s);
 
 /* smmuv3-irq.c: BQL */
 

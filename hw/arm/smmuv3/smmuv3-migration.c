@@ -64,7 +64,7 @@ static int smmuv3_pre_load(void *opaque)
     /* loadvm: what was pending belongs to the state that goes. */
     smmuv3_control_cancel(s);
     smmuv3_cmdq_cancel(s);
-    smmuv3_eventq_discard(s);
+    viommu_events_discard(&s->events);
     /* Subsections that are not there say these. */
     s->stream.gbpa = SMMU_GBPA_RESET;
     memset(s->stream.idr, 0, sizeof(s->stream.idr));
@@ -144,7 +144,9 @@ static int smmuv3_post_load(void *opaque, int version_id)
  */
 static void smmuv3_vm_state_changed(void *opaque, bool running, RunState state)
 {
-    smmuv3_eventq_flush(opaque);
+    SMMUv3State *s = opaque;
+
+    viommu_events_write(&s->events);
 }
 
 void smmuv3_migration_init(SMMUv3State *s)

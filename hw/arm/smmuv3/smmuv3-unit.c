@@ -10,7 +10,7 @@ void smmuv3_unit_reset(SMMUv3State *s)
 {
     smmuv3_control_cancel(s);
     smmuv3_cmdq_cancel(s);
-    smmuv3_eventq_discard(s);
+    viommu_events_discard(&s->events);
     smmuv3_regs_reset(s);
     viommu_reset(&s->viommu);
 }

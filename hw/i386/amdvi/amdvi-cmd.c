@@ -47,15 +47,17 @@ static void amdvi_cmd_stop(AMDVIState *s, AMDVIEventCode code, uint16_t flags,
     amdvi_event_log(s, &event);
 }
 
-/* Everything ahead of the COMPLETION_WAIT at the head has drained. */
+/*
+ * Everything ahead of the COMPLETION_WAIT at the head has drained, and its
+ * events are in the log.
+ */
 static void amdvi_cmd_wait_complete(void *opaque)
 {
     AMDVIState *s = opaque;
     AMDVIPendingWait wait = s->wait;
 
     trace_amdvi_completion_wait(wait.addr, wait.data);
-    /* Events come before the store, and that before the interrupt. */
-    amdvi_event_flush(s);
+    /* The store comes before the interrupt. */
     if (wait.store) {
         uint64_t data = cpu_to_le64(wait.data);
 
@@ -250,5 +252,6 @@ void amdvi_cmd_cancel(AMDVIState *s)
 
 void amdvi_cmd_init(AMDVIState *s)
 {
-    viommu_queue_init(&s->queue, &s->viommu, &amdvi_cmd_ops, s);
+    viommu_queue_init(&s->queue, &s->viommu, &amdvi_cmd_ops,
+                      &s->events, s);
 }

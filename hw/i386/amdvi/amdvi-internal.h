@@ -62,6 +62,7 @@ void amdvi_inv_all(AMDVIState *s);
 
 /* The command buffer; BQL */
 
+/** amdvi_cmd_init: after viommu_init() and amdvi_event_init() */
 void amdvi_cmd_init(AMDVIState *s);
 /** amdvi_cmd_run: there may be something to do. */
 void amdvi_cmd_run(AMDVIState *s);
@@ -74,10 +75,6 @@ void amdvi_cmd_cancel(AMDVIState *s);
 void amdvi_event_init(AMDVIState *s);
 /** amdvi_event_log: log @event.  Any thread, with or without the BQL. */
 void amdvi_event_log(AMDVIState *s, const AMDVIEvent *event);
-/** amdvi_event_flush: write what has been logged so far.  BQL. */
-void amdvi_event_flush(AMDVIState *s);
-/** amdvi_event_discard: forget it. */
-void amdvi_event_discard(AMDVIState *s);
 /** amdvi_interrupt: the unit's own interrupt.  BQL. */
 void amdvi_interrupt(AMDVIState *s);
 

@@ -21,7 +21,7 @@ static int amdvi_pre_save(void *opaque)
     AMDVIState *s = opaque;
     DMA_HELD("save");
 
-    amdvi_event_flush(s);
+    viommu_events_write(&s->events);
     s->stream_efr = s->efr;
     return 0;
 }
@@ -32,7 +32,7 @@ static int amdvi_pre_load(void *opaque)
 
     /* loadvm: what was pending belongs to the state that goes. */
     amdvi_cmd_cancel(s);
-    amdvi_event_discard(s);
+    viommu_events_discard(&s->events);
     return 0;
 }
 
@@ -65,7 +65,9 @@ static int amdvi_post_load(void *opaque, int version_id)
  */
 static void amdvi_vm_state_changed(void *opaque, bool running, RunState state)
 {
-    amdvi_event_flush(opaque);
+    AMDVIState *s = opaque;
+
+    viommu_events_write(&s->events);
 }
 
 void amdvi_migration_init(AMDVIState *s)

@@ -90,13 +90,16 @@ static void amdvi_control_written(AMDVIState *s, uint64_t value)
     value &= amdvi_control_wmask(s);
     if (!amdvi_ring_on(value, AMDVI_CONTROL_EVENT_LOG_EN)) {
         /* Before it is off, what came while it was on. */
-        amdvi_event_flush(s);
+        viommu_events_write(&s->events);
     }
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         s->control = value;
     }
     amdvi_ring_follow(s, before, value, AMDVI_CONTROL_EVENT_LOG_EN,
                       AMDVI_STATUS_EVENT_RUN);
+    if (!amdvi_ring_on(value, AMDVI_CONTROL_EVENT_LOG_EN)) {
+        viommu_events_discard(&s->events);
+    }
     amdvi_ring_follow(s, before, value, AMDVI_CONTROL_CMD_BUF_EN,
                       AMDVI_STATUS_CMD_RUN);
     if ((before ^ value) & (AMDVI_CONTROL_GA_EN | AMDVI_CONTROL_XT_EN |
@@ -127,7 +130,7 @@ static void amdvi_cmd_base_written(AMDVIState *s, uint64_t value)
 
 static void amdvi_event_base_written(AMDVIState *s, uint64_t value)
 {
-    amdvi_event_flush(s);
+    viommu_events_write(&s->events);
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         s->event_base = value & (AMDVI_RING_ADDR | AMDVI_RING_LEN);
     }

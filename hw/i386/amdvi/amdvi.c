@@ -141,7 +141,7 @@ static void amdvi_reset_exit(Object *obj, ResetType type)
     AMDVIState *s = AMD_IOMMU_DEVICE(obj);
 
     amdvi_cmd_cancel(s);
-    amdvi_event_discard(s);
+    viommu_events_discard(&s->events);
     amdvi_regs_reset(s);
     msi_reset(&s->pci->dev);
     viommu_reset(&s->viommu);

@@ -399,7 +399,7 @@ void vtd_queue_cancel(IntelIOMMUState *s)
 
 void vtd_queue_init(IntelIOMMUState *s)
 {
-    viommu_queue_init(&s->queue, &s->viommu, &vtd_queue_ops, s);
+    viommu_queue_init(&s->queue, &s->viommu, &vtd_queue_ops, NULL, s);
 }
 
 void vtd_ics_written(IntelIOMMUState *s)

@@ -11,6 +11,7 @@
 #define HW_ARM_SMMUV3_H
 
 #include "hw/arm/smmu-common.h"
+#include "hw/iommu/viommu-events.h"
 #include "hw/iommu/viommu-queue.h"
 #include "qemu/thread.h"
 #include "qom/object.h"
@@ -98,10 +99,8 @@ struct SMMUv3State {
     VIOMMUBusy gbpa_busy;    /* GBPA.Update is set meanwhile */
 
     /* Events on their way to the queue */
-    GArray *events;          /* SMMUv3EventRecord; under @lock */
-    bool events_lost;        /* more than the queue takes; under @lock */
-    bool events_flushing;    /* BQL: against re-entry */
-    QEMUBH *event_bh;        /* writes events of iothreads */
+    VIOMMUEvents events;     /* SMMUv3EventRecord */
+    bool eventq_not_empty;   /* it was empty when it was written; BQL */
 
     VMChangeStateEntry *vmstate;
 

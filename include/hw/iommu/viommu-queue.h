@@ -13,6 +13,7 @@
  *   - an entry that reports the completion of those before it (a wait
  *     descriptor, a CMD_SYNC) stays at the head until the drain says so, and
  *     the queue stands still: nothing behind it is done before it;
+ *   - and until what the unit had to tell its guest by then has been written;
  *   - an error stops the queue where it is, until it is run again;
  *   - when the machine stops, the queue is worked off as far as the drain
  *     allows.  What still waits is at the head, so a migration stream has it,
@@ -23,6 +24,7 @@
 #ifndef HW_IOMMU_VIOMMU_QUEUE_H
 #define HW_IOMMU_VIOMMU_QUEUE_H
 
+#include "hw/iommu/viommu-events.h"
 #include "hw/iommu/viommu.h"
 #include "qemu/main-loop.h"
 
@@ -97,14 +99,23 @@ typedef struct VIOMMUQueue {
     const VIOMMUQueueOps *ops;
     void *opaque;
     VIOMMUBusy fence;
+    VIOMMUEvents *events;    /* that a fence is behind; NULL: none */
+    unsigned mark;           /* of those, while telling */
     QEMUBH *bh;
     bool running;            /* against re-entry */
     bool waiting;            /* at the fence at the head */
+    bool telling;            /* waiting: it has drained, events come first */
 } VIOMMUQueue;
 
-/** viommu_queue_init: after viommu_init().  @q lives as long as the device. */
+/**
+ * viommu_queue_init: after viommu_init().  @q lives as long as the device.
+ *
+ * @events: when a fence is reported, those that came before have been written;
+ *          NULL: the unit's events need no such care
+ */
 void viommu_queue_init(VIOMMUQueue *q, VIOMMU *viommu,
-                       const VIOMMUQueueOps *ops, void *opaque);
+                       const VIOMMUQueueOps *ops, VIOMMUEvents *events,
+                       void *opaque);
 
 /**
  * viommu_queue_run: there may be something to do: the tail was written, an

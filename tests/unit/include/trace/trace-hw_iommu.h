@@ -9,5 +9,6 @@
 #define trace_viommu_queue_wait(name)       ((void)(name))
 #define trace_viommu_queue_drained(name)    ((void)(name))
 #define trace_viommu_queue_yield(name)      ((void)(name))
+#define trace_viommu_events_yield(name)     ((void)(name))
 
 #endif

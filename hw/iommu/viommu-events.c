@@ -1,0 +1,132 @@
+/*
+ * The vIOMMU core: what a unit has to tell its guest, until it is written
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "hw/iommu/viommu-events.h"
+#include "system/dma-held.h"
+#include "system/runstate.h"
+#include "trace.h"
+
+bool viommu_events_add(VIOMMUEvents *e, const void *record, size_t room)
+{
+    if (e->lost || e->added - qatomic_read(&e->done) >= room) {
+        qatomic_set(&e->lost, true);
+        return false;
+    }
+    g_array_append_vals(e->in, record, 1);
+    qatomic_set(&e->added, e->added + 1);
+    return true;
+}
+
+void viommu_events_go(VIOMMUEvents *e)
+{
+    if (bql_locked()) {
+        viommu_events_write(e);
+    } else {
+        qemu_bh_schedule(e->bh);
+    }
+}
+
+/*
+ * The others, once those that are being written have been.  Returns: false if
+ * there is none; then, whether one was @lost
+ */
+static bool events_take_up(VIOMMUEvents *e, bool *lost)
+{
+    GArray *empty = e->out;
+
+    *lost = false;
+    if (e->next < e->out->len) {
+        return true;
+    }
+    g_array_set_size(empty, 0);
+    qemu_mutex_lock(e->lock);
+    e->out = e->in;
+    e->in = empty;
+    e->next = 0;
+    if (!e->out->len) {
+        *lost = e->lost;
+        qatomic_set(&e->lost, false);
+    }
+    qemu_mutex_unlock(e->lock);
+    return e->out->len;
+}
+
+/* Of those that were taken up.  Returns: how many, @most of them */
+static size_t events_write_some(VIOMMUEvents *e, size_t most)
+{
+    size_t n = 0;
+
+    /* Asked for each: what one writes may have them discarded. */
+    while (n < most && e->next < e->out->len) {
+        const char *record = e->out->data + e->next++ * e->ops->size;
+
+        qatomic_set(&e->done, e->done + 1);
+        e->ops->write(e->opaque, record);
+        n++;
+    }
+    return n;
+}
+
+void viommu_events_write(VIOMMUEvents *e)
+{
+    size_t budget = runstate_is_running() ? VIOMMU_EVENTS_BUDGET : SIZE_MAX;
+    size_t n = 0;
+    bool more, lost;
+
+    /* Who comes back here from a record leaves the rest to the outer. */
+    if (e->writing || viommu_events_none(e)) {
+        return;
+    }
+    e->writing = true;
+    while ((more = events_take_up(e, &lost)) && n < budget) {
+        n += events_write_some(e, budget - n);
+    }
+    if (lost) {
+        e->ops->lost(e->opaque);
+    }
+    e->writing = false;
+    if (more) {
+        trace_viommu_events_yield(e->ops->name);
+        qemu_bh_schedule(e->bh);
+    }
+    if (n || lost) {
+        e->ops->told(e->opaque);
+    }
+}
+
+void viommu_events_discard(VIOMMUEvents *e)
+{
+    g_array_set_size(e->out, 0);
+    e->next = 0;
+    qemu_mutex_lock(e->lock);
+    g_array_set_size(e->in, 0);
+    qatomic_set(&e->done, e->added);
+    qatomic_set(&e->lost, false);
+    qemu_mutex_unlock(e->lock);
+}
+
+static void events_bh(void *opaque)
+{
+    DMA_HELD("faults");
+
+    /* The memory of a VM that stopped meanwhile may have been migrated. */
+    if (runstate_is_running()) {
+        viommu_events_write(opaque);
+    }
+}
+
+void viommu_events_init(VIOMMUEvents *e, QemuMutex *lock,
+                        const VIOMMUEventsOps *ops, void *opaque)
+{
+    *e = (VIOMMUEvents) {
+        .ops = ops,
+        .opaque = opaque,
+        .lock = lock,
+        .in = g_array_new(false, false, ops->size),
+        .out = g_array_new(false, false, ops->size),
+        .bh = aio_bh_new(iohandler_get_aio_context(), events_bh, e),
+    };
+}
