@@ -12,7 +12,7 @@
 bool viommu_events_add(VIOMMUEvents *e, const void *record, size_t room)
 {
     if (e->lost || e->added - qatomic_read(&e->done) >= room) {
-        qatomic_set(&e->lost, true);
+        qatomic_set(&e->lost, e->ops->lost);
         return false;
     }
     g_array_append_vals(e->in, record, 1);
@@ -20,12 +20,17 @@ bool viommu_events_add(VIOMMUEvents *e, const void *record, size_t room)
     return true;
 }
 
+void viommu_events_later(VIOMMUEvents *e)
+{
+    qemu_bh_schedule(e->bh);
+}
+
 void viommu_events_go(VIOMMUEvents *e)
 {
     if (bql_locked()) {
         viommu_events_write(e);
     } else {
-        qemu_bh_schedule(e->bh);
+        viommu_events_later(e);
     }
 }
 
@@ -72,8 +77,7 @@ static size_t events_write_some(VIOMMUEvents *e, size_t most)
 
 void viommu_events_write(VIOMMUEvents *e)
 {
-    size_t budget = runstate_is_running() ? VIOMMU_EVENTS_BUDGET : SIZE_MAX;
-    size_t n = 0;
+    size_t budget = runstate_is_running() ? e->budget : SIZE_MAX, n = 0;
     bool more, lost;
 
     /* Who comes back here from a record leaves the rest to the outer. */
@@ -90,9 +94,9 @@ void viommu_events_write(VIOMMUEvents *e)
     e->writing = false;
     if (more) {
         trace_viommu_events_yield(e->ops->name);
-        qemu_bh_schedule(e->bh);
+        viommu_events_later(e);
     }
-    if (n || lost) {
+    if ((n || lost) && e->ops->told) {
         e->ops->told(e->opaque);
     }
 }
@@ -124,6 +128,7 @@ void viommu_events_init(VIOMMUEvents *e, QemuMutex *lock,
     *e = (VIOMMUEvents) {
         .ops = ops,
         .opaque = opaque,
+        .budget = ops->budget ?: VIOMMU_EVENTS_BUDGET,
         .lock = lock,
         .in = g_array_new(false, false, ops->size),
         .out = g_array_new(false, false, ops->size),

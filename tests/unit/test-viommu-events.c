@@ -115,12 +115,17 @@ static const VIOMMUEventsOps unit_ops = {
     .told = unit_told,
 };
 
-static void unit_init(Unit *u)
+static void unit_init_ops(Unit *u, const VIOMMUEventsOps *ops)
 {
     *u = (Unit) { .log = g_array_new(false, false, sizeof(Record)) };
     qemu_mutex_init(&u->lock);
-    viommu_events_init(&u->events, &u->lock, &unit_ops, u);
+    viommu_events_init(&u->events, &u->lock, ops, u);
     machine_runs = true;
+}
+
+static void unit_init(Unit *u)
+{
+    unit_init_ops(u, &unit_ops);
 }
 
 static void unit_free(Unit *u)
@@ -308,6 +313,37 @@ static void test_lost_alone(void)
     unit_free(&u);
 }
 
+/* A unit that counts what is lost itself, and has a budget of its own */
+static void test_quiet(void)
+{
+    static const VIOMMUEventsOps quiet_ops = {
+        .name = "quiet",
+        .size = sizeof(Record),
+        .budget = 2,
+        .write = unit_write,
+    };
+    Unit u;
+
+    unit_init_ops(&u, &quiet_ops);
+    for (unsigned i = 0; i < 4; i++) {
+        g_assert_true(add(&u, 0, i, 4));
+    }
+    g_assert_false(add(&u, 0, 4, 4));
+    has_bql = true;
+    viommu_events_later(&u.events);
+    has_bql = false;
+    g_assert_cmpuint(u.log->len, ==, 0);
+    g_assert_true(main_loop_once());
+    check_log(&u, 2);
+    /* Those behind it are taken. */
+    g_assert_true(add(&u, 0, 4, 4));
+    g_assert_true(add(&u, 0, 5, 4));
+    main_loop_all();
+    check_log(&u, 6);
+    g_assert_true(viommu_events_none(&u.events));
+    unit_free(&u);
+}
+
 static void test_mark(void)
 {
     unsigned mark;
@@ -435,6 +471,7 @@ int main(int argc, char **argv)
     g_test_add_func("/viommu-events/lost", test_lost);
     g_test_add_func("/viommu-events/lost-order", test_lost_order);
     g_test_add_func("/viommu-events/lost-alone", test_lost_alone);
+    g_test_add_func("/viommu-events/quiet", test_quiet);
     g_test_add_func("/viommu-events/mark", test_mark);
     g_test_add_func("/viommu-events/discard", test_discard);
     g_test_add_func("/viommu-events/threads", test_threads);

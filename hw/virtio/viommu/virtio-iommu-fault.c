@@ -4,16 +4,13 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Faults are met on any thread, in the middle of anything; the queue belongs to
- * the BQL.  So a fault goes into a small ring first, and to the guest from the
+ * the BQL.  So a fault goes into a short list first, and to the guest from the
  * main loop.  What finds no room there, or no buffer in the queue, is dropped
  * and counted (5.13.6.9).
  */
 #include "qemu/osdep.h"
 #include "qemu/iov.h"
 #include "qemu/lockable.h"
-#include "qemu/main-loop.h"
-#include "system/dma-held.h"
-#include "system/runstate.h"
 #include "trace.h"
 #include "virtio-iommu-internal.h"
 
@@ -27,16 +24,7 @@ void virtio_iommu_fault(VIOMMU *v, VIOMMUEndpoint *ep,
                         const VIOMMUConfig *config, const VIOMMUFault *fault)
 {
     VirtIOMMUFaults *faults = &virtio_iommu_of(v)->faults;
-    struct virtio_iommu_fault *event;
-
-    QEMU_LOCK_GUARD(&faults->lock);
-    if (faults->count == VIRTIO_IOMMU_FAULTS) {
-        fault_dropped(faults);
-        return;
-    }
-    event = &faults->ring[(faults->first + faults->count++) %
-                          VIRTIO_IOMMU_FAULTS];
-    *event = (struct virtio_iommu_fault) {
+    const struct virtio_iommu_fault event = {
         .reason = virtio_iommu_fault_reason(config, fault),
         .flags = cpu_to_le32(VIRTIO_IOMMU_FAULT_F_ADDRESS |
                              (fault->is_write ? VIRTIO_IOMMU_FAULT_F_WRITE :
@@ -44,21 +32,13 @@ void virtio_iommu_fault(VIOMMU *v, VIOMMUEndpoint *ep,
         .endpoint = cpu_to_le32(viommu_endpoint_sid(ep)),
         .address = cpu_to_le64(fault->iova),
     };
-    qemu_bh_schedule(faults->bh);
-}
 
-/* Returns: false if there is none. */
-static bool fault_take(VirtIOMMUFaults *faults,
-                       struct virtio_iommu_fault *event)
-{
-    QEMU_LOCK_GUARD(&faults->lock);
-    if (!faults->count) {
-        return false;
+    WITH_QEMU_LOCK_GUARD(&faults->lock) {
+        if (!viommu_events_add(&faults->events, &event, VIRTIO_IOMMU_FAULTS)) {
+            fault_dropped(faults);
+        }
     }
-    *event = faults->ring[faults->first];
-    faults->first = (faults->first + 1) % VIRTIO_IOMMU_FAULTS;
-    faults->count--;
-    return true;
+    viommu_events_later(&faults->events);
 }
 
 /* Returns: false if there is no buffer that it could be told in. */
@@ -91,39 +71,23 @@ static bool fault_report(VirtIOIOMMU *s,
     return true;
 }
 
-void virtio_iommu_faults_flush(VirtIOIOMMU *s)
+static void fault_write(void *opaque, const void *record)
 {
-    struct virtio_iommu_fault event;
-    unsigned n = VIRTIO_IOMMU_FAULTS;
+    VirtIOIOMMU *s = opaque;
 
-    /* Not more than there can be, lest who adds to them keeps the BQL taken. */
-    while (n && fault_take(&s->faults, &event)) {
-        n--;
-        if (!fault_report(s, &event)) {
-            WITH_QEMU_LOCK_GUARD(&s->faults.lock) {
-                fault_dropped(&s->faults);
-            }
-        }
-    }
-    if (!n) {
-        qemu_bh_schedule(s->faults.bh);
+    if (!fault_report(s, record)) {
+        QEMU_LOCK_GUARD(&s->faults.lock);
+        fault_dropped(&s->faults);
     }
 }
 
-static void faults_bh(void *opaque)
-{
-    DMA_HELD("faults");
-
-    if (runstate_is_running()) {
-        virtio_iommu_faults_flush(opaque);
-    }
-}
-
-void virtio_iommu_faults_drop(VirtIOIOMMU *s)
-{
-    QEMU_LOCK_GUARD(&s->faults.lock);
-    s->faults.count = 0;
-}
+/* What found no room has been counted, and each is told by itself. */
+static const VIOMMUEventsOps fault_ops = {
+    .name = "virtio-iommu",
+    .size = sizeof(struct virtio_iommu_fault),
+    .budget = VIRTIO_IOMMU_FAULTS,
+    .write = fault_write,
+};
 
 uint64_t virtio_iommu_faults_dropped(VirtIOIOMMU *s)
 {
@@ -134,5 +98,5 @@ uint64_t virtio_iommu_faults_dropped(VirtIOIOMMU *s)
 void virtio_iommu_faults_init(VirtIOIOMMU *s)
 {
     qemu_mutex_init(&s->faults.lock);
-    s->faults.bh = aio_bh_new(iohandler_get_aio_context(), faults_bh, s);
+    viommu_events_init(&s->faults.events, &s->faults.lock, &fault_ops, s);
 }

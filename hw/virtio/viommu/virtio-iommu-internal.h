@@ -117,9 +117,6 @@ void virtio_iommu_faults_init(VirtIOIOMMU *s);
 /* Any thread. */
 void virtio_iommu_fault(VIOMMU *v, VIOMMUEndpoint *ep,
                         const VIOMMUConfig *config, const VIOMMUFault *fault);
-/* Report now what waits to be. */
-void virtio_iommu_faults_flush(VirtIOIOMMU *s);
-void virtio_iommu_faults_drop(VirtIOIOMMU *s);
 uint64_t virtio_iommu_faults_dropped(VirtIOIOMMU *s);
 
 /* virtio-iommu-host.c */

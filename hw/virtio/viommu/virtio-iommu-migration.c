@@ -211,7 +211,7 @@ static int stream_pre_load(void *opaque)
 
     /* loadvm: what was pending belongs to the state that goes. */
     virtio_iommu_requests_drop(s);
-    virtio_iommu_faults_drop(s);
+    viommu_events_discard(&s->faults.events);
     stream_free(s);
     stream_new(s);
     return 0;

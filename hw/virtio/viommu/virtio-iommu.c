@@ -208,7 +208,7 @@ static void virtio_iommu_reset(VirtIODevice *vdev)
     DMA_HELD("device reset");
 
     virtio_iommu_requests_drop(s);
-    virtio_iommu_faults_drop(s);
+    viommu_events_discard(&s->faults.events);
     if (!s->in_reset) {
         removed |= virtio_iommu_detach_all(s);
         virtio_iommu_reset_wait(s, removed);
@@ -264,7 +264,7 @@ static void virtio_iommu_vm_state(void *opaque, bool running, RunState state)
 {
     VirtIOIOMMU *s = opaque;
 
-    virtio_iommu_faults_flush(s);
+    viommu_events_write(&s->faults.events);
     virtio_iommu_requests_vm_state(s, running);
 }
 

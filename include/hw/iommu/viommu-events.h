@@ -24,12 +24,16 @@
 #include "qemu/main-loop.h"
 #include "qemu/thread.h"
 
-/* Records in one go; each is at worst a write to a register of some device. */
+/*
+ * Records in one go, if the model does not say; each is at worst a write to a
+ * register of some device.
+ */
 #define VIOMMU_EVENTS_BUDGET 1024
 
 typedef struct VIOMMUEventsOps {
     const char *name;        /* "smmuv3": for traces */
     size_t size;             /* of a record, in bytes */
+    size_t budget;           /* records in one go; 0: VIOMMU_EVENTS_BUDGET */
     /*
      * write: to the guest's queue; one that is off, or does not take it, is the
      * model's matter.  May write the unit's own registers, and so come back to
@@ -37,15 +41,22 @@ typedef struct VIOMMUEventsOps {
      * BQL.
      */
     void (*write)(void *opaque, const void *record);
-    /* lost: a record found no room, after all that was written so far.  BQL. */
+    /*
+     * lost: a record found no room, after all that was written so far.  BQL.
+     * NULL: there is nothing to be said of it, and those behind it are taken.
+     */
     void (*lost)(void *opaque);
-    /* told: the go in which something was written or lost has ended.  BQL. */
+    /*
+     * told: the go in which something was written or lost has ended.  BQL.  May
+     * be NULL.
+     */
     void (*told)(void *opaque);
 } VIOMMUEventsOps;
 
 typedef struct VIOMMUEvents {
     const VIOMMUEventsOps *ops;
     void *opaque;
+    size_t budget;
     QEMUBH *bh;
     /* Written with the model's lock, the last two read by anybody */
     QemuMutex *lock;
@@ -70,7 +81,7 @@ void viommu_events_init(VIOMMUEvents *e, QemuMutex *lock,
 
 /**
  * viommu_events_add: a record comes.  Any thread, with @e's lock; without it,
- * viommu_events_go() is called next, if it was taken or not.
+ * viommu_events_go() or _later() is called next, if it was taken or not.
  *
  * @record: of the size that the model has said; copied
  * @room: records that the guest's queue takes if it is empty
@@ -79,13 +90,16 @@ void viommu_events_init(VIOMMUEvents *e, QemuMutex *lock,
  */
 bool viommu_events_add(VIOMMUEvents *e, const void *record, size_t room);
 
+/** viommu_events_later: write what is there in the main loop.  Any thread. */
+void viommu_events_later(VIOMMUEvents *e);
+
 /** viommu_events_go: write what is there, here or later.  Any thread. */
 void viommu_events_go(VIOMMUEvents *e);
 
 /**
- * viommu_events_write: write what is there, VIOMMU_EVENTS_BUDGET records at
- * most; the rest follows in the main loop.  All of it if the machine does not
- * run, since nobody waits for the BQL then.  BQL.
+ * viommu_events_write: write what is there, a budget of records at most; the
+ * rest follows in the main loop.  All of it if the machine does not run, since
+ * nobody waits for the BQL then.  BQL.
  */
 void viommu_events_write(VIOMMUEvents *e);
 

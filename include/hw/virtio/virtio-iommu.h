@@ -10,6 +10,7 @@
 #define QEMU_VIRTIO_IOMMU_H
 
 #include "standard-headers/linux/virtio_iommu.h"
+#include "hw/iommu/viommu-events.h"
 #include "hw/iommu/viommu.h"
 #include "hw/virtio/virtio.h"
 #include "qapi/qapi-types-virtio.h"
@@ -26,11 +27,9 @@ typedef struct VirtIOMMUPending VirtIOMMUPending;
 #define VIRTIO_IOMMU_FAULTS 64
 
 typedef struct VirtIOMMUFaults {
-    QemuMutex lock;          /* a leaf; for all of it */
-    struct virtio_iommu_fault ring[VIRTIO_IOMMU_FAULTS];
-    unsigned first, count;
-    uint64_t dropped;        /* never reported: no buffer, or no room */
-    QEMUBH *bh;
+    QemuMutex lock;          /* a leaf */
+    VIOMMUEvents events;     /* struct virtio_iommu_fault */
+    uint64_t dropped;        /* never reported: no buffer, or no room; @lock */
 } VirtIOMMUFaults;
 
 struct VirtIOIOMMU {
