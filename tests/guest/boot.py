@@ -106,6 +106,8 @@ class Config:
         if self.reset:
             words.append('reset')
         words += self.props
+        if self.seconds:
+            words.append(f'{self.seconds} s')
         if self.kernel:
             words.append(f'Linux {self.kernel}')
         return '+'.join(words)
