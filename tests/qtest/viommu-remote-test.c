@@ -521,11 +521,21 @@ static void test_refused(void)
         { "mmio=0x10", "must be a multiple of 4096" },
         { "sanitizer=maybe", "sanitizer" },
     };
+    static const char * const others[] = { "null", "pty", "ringbuf" };
     g_autofree char *nobody =
         unit_refused("-machine q35 -device viommu-remote");
     unsigned i;
 
     g_assert_nonnull(strstr(nobody, "there is no server; give chardev=ID"));
+    for (i = 0; i < ARRAY_SIZE(others); i++) {
+        g_autofree char *args = g_strdup_printf(
+            "-machine q35 -chardev %s,id=other -device viommu-remote,"
+            "chardev=other", others[i]);
+        g_autofree char *said = unit_refused(args);
+
+        g_assert_nonnull(strstr(said, "chardev 'other' is no socket; give "
+                                      "-chardev socket,id=ID,path="));
+    }
     for (i = 0; i < ARRAY_SIZE(cases); i++) {
         GPid server;
         g_autofree char *args = rmt_args(cases[i].props, &server);

@@ -8,6 +8,7 @@
  * files and their jobs.
  */
 #include "qemu/osdep.h"
+#include "chardev/char.h"
 #include "exec/address-spaces.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/pci_host.h"
@@ -363,6 +364,13 @@ static bool remote_check_properties(VIOMMURemote *s, Error **errp)
         error_setg(errp, TYPE_VIOMMU_REMOTE ": there is no server; give "
                    "chardev=ID, and -chardev socket,id=ID,path=... with the "
                    "socket that the server listens on");
+        return false;
+    }
+    if (!object_dynamic_cast(OBJECT(qemu_chr_fe_get_driver(&s->chr)),
+                             TYPE_CHARDEV_SOCKET)) {
+        error_setg(errp, TYPE_VIOMMU_REMOTE ": chardev '%s' is no socket; give "
+                   "-chardev socket,id=ID,path=... with the socket that the "
+                   "server listens on", qemu_chr_fe_get_driver(&s->chr)->label);
         return false;
     }
     return true;
