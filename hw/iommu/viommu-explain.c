@@ -315,11 +315,13 @@ static char *explain_verdict(const VIOMMUTranslation *answer, hwaddr iova,
         if (answer->mapping) {
             explain_blame_mapping(text, answer->mapping, iova);
         }
+    } else if (!answer->ok) {
+        g_string_append_printf(text, " is %s: it is not translated, and no "
+                               "memory is there", write ?
+                               "an interrupt message" :
+                               "where interrupt messages are sent to");
     } else if (answer->mode == VIOMMU_ENDPOINT_MODE_BYPASS) {
         g_string_append_printf(text, " is not translated: %s", why);
-    } else if (!answer->ok) {
-        g_string_append(text, " is an interrupt message: it is not "
-                        "translated, and no memory is there");
     } else {
         g_string_append_printf(text, " leads to 0x%" PRIx64,
                                answer->address);
@@ -373,8 +375,9 @@ VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,
     answer->mode = viommu_query_mode(x.ep, &config, &answer->bypass, &why);
     answer->has_bypass = answer->mode == VIOMMU_ENDPOINT_MODE_BYPASS;
     window = viommu_in_window(x.ep, iova);
-    if (answer->has_bypass && config.mode != VIOMMU_BYPASS) {
-        /* It is asked of tables that are not asked. */
+    if (answer->has_bypass && (config.mode != VIOMMU_BYPASS ||
+                               answer->bypass == VIOMMU_BYPASS_REASON_POLICY)) {
+        /* It is asked of tables, or a unit, that are not asked. */
         explain_ok(answer, iova, IOPT_READ | IOPT_WRITE, 0);
     } else if (!window || window->kind != IOMMU_WINDOW_MSI ||
                pasid != VIOMMU_NO_PASID) {

@@ -15,6 +15,8 @@ VIOMMUPolicy *viommu_policy_of(PCIDevice *dev);
 VIOMMUPolicy *viommu_policy_of_bus(PCIBus *bus);
 /* The virtio device whose transport @dev is; NULL: none. */
 VirtIODevice *viommu_policy_virtio(PCIDevice *dev);
+/* Is @vdev a vIOMMU?  Its own requests are never translated. */
+bool viommu_policy_exempt(VirtIODevice *vdev);
 /* Does @vdev's DMA go through the vIOMMU, if there is one? */
 bool viommu_policy_translated(VirtIODevice *vdev);
 /* Would tables made now leave @dev out, and all that is below it? */

@@ -104,15 +104,14 @@ static char *policy_describe(VirtIODevice *vdev)
                            bus ? bus->name : "");
 }
 
-/* The vIOMMU's own requests are never translated. */
-static bool is_exempt(VirtIODevice *vdev)
+bool viommu_policy_exempt(VirtIODevice *vdev)
 {
     return object_dynamic_cast(OBJECT(vdev), TYPE_VIRTIO_IOMMU);
 }
 
 bool viommu_policy_translated(VirtIODevice *vdev)
 {
-    return !is_exempt(vdev) &&
+    return !viommu_policy_exempt(vdev) &&
            virtio_host_has_feature(vdev, VIRTIO_F_ACCESS_PLATFORM);
 }
 
@@ -238,7 +237,12 @@ bool viommu_policy_plug(VirtIODevice *vdev, Error **errp)
     VIOMMUPolicy *policy = dev ? viommu_policy_of(dev) : NULL;
     g_autofree char *name = NULL;
 
-    if (is_exempt(vdev)) {
+    if (viommu_policy_exempt(vdev)) {
+        if (vdev->access_platform == VIRTIO_ACCESS_PLATFORM_ON) {
+            name = policy_describe(vdev);
+            warn_report("%s: iommu_platform=on has no effect: a vIOMMU's own "
+                        "requests are never translated", name);
+        }
         return true;
     }
     if (!policy) {
@@ -302,7 +306,7 @@ static int apply_late(Object *child, void *opaque)
         return 0;
     }
     vdev = VIRTIO_DEVICE(child);
-    if (is_exempt(vdev)) {
+    if (viommu_policy_exempt(vdev)) {
         return 0;
     }
     dev = pci_transport(vdev);

@@ -105,14 +105,28 @@ static void map_walk(VIOMMUEndpoint *ep, VIOMMUConfig *config, uint64_t start,
                           q);
 }
 
-static void map_bypass(const VIOMMUConfig *config, uint64_t start,
-                       MapQuery *q)
+/* All but @windows, which may be NULL */
+static void map_bypass(const VIOMMUConfig *config, const IOMMUWindows *windows,
+                       uint64_t start, MapQuery *q)
 {
     unsigned bits = config->mode == VIOMMU_BYPASS ? config->bypass_bits : 64;
     uint64_t last = bits < 64 ? ((uint64_t)1 << bits) - 1 : UINT64_MAX;
+    const IOMMUWindow *w;
 
-    if (start <= last) {
-        map_add(q, start, last, start, IOPT_READ | IOPT_WRITE);
+    while (start <= last) {
+        w = windows ? iommu_windows_next(windows, start, last, true) : NULL;
+        if (!w) {
+            map_add(q, start, last, start, IOPT_READ | IOPT_WRITE);
+            return;
+        }
+        if (start < w->first &&
+            !map_add(q, start, w->first - 1, start, IOPT_READ | IOPT_WRITE)) {
+            return;
+        }
+        if (last <= w->last) {
+            return;
+        }
+        start = w->last + 1;
     }
 }
 
@@ -130,7 +144,11 @@ VIOMMUMapping *viommu_query_map(void *endpoint, uint32_t pasid,
     viommu_query_look(ep, pasid, &config);
     answer->mode = viommu_query_mode(ep, &config, &bypass, &why);
     if (answer->mode == VIOMMU_ENDPOINT_MODE_BYPASS) {
-        map_bypass(&config, start, &q);
+        /* As viommu_query_translate() has it */
+        map_bypass(&config, config.mode == VIOMMU_BYPASS &&
+                            bypass != VIOMMU_BYPASS_REASON_POLICY &&
+                            pasid == VIOMMU_NO_PASID ? viommu_windows(ep) :
+                                                       NULL, start, &q);
     } else if (answer->mode == VIOMMU_ENDPOINT_MODE_TRANSLATE) {
         map_walk(ep, &config, start, &q);
     }

@@ -78,6 +78,10 @@ static const char *query_bypass(VIOMMUEndpoint *ep,
 {
     if (query_outside(ep)) {
         *reason = VIOMMU_BYPASS_REASON_POLICY;
+        if (viommu_policy_exempt(viommu_policy_virtio(
+                                     viommu_query_device(ep)))) {
+            return "a vIOMMU, whose own requests are never translated";
+        }
         return "a virtio device without iommu_platform=on: the vIOMMU's "
                "property virtio and the device's own decide that";
     }

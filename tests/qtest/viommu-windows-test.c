@@ -526,6 +526,56 @@ static void test_explain(void)
     win_stop(&w);
 }
 
+/* @id's mapping goes from 0 and leaves out @ought, and nothing else. */
+static void check_map(QTestState *qts, const char *id, const Window *ought)
+{
+    QDict *answer = qtest_qmp_assert_success_ref(qts,
+        "{'execute': 'viommu-map', 'arguments': {'device': %s}}", id);
+    const QListEntry *entry;
+    uint64_t next = 0;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "ranges"), entry) {
+        QDict *r = qobject_to(QDict, qlist_entry_obj(entry));
+        uint64_t last = qnum_get_uint(qobject_to(QNum, qdict_get(r, "last")));
+
+        g_assert_cmphex(qnum_get_uint(qobject_to(QNum, qdict_get(r, "first"))),
+                        ==, next);
+        g_assert_cmphex(last, ==, ought->kind ? ought->first - 1 : UINT64_MAX);
+        next = ought->kind ? ought->last + 1 : 0;
+        ought += ought->kind != NULL;
+    }
+    g_assert_null(ought->kind);
+    g_assert_cmphex(next, ==, 0);
+    qobject_unref(answer);
+}
+
+/* Of one that bypasses, too, and it says what an interrupt message is. */
+static void test_explain_bypass(void)
+{
+    uint64_t at = unit_ops()->ram + 0x50000000;
+    g_autofree char *props = g_strdup_printf(
+        "reserved-ranges=0x%" PRIx64 ":0x%" PRIx64 ":0,ram-in-windows=on", at,
+        at + 0xfffff);
+    Unit *unit = unit_ops()->start(form(), props, EDU
+        "-device virtio-rng-pci,id=rng,addr=06.0,disable-legacy=on");
+    const Window none = { 0 };
+    Window ought[5] = { { at, at + 0xfffff, "reserved", "operator" } };
+
+    check_map(unit->qts, "rng", &none);
+    if (model_windows(&ought[1])) {
+        g_autofree char *message = qtest_hmp(unit->qts, "viommu_translate -w "
+                                             "edu 0xfee00000");
+        g_autofree char *read = qtest_hmp(unit->qts, "viommu_translate edu "
+                                          "0xfee00000");
+
+        g_assert_nonnull(strstr(message, "is an interrupt message"));
+        g_assert_null(strstr(read, "is an interrupt message"));
+        g_assert_nonnull(strstr(read, "no memory is there"));
+    }
+    check_map(unit->qts, "edu", ought);
+    unit->ops->stop(unit);
+}
+
 static void refuses(const char *props, const char *args, const char *why)
 {
     g_autofree char *machine = unit_ops()->args(form(), props);
@@ -1132,6 +1182,7 @@ int main(int argc, char **argv)
     }
     qtest_add_func("/viommu/windows/query", test_query);
     qtest_add_func("/viommu/windows/explain", test_explain);
+    qtest_add_func("/viommu/windows/explain-bypass", test_explain_bypass);
     qtest_add_func("/viommu/windows/refused", test_refused);
     qtest_add_func("/viommu/windows/collision/start", test_collision_start);
     qtest_add_func("/viommu/windows/collision/plug", test_collision_plug);
