@@ -33,6 +33,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(AMDVIPCIState, AMD_IOMMU_PCI)
 struct AMDVIPCIState {
     PCIDevice dev;
     uint32_t capab_offset;          /* of the capability block */
+    bool used;                      /* there is a unit that it belongs to */
+    Notifier machine_done;
 };
 
 /* The COMPLETION_WAIT that the command buffer stands at (48882 2.4.1) */

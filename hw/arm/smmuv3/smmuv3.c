@@ -10,8 +10,10 @@
 #include "hw/iommu/viommu-model.h"
 #include "hw/irq.h"
 #include "hw/pci/pci.h"
+#include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "qemu/module.h"
 #include "trace.h"
 #include "smmuv3-internal.h"
@@ -56,6 +58,18 @@ static void smmuv3_reset_exit(Object *obj, ResetType type)
     smmuv3_unit_reset(ARM_SMMUV3(obj));
 }
 
+/* The machine has set the property after -global did. */
+static void smmuv3_warn_stage(SMMUv3State *s)
+{
+    const GlobalProperty *given = qdev_find_global_prop(OBJECT(s), "stage");
+
+    if (given && g_strcmp0(given->value, s->stage)) {
+        warn_report("arm-smmuv3: stage=%s has no effect: the machine sets "
+                    "stage=%s; machine types up to virt-9.1 leave it to -global",
+                    given->value, s->stage);
+    }
+}
+
 static void smmuv3_realize(DeviceState *dev, Error **errp)
 {
     SMMUv3State *s = ARM_SMMUV3(dev);
@@ -76,6 +90,7 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
                         errp)) {
         return;
     }
+    smmuv3_warn_stage(s);
 
     memory_region_init_io(&smmu->iomem, OBJECT(s), &smmuv3_mmio_ops, s,
                           TYPE_ARM_SMMUV3, SMMU_REG_SIZE);
@@ -94,6 +109,8 @@ static void smmuv3_class_init(ObjectClass *klass, void *data)
     rc->phases.exit = smmuv3_reset_exit;
     dc->realize = smmuv3_realize;
     dc->vmsd = &smmuv3_vmstate;
+    /* So that a -global is named that no unit is there for */
+    dc->hotpluggable = false;
     dc->desc = "Arm System Memory Management Unit version 3";
     smmuv3_props_class_init(klass);
 }

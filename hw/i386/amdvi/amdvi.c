@@ -16,7 +16,9 @@
 #include "kvm/kvm_i386.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "system/kvm.h"
+#include "system/system.h"
 #include "amdvi-internal.h"
 
 /* Where the base has what else is in configuration space */
@@ -67,6 +69,19 @@ void amdvi_ivhd_40h(GArray *table, unsigned len)
 
 /* AMDVI-PCI */
 
+/* The guest would see a unit where there is none. */
+static void amdvi_pci_machine_done(Notifier *notifier, void *unused)
+{
+    AMDVIPCIState *p = container_of(notifier, AMDVIPCIState, machine_done);
+    const char *id = DEVICE(p)->id;
+
+    if (!p->used) {
+        warn_report("AMDVI-PCI '%s' is not the PCI function of any amd-iommu: "
+                    "say '-device amd-iommu,pci-id=%s' behind it, or leave "
+                    "it out", id ?: "", id ?: "ID");
+    }
+}
+
 static void amdvi_pci_realize(PCIDevice *pdev, Error **errp)
 {
     AMDVIPCIState *p = AMD_IOMMU_PCI(pdev);
@@ -84,6 +99,8 @@ static void amdvi_pci_realize(PCIDevice *pdev, Error **errp)
         return;
     }
     pci_config_set_prog_interface(pdev->config, 0);
+    p->machine_done.notify = amdvi_pci_machine_done;
+    qemu_add_machine_init_done_notifier(&p->machine_done);
 
     /* All of it is read only, and stays through a reset. */
     cap = pdev->config + pos;
@@ -174,6 +191,9 @@ static bool amdvi_pci_attach(AMDVIState *s, PCIBus *bus, Error **errp)
 
     if (s->pci_id) {
         s->pci = amdvi_find_pci(s->pci_id, bus, errp);
+        if (s->pci) {
+            s->pci->used = true;
+        }
         return s->pci;
     }
     pdev = pci_new(-1, TYPE_AMD_IOMMU_PCI);
@@ -181,6 +201,7 @@ static bool amdvi_pci_attach(AMDVIState *s, PCIBus *bus, Error **errp)
         return false;
     }
     s->pci = AMD_IOMMU_PCI(pdev);
+    s->pci->used = true;
     return true;
 }
 
@@ -201,6 +222,10 @@ static bool amdvi_check_properties(AMDVIState *s, X86MachineState *x86ms,
         error_setg(errp, "AMD IOMMU xtsup=on requires x2APIC support on the "
                    "KVM side");
         return false;
+    }
+    if (!X86_IOMMU_DEVICE(s)->pt_supported) {
+        warn_report("amd-iommu: pt=off has no effect: the guest's tables say "
+                    "which devices are untranslated");
     }
     return true;
 }

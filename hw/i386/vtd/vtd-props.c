@@ -13,6 +13,7 @@
 #include "kvm/kvm_i386.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
+#include "qemu/error-report.h"
 #include "system/kvm.h"
 #include "vtd-props.h"
 
@@ -27,6 +28,7 @@ enum {
     VTD_PROP_SSTS,
     VTD_PROP_NESTING,
     VTD_PROP_PASID,
+    VTD_PROP_PASID_MODE,
     VTD_PROP_AW,
     VTD_PROP_COHERENCY,
     VTD_PROP_SSADS,
@@ -109,7 +111,7 @@ static const Property vtd_properties[] = {
     VTD_PROP_DEFINE_BOOL("x-scalable-mode", scalable_mode, VTD_PROP_SCALABLE),
     VTD_PROP_DEFINE_BOOL("x-flts", fsts, VTD_PROP_FSTS),
     DEFINE_PROP_BOOL("snoop-control", IntelIOMMUState, snoop_control, false),
-    DEFINE_PROP_BOOL("x-pasid-mode", IntelIOMMUState, pasid, false),
+    VTD_PROP_DEFINE_BOOL("x-pasid-mode", pasid, VTD_PROP_PASID_MODE),
     DEFINE_PROP_BOOL("dma-drain", IntelIOMMUState, dma_drain, true),
     DEFINE_PROP_BOOL("dma-translation", IntelIOMMUState, dma_translation, true),
     DEFINE_PROP_BOOL("stale-tm", IntelIOMMUState, stale_tm, false),
@@ -171,7 +173,7 @@ static const VIOMMUPropertyHelp vtd_property_help[] = {
     { "snoop-control", "second-stage leaves may have SNP (ECAP.SC); excludes "
                        "vhost with a device TLB, and VFIO" },
     { "x-pasid-mode", "requests with PASID (ECAP.PASID), of 1 bit if "
-                      "pasid-bits is not given" },
+                      "neither pasid-bits nor profile=modern is given" },
     { "pasid-bits", "bits of a PASID (ECAP.PASID, PSS), up to 20; 0: none, "
                     "unless x-pasid-mode=on" },
     { "svm", "devices may ask for pages (ECAP.PRS, PDS), which shared virtual "
@@ -268,7 +270,9 @@ static void vtd_profile_apply(IntelIOMMUState *s, bool modern)
     vtd_pick(s, VTD_PROP_RPS, &s->rps, modern && s->scalable_mode);
     vtd_pick(s, VTD_PROP_COHERENCY, &s->page_walk_coherency, modern);
     if (!vtd_given(s, VTD_PROP_PASID)) {
-        s->pasid_bits = modern && s->scalable_mode ? VTD_PASID_BITS : s->pasid;
+        s->pasid_bits = modern && s->scalable_mode &&
+                        (s->pasid || !vtd_given(s, VTD_PROP_PASID_MODE)) ?
+                        VTD_PASID_BITS : s->pasid;
     }
     if (modern && !vtd_given(s, VTD_PROP_AW)) {
         s->aw_bits = VTD_HOST_AW_57BIT;
@@ -286,10 +290,14 @@ static void vtd_profile_apply(IntelIOMMUState *s, bool modern)
 
 static bool vtd_check_widths(IntelIOMMUState *s, Error **errp)
 {
+    ERRP_GUARD();
+
     if (s->fsts && s->aw_bits != VTD_HOST_AW_48BIT &&
         s->aw_bits != VTD_HOST_AW_57BIT) {
         error_setg(errp, "Scalable mode(flts=on): supported values for aw-bits "
                    "are: %d, %d", VTD_HOST_AW_48BIT, VTD_HOST_AW_57BIT);
+        error_append_hint(errp, "It is %u. Machine types up to pc-q35-9.1 have "
+                          "39 where aw-bits is not given.\n", s->aw_bits);
         return false;
     }
     if (s->aw_bits != VTD_HOST_AW_39BIT && s->aw_bits != VTD_HOST_AW_48BIT &&
@@ -322,7 +330,7 @@ static bool vtd_check_needs(IntelIOMMUState *s, Error **errp)
         { s->eafs, s->fsts, "eafs", "x-flts=on" },
         { s->rps, s->scalable_mode, "rid-pasid", "x-scalable-mode=on" },
         { s->pasid, s->scalable_mode, "x-pasid-mode", "x-scalable-mode=on" },
-        { s->svm, s->pasid_bits, "svm", "pasid-bits=20" },
+        { s->svm, s->pasid_bits, "svm", "pasid-bits=1 to 20" },
         { s->svm, X86_IOMMU_DEVICE(s)->dt_supported, "svm", "device-iotlb=on" },
         { s->scalable_mode, s->dma_drain, "x-scalable-mode", "dma-drain=on" },
         { s->scalable_mode, s->fsts || s->ssts, "x-scalable-mode",
@@ -346,12 +354,47 @@ static bool vtd_check_needs(IntelIOMMUState *s, Error **errp)
                    s->pasid_bits);
         return false;
     }
-    if (s->pasid && !s->pasid_bits) {
-        error_setg(errp, "intel-iommu: x-pasid-mode=on and pasid-bits=0 "
-                   "exclude each other; remove one of them");
+    return true;
+}
+
+/* What contradicts what */
+static bool vtd_check_contradictions(IntelIOMMUState *s, Error **errp)
+{
+    if (vtd_given(s, VTD_PROP_PASID_MODE) && s->pasid != !!s->pasid_bits) {
+        error_setg(errp, "intel-iommu: x-pasid-mode=%s and pasid-bits=%u "
+                   "exclude each other; remove one of them",
+                   s->pasid ? "on" : "off", s->pasid_bits);
+        return false;
+    }
+    if (s->policy.virtio == VIOMMU_VIRTIO_REQUIRE && !s->dma_translation) {
+        error_setg(errp, "intel-iommu: virtio=require and dma-translation=off "
+                   "exclude each other, since no DMA is ever translated; "
+                   "remove one of them");
         return false;
     }
     return true;
+}
+
+/* What was asked for is not to be had: no error, as in the base */
+static void vtd_warn_idle(IntelIOMMUState *s)
+{
+    X86IOMMUState *x86 = X86_IOMMU_DEVICE(s);
+    const struct {
+        bool idle;
+        const char *property, *needs;
+    } rules[] = {
+        { s->stale_tm && !x86->dt_supported, "stale-tm=on", "device-iotlb=on" },
+        { s->ioapic_sid_check && !x86_iommu_ir_supported(x86),
+          "x-ioapic-sid-check=on", "intremap=on" },
+        { !s->fs1gp && !s->fsts, "fs1gp=off", "x-flts=on" },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rules); i++) {
+        if (rules[i].idle) {
+            warn_report("intel-iommu: %s has no effect without %s",
+                        rules[i].property, rules[i].needs);
+        }
+    }
 }
 
 static bool vtd_check_eim(IntelIOMMUState *s, Error **errp)
@@ -384,7 +427,8 @@ bool vtd_props_decide(IntelIOMMUState *s, Error **errp)
         return false;
     }
     vtd_profile_apply(s, modern);
-    if (!vtd_check_widths(s, errp) || !vtd_check_needs(s, errp)) {
+    if (!vtd_check_widths(s, errp) || !vtd_check_needs(s, errp) ||
+        !vtd_check_contradictions(s, errp)) {
         return false;
     }
     if (!s->fault_records || s->fault_records > VTD_FAULT_RECORDS_MAX) {
@@ -392,5 +436,9 @@ bool vtd_props_decide(IntelIOMMUState *s, Error **errp)
                    "1 to %u", s->fault_records, VTD_FAULT_RECORDS_MAX);
         return false;
     }
-    return vtd_check_eim(s, errp);
+    if (!vtd_check_eim(s, errp)) {
+        return false;
+    }
+    vtd_warn_idle(s);
+    return true;
 }

@@ -23,8 +23,10 @@
 #include "hw/qdev-properties.h"
 #include "hw/qdev-properties-system.h"
 #include "hw/virtio/virtio-bus.h"
+#include "hw/virtio/virtio-mmio.h"
 #include "hw/virtio/virtio-slow-reset.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "qemu/units.h"
 #include "standard-headers/linux/virtio_ids.h"
 #include "system/dma-held.h"
@@ -280,7 +282,14 @@ static void virtio_iommu_freeze_granule(Notifier *notifier, void *unused)
 static bool virtio_iommu_check_properties(VirtIOIOMMU *s, Error **errp)
 {
     if (!s->primary_bus) {
-        error_setg(errp, "VIRTIO-IOMMU is not attached to any PCI bus!");
+        error_setg(errp, "virtio-iommu-device: primary-bus is not given; give "
+                   "the PCI root bus whose devices it translates, as "
+                   "primary-bus=pcie.0");
+        return false;
+    }
+    if (!pci_bus_is_root(s->primary_bus)) {
+        error_setg(errp, "virtio-iommu-device: primary-bus is '%s', but must "
+                   "be a root bus", BUS(s->primary_bus)->name);
         return false;
     }
     if (!s->max_domains || !s->max_mappings) {
@@ -290,6 +299,18 @@ static bool virtio_iommu_check_properties(VirtIOIOMMU *s, Error **errp)
     }
     return virtio_iommu_regions_check(s, errp) &&
            virtio_iommu_init_config(s, errp);
+}
+
+/* The specification has no legacy interface of the unit. */
+static void virtio_iommu_warn_legacy(VirtIOIOMMU *s)
+{
+    Object *proxy = OBJECT(qdev_get_parent_bus(DEVICE(s))->parent);
+
+    if (object_dynamic_cast(proxy, TYPE_VIRTIO_MMIO) &&
+        VIRTIO_MMIO(proxy)->legacy) {
+        warn_report("virtio-iommu-device: drivers do not take it from a legacy "
+                    "virtio-mmio; give -global virtio-mmio.force-legacy=off");
+    }
 }
 
 static void virtio_iommu_realize(DeviceState *dev, Error **errp)
@@ -309,6 +330,7 @@ static void virtio_iommu_realize(DeviceState *dev, Error **errp)
                         errp)) {
         return;
     }
+    virtio_iommu_warn_legacy(s);
     virtio_iommu_domains_init(s);
     virtio_iommu_host_init(s);
     virtio_iommu_faults_init(s);
@@ -374,7 +396,26 @@ void virtio_iommu_pci_describe(ObjectClass *klass)
 {
     object_class_property_set_description(klass, "reserved-regions",
         "ranges of addresses that the guest is told not to map, first:last:type "
-        "each; type 0: nothing is there, 1: interrupt messages (MSI)");
+        "each; type 0: nothing is there, 1: interrupt messages (MSI); the "
+        "machine sets it, so use reserved-ranges");
+}
+
+bool virtio_iommu_pci_check(VirtIOIOMMU *s, PCIBus *bus, Error **errp)
+{
+    if (s->regions_given) {
+        error_setg(errp, "virtio-iommu-pci: reserved-regions is this "
+                   "machine's, which has its doorbell there; give "
+                   "reserved-ranges=START:END:TYPE for what else is reserved");
+        return false;
+    }
+    if (s->primary_bus && s->primary_bus != bus) {
+        error_setg(errp, "virtio-iommu-pci: primary-bus is '%s', but it "
+                   "translates the bus that it is on, '%s': leave primary-bus "
+                   "out, or plug it into the other one",
+                   BUS(s->primary_bus)->name, BUS(bus)->name);
+        return false;
+    }
+    return true;
 }
 
 static void virtio_iommu_class_init(ObjectClass *klass, void *data)

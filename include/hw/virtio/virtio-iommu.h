@@ -39,6 +39,7 @@ struct VirtIOIOMMU {
     PCIBus *primary_bus;
     ReservedRegion *prop_resv_regions;
     uint32_t nr_prop_resv_regions;
+    bool regions_given;          /* by the operator, not the machine */
     bool boot_bypass;
     GranuleMode granule_mode;
     uint8_t aw_bits;
@@ -71,5 +72,11 @@ struct VirtIOIOMMU {
 
 /* virtio_iommu_pci_describe: help text of what the PCI device alone has */
 void virtio_iommu_pci_describe(ObjectClass *klass);
+/*
+ * virtio_iommu_pci_check: the PCI device, on the root bus @bus, is about to be
+ * realized.  False with @errp set if the operator wants it to translate another
+ * one, or has given what is the machine's to say.  BQL.
+ */
+bool virtio_iommu_pci_check(VirtIOIOMMU *s, PCIBus *bus, Error **errp);
 
 #endif
