@@ -5,68 +5,7 @@
  */
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-events.h"
-#include "system/runstate.h"
-
-/* The main loop, and who has the big lock */
-
-static struct QEMUBH {
-    void (*cb)(void *opaque);
-    void *opaque;
-    bool scheduled;
-} the_bh;
-
-static bool machine_runs = true;
-static __thread bool has_bql;
-
-AioContext *iohandler_get_aio_context(void)
-{
-    return NULL;
-}
-
-QEMUBH *aio_bh_new(AioContext *ctx, void (*cb)(void *opaque), void *opaque)
-{
-    the_bh = (QEMUBH) { .cb = cb, .opaque = opaque };
-    return &the_bh;
-}
-
-void qemu_bh_schedule(QEMUBH *bh)
-{
-    qatomic_set(&bh->scheduled, true);
-}
-
-void qemu_bh_cancel(QEMUBH *bh)
-{
-    qatomic_set(&bh->scheduled, false);
-}
-
-bool bql_locked(void)
-{
-    return has_bql;
-}
-
-bool runstate_is_running(void)
-{
-    return machine_runs;
-}
-
-static bool main_loop_once(void)
-{
-    if (!qatomic_read(&the_bh.scheduled)) {
-        return false;
-    }
-    qatomic_set(&the_bh.scheduled, false);
-    the_bh.cb(the_bh.opaque);
-    return true;
-}
-
-static void main_loop_all(void)
-{
-    bool more;
-
-    do {
-        more = main_loop_once();
-    } while (more);
-}
+#include "loop-world.h"
 
 /* A unit: what its guest has been told */
 
@@ -119,8 +58,8 @@ static void unit_init_ops(Unit *u, const VIOMMUEventsOps *ops)
 {
     *u = (Unit) { .log = g_array_new(false, false, sizeof(Record)) };
     qemu_mutex_init(&u->lock);
+    world_begin();
     viommu_events_init(&u->events, &u->lock, ops, u);
-    machine_runs = true;
 }
 
 static void unit_init(Unit *u)

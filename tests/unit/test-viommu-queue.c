@@ -1,11 +1,11 @@
 /*
- * The command-queue engine, with a drain and a main loop played by the test
+ * The command-queue engine, with a drain played by the test
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-queue.h"
-#include "system/runstate.h"
+#include "loop-world.h"
 
 /* The drain */
 
@@ -67,89 +67,18 @@ static void drain(VIOMMU *v)
     v->done(v->opaque);
 }
 
-/*
- * The main loop and the machine, of one queue at a time: the bottom half of its
- * events comes first, if it has any.
- */
-
-static struct QEMUBH {
-    void (*cb)(void *opaque);
-    void *opaque;
-    bool scheduled;
-} the_bhs[2];
-
-static unsigned n_bhs;
-#define the_bh (the_bhs[n_bhs - 1])
+/* The machine, of one queue at a time */
 
 static struct VMChangeStateEntry {
     void (*cb)(void *opaque, bool running, RunState state);
     void *opaque;
 } the_handler;
 
-static bool machine_runs;
-
-AioContext *iohandler_get_aio_context(void)
-{
-    return NULL;
-}
-
-QEMUBH *aio_bh_new(AioContext *ctx, void (*cb)(void *opaque), void *opaque)
-{
-    g_assert_cmpuint(n_bhs, <, G_N_ELEMENTS(the_bhs));
-    the_bhs[n_bhs++] = (QEMUBH) { .cb = cb, .opaque = opaque };
-    return &the_bh;
-}
-
-void qemu_bh_schedule(QEMUBH *bh)
-{
-    bh->scheduled = true;
-}
-
-void qemu_bh_cancel(QEMUBH *bh)
-{
-    bh->scheduled = false;
-}
-
-bool bql_locked(void)
-{
-    return true;
-}
-
-bool runstate_is_running(void)
-{
-    return machine_runs;
-}
-
 VMChangeStateEntry *qemu_add_vm_change_state_handler(
     void (*cb)(void *opaque, bool running, RunState state), void *opaque)
 {
     the_handler = (VMChangeStateEntry) { .cb = cb, .opaque = opaque };
     return &the_handler;
-}
-
-static bool main_loop_once(void)
-{
-    bool any = false;
-
-    for (unsigned i = 0; i < n_bhs; i++) {
-        bool was = the_bhs[i].scheduled;
-
-        the_bhs[i].scheduled = false;
-        if (was) {
-            the_bhs[i].cb(the_bhs[i].opaque);
-            any = true;
-        }
-    }
-    return any;
-}
-
-static void main_loop_all(void)
-{
-    bool more;
-
-    do {
-        more = main_loop_once();
-    } while (more);
 }
 
 static void set_running(bool running)
@@ -234,8 +163,7 @@ static void model_init(Model *m, const char *entries)
         .tail = entries ? strlen(entries) : 0,
         .on = true,
     };
-    machine_runs = true;
-    n_bhs = 0;
+    world_begin();
     viommu_queue_init(&m->q, &m->v, &model_ops, NULL, m);
 }
 
@@ -265,7 +193,7 @@ static const VIOMMUEventsOps event_ops = {
 static void model_init_events(Model *m, const char *entries, unsigned n)
 {
     model_init(m, entries);
-    n_bhs = 0;
+    world_begin();
     qemu_mutex_init(&m->lock);
     viommu_events_init(&m->events, &m->lock, &event_ops, m);
     viommu_queue_init(&m->q, &m->v, &model_ops, &m->events, m);
@@ -283,7 +211,7 @@ static void test_order(void)
     g_assert_cmpuint(m.head, ==, 4);
     g_assert_cmpuint(m.completed, ==, 1);
     g_assert_cmpuint(m.rested, ==, 1);
-    g_assert_false(the_bh.scheduled);
+    g_assert_false(main_loop_due());
 }
 
 /* What one register write may cost */
@@ -314,7 +242,7 @@ static void test_budget_exact(void)
     m.tail = VIOMMU_QUEUE_BUDGET;
     viommu_queue_run(&m.q);
     g_assert_cmpuint(m.head, ==, m.tail);
-    g_assert_false(the_bh.scheduled);
+    g_assert_false(main_loop_due());
 }
 
 static void test_fence(void)
