@@ -122,9 +122,11 @@ bool viommu_history_find(const VIOMMUHistory *h, uint64_t tag, uint64_t iova,
         }
         if (history_covers(inv, tag, iova) &&
             (page || history_is_range(inv))) {
-            past->invalidated = true;
-            past->inv = *inv;
-            break;
+            if (!past->invalidated) {
+                past->invalidated = true;
+                past->inv = *inv;
+            }
+            past->invs++;
         }
     }
     return past->mapped || past->invalidated;

@@ -9,34 +9,70 @@
 #include "viommu-query-internal.h"
 #include "viommu-sanitizer-internal.h"
 
-/* What became of the page, in words */
-static char *sanitizer_unmapped(const VIOMMUPast *past, hwaddr iova)
+static bool past_is_range(const VIOMMUPast *past)
 {
-    g_autofree char *was = NULL;
-    int64_t age = get_clock() - past->inv.when;
+    return past->inv.first || past->inv.last != HWADDR_MAX;
+}
+
+static char *past_range(const VIOMMUPast *past)
+{
+    return g_strdup_printf("0x%" PRIx64 " .. 0x%" PRIx64, past->inv.first,
+                           past->inv.last);
+}
+
+/*
+ * It has been invalidated more than once since it was used.  What it led to in
+ * between nobody has seen; perhaps it is the buffer that this is about.
+ */
+static char *sanitizer_reused(const VIOMMUPast *past, const char *where,
+                              int64_t now)
+{
+    g_autofree char *range = past_is_range(past) ? past_range(past) :
+        g_strdup(past->inv.tag_mask ? "its domain" : "everything");
+
+    return g_strdup_printf("led to %s when it was last used, %" PRId64 " ms "
+                           "ago; it has been invalidated %u times since then "
+                           "(%s %" PRId64 " ms ago), and what it led to in "
+                           "between no device has used", where,
+                           (now - past->page.when) / SCALE_MS, past->invs,
+                           range, (now - past->inv.when) / SCALE_MS);
+}
+
+/* What became of the page, in words */
+static char *sanitizer_unmapped(VIOMMUEndpoint *ep, const VIOMMUPast *past,
+                                hwaddr iova)
+{
+    g_autofree char *where = NULL, *by = NULL, *range = past_range(past);
+    int64_t now = get_clock(), age = now - past->inv.when;
     const char *scope = past->inv.tag_mask ? "of its domain" : "of everything";
 
     if (!past->mapped) {
-        return g_strdup_printf("was unmapped: 0x%" PRIx64 " .. 0x%" PRIx64
-                               " was invalidated %" PRId64 " ms ago; no device "
-                               "had used the page", past->inv.first,
-                               past->inv.last, age / SCALE_MS);
+        return g_strdup_printf("probably was unmapped: %s was invalidated %"
+                               PRId64 " ms ago; no device had used the page",
+                               range, age / SCALE_MS);
     }
-    was = g_strdup_printf("was mapped to 0x%" PRIx64 " %s",
-                          past->page.addr | (iova - past->page.first),
-                          sanitizer_rights(past->page.perm));
+    if (past->page.owner != ep) {
+        g_autofree char *who = viommu_query_address(
+            viommu_endpoint_sid(past->page.owner));
+
+        by = g_strdup_printf(" (%s has used it)", who);
+    }
+    where = g_strdup_printf("0x%" PRIx64 " %s%s",
+                            past->page.addr | (iova - past->page.first),
+                            sanitizer_rights(past->page.perm), by ?: "");
     if (!past->invalidated) {
-        return g_strdup_printf("%s; its entry has been changed since, and "
-                               "not been invalidated", was);
+        return g_strdup_printf("was mapped to %s; its entry has been changed "
+                               "since, and not been invalidated", where);
     }
-    if (past->inv.first || past->inv.last != HWADDR_MAX) {
-        return g_strdup_printf("%s, until 0x%" PRIx64 " .. 0x%" PRIx64 " was "
-                               "invalidated %" PRId64 " ms ago", was,
-                               past->inv.first, past->inv.last,
-                               age / SCALE_MS);
+    if (past->invs > 1) {
+        return sanitizer_reused(past, where, now);
     }
-    return g_strdup_printf("%s, until an invalidation %s %" PRId64 " ms ago",
-                           was, scope, age / SCALE_MS);
+    if (past_is_range(past)) {
+        return g_strdup_printf("was mapped to %s, until %s was invalidated %"
+                               PRId64 " ms ago", where, range, age / SCALE_MS);
+    }
+    return g_strdup_printf("was mapped to %s, until an invalidation %s %" PRId64
+                           " ms ago", where, scope, age / SCALE_MS);
 }
 
 /*
@@ -54,14 +90,17 @@ static bool sanitizer_look(VIOMMU *v, const VIOMMUConfig *config, hwaddr iova,
                        &refused) == IOPT_OK && !refused && entry->perm;
 }
 
-/* A mapping that ends, or begins, where the page of @iova begins, or ends */
+/*
+ * A mapping in @from .. @to that ends, or begins, where the page of @iova
+ * begins, or ends
+ */
 static char *sanitizer_overrun(VIOMMU *v, const VIOMMUConfig *config,
-                               hwaddr iova)
+                               hwaddr iova, hwaddr from, hwaddr to)
 {
     hwaddr first = iova & ~SANITIZER_PAGE, last = iova | SANITIZER_PAGE;
     IOTLBEntry entry;
 
-    if (first && sanitizer_look(v, config, first - 1, &entry)) {
+    if (first > from && sanitizer_look(v, config, first - 1, &entry)) {
         g_autofree char *by = iova == first ? g_strdup("right") :
                               g_strdup_printf("%" PRIu64 " bytes",
                                               iova - first);
@@ -71,7 +110,7 @@ static char *sanitizer_overrun(VIOMMU *v, const VIOMMUConfig *config,
                                by, entry.iova, first - 1, entry.addr,
                                sanitizer_rights(entry.perm));
     }
-    if (last != HWADDR_MAX && sanitizer_look(v, config, last + 1, &entry)) {
+    if (last < to && sanitizer_look(v, config, last + 1, &entry)) {
         return g_strdup_printf("is %" PRIu64 " bytes in front of a mapping: 0x%"
                                PRIx64 " leads to 0x%" PRIx64 " %s",
                                last + 1 - iova, last + 1, entry.addr,
@@ -210,12 +249,34 @@ static void fault_illegal(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
     sanitizer_found(ep->viommu->sanitizer, &new);
 }
 
-static char *sanitizer_explain(VIOMMU *v, const VIOMMUConfig *config,
+/*
+ * Invalidations are of powers of two, and of what is made present, too: one
+ * that is also about a neighbour which is mapped does not say that this page
+ * was.
+ */
+static char *sanitizer_rounded(VIOMMU *v, const VIOMMUConfig *config,
+                               hwaddr iova, const VIOMMUPast *past)
+{
+    g_autofree char *range = past_range(past), *over = NULL;
+
+    if (past->mapped) {
+        return NULL;
+    }
+    over = sanitizer_overrun(v, config, iova, past->inv.first, past->inv.last);
+    return over ? g_strdup_printf("%s (%s, which it is in, was invalidated %"
+                                  PRId64 " ms ago)", over, range,
+                                  (get_clock() - past->inv.when) / SCALE_MS) :
+                  NULL;
+}
+
+static char *sanitizer_explain(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
                                const VIOMMUFault *fault,
                                VIOMMUFindingKind *kind)
 {
     hwaddr iova = iopt_space_iova(&config->space, fault->iova);
+    VIOMMU *v = ep->viommu;
     VIOMMUSanitizer *s = v->sanitizer;
+    char *over;
     VIOMMUPast past;
     bool known;
 
@@ -230,10 +291,16 @@ static char *sanitizer_explain(VIOMMU *v, const VIOMMUConfig *config,
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         known = viommu_history_find(s->history, config->tag, iova, &past);
     }
-    *kind = known ? VIOMMU_FINDING_KIND_USE_AFTER_UNMAP :
-                    VIOMMU_FINDING_KIND_OUT_OF_BOUNDS;
-    return known ? sanitizer_unmapped(&past, iova) :
-                   sanitizer_overrun(v, config, iova);
+    *kind = VIOMMU_FINDING_KIND_OUT_OF_BOUNDS;
+    if (!known) {
+        return sanitizer_overrun(v, config, iova, 0, HWADDR_MAX);
+    }
+    over = sanitizer_rounded(v, config, iova, &past);
+    if (over) {
+        return over;
+    }
+    *kind = VIOMMU_FINDING_KIND_USE_AFTER_UNMAP;
+    return sanitizer_unmapped(ep, &past, iova);
 }
 
 void viommu_sanitize_fault(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
@@ -249,7 +316,7 @@ void viommu_sanitize_fault(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
     if (!sanitizer_is_entry(config, fault)) {
         return;
     }
-    what = sanitizer_explain(v, config, fault, &new.kind);
+    what = sanitizer_explain(ep, config, fault, &new.kind);
     if (what) {
         new.iova = fault->iova;
         new.is_write = fault->is_write;

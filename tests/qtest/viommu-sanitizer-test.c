@@ -84,6 +84,27 @@ static void test_unmap_unused(void)
     rig_free(rig);
 }
 
+/*
+ * Mapped again, and unmapped before the device came: where it led then nobody
+ * knows, and where it led before is not said to be that.
+ */
+static void test_unmap_again(void)
+{
+    Rig *rig = san_rig("sanitizer=on");
+    g_autofree char *was = g_strdup_printf("led to 0x%" PRIx64 " for reading "
+                                           "and writing when it was last used",
+                                           rig->page + SAN_OFFSET);
+
+    san_allowed(rig, RIG_DATA_IOVA);
+    san_unmap(rig, RIG_DATA_IOVA, UNIT_RANGE);
+    san_map_new(rig, RIG_DATA_IOVA, rig->page + UNIT_PAGE, UNIT_RW);
+    san_unmap(rig, RIG_DATA_IOVA, UNIT_RANGE);
+    san_refused(rig, RIG_DATA_IOVA + SAN_OFFSET);
+    assert_finding(rig, "use-after-unmap", RIG_DATA_IOVA + SAN_OFFSET, was,
+                   "(0x20000000 .. 0x20000fff");
+    rig_free(rig);
+}
+
 /* Use, then unmap; map again, and use; and what never was a mapping. */
 static void test_unmap_correct(void)
 {
@@ -124,6 +145,23 @@ static void test_bounds_before(void)
     assert_finding(rig, "out-of-bounds", PAGE_IOVA - SAN_LEN,
                    "is 512 bytes in front of a mapping: 0x40000000",
                    "for reading");
+    rig_free(rig);
+}
+
+/* What is invalidated is rounded: it does not say that it was all mapped. */
+static void test_bounds_rounded(void)
+{
+    Rig *rig = san_rig("sanitizer=on");
+
+    rig->unit->ops->map(rig->unit, rig->space, PAGE_IOVA, rig->page, UNIT_PAGE,
+                        UNIT_RW);
+    rig_inv(rig, UNIT_RANGE, rig->space, PAGE_IOVA, 1);
+    rig_inv_wait(rig);
+    san_refused(rig, PAGE_IOVA + UNIT_PAGE + SAN_OFFSET);
+    assert_finding(rig, "out-of-bounds", PAGE_IOVA + UNIT_PAGE + SAN_OFFSET,
+                   "is 16 bytes behind the end of a mapping",
+                   "0x40000000 .. 0x40001fff, which it is in, was "
+                   "invalidated");
     rig_free(rig);
 }
 
@@ -248,9 +286,13 @@ int main(int argc, char **argv)
     ADD("use-after-unmap/strict", test_unmap_strict);
     ADD("use-after-unmap/lazy", test_unmap_lazy);
     ADD("use-after-unmap/unused", test_unmap_unused);
+    ADD("use-after-unmap/again", test_unmap_again);
     ADD("use-after-unmap/correct", test_unmap_correct);
     ADD("out-of-bounds/behind", test_bounds_behind);
     ADD("out-of-bounds/before", test_bounds_before);
+    if (!unit_ops()->by_request) {
+        ADD("out-of-bounds/rounded", test_bounds_rounded);
+    }
     ADD("out-of-bounds/correct", test_bounds_correct);
     ADD("wrong-direction/mistake", test_direction);
     ADD("wrong-direction/correct", test_direction_correct);

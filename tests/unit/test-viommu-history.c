@@ -60,6 +60,13 @@ static void test_unmapped(void)
     g_assert_true(past.mapped && past.invalidated);
     g_assert_cmpint(past.inv.when, ==, 5);
     g_assert_cmphex(past.inv.first, ==, 0x4000);
+    g_assert_cmpuint(past.invs, ==, 1);
+    inv(h, 0, 0, 0, UINT64_MAX, 6);
+    inv(h, 0x100, DOMAIN, 0x4000, 0x4fff, 6);
+    inv(h, 0x100, DOMAIN, 0x5000, 0x5fff, 6);
+    g_assert_true(viommu_history_find(h, 0x100, 0x5000, &past));
+    g_assert_cmpuint(past.invs, ==, 3);
+    g_assert_cmphex(past.inv.first, ==, 0x5000);
 
     /* Mapped again: what was before is over. */
     put(h, 0x100, 0x5000, PAGE, 0x88000, 7);
@@ -70,6 +77,7 @@ static void test_unmapped(void)
     g_assert_true(viommu_history_find(h, 0x100, 0x5000, &past));
     g_assert_true(past.invalidated);
     g_assert_cmpint(past.inv.when, ==, 8);
+    g_assert_cmpuint(past.invs, ==, 1);
     viommu_history_free(h);
 }
 

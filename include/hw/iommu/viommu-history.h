@@ -40,6 +40,7 @@ typedef struct VIOMMUPastInv {
 typedef struct VIOMMUPast {
     bool mapped;             /* it was, as @page says */
     bool invalidated;        /* the last invalidation since is @inv */
+    unsigned invs;           /* and so many there were, as is remembered */
     VIOMMUPastPage page;
     VIOMMUPastInv inv;
 } VIOMMUPast;
@@ -60,7 +61,9 @@ void viommu_history_invalidated(VIOMMUHistory *h, const VIOMMUPastInv *inv);
  * viommu_history_find: what is remembered of @iova in the domain @tag.
  *
  * Of a page that was not used, an invalidation is told of only if it was one of
- * a range: it says that something was there.
+ * a range: it says that something was there, or next to it.  If there were
+ * several since a page was used, it may have been mapped to something else in
+ * between, which no device used.
  * Returns: false if that is nothing.
  */
 bool viommu_history_find(const VIOMMUHistory *h, uint64_t tag, uint64_t iova,
