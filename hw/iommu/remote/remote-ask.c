@@ -248,8 +248,7 @@ int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
     ask->answer = answer;
     ask->more = more;
     wire = ask_begin_to_lead(link, ask);
-    /* While it is up, only the link's thread changes it. */
-    connection = qatomic_read(&link->connection);
+    connection = link->acted_on;
     qemu_mutex_unlock(&link->lock);
 
     end = g_get_monotonic_time() + (int64_t)patience * 1000;
@@ -301,7 +300,7 @@ bool remote_link_reset(RemoteLink *link)
         if (ask) {
             ask->then = link_was_reset;
         }
-        connection = qatomic_read(&link->connection);
+        connection = link->acted_on;
     }
     if (!ask) {
         remote_link_hang_up(link, "it does not answer");

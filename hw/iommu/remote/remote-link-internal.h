@@ -15,7 +15,9 @@
  * @out_lock: so what it tells is only noted, and the link's thread acts on it.
  *
  * A connection has a number, and so have those who write: what was meant for
- * one never reaches the next.
+ * one never reaches the next.  Who asks has that of the connection that is up,
+ * under @lock (.acted_on).  That of the one that is written to (.connection) is
+ * 0, which would mean any, before others know that there is none.
  *
  * Who asks reads the answer itself, if nobody else who asks is reading: such a
  * one leads.  What comes before that answer it carries out, as the link's
@@ -96,13 +98,13 @@ struct RemoteLink {
     RemoteWire *out_wire;    /* .wire */
     bool watching;
     bool greeted;            /* others than the handshake may write */
-    unsigned connection;
+    unsigned connection;     /* 0: none; written with the lock; atomic */
 
     /* The link's thread's */
     GSource *wire_source;
     GByteArray *in;          /* without a wire */
     RemoteUnit unit;         /* others' who lead, to be read */
-    unsigned acted_on;       /* .openings; written with the lock */
+    unsigned acted_on;       /* the connection's number; written with lock */
 };
 
 /* remote-out.c: any thread; takes out_lock */

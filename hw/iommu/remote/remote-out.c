@@ -182,7 +182,7 @@ void remote_out_restart(RemoteLink *link, unsigned number, RemoteWire *wire)
     link->out_wire = wire ? remote_wire_ref(wire) : NULL;
     link->out_bytes = 0;
     link->greeted = false;
-    link->connection = number;
+    qatomic_set(&link->connection, number);
 }
 
 void remote_link_post(RemoteLink *link, VRPCommand command,

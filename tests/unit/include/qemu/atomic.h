@@ -112,6 +112,8 @@ void qemu_shim_store(void *p, size_t size, uint64_t value, bool release);
 #define qatomic_xchg(p, v) \
     (qemu_shim_rmw_step(), __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
 #define qatomic_fetch_inc(p)        qatomic_fetch_add(p, 1)
+#define qatomic_fetch_dec(p)        qatomic_fetch_add(p, -1)
+#define qatomic_inc(p)              ((void)qatomic_fetch_inc(p))
 #define qatomic_or(p, n) \
     (qemu_shim_rmw_step(), (void)__atomic_fetch_or(p, n, __ATOMIC_SEQ_CST))
 #define qatomic_fetch_add(p, n) \

@@ -7,6 +7,8 @@
 #define QEMU_OSDEP_H
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,12 +18,16 @@
 #include <string.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <sys/types.h>
+#include <unistd.h>
 #include <glib.h>
 
 #define likely(x)       __builtin_expect(!!(x), 1)
 #define unlikely(x)     __builtin_expect(!!(x), 0)
 
 #define QEMU_ALIGNED(n) __attribute__((aligned(n)))
+
+#define QEMU_IS_ALIGNED(n, m) (((n) % (m)) == 0)
 
 #define ARRAY_SIZE(a)   (sizeof(a) / sizeof((a)[0]))
 

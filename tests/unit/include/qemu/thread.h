@@ -29,6 +29,12 @@ static inline void qemu_mutex_destroy(QemuMutex *mutex)
     qemu_mutex_check(pthread_mutex_destroy(&mutex->lock));
 }
 
+/* Returns: 0 if the caller has it now. */
+static inline int qemu_mutex_trylock(QemuMutex *mutex)
+{
+    return pthread_mutex_trylock(&mutex->lock);
+}
+
 #ifdef QEMU_SHIM_FIBERS
 
 /* One thread plays all of them (fibers.h): it must not block. */
@@ -80,6 +86,34 @@ static inline void qemu_cond_signal(QemuCond *cond)
 static inline void qemu_cond_wait(QemuCond *cond, QemuMutex *mutex)
 {
     qemu_mutex_check(pthread_cond_wait(&cond->cond, &mutex->lock));
+}
+
+static inline void qemu_cond_broadcast(QemuCond *cond)
+{
+    qemu_mutex_check(pthread_cond_broadcast(&cond->cond));
+}
+
+static inline void qemu_cond_destroy(QemuCond *cond)
+{
+    qemu_mutex_check(pthread_cond_destroy(&cond->cond));
+}
+
+/* Returns: false if @ms milliseconds have gone by. */
+static inline bool qemu_cond_timedwait(QemuCond *cond, QemuMutex *mutex, int ms)
+{
+    struct timespec until;
+    int err;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000l;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    err = pthread_cond_timedwait(&cond->cond, &mutex->lock, &until);
+    qemu_mutex_check(err == ETIMEDOUT ? 0 : err);
+    return !err;
 }
 
 typedef struct QemuThread {
