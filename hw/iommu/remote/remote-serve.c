@@ -222,7 +222,9 @@ const char *remote_serve(void *opaque, const VRPHeader *h, const void *message,
 
 /* With the BQL: the main loop, or whoever else is said to */
 
-static void serve_invalidate(VIOMMURemote *s, const VRPInvalidate *c)
+/* @at_once: by the link's thread */
+static void serve_invalidate(VIOMMURemote *s, const VRPInvalidate *c,
+                             bool at_once)
 {
     static const VIOMMUInvKind kinds[VRP_INV_KINDS] = {
         [VRP_INV_CONFIG_ALL] = VIOMMU_INV_CONFIG_ALL,
@@ -243,7 +245,7 @@ static void serve_invalidate(VIOMMURemote *s, const VRPInvalidate *c)
     };
 
     trace_viommu_remote_invalidate(c->seq, c->kind, c->domain, c->first,
-                                   c->last);
+                                   c->last, at_once);
     if (c->kind == VRP_INV_DEVICE || c->kind == VRP_INV_DEVICE_ALL) {
         remote_invalidate_devices(s, c);
     } else if (c->kind == VRP_INV_INTERRUPT ||
@@ -345,7 +347,7 @@ static bool serve_commands(VIOMMURemote *s, ServeWhat what)
         if (serve_posted(s, c)) {
             g_free(c);
         } else {
-            serve_invalidate(s, &c->inv);
+            serve_invalidate(s, &c->inv, what == SERVE_TRANSLATIONS);
             g_queue_push_tail(&d->commands, c);
         }
     }
