@@ -356,6 +356,82 @@ static void test_hostile(void)
     vtd_stop(vtd);
 }
 
+/* What software must not do, and nothing else says: -d guest_errors */
+typedef struct Mistake {
+    const char *unit;
+    struct {
+        unsigned reg;        /* 0 ends them */
+        uint64_t value;
+    } writes[4];
+    const char *says;        /* once; NULL: nothing is said */
+} Mistake;
+
+#define ROOT   { VTD_RTADDR, 0x200000 }
+#define SRTP   { VTD_GCMD, VTD_G_SRTP }
+#define QUEUE  { VTD_IQA, 0x100000 }
+
+static const Mistake mistakes[] = {
+    { "", { { VTD_GCMD, VTD_G_TE } }, "no root table has been set" },
+    { "", { ROOT, { VTD_GCMD, VTD_G_SRTP | VTD_G_TE } },
+      "more than one command" },
+    { "", { { VTD_RTADDR, 0x200400 }, SRTP }, "RTADDR_REG.TTM" },
+    { "x-scalable-mode=on", { { VTD_RTADDR, 0x200800 }, SRTP },
+      "RTADDR_REG.TTM" },
+    { "dma-translation=off", { ROOT, SRTP, { VTD_GCMD, VTD_G_TE } },
+      "CAP.SAGAW is 0" },
+    { "", { { VTD_GCMD, VTD_G_IRE } }, "no interrupt remapping table" },
+    { "intremap=off", { { VTD_GCMD, VTD_G_IRE } }, "ECAP.IR" },
+    { "", { { VTD_GCMD, 1u << 29 } }, "CAP.AFL" },
+    { "", { QUEUE, { VTD_IQT, 0x10 }, { VTD_GCMD, VTD_G_QIE } },
+      "IQT_REG is not 0" },
+    { "", { QUEUE, { VTD_GCMD, VTD_G_QIE }, { VTD_IQA, 0x180000 } },
+      "IQA_REG written with the invalidation queue on" },
+    /* At the first descriptor, which has no type, the queue stops. */
+    { "", { QUEUE, { VTD_GCMD, VTD_G_QIE }, { VTD_IQT, 0x20 },
+            { VTD_GCMD, 0 } }, "QIE is cleared with descriptors" },
+    { "", { ROOT, SRTP, { VTD_CCMD, 1ull << 63 } }, "CCMD_REG.CIRG" },
+    { "", { ROOT, SRTP, { VTD_IOTLB, 1ull << 63 } }, "IOTLB_REG.IIRG" },
+    { "", { ROOT, SRTP, { VTD_IVA, 0x3f },
+            { VTD_IOTLB, 1ull << 63 | 3ull << 60 } }, "IVA_REG.AM" },
+
+    { "", { ROOT, SRTP, { VTD_GCMD, VTD_G_TE }, { VTD_GCMD, 0 } }, NULL },
+    { "x-scalable-mode=on", { { VTD_RTADDR, 0x200400 }, SRTP }, NULL },
+    { "", { QUEUE, { VTD_GCMD, VTD_G_QIE }, { VTD_GCMD, 0 } }, NULL },
+    { "", { { VTD_IRTA, 0x300000 }, { VTD_GCMD, VTD_G_SIRTP },
+            { VTD_GCMD, VTD_G_IRE } }, NULL },
+};
+
+static void test_mistakes(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(mistakes); i++) {
+        const Mistake *m = &mistakes[i];
+        UnitLog *log = unit_log_new();
+        VTD *vtd = vtd_start(m->unit, "%s", "-d guest_errors");
+
+        for (unsigned j = 0; j < ARRAY_SIZE(m->writes); j++) {
+            if (m->writes[j].reg == VTD_GCMD) {
+                vtd_write32(vtd, VTD_GCMD, m->writes[j].value);
+            } else if (m->writes[j].reg) {
+                vtd_write64(vtd, m->writes[j].reg, m->writes[j].value);
+            }
+            viommu_turns(vtd);
+        }
+        vtd_stop(vtd);
+        unit_log_rest(log);
+        if (m->says) {
+            g_test_message("%s", m->says);
+            g_assert_cmpuint(unit_log_count(log, m->says), ==, 1);
+        } else {
+            g_assert_cmpuint(unit_log_count(log, "vtd: "), ==, 0);
+        }
+        unit_log_free(log);
+    }
+}
+
+#undef ROOT
+#undef SRTP
+#undef QUEUE
+
 /* "-device intel-iommu,help" says what each is about. */
 static void test_help(void)
 {
@@ -376,6 +452,7 @@ int main(int argc, char **argv)
     ADD("root-pointer", test_root_pointer);
     ADD("write-one-to-clear", test_write_one_to_clear);
     ADD("hostile", test_hostile);
+    ADD("mistakes", test_mistakes);
     ADD("help", test_help);
 #undef ADD
     return g_test_run();

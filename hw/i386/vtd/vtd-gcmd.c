@@ -14,6 +14,7 @@
 #include "vtd-fault.h"
 #include "vtd-gcmd.h"
 #include "vtd-ir.h"
+#include "vtd-mistakes.h"
 #include "vtd-queue.h"
 #include "vtd-tables.h"
 
@@ -144,6 +145,7 @@ void vtd_gcmd_written(IntelIOMMUState *s)
     bool ir = x86_iommu_ir_supported(X86_IOMMU_DEVICE(s));
 
     trace_vtd_reg_write_gcmd(vtd_reg32(s, DMAR_GSTS_REG), cmd);
+    vtd_mistakes_gcmd(s);
 
     /* A table is set before what uses it is turned on. */
     if (cmd & VTD_GCMD_SRTP) {

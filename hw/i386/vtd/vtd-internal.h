@@ -12,6 +12,7 @@
  *   vtd-props.c      properties
  *   vtd-migration.c  the migration stream
  *   vtd-gcmd.c       GCMD/GSTS
+ *   vtd-mistakes.c   what software must not do with GCMD and IQA
  *   vtd-queue.c      invalidation through the queue
  *   vtd-inv.c        invalidation, and through registers
  *   vtd-prq.c        the page request queue

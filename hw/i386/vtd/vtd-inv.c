@@ -158,6 +158,13 @@ static void vtd_ccmd_drained(void *opaque)
                      s->ccmd_done);
 }
 
+/* Returns: 0, which software sees as the actual granularity (11.4.6) */
+static uint64_t vtd_inv_reg_error(const char *what)
+{
+    qemu_log_mask(LOG_GUEST_ERROR, "vtd: %s; nothing is invalidated\n", what);
+    return 0;
+}
+
 /* Returns: the actual granularity; 0: the request was refused */
 static uint64_t vtd_ccmd_invalidate(IntelIOMMUState *s, uint64_t val)
 {
@@ -172,7 +179,7 @@ static uint64_t vtd_ccmd_invalidate(IntelIOMMUState *s, uint64_t val)
         vtd_inv_context_device(s, VTD_CCMD_SID(val), VTD_CCMD_FM(val));
         return VTD_CCMD_CAIG_DEVICE;
     default:
-        return 0;
+        return vtd_inv_reg_error("CCMD_REG.CIRG is 0, which is reserved");
     }
 }
 
@@ -230,13 +237,13 @@ static uint64_t vtd_iotlb_invalidate(IntelIOMMUState *s, uint64_t val)
         return VTD_IOTLB_IAIG_DOMAIN;
     case VTD_IOTLB_IIRG_PAGE:
         if (VTD_IVA_AM(iva) > VTD_MAMV) {
-            return 0;
+            return vtd_inv_reg_error("IVA_REG.AM is above CAP.MAMV");
         }
         vtd_inv_iotlb_page(s, VTD_IOTLB_DID(val), VTD_IVA_ADDR(iva),
                            VTD_IVA_AM(iva), iva & VTD_IVA_IH);
         return VTD_IOTLB_IAIG_PAGE;
     default:
-        return 0;
+        return vtd_inv_reg_error("IOTLB_REG.IIRG is 0, which is reserved");
     }
 }
 

@@ -13,6 +13,7 @@
 #include "vtd-gcmd.h"
 #include "vtd-inv.h"
 #include "vtd-migration.h"
+#include "vtd-mistakes.h"
 #include "vtd-prq.h"
 #include "vtd-queue.h"
 #include "vtd-unit.h"
@@ -38,6 +39,7 @@ static const VTDRegAction vtd_reg_actions[] = {
     { DMAR_FSTS_REG, DMAR_FSTS_REG + 3, vtd_queue_run },
     { DMAR_FECTL_REG, DMAR_FECTL_REG + 3, vtd_fectl_written },
     { DMAR_IQT_REG, DMAR_IQT_REG + 3, vtd_queue_tail_written },
+    { DMAR_IQA_REG, DMAR_IQA_REG + 7, vtd_mistakes_iqa },
     { DMAR_ICS_REG, DMAR_ICS_REG + 3, vtd_ics_written },
     { DMAR_IECTL_REG, DMAR_IECTL_REG + 3, vtd_iectl_written },
     { DMAR_PRS_REG, DMAR_PRS_REG + 3, vtd_prs_written },
