@@ -160,6 +160,34 @@ static void test_properties(void)
     }
 }
 
+/* What software must not do, and no event says: -d guest_errors */
+static void test_mistakes(void)
+{
+    static const char *const says[] = {
+        "some bits are reserved, or EFR", "turned on with a length below 8",
+        "it runs; its pointers begin anew", "beyond the end",
+    };
+    UnitLog *log = unit_log_new();
+    AMD *amd = amd_start("", "-d guest_errors");
+
+    amd_write(amd, AMD_CONTROL, 1u << 16);      /* GTEn without GTSup */
+    amd_write(amd, AMD_CMD_BASE, 0x100000);
+    amd_write(amd, AMD_CONTROL, 1 | 1u << 12);  /* CmdBufEn */
+    amd_write(amd, AMD_CMD_BASE, 0x200000 | 8ull << 56);
+    amd_write(amd, AMD_CMD_TAIL, 0x1010);
+    /* What is right */
+    amd_write(amd, AMD_CONTROL, 0);
+    amd_write(amd, AMD_CMD_BASE, 0x100000 | 8ull << 56);
+    amd_write(amd, AMD_CONTROL, 1 | 1u << 12);
+    amd_stop(amd);
+    unit_log_rest(log);
+    for (unsigned i = 0; i < G_N_ELEMENTS(says); i++) {
+        g_test_message("%s", says[i]);
+        g_assert_cmpuint(unit_log_count(log, says[i]), ==, 1);
+    }
+    unit_log_free(log);
+}
+
 /* The capability block, and where MSI is */
 static void test_pci(void)
 {
@@ -728,6 +756,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/amd/registers", test_registers);
     qtest_add_func("/viommu/amd/properties", test_properties);
+    qtest_add_func("/viommu/amd/mistakes", test_mistakes);
     qtest_add_func("/viommu/amd/pci", test_pci);
     qtest_add_func("/viommu/amd/southbridge", test_southbridge);
     qtest_add_func("/viommu/amd/pci-id", test_pci_id);

@@ -358,6 +358,26 @@ static void test_help(void)
     unit_assert_help("arm-smmuv3", 14);
 }
 
+/* What software must not do, and no event says: -d guest_errors */
+static void test_mistakes(void)
+{
+    UnitLog *log = unit_log_new();
+    SMMU *smmu = smmu_start("", "-d guest_errors");
+
+    smmu_write32(smmu, SMMU_CR0, 1u << 1);      /* PRIQEN */
+    smmu_write32(smmu, SMMU_GBPA, 1u << 20);
+    /* What is right */
+    smmu_write32(smmu, SMMU_GBPA, 1u << 31 | 1u << 20);
+    smmu_write32(smmu, SMMU_CR0, 0);
+    smmu_stop(smmu);
+    unit_log_rest(log);
+    g_assert_cmpuint(unit_log_count(log, "CR0 0x2: some bits are reserved"),
+                     ==, 1);
+    g_assert_cmpuint(unit_log_count(log, "GBPA written without Update"), ==, 1);
+    g_assert_cmpuint(unit_log_count(log, "smmuv3: "), ==, 2);
+    unit_log_free(log);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -371,5 +391,6 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/smmu/regs/gerror", test_gerror);
     qtest_add_func("/viommu/smmu/regs/properties", test_properties);
     qtest_add_func("/viommu/smmu/regs/help", test_help);
+    qtest_add_func("/viommu/smmu/regs/mistakes", test_mistakes);
     return g_test_run();
 }

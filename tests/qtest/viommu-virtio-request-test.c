@@ -87,6 +87,30 @@ static void test_attach(void)
     vio_stop(vio);
 }
 
+/* The driver is told a status alone; the log has what was asked for. */
+static void test_refused_said(void)
+{
+    UnitLog *log = unit_log_new();
+    VIO *vio = vio_start("", "-d guest_errors");
+
+    vio_setup(vio, VIO_ALL_FEATURES);
+    attach_ok(vio, 7, EP);
+    map_ok(vio, 7, 0, 1);
+    assert_status(vio, vio_put_attach(vio, 7, NO_EP, 0), VIO_S_NOENT);
+    assert_status(vio, vio_put_map(vio, 7, 0x10000, 0x10ffe, 0, RW),
+                  VIO_S_RANGE);
+    vio_stop(vio);
+    unit_log_rest(log);
+    g_assert_cmpuint(unit_log_count(log, "virtio-iommu: ATTACH of endpoint"), ==,
+                     1);
+    g_assert_cmpuint(unit_log_count(log, "is refused: S_NOENT"), ==, 1);
+    g_assert_cmpuint(unit_log_count(log, "virtio-iommu: MAP of 0x10000 .. "
+                                    "0x10ffe in domain 7"), ==, 1);
+    g_assert_cmpuint(unit_log_count(log, "is refused: S_RANGE"), ==, 1);
+    g_assert_cmpuint(unit_log_count(log, "virtio-iommu: "), ==, 2);
+    unit_log_free(log);
+}
+
 /* One bypass domain for all, as Linux has it */
 static void test_bypass_domain(void)
 {
@@ -648,6 +672,7 @@ int main(int argc, char **argv)
     }
     qtest_add_func("/viommu/virtio/help", test_help);
     qtest_add_func("/viommu/virtio/attach", test_attach);
+    qtest_add_func("/viommu/virtio/refused-said", test_refused_said);
     qtest_add_func("/viommu/virtio/bypass-domain", test_bypass_domain);
     qtest_add_func("/viommu/virtio/features", test_features);
     qtest_add_func("/viommu/virtio/detach", test_detach);

@@ -16,6 +16,7 @@
  * acknowledged when all of it has ended.
  */
 #include "qemu/osdep.h"
+#include "qemu/log.h"
 #include "trace.h"
 #include "smmuv3-internal.h"
 
@@ -62,12 +63,28 @@ static void set_eventqen(SMMUv3State *s, bool on)
     }
 }
 
+/* What has no event: -d guest_errors */
+static void cr0_mistakes(SMMUv3State *s, uint32_t val, uint32_t changed)
+{
+    if (val & ~smmuv3_cr0_wmask(s)) {
+        qemu_log_mask(LOG_GUEST_ERROR, "smmuv3: CR0 0x%x: some bits are "
+                      "reserved, or the ID registers do not have what they turn "
+                      "on; they stay clear\n", val);
+    }
+    if ((changed & SMMU_CR0_SMMUEN) &&
+        viommu_busy_pending(&s->smmuen_busy)) {
+        qemu_log_mask(LOG_GUEST_ERROR, "smmuv3: CR0 0x%x: CR0ACK has not "
+                      "reported the last change of SMMUEN yet\n", val);
+    }
+}
+
 void smmuv3_cr0_written(SMMUv3State *s, uint32_t val)
 {
     uint32_t changed = (s->cr0 ^ val) & smmuv3_cr0_wmask(s);
     const uint32_t queues = SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN |
                             SMMU_CR0_ATSCHK;
 
+    cr0_mistakes(s, val, changed);
     if (changed & SMMU_CR0_EVENTQEN) {
         set_eventqen(s, val & SMMU_CR0_EVENTQEN);
     }
@@ -112,6 +129,9 @@ void smmuv3_gbpa_written(SMMUv3State *s, uint32_t val)
     bool abort_changed = (s->gbpa ^ val) & SMMU_GBPA_ABORT;
 
     if (!(val & SMMU_GBPA_UPDATE) || (s->gbpa & SMMU_GBPA_UPDATE)) {
+        qemu_log_mask(LOG_GUEST_ERROR, "smmuv3: GBPA written %s, and ignored\n",
+                      val & SMMU_GBPA_UPDATE ? "while it is being updated" :
+                                               "without Update");
         return;
     }
     set_gbpa(s, val & SMMU_GBPA_WMASK);

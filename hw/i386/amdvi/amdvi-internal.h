@@ -5,6 +5,7 @@
  *
  *   amdvi.c            the devices: realize, reset, PCI
  *   amdvi-regs.c       registers
+ *   amdvi-mistakes.c   what software must not do with them
  *   amdvi-cmd.c        the command buffer
  *   amdvi-event.c      the event log, and the unit's interrupt
  *   amdvi-tables.c     the device table, the core's ops
@@ -55,6 +56,10 @@ unsigned amdvi_ring_log2(uint64_t base);
 uint32_t amdvi_ring_next(uint64_t base, uint32_t pointer);
 /** amdvi_status_change: any thread; returns: the bits of @set that were set */
 uint64_t amdvi_status_change(AMDVIState *s, uint64_t clear, uint64_t set);
+/** amdvi_control_wmask: the bits of Control that are there. */
+uint64_t amdvi_control_wmask(const AMDVIState *s);
+/** amdvi_mistakes: the register @reg is about to be @value: what is wrong? */
+void amdvi_mistakes(AMDVIState *s, hwaddr reg, uint64_t value);
 /** amdvi_control: Control; any thread */
 uint64_t amdvi_control(AMDVIState *s);
 /** amdvi_inv_all: everything cached, of configuration and translations. */

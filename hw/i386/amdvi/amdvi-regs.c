@@ -47,7 +47,7 @@ uint32_t amdvi_ring_next(uint64_t base, uint32_t pointer)
     return amdvi_ring_wrap(base, pointer + (1 << AMDVI_RING_ENTRY_SHIFT));
 }
 
-static uint64_t amdvi_control_wmask(const AMDVIState *s)
+uint64_t amdvi_control_wmask(const AMDVIState *s)
 {
     uint64_t mask = AMDVI_CONTROL_WMASK;
 
@@ -225,6 +225,9 @@ static uint64_t amdvi_reg_value(AMDVIState *s, hwaddr reg)
 
 static void amdvi_reg_written(AMDVIState *s, hwaddr reg, uint64_t value)
 {
+    if (unlikely(qemu_loglevel_mask(LOG_GUEST_ERROR))) {
+        amdvi_mistakes(s, reg, value);
+    }
     switch (reg) {
     case AMDVI_REG_DEVTAB:
         WITH_QEMU_LOCK_GUARD(&s->lock) {

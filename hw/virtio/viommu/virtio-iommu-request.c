@@ -14,6 +14,7 @@
 #include "qemu/osdep.h"
 #include "migration/qemu-file-types.h"
 #include "qemu/iov.h"
+#include "qemu/log.h"
 #include "qemu/main-loop.h"
 #include "system/dma-held.h"
 #include "system/runstate.h"
@@ -112,6 +113,36 @@ static VirtIOMMULimits request_limits(VirtIOIOMMU *s)
     };
 }
 
+/* The status is all that the driver is told: -d guest_errors */
+static void request_refused(const VirtIOMMURequest *req, uint8_t status)
+{
+    static const char *const types[] = {
+        [VIRTIO_IOMMU_T_ATTACH] = "ATTACH", [VIRTIO_IOMMU_T_DETACH] = "DETACH",
+        [VIRTIO_IOMMU_T_MAP] = "MAP", [VIRTIO_IOMMU_T_UNMAP] = "UNMAP",
+    };
+    static const char *const names[] = {
+        [VIRTIO_IOMMU_S_UNSUPP] = "S_UNSUPP", [VIRTIO_IOMMU_S_INVAL] = "S_INVAL",
+        [VIRTIO_IOMMU_S_RANGE] = "S_RANGE", [VIRTIO_IOMMU_S_NOENT] = "S_NOENT",
+        [VIRTIO_IOMMU_S_NOMEM] = "S_NOMEM",
+    };
+    bool maps = req->type == VIRTIO_IOMMU_T_MAP ||
+                req->type == VIRTIO_IOMMU_T_UNMAP;
+    const char *name = status < ARRAY_SIZE(names) ? names[status] : NULL;
+
+    if (maps) {
+        qemu_log_mask(LOG_GUEST_ERROR, "virtio-iommu: %s of 0x%" PRIx64 " .. 0x%"
+                      PRIx64 " in domain %u (to 0x%" PRIx64 ", flags 0x%x) is "
+                      "refused: %s\n", types[req->type], req->virt_start,
+                      req->virt_end, req->domain, req->phys_start, req->flags,
+                      name ?: "");
+    } else {
+        qemu_log_mask(LOG_GUEST_ERROR, "virtio-iommu: %s of endpoint 0x%x, "
+                      "domain %u (flags 0x%x, reserved 0x%x) is refused: %s\n",
+                      types[req->type], req->endpoint, req->domain, req->flags,
+                      req->reserved, name ?: "");
+    }
+}
+
 static uint8_t request_carry_out(VirtIOIOMMU *s, const VirtIOMMURequest *req,
                                  bool *drain)
 {
@@ -159,6 +190,12 @@ static void request_handle(VirtIOIOMMU *s, VirtQueueElement *elem)
     }
     if (decoded == VIRTIO_IOMMU_DECODED) {
         status = request_carry_out(s, &req, &drain);
+        if (unlikely(status != VIRTIO_IOMMU_S_OK)) {
+            request_refused(&req, status);
+        }
+    } else {
+        qemu_log_mask(LOG_GUEST_ERROR, "virtio-iommu: a request of type %u is "
+                      "too short: %zu bytes\n", req.type, len);
     }
     if (drain) {
         request_end_drained(s, elem, req.type, status);
