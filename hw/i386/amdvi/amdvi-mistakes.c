@@ -27,9 +27,9 @@ static void mistakes_base(const char *reg, uint64_t value, bool running)
 static void mistakes_on(const char *ring, uint64_t base, bool on)
 {
     if (on && amdvi_get(base, AMDVI_RING_LEN) < AMDVI_RING_LEN_MIN) {
-        qemu_log_mask(LOG_GUEST_ERROR, "amdvi: %s turned on with a length below "
-                      "8 (256 entries), which is reserved and taken as 8\n",
-                      ring);
+        qemu_log_mask(LOG_GUEST_ERROR, "amdvi: %s turned on with a length "
+                      "below 8 (256 entries), which is reserved and taken as "
+                      "8\n", ring);
     }
 }
 

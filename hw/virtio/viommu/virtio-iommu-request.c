@@ -121,8 +121,10 @@ static void request_refused(const VirtIOMMURequest *req, uint8_t status)
         [VIRTIO_IOMMU_T_MAP] = "MAP", [VIRTIO_IOMMU_T_UNMAP] = "UNMAP",
     };
     static const char *const names[] = {
-        [VIRTIO_IOMMU_S_UNSUPP] = "S_UNSUPP", [VIRTIO_IOMMU_S_INVAL] = "S_INVAL",
-        [VIRTIO_IOMMU_S_RANGE] = "S_RANGE", [VIRTIO_IOMMU_S_NOENT] = "S_NOENT",
+        [VIRTIO_IOMMU_S_UNSUPP] = "S_UNSUPP",
+        [VIRTIO_IOMMU_S_INVAL] = "S_INVAL",
+        [VIRTIO_IOMMU_S_RANGE] = "S_RANGE",
+        [VIRTIO_IOMMU_S_NOENT] = "S_NOENT",
         [VIRTIO_IOMMU_S_NOMEM] = "S_NOMEM",
     };
     bool maps = req->type == VIRTIO_IOMMU_T_MAP ||
@@ -130,9 +132,9 @@ static void request_refused(const VirtIOMMURequest *req, uint8_t status)
     const char *name = status < ARRAY_SIZE(names) ? names[status] : NULL;
 
     if (maps) {
-        qemu_log_mask(LOG_GUEST_ERROR, "virtio-iommu: %s of 0x%" PRIx64 " .. 0x%"
-                      PRIx64 " in domain %u (to 0x%" PRIx64 ", flags 0x%x) is "
-                      "refused: %s\n", types[req->type], req->virt_start,
+        qemu_log_mask(LOG_GUEST_ERROR, "virtio-iommu: %s of 0x%" PRIx64 " .. "
+                      "0x%" PRIx64 " in domain %u (to 0x%" PRIx64 ", flags "
+                      "0x%x) is refused: %s\n", types[req->type], req->virt_start,
                       req->virt_end, req->domain, req->phys_start, req->flags,
                       name ?: "");
     } else {
