@@ -301,8 +301,9 @@ static void explain_blame(GString *text, const VIOMMUTranslation *answer)
     }
 }
 
+/* @entry: which bit of the configuration does it, or NULL */
 static char *explain_verdict(const VIOMMUTranslation *answer, hwaddr iova,
-                             bool write, const char *why)
+                             bool write, const char *why, const char *entry)
 {
     GString *text = g_string_new(NULL);
 
@@ -314,6 +315,9 @@ static char *explain_verdict(const VIOMMUTranslation *answer, hwaddr iova,
         explain_blame(text, answer);
         if (answer->mapping) {
             explain_blame_mapping(text, answer->mapping, iova);
+        }
+        if (entry) {
+            g_string_append_printf(text, ". %s", entry);
         }
     } else if (!answer->ok) {
         g_string_append_printf(text, " is %s: it is not translated, and no "
@@ -361,7 +365,7 @@ VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,
     };
     VIOMMUFault fault = { .pasid = pasid, .iova = iova, .is_write = write };
     const IOMMUWindow *window;
-    g_autofree char *why = NULL;
+    g_autofree char *why = NULL, *entry = NULL;
     VIOMMUConfig config;
 
     RCU_READ_LOCK_GUARD();
@@ -384,6 +388,9 @@ VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,
         answer->domain = viommu_query_domain(x.ep->viommu, &config);
         explain_dma(&x, &config, &fault);
     }
-    answer->verdict = explain_verdict(answer, iova, write, why);
+    if (answer->fault && config.mode == VIOMMU_BLOCKED) {
+        entry = viommu_explain_entry(x.ep, pasid, answer->configuration);
+    }
+    answer->verdict = explain_verdict(answer, iova, write, why, entry);
     return answer;
 }

@@ -60,6 +60,15 @@ void viommu_fault_says(VIOMMU *v, const VIOMMUConfig *config,
                        const VIOMMUFault *fault, VIOMMUFaultSays *says);
 VIOMMUFaultWords *viommu_fault_words(const VIOMMUFaultSays *says);
 
+/*
+ * viommu-explain-entry.c: DMA of @ep is blocked, for @words were read of its
+ * configuration, if any.  Returns: which single bits of them, the other way
+ * round, would let it through ("It would be translated, if bit 3 of 0x1008 were
+ * clear"), to be freed; or NULL.  Inside an RCU read section.
+ */
+char *viommu_explain_entry(VIOMMUEndpoint *ep, uint32_t pasid,
+                           const VIOMMUWordList *words);
+
 /* viommu-sanitizer.c: what it has found, the most recent one first */
 VIOMMUFindingList *viommu_sanitizer_list(VIOMMU *v);
 /* And how long caches were behind */
