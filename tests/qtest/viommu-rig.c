@@ -216,8 +216,7 @@ void rig_adopt(Rig *rig, QTestState *to)
 
     rig->unit->ops->stop(rig->unit);
     rig->unit = unit;
-    rig->blk->unit = unit;
-    rig->blk->pci->pdev->bus = unit->bus;
+    vblk_adopt(rig->blk, unit);
     if (rig->port) {
         rig->port->bus = unit->bus;
     }

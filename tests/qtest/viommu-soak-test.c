@@ -10,7 +10,8 @@
  * has a pattern of its owner's, which nobody may change (space of the writers),
  * or holds what no device may see (space of the reader).  Some cases have one
  * more device: it keeps translations of its own (ATS), or comes and goes, or
- * its backend does not answer, or dies.
+ * its backend does not answer, or dies, or it is a disk that is read to the
+ * writers' pages.
  *
  * A short run is part of make check.  VIOMMU_SOAK_SECONDS: so long for each
  * case instead (make soak), and from time to time the machine is reset, or goes
@@ -24,6 +25,7 @@
 #include "qobject/qlist.h"
 #include "viommu-rig.h"
 #include "viommu-soak-ats.h"
+#include "viommu-soak-disk.h"
 #include "viommu-soak-slot.h"
 
 #define IOVA            0x10000000ULL
@@ -80,6 +82,7 @@ typedef struct Soak {
     uint64_t mmio;           /* where what is mapped begins */
     SoakSlot *slot;
     SoakATS *ats;
+    SoakDisk *disk;
 } Soak;
 
 typedef struct Case {
@@ -88,6 +91,7 @@ typedef struct Case {
     bool counted;
     bool pasid;              /* all DMA has PASID */
     bool ats;                /* a device with ATS, too */
+    bool disk;               /* a disk, too */
     SoakGuest guest;         /* and one that comes and goes */
 } Case;
 
@@ -227,9 +231,11 @@ static void soak_invalidate(Soak *s, const Side *side, UnitScope scope,
 static void side_change(Soak *s, Side *side, unsigned first, unsigned order,
                         UnitScope scope)
 {
-    int old[BATCH_MAX];
+    int old[BATCH_MAX], was[WINDOW];
     unsigned i;
 
+    memcpy(was, side->at, sizeof(was));
+    soak_disk_round(s->disk, s->sides[0].at, WINDOW);
     for (i = 0; i < 1u << order; i++) {
         bool unmap = side->written && g_rand_int(s->rand) % 3 == 0;
 
@@ -237,6 +243,10 @@ static void side_change(Soak *s, Side *side, unsigned first, unsigned order,
         side_map(s, side, first + i, unmap || !side->n_free ? -1 :
                                      page_take(s, side));
         /* Never empty for the reader: there are POOL - WINDOW spare ones. */
+    }
+    if (side->written) {
+        /* What is cached is good for the pages of before. */
+        soak_disk_round(s->disk, was, WINDOW);
     }
     soak_invalidate(s, side, scope, first, order);
     for (i = 0; i < 1u << order; i++) {
@@ -273,6 +283,9 @@ static void soak_begin(Soak *s)
     if (s->ats) {
         s->unit->ops->attach_ats(s->unit, SVA_SID, s->sides[0].space);
     }
+    if (s->disk) {
+        s->unit->ops->attach(s->unit, SOAK_DISK_SID, s->sides[0].space);
+    }
     s->unit->ops->enable(s->unit, s->form);
     s->unit->bus->mmio_alloc_ptr = s->mmio;
     for (i = 0; i < DEVICES; i++) {
@@ -280,6 +293,7 @@ static void soak_begin(Soak *s)
         device_start(s, i);
     }
     soak_ats_open(s->ats, s->unit);
+    soak_disk_open(s->disk);
 }
 
 static void soak_check_free(Soak *s)
@@ -305,11 +319,14 @@ static void soak_count_waits(Soak *s)
     qobject_unref(answer);
 }
 
-static char *soak_args(const Case *c)
+static char *soak_args(const Soak *s)
 {
+    const Case *c = s->with;
+    g_autofree char *disk = s->disk ? soak_disk_args(s->disk) : g_strdup("");
+
     return g_strdup_printf("-device x-dma-bench,addr=05.0 "
                            "-device x-dma-bench,addr=07.0 "
-                           "-device x-dma-bench,addr=08.0 %s%s%s",
+                           "-device x-dma-bench,addr=08.0 %s%s%s%s", disk,
                            c->ats ? SOAK_ATS_DEVICE : "",
                            c->guest ? PLUG_PORT_ARGS : "",
                            c->guest == SOAK_GUEST_BACKEND ?
@@ -336,7 +353,7 @@ static void side_new(Soak *s, unsigned i)
 
 static Soak *soak_new(const Case *c)
 {
-    g_autofree char *args = soak_args(c);
+    g_autofree char *args = NULL;
     Soak *s = g_new0(Soak, 1);
     unsigned i;
 
@@ -345,6 +362,8 @@ static Soak *soak_new(const Case *c)
     s->threads = c->counted ? threads_counted : threads_soak;
     s->len = c->counted ? COUNTED_LEN : UNIT_PAGE;
     s->rand = g_rand_new_with_seed(g_test_rand_int());
+    s->disk = c->disk ? soak_disk_new(s->rand) : NULL;
+    args = soak_args(s);
     s->unit = unit_ops()->start(c->form, c->props, args);
     for (i = 0; i < 2; i++) {
         side_new(s, i);
@@ -356,6 +375,9 @@ static Soak *soak_new(const Case *c)
     if (c->ats) {
         s->ats = soak_ats_new(IOVA, WINDOW, s->rand);
     }
+    if (s->disk) {
+        soak_disk_place(s->disk, s->unit, s->sides[0].space, IOVA);
+    }
     s->mmio = s->unit->bus->mmio_alloc_ptr;
     return s;
 }
@@ -366,6 +388,7 @@ static void soak_free(Soak *s)
 
     soak_slot_free(s->slot);
     soak_ats_free(s->ats);
+    soak_disk_free(s->disk);
     for (i = 0; i < DEVICES; i++) {
         g_free(s->pci[i]);
     }
@@ -396,7 +419,7 @@ static void soak_migrate(Soak *s)
 {
     const UnitOps *ops = s->unit->ops;
     g_autofree char *machine = ops->args(s->form, s->with->props);
-    g_autofree char *args = soak_args(s->with);
+    g_autofree char *args = soak_args(s);
     QTestState *to;
     Unit *unit;
     unsigned i;
@@ -414,6 +437,7 @@ static void soak_migrate(Soak *s)
     }
     soak_slot_adopt(s->slot, unit);
     soak_ats_adopt(s->ats, unit);
+    soak_disk_adopt(s->disk, unit);
     qtest_qmp_assert_success(to, "{'execute': 'cont'}");
     s->migrations++;
 }
@@ -427,7 +451,8 @@ static bool soak_moves(const Soak *s, unsigned epoch)
     const Case *c = s->with;
 
     return epoch % 2 && c->guest != SOAK_GUEST_BACKEND &&
-           (g_getenv("VIOMMU_SOAK_SECONDS") || c->guest || c->ats || c->pasid);
+           (g_getenv("VIOMMU_SOAK_SECONDS") || c->guest || c->ats || c->pasid ||
+            c->disk);
 }
 
 /* What has been written so far is looked at; and on it goes. */
@@ -449,11 +474,17 @@ static void soak_say(const Soak *s)
     g_test_message("soak: %" PRIu64 " operations, %" PRIu64 " invalidations, "
                    "%" PRIu64 " waited, 0 violations",
                    s->operations + soak_ats_operations(s->ats) +
+                   soak_disk_operations(s->disk) +
                    soak_slot_operations(s->slot), s->rounds, s->waited);
     g_test_message("soak: %" PRIu64 " resets, %" PRIu64 " migrations, "
                    "%" PRIu64 " devices plugged, %" PRIu64 " backends killed",
                    s->resets, s->migrations, soak_slot_visits(s->slot),
                    soak_slot_kills(s->slot));
+    if (s->disk) {
+        g_test_message("soak: %" PRIu64 " requests of a disk, which was begun "
+                       "anew %" PRIu64 " times", soak_disk_operations(s->disk),
+                       soak_disk_broken(s->disk));
+    }
 }
 
 static void test_soak(const void *opaque)
@@ -544,6 +575,7 @@ int main(int argc, char **argv)
     add_case("small-iotlb", (Case) { queue, "iotlb-size=64,dma-cache-size=0" });
     add_case("counted", (Case) { queue, "", .counted = true });
     add_case("hot-plug", (Case) { queue, "", .guest = SOAK_GUEST_WRITER });
+    add_case("disk", (Case) { queue, "", .disk = true });
     add_case("backend", (Case) { queue, "drain-timeout=50",
                                  .guest = SOAK_GUEST_BACKEND });
     if (ops->pasid_space) {

@@ -32,7 +32,7 @@ static void ring_address(VBlk *blk, uint64_t reg, uint64_t iova)
     qpci_io_writel(blk->pci->pdev, blk->pci->bar, reg + 4, iova >> 32);
 }
 
-static void start_queue(VBlk *blk, uint64_t used_iova)
+static void start_queue(VBlk *blk)
 {
     QPCIDevice *dev = blk->pci->pdev;
     QPCIBar bar = blk->pci->bar;
@@ -41,7 +41,7 @@ static void start_queue(VBlk *blk, uint64_t used_iova)
     qpci_io_writew(dev, bar, COMMON(queue_size), RING_SIZE);
     ring_address(blk, COMMON(queue_desc_lo), blk->iova + DESC_OFF);
     ring_address(blk, COMMON(queue_avail_lo), blk->iova + AVAIL_OFF);
-    ring_address(blk, COMMON(queue_used_lo), used_iova);
+    ring_address(blk, COMMON(queue_used_lo), blk->used_iova);
     blk->notify = blk->pci->notify_cfg_offset +
                   qpci_io_readw(dev, bar, COMMON(queue_notify_off)) *
                   blk->pci->notify_off_multiplier;
@@ -60,29 +60,47 @@ VBlk *vblk_new_used(Unit *unit, int devfn, const char *id, uint64_t gpa,
 {
     QPCIAddress addr = { .devfn = devfn };
     VBlk *blk = g_new0(VBlk, 1);
-    QVirtioDevice *vdev;
 
     blk->unit = unit;
     blk->gpa = gpa;
     blk->iova = iova;
     blk->used_gpa = used_gpa;
+    blk->used_iova = used_iova;
     blk->backend = g_strdup_printf("/machine/peripheral/%s/virtio-backend",
                                    id);
     blk->pci = virtio_pci_new(unit->bus, &addr);
     g_assert_nonnull(blk->pci);
     qvirtio_pci_device_enable(blk->pci);
+    vblk_reset(blk);
+    vblk_start(blk);
+    return blk;
+}
 
-    vdev = &blk->pci->vdev;
-    qvirtio_reset(vdev);
+void vblk_reset(VBlk *blk)
+{
+    qvirtio_reset(&blk->pci->vdev);
+    viommu_until(blk->unit, vblk_device_status(blk) == 0);
+}
+
+void vblk_start(VBlk *blk)
+{
+    QVirtioDevice *vdev = &blk->pci->vdev;
+
+    blk->submitted = 0;
     qvirtio_set_acknowledge(vdev);
     qvirtio_set_driver(vdev);
     g_assert_true(qvirtio_get_features(vdev) &
                   (1ULL << VIRTIO_F_ACCESS_PLATFORM));
     qvirtio_set_features(vdev, 1ULL << VIRTIO_F_VERSION_1 |
                                1ULL << VIRTIO_F_ACCESS_PLATFORM);
-    start_queue(blk, used_iova);
+    start_queue(blk);
     qvirtio_set_driver_ok(vdev);
-    return blk;
+}
+
+void vblk_adopt(VBlk *blk, Unit *unit)
+{
+    blk->unit = unit;
+    blk->pci->pdev->bus = unit->bus;
 }
 
 void vblk_free(VBlk *blk)

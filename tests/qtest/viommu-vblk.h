@@ -21,6 +21,7 @@ typedef struct VBlk {
     char *backend;           /* QOM path of the virtio device */
     uint64_t gpa, iova;      /* of the ring page */
     uint64_t used_gpa;       /* of the used ring's beginning */
+    uint64_t used_iova;
     /* Unless 0: the first request's table is here, and not in the ring. */
     uint64_t table_iova;
     uint64_t table_gpa[2];   /* of its first half and of its second */
@@ -35,6 +36,14 @@ VBlk *vblk_new(Unit *unit, int devfn, const char *id, uint64_t gpa,
 VBlk *vblk_new_used(Unit *unit, int devfn, const char *id, uint64_t gpa,
                     uint64_t iova, uint64_t used_gpa, uint64_t used_iova);
 void vblk_free(VBlk *blk);
+/*
+ * vblk_reset: the device is at rest, and knows no ring; vblk_start: it begins
+ * anew, with the same ring, which the caller has cleared.
+ */
+void vblk_reset(VBlk *blk);
+void vblk_start(VBlk *blk);
+/* vblk_adopt: the machine is @unit from now on, and the device as it was. */
+void vblk_adopt(VBlk *blk, Unit *unit);
 
 /*
  * vblk_submit: read (the device writes memory) or write @len bytes at
