@@ -86,6 +86,7 @@ struct AMDVIState {
     VIOMMUQueue queue;              /* the command buffer */
     AMDVIPendingWait wait;          /* of the command at cmd_head */
     VIOMMUEvents events;            /* AMDVIEvent, not in the log yet */
+    bool event_news;                /* of which there is no interrupt yet */
     VMChangeStateEntry *vmstate;
 
     PCIDevice *smbus;               /* to be plugged in when all else is */

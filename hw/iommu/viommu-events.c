@@ -34,19 +34,29 @@ void viommu_events_go(VIOMMUEvents *e)
     }
 }
 
+/* What was needed for a flood is not kept. */
+static GArray *events_emptied(VIOMMUEvents *e, GArray *records)
+{
+    if (records->len <= 4 * VIOMMU_EVENTS_BUDGET) {
+        return g_array_set_size(records, 0);
+    }
+    g_array_free(records, true);
+    return g_array_new(false, false, e->ops->size);
+}
+
 /*
  * The others, once those that are being written have been.  Returns: false if
  * there is none; then, whether one was @lost
  */
 static bool events_take_up(VIOMMUEvents *e, bool *lost)
 {
-    GArray *empty = e->out;
+    GArray *empty;
 
     *lost = false;
     if (e->next < e->out->len) {
         return true;
     }
-    g_array_set_size(empty, 0);
+    empty = events_emptied(e, e->out);
     qemu_mutex_lock(e->lock);
     e->out = e->in;
     e->in = empty;
@@ -67,17 +77,23 @@ static size_t events_write_some(VIOMMUEvents *e, size_t most)
     /* Asked for each: what one writes may have them discarded. */
     while (n < most && e->next < e->out->len) {
         const char *record = e->out->data + e->next++ * e->ops->size;
+        unsigned at = e->done;
 
-        qatomic_set(&e->done, e->done + 1);
         e->ops->write(e->opaque, record);
         n++;
+        /* Unless all have been discarded there, this one with them */
+        if (e->done == at) {
+            qatomic_set(&e->done, at + 1);
+        }
     }
     return n;
 }
 
 void viommu_events_write(VIOMMUEvents *e)
 {
-    size_t budget = runstate_is_running() ? e->budget : SIZE_MAX, n = 0;
+    unsigned there = qatomic_read(&e->added) - e->done;
+    size_t budget = runstate_is_running() ? e->budget : MAX(e->budget, there);
+    size_t n = 0;
     bool more, lost;
 
     /* Who comes back here from a record leaves the rest to the outer. */

@@ -75,25 +75,33 @@ static bool viommu_queue_told(VIOMMUQueue *q)
 static bool viommu_queue_step(VIOMMUQueue *q)
 {
     if (q->ops->take_up(q->opaque) == VIOMMU_QUEUE_FENCE) {
+        q->waiting = true;
         if (!viommu_busy_begin(&q->fence) || !viommu_queue_told(q)) {
             trace_viommu_queue_wait(q->ops->name);
-            q->waiting = true;
             return false;
         }
-        q->ops->complete(q->opaque);
+        /* What was told may have turned the queue off. */
+        if (q->waiting) {
+            q->waiting = false;
+            q->ops->complete(q->opaque);
+        }
     }
     return true;
 }
 
 static void viommu_queue_go_on(VIOMMUQueue *q)
 {
-    unsigned budget = VIOMMU_QUEUE_BUDGET;
+    /* Nobody waits for the BQL when the machine has stopped. */
+    bool running = runstate_is_running();
+    unsigned budget = running ? VIOMMU_QUEUE_BUDGET : VIOMMU_QUEUE_LONGEST;
 
     while (q->ops->ready(q->opaque)) {
-        /* Nobody waits for the BQL when the machine has stopped. */
-        if (runstate_is_running() && !budget--) {
+        if (!budget--) {
             trace_viommu_queue_yield(q->ops->name);
-            qemu_bh_schedule(q->bh);
+            /* Of one that has stopped, when it runs again */
+            if (running) {
+                qemu_bh_schedule(q->bh);
+            }
             break;
         }
         if (!viommu_queue_step(q)) {
@@ -121,20 +129,24 @@ void viommu_queue_run(VIOMMUQueue *q)
 static void viommu_queue_drained(void *opaque)
 {
     VIOMMUQueue *q = opaque;
+    bool told;
 
     if (!q->waiting) {
         /* The queue was turned off meanwhile. */
         return;
     }
-    if (!viommu_queue_told(q)) {
-        return;
-    }
-    trace_viommu_queue_drained(q->ops->name);
-    q->waiting = false;
     q->running = true;
-    q->ops->complete(q->opaque);
+    told = viommu_queue_told(q);
+    /* Unless what was told has turned the queue off */
+    if (told && q->waiting) {
+        trace_viommu_queue_drained(q->ops->name);
+        q->waiting = false;
+        q->ops->complete(q->opaque);
+    }
     q->running = false;
-    viommu_queue_run(q);
+    if (told) {
+        viommu_queue_run(q);
+    }
 }
 
 static void viommu_queue_resume(VIOMMUQueue *q)

@@ -495,6 +495,31 @@ static void test_sync_behind(void)
     sb_free(b);
 }
 
+/* A queue that is turned off is told no more, nor is it once it is on again. */
+static void test_off_behind(void)
+{
+    SBench *b = sb_new("", FLOOD_DEVICE);
+    uint32_t prod;
+    Flood f;
+
+    flood_open(&f, b->smmu->bus);
+    b->smmu->eventq_log2 = LONG_LOG2;
+    b->smmu->eventq = unit_alloc_aligned(
+        &b->smmu->unit, sizeof(SMMUEvent) << b->smmu->eventq_log2);
+    sb_stage1(b, 12, 39);
+    smmu_set_ste(b->smmu, FLOOD_SID, b->ste);
+    sb_enable(b);
+    flood_run(&f, 2, UNMAPPED, 80000);
+    smmu_cr0(b->smmu, SMMU_CR0_SMMUEN | SMMU_CR0_CMDQEN);
+    prod = eventq_prod(b);
+    smmu_cr0(b->smmu, SMMU_CR0_SMMUEN | SMMU_CR0_CMDQEN | SMMU_CR0_EVENTQEN);
+    smmu_inv_everything(b->smmu);
+    viommu_turns(b->smmu);
+    g_assert_cmphex(eventq_prod(b), ==, prod);
+    flood_close(&f);
+    sb_free(b);
+}
+
 /* Equal events are not merged unless the stream says that they may be. */
 static void test_no_merge(void)
 {
@@ -682,6 +707,7 @@ int main(int argc, char **argv)
         { "queue/overflow-unacknowledged", test_overflow_unacknowledged },
         { "queue/overflow-threads", test_overflow_threads },
         { "queue/sync-behind", test_sync_behind },
+        { "queue/off-behind", test_off_behind },
         { "queue/wrap", test_wrap },
         { "queue/tiny", test_tiny_queue },
         { "queue/no-merge", test_no_merge },

@@ -195,6 +195,20 @@ static void test_stopped(void)
     unit_free(&u);
 }
 
+/* Not even then does it end never. */
+static void test_stopped_go_on(void)
+{
+    Unit u;
+
+    unit_init(&u);
+    u.on_write = refill;
+    add_some(&u, 0, 3 * VIOMMU_EVENTS_BUDGET);
+    machine_runs = false;
+    viommu_events_write(&u.events);
+    check_log(&u, 3 * VIOMMU_EVENTS_BUDGET);
+    unit_free(&u);
+}
+
 /* The guest's queue has room for four. */
 static void test_lost(void)
 {
@@ -274,8 +288,9 @@ static void test_quiet(void)
     g_assert_cmpuint(u.log->len, ==, 0);
     g_assert_true(main_loop_once());
     check_log(&u, 2);
+    g_assert_true(add(&u, 0, 4, 3));
+    g_assert_false(add(&u, 0, 5, 3));
     /* Those behind it are taken. */
-    g_assert_true(add(&u, 0, 4, 4));
     g_assert_true(add(&u, 0, 5, 4));
     main_loop_all();
     check_log(&u, 6);
@@ -332,6 +347,40 @@ static void test_discard(void)
     add_some(&u, 3, 1);
     viommu_events_write(&u.events);
     check_log(&u, 4);
+
+    /* Those that have not been taken up, too */
+    add_some(&u, 4, 3);
+    viommu_events_discard(&u.events);
+    g_assert_true(viommu_events_none(&u.events));
+    viommu_events_write(&u.events);
+    check_log(&u, 4);
+    add_some(&u, 4, 1);
+    viommu_events_write(&u.events);
+    check_log(&u, 5);
+    unit_free(&u);
+}
+
+/* The room that a flood needed is given back. */
+static void test_memory(void)
+{
+    const unsigned n = 8 * VIOMMU_EVENTS_BUDGET;
+    GArray *flood;
+    Unit u;
+
+    unit_init(&u);
+    add_some(&u, 0, n);
+    flood = u.events.in;
+    main_loop_all();
+    machine_runs = false;
+    viommu_events_write(&u.events);
+    check_log(&u, n);
+    g_assert_true(u.events.out != flood && u.events.in != flood);
+    machine_runs = true;
+    add_some(&u, n, n);
+    while (!viommu_events_none(&u.events)) {
+        viommu_events_write(&u.events);
+    }
+    check_log(&u, 2 * n);
     unit_free(&u);
 }
 
@@ -407,12 +456,14 @@ int main(int argc, char **argv)
     g_test_add_func("/viommu-events/budget", test_budget);
     g_test_add_func("/viommu-events/go-on", test_go_on);
     g_test_add_func("/viommu-events/stopped", test_stopped);
+    g_test_add_func("/viommu-events/stopped-go-on", test_stopped_go_on);
     g_test_add_func("/viommu-events/lost", test_lost);
     g_test_add_func("/viommu-events/lost-order", test_lost_order);
     g_test_add_func("/viommu-events/lost-alone", test_lost_alone);
     g_test_add_func("/viommu-events/quiet", test_quiet);
     g_test_add_func("/viommu-events/mark", test_mark);
     g_test_add_func("/viommu-events/discard", test_discard);
+    g_test_add_func("/viommu-events/memory", test_memory);
     g_test_add_func("/viommu-events/threads", test_threads);
     return g_test_run();
 }

@@ -103,6 +103,8 @@ typedef struct Model {
     VIOMMUEvents events;
     unsigned written;
     void (*on_event)(struct Model *m);
+    void (*on_told)(struct Model *m);
+    bool again;              /* that turns it on again */
 } Model;
 
 static bool model_ready(void *opaque)
@@ -177,15 +179,24 @@ static void event_write(void *opaque, const void *record)
     }
 }
 
+static void event_lost(void *opaque)
+{
+}
+
 static void event_told(void *opaque)
 {
+    Model *m = opaque;
+
+    if (m->on_told) {
+        m->on_told(m);
+    }
 }
 
 static const VIOMMUEventsOps event_ops = {
     .name = "model",
     .size = 1,
     .write = event_write,
-    .lost = event_told,
+    .lost = event_lost,
     .told = event_told,
 };
 
@@ -392,6 +403,33 @@ static void test_cancel(void)
     g_assert_cmpuint(m.head, ==, VIOMMU_QUEUE_BUDGET);
 }
 
+/*
+ * A guest whose fences put in as many entries as are taken out: a machine that
+ * stops does so, and the rest is done when it runs.
+ */
+static void one_more_entry(Model *m)
+{
+    m->tail++;
+}
+
+static void test_stop_endless(void)
+{
+    g_autofree char *entries = g_strnfill(3 * VIOMMU_QUEUE_LONGEST, 'F');
+    unsigned head;
+    Model m;
+
+    model_init(&m, entries);
+    m.tail = 1;
+    m.on_complete = one_more_entry;
+    set_running(false);
+    g_assert_cmpuint(m.head, ==, VIOMMU_QUEUE_LONGEST);
+    g_assert_false(main_loop_due());
+    head = m.head;
+    set_running(true);
+    g_assert_cmpuint(m.head, ==, head + VIOMMU_QUEUE_BUDGET);
+    g_assert_true(main_loop_due());
+}
+
 /* A machine that stops: nothing is left but what the drain holds up. */
 static void test_stop(void)
 {
@@ -502,13 +540,122 @@ static void test_events_reentry(void)
 {
     Model m;
 
-    model_init_events(&m, "F", 2);
-    m.tail = 0;
-    m.on_event = run_to_fence;
-    viommu_events_write(&m.events);
-    g_assert_cmpuint(m.written, ==, 2);
+    for (unsigned n = 1; n < 3; n++) {
+        model_init_events(&m, "F", n);
+        m.tail = 0;
+        m.on_event = run_to_fence;
+        viommu_events_write(&m.events);
+        g_assert_cmpuint(m.written, ==, n);
+        main_loop_once();
+        g_assert_cmpuint(m.completed, ==, 1);
+    }
+}
+
+/*
+ * The interrupt of the events turns the queue off, and some on again: what is
+ * at its head is then taken up anew, and completed once.
+ */
+static void off_and_on(Model *m)
+{
+    m->on_told = NULL;
+    turn_off(m);
+    m->on = m->again;
+    viommu_queue_run(&m->q);
+}
+
+static void test_events_off_when_told(void)
+{
+    static const unsigned numbers[] = { 1, 2 * VIOMMU_EVENTS_BUDGET };
+
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned n = numbers[i / 4];
+        Model m;
+
+        model_init_events(&m, "F.", n);
+        m.on_told = off_and_on;
+        m.again = i & 1;
+        m.v.stale = i & 2;
+        viommu_queue_run(&m.q);
+        if (m.v.stale) {
+            m.v.stale = false;
+            drain(&m.v);
+        }
+        main_loop_all();
+        if (!m.again) {
+            g_assert_cmpuint(m.completed, ==, 0);
+            m.on = true;
+            viommu_queue_run(&m.q);
+            main_loop_all();
+        }
+        g_assert_cmpuint(m.written, ==, n);
+        g_assert_cmpuint(m.completed, ==, 1);
+        g_assert_cmpuint(m.head, ==, 2);
+    }
+}
+
+/* However many come, those of before are what a fence is behind. */
+static void more_and_more(Model *m)
+{
+    if (!m->completed) {
+        g_assert_true(viommu_events_add(&m->events, "e", SIZE_MAX));
+    }
+}
+
+static void test_events_flood(void)
+{
+    Model m;
+
+    model_init_events(&m, "F", VIOMMU_EVENTS_BUDGET + 10);
+    m.on_event = more_and_more;
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.completed, ==, 0);
     main_loop_once();
     g_assert_cmpuint(m.completed, ==, 1);
+}
+
+/* Two fences, each behind what there is at its time */
+static void more_at_first(Model *m)
+{
+    for (unsigned i = 0; m->completed == 1 && i < VIOMMU_EVENTS_BUDGET + 1;
+         i++) {
+        g_assert_true(viommu_events_add(&m->events, "e", SIZE_MAX));
+    }
+}
+
+static void test_events_two_fences(void)
+{
+    const unsigned n = VIOMMU_EVENTS_BUDGET + 1;
+    Model m;
+
+    model_init_events(&m, "FF", n);
+    m.on_complete = more_at_first;
+    viommu_queue_run(&m.q);
+    g_assert_cmpuint(m.completed, ==, 0);
+    while (m.completed < 2) {
+        unsigned before = m.written;
+
+        g_assert_true(main_loop_once());
+        g_assert_true(m.completed < 2 || before == 2 * n || m.written == 2 * n);
+    }
+    g_assert_cmpuint(m.written, ==, 2 * n);
+}
+
+/* Off while events are written, and then something else is in the queue. */
+static void test_events_off_other(void)
+{
+    Model m;
+
+    model_init_events(&m, "F", 2 * VIOMMU_EVENTS_BUDGET);
+    viommu_queue_run(&m.q);
+    g_assert_true(viommu_queue_waits(&m.q));
+    turn_off(&m);
+    m.entries = NULL;
+    m.tail = 3 * VIOMMU_QUEUE_BUDGET;
+    m.on = true;
+    viommu_queue_run(&m.q);
+    main_loop_all();
+    g_assert_cmpuint(m.head, ==, m.tail);
+    g_assert_cmpuint(m.completed, ==, 0);
 }
 
 /* A command in a register */
@@ -572,6 +719,12 @@ int main(int argc, char **argv)
     g_test_add_func("/viommu-queue/events-go-on", test_events_go_on);
     g_test_add_func("/viommu-queue/events-off", test_events_off);
     g_test_add_func("/viommu-queue/events-reentry", test_events_reentry);
+    g_test_add_func("/viommu-queue/events-off-when-told",
+                    test_events_off_when_told);
+    g_test_add_func("/viommu-queue/events-flood", test_events_flood);
+    g_test_add_func("/viommu-queue/events-two-fences", test_events_two_fences);
+    g_test_add_func("/viommu-queue/events-off-other", test_events_off_other);
+    g_test_add_func("/viommu-queue/stop-endless", test_stop_endless);
     g_test_add_func("/viommu-queue/busy", test_busy);
     return g_test_run();
 }

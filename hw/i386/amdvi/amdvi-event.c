@@ -59,6 +59,7 @@ void amdvi_event_log(AMDVIState *s, const AMDVIEvent *event)
 /* 2.5.2: the log stops until it is turned off and on. */
 static void amdvi_event_overflow(AMDVIState *s)
 {
+    s->event_news = true;
     amdvi_status_change(s, AMDVI_STATUS_EVENT_RUN, AMDVI_STATUS_EVENT_OVERFLOW);
 }
 
@@ -86,6 +87,7 @@ static void amdvi_event_write(void *opaque, const void *record)
         return;
     }
     s->event_tail = next;
+    s->event_news = true;
     amdvi_status_change(s, 0, AMDVI_STATUS_EVENT_INT);
 }
 
@@ -102,7 +104,10 @@ static void amdvi_event_told(void *opaque)
 {
     AMDVIState *s = opaque;
 
-    if (s->control & AMDVI_CONTROL_EVENT_INT_EN) {
+    bool news = s->event_news;
+
+    s->event_news = false;
+    if (news && (s->control & AMDVI_CONTROL_EVENT_INT_EN)) {
         amdvi_interrupt(s);
     }
 }

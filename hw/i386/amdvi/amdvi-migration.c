@@ -21,7 +21,6 @@ static int amdvi_pre_save(void *opaque)
     AMDVIState *s = opaque;
     DMA_HELD("save");
 
-    viommu_events_write(&s->events);
     s->stream_efr = s->efr;
     return 0;
 }

@@ -130,7 +130,9 @@ static void amdvi_cmd_base_written(AMDVIState *s, uint64_t value)
 
 static void amdvi_event_base_written(AMDVIState *s, uint64_t value)
 {
+    /* What does not get into the log of before is not for this one. */
     viommu_events_write(&s->events);
+    viommu_events_discard(&s->events);
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         s->event_base = value & (AMDVI_RING_ADDR | AMDVI_RING_LEN);
     }

@@ -266,8 +266,16 @@ static void virtio_iommu_vm_state(void *opaque, bool running, RunState state)
 {
     VirtIOIOMMU *s = opaque;
 
-    viommu_events_write(&s->faults.events);
     virtio_iommu_requests_vm_state(s, running);
+}
+
+/* When the VM stops, after the core's: that ends DMA, which may fault. */
+static void virtio_iommu_faults_vm_state(void *opaque, bool running,
+                                         RunState state)
+{
+    VirtIOIOMMU *s = opaque;
+
+    viommu_events_write(&s->faults.events);
 }
 
 static void virtio_iommu_freeze_granule(Notifier *notifier, void *unused)
@@ -348,6 +356,7 @@ static void virtio_iommu_realize(DeviceState *dev, Error **errp)
     s->machine_done.notify = virtio_iommu_freeze_granule;
     qemu_add_machine_init_done_notifier(&s->machine_done);
     qemu_add_vm_change_state_handler(virtio_iommu_vm_state, s);
+    qemu_add_vm_change_state_handler_prio(virtio_iommu_faults_vm_state, s, -1);
     qemu_register_reset(virtio_iommu_system_reset, s);
 }
 

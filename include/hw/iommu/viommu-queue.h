@@ -15,7 +15,7 @@
  *     the queue stands still: nothing behind it is done before it;
  *   - and until what the unit had to tell its guest by then has been written;
  *   - an error stops the queue where it is, until it is run again;
- *   - when the machine stops, the queue is worked off as far as the drain
+ *   - when the machine stops, the queue is worked off once as far as the drain
  *     allows.  What still waits is at the head, so a migration stream has it,
  *     and whoever loads that does it again when the machine runs.
  *
@@ -33,6 +33,12 @@
  * fills its queue, which may be of half a million.
  */
 #define VIOMMU_QUEUE_BUDGET 128
+
+/*
+ * Entries of the longest queue that there is (SMMUv3).  More than that in one
+ * go are a guest's whose fences write their own queue's tail.
+ */
+#define VIOMMU_QUEUE_LONGEST (1u << 19)
 
 /*
  * A completion that waits for the drain: the bit BUSY (or ICC, IVT, TES, ...)
