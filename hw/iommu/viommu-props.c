@@ -8,6 +8,7 @@
 
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-model.h"
+#include "qapi/error.h"
 #include "qapi/qapi-visit-viommu.h"
 
 static void props_get_virtio(Object *obj, Visitor *v, const char *name,
@@ -19,7 +20,13 @@ static void props_get_virtio(Object *obj, Visitor *v, const char *name,
 static void props_set_virtio(Object *obj, Visitor *v, const char *name,
                              void *opaque, Error **errp)
 {
-    visit_type_VIOMMUVirtio(v, name, object_field_prop_ptr(obj, opaque), errp);
+    ERRP_GUARD();
+
+    if (!visit_type_VIOMMUVirtio(v, name, object_field_prop_ptr(obj, opaque),
+                                 errp)) {
+        error_append_hint(errp, "It is device, translate, bypass or "
+                          "require.\n");
+    }
 }
 
 static void props_default_virtio(ObjectProperty *op, const Property *prop)

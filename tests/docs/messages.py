@@ -24,6 +24,10 @@ SMMU_9_1 = 'aarch64 -machine virt-9.1,iommu=smmuv3 -cpu cortex-a57 '
 REFUSED = [
     (f'{Q35}intel-iommu,virtio=require,dma-translation=off',
      ['virtio=require and dma-translation=off']),
+    (f'{Q35}intel-iommu,virtio=all',
+     ["'virtio'", "'all'", 'device, translate, bypass or require']),
+    (f'{Q35}virtio-iommu-pci -global virtio-iommu-pci.virtio=all',
+     ["virtio-iommu-pci.virtio=all", "'all'"]),
     (f'{Q35}intel-iommu,x-scalable-mode=on,x-pasid-mode=off,pasid-bits=4',
      ['x-pasid-mode=off and pasid-bits=4']),
     (f'{Q35}intel-iommu,x-scalable-mode=on,svm=on,device-iotlb=on',
