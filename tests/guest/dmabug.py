@@ -40,10 +40,12 @@ FOUND = {
     'too-short': [('out-of-bounds', True)],
     'unmap-too-early': [('use-after-unmap', True)],
     'use-after-free': [('use-after-unmap', False)],
+    'unmap-twice': [('use-after-unmap', True)],
     'forget-to-unmap': [],
 }
 # Does a fault come of it?
-REFUSED = ('wrong-direction', 'too-short', 'unmap-too-early', 'use-after-free')
+REFUSED = ('wrong-direction', 'too-short', 'unmap-too-early', 'use-after-free',
+           'unmap-twice')
 LEAKS = 8
 LAZY_TRIES = 100
 

@@ -136,7 +136,7 @@ static int dmabug_right(struct dmabug *d)
     return ret;
 }
 
-/* And five ways how it is not */
+/* And six ways how it is not */
 
 static int dmabug_wrong_direction(struct dmabug *d)
 {
@@ -197,6 +197,38 @@ static int dmabug_use_after_free(struct dmabug *d)
     return ret ?: edu_read(d, addr, 64);
 }
 
+static int dmabug_unmap_twice(struct dmabug *d)
+{
+    size_t size = 2 * PAGE_SIZE;
+    dma_addr_t addr, next;
+    void *first, *second;
+    int ret;
+
+    first = (void *)__get_free_pages(GFP_KERNEL, 1);
+    second = (void *)__get_free_pages(GFP_KERNEL, 1);
+    if (!first || !second) {
+        return -ENOMEM;
+    }
+    addr = dma_map_single(d->dev, first, size, DMA_FROM_DEVICE);
+    if (dma_mapping_error(d->dev, addr)) {
+        return -ENOMEM;
+    }
+    ret = edu_write(d, addr, PAGE_SIZE);
+    dma_unmap_single(d->dev, addr, size, DMA_FROM_DEVICE);
+
+    next = dma_map_single(d->dev, second, size, DMA_FROM_DEVICE);
+    if (dma_mapping_error(d->dev, next)) {
+        return -ENOMEM;
+    }
+    /* Once more, in a path for errors: by now it is the second buffer's. */
+    dma_unmap_single(d->dev, addr, size, DMA_FROM_DEVICE);
+    ret = ret ?: edu_write(d, next, PAGE_SIZE);
+    /* To unmap that one would be once too often again. */
+    free_pages((unsigned long)first, 1);
+    free_pages((unsigned long)second, 1);
+    return ret;
+}
+
 static int dmabug_forget_to_unmap(struct dmabug *d)
 {
     int i, ret = 0;
@@ -228,6 +260,7 @@ static const struct {
     { "too-short", dmabug_too_short },
     { "unmap-too-early", dmabug_unmap_too_early },
     { "use-after-free", dmabug_use_after_free },
+    { "unmap-twice", dmabug_unmap_twice },
     { "forget-to-unmap", dmabug_forget_to_unmap },
 };
 
