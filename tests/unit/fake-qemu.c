@@ -16,6 +16,7 @@
 #include "test-common.h"
 
 void (*fake_before_lock)(QemuMutex *lock);
+void (*fake_after_unlock)(QemuMutex *lock);
 
 /* The BQL */
 

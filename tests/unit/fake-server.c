@@ -22,10 +22,29 @@ typedef struct Sent {
     unsigned iova;
 } Sent;
 
+static void server_flush(Server *srv)
+{
+    size_t done = 0;
+
+    while (!srv->over && done < srv->out->len) {
+        /* In pieces: what comes is not always a message. */
+        size_t part = srv->gathers || rand_below(&srv->rand, 16) ?
+                      srv->out->len - done : 1;
+        ssize_t n = send(srv->fd, srv->out->data + done, part, MSG_NOSIGNAL);
+
+        if (n < 0) {
+            srv->over = true;
+        } else {
+            done += n;
+        }
+    }
+    g_byte_array_set_size(srv->out, 0);
+}
+
 static void server_send(Server *srv, const VRPHeader *h, const char *fields,
                         const void *message, const void *data, size_t len)
 {
-    size_t fixed = vrp_fields_size(fields), done = 0;
+    size_t fixed = vrp_fields_size(fields);
     uint8_t bytes[256];
     VRPHeader header = *h;
 
@@ -36,16 +55,9 @@ static void server_send(Server *srv, const VRPHeader *h, const char *fields,
     if (len) {
         memcpy(bytes + sizeof(header) + fixed, data, len);
     }
-    while (!srv->over && done < header.size) {
-        /* In pieces: what comes is not always a message. */
-        size_t part = rand_below(&srv->rand, 16) ? header.size - done : 1;
-        ssize_t n = send(srv->fd, bytes + done, part, MSG_NOSIGNAL);
-
-        if (n < 0) {
-            srv->over = true;
-        } else {
-            done += n;
-        }
+    g_byte_array_append(srv->out, bytes, header.size);
+    if (!srv->gathers) {
+        server_flush(srv);
     }
 }
 
@@ -263,6 +275,25 @@ static void server_release(Server *srv)
     }
 }
 
+static void server_resolve(Server *srv, const VRPHeader *h,
+                           const VRPResolve *question)
+{
+    const VRPDMA dma = { 8 * MEM_STATUS, 8 };
+    const VRPConfig answer = { .mode = VRP_BLOCKED };
+    uint64_t status = question->rid;
+
+    srv->gathers = true;
+    server_reply(srv, h, &answer, NULL, 0);
+    if (status % 2) {
+        server_flush(srv);
+        g_usleep(5000);
+    }
+    server_order(srv, VRP_DMA_WRITE, VRP_FLAG_NO_REPLY, &dma, &status, 8);
+    server_flush(srv);
+    srv->gathers = false;
+    qatomic_inc(&srv->resolved);
+}
+
 /* Whoever asked is told nothing more of what was before. */
 static void server_reset(Server *srv)
 {
@@ -303,6 +334,9 @@ static void server_message(Server *srv, const VRPHeader *h,
     case VRP_TRANSLATE:
         qatomic_inc(&srv->questions);
         server_asked(srv, h, message);
+        return;
+    case VRP_RESOLVE:
+        server_resolve(srv, h, message);
         return;
     case VRP_RESET:
         server_reset(srv);
@@ -375,7 +409,7 @@ static void *server_run(void *opaque)
         if (rand_below(&srv->rand, 2)) {
             server_release(srv);
         }
-        if (h.command >= VRP_RESOLVE) {
+        if (h.command > VRP_RESOLVE) {
             server_volunteer(srv);
             if (!srv->late && lifetime && !--lifetime) {
                 server_lie(srv);
@@ -394,6 +428,7 @@ Server *server_new(int fd, uint64_t *memory, bool late, uint64_t seed)
     srv->late = late;
     srv->rand.state = seed | 1;
     srv->next_id = seed >> 16;
+    srv->out = g_byte_array_new();
     srv->sent = g_array_new(false, false, sizeof(Sent));
     srv->held = g_array_new(false, false, sizeof(Sent));
     memset(srv->kept, -1, sizeof(srv->kept));
@@ -410,6 +445,7 @@ void server_free(Server *srv)
 {
     thread_join(srv->thread);
     close(srv->fd);
+    g_byte_array_unref(srv->out);
     g_array_unref(srv->sent);
     g_array_unref(srv->held);
     g_free(srv);

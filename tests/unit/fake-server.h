@@ -11,6 +11,9 @@
  * There is one domain, and one table, of IOVAS pages.  Software writes a ticket
  * to its register with what is to be invalidated (REG_INV), and finds in it, or
  * at MEM_STATUS, which ticket is complete.
+ *
+ * Who is asked about with VRP_RESOLVE is written to MEM_STATUS, behind the
+ * answer; if that is odd, only some time later.
  */
 #ifndef UNIT_FAKE_SERVER_H
 #define UNIT_FAKE_SERVER_H
@@ -51,11 +54,14 @@ typedef struct Server {
     int fd;
     pthread_t thread;
     unsigned questions;      /* VRP_TRANSLATE that came; atomic */
+    unsigned resolved;       /* VRP_RESOLVE that were answered; atomic */
     /* The thread's */
     Rand rand;
     uint64_t *memory;        /* its words are atomic */
     bool late;
     bool over;
+    bool gathers;            /* what it sends it sends later */
+    GByteArray *out;
     uint16_t next_id;
     uint64_t seq;
     uint32_t ticket, complete;

@@ -785,6 +785,108 @@ static void test_end(const void *opaque)
     remote_teardown(&o);
 }
 
+static void ask_of(unsigned rid)
+{
+    const VRPResolve question = { .rid = rid, .pasid = VRP_NO_PASID };
+    VRPConfig answer;
+
+    g_assert_cmpint(ask(VRP_RESOLVE, &question, &answer, REMOTE_WAIT_USUAL),
+                    ==, 0);
+}
+
+static void await_status(uint64_t status)
+{
+    int64_t end = g_get_monotonic_time() + HANG_US;
+
+    while (qatomic_load_acquire(&memory[MEM_STATUS]) != status) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(100);
+    }
+}
+
+/*
+ * What comes behind an answer, or later on, is carried out though nobody asks
+ * any more.
+ */
+static void test_quiet(const void *opaque)
+{
+    Rand r = rand_new();
+    Operator o = { .rand = { rand64(&r) | 1 } };
+
+    fake_before_lock = NULL;
+    remote_setup(opaque, &o);
+    for (unsigned i = 1; i <= 20; i++) {
+        ask_of(i);
+        await_status(i);
+    }
+    remote_teardown(&o);
+}
+
+/*
+ * The link's thread, which was woken before somebody began to lead, reads his
+ * answer when he has seen that it is not there, and before he sleeps.
+ */
+enum { KICK_NOT, KICK_ARMED, KICK_LINK_WOKEN, KICK_SLEEPS, KICK_READ };
+
+static unsigned kick_phase;              /* atomic */
+static __thread unsigned kick_asks;      /* so many more unlocks */
+static Server *kick_server;
+
+static void kick_await(unsigned phase)
+{
+    while (qatomic_load_acquire(&kick_phase) < phase) {
+        g_usleep(100);
+    }
+}
+
+static void kick_before_lock(QemuMutex *lock)
+{
+    if (qatomic_load_acquire(&kick_phase) == KICK_ARMED &&
+        fake_in_iothread() && lock == &remote->link->wire->lock) {
+        qatomic_store_release(&kick_phase, KICK_LINK_WOKEN);
+        kick_await(KICK_SLEEPS);
+    }
+}
+
+static void kick_after_unlock(QemuMutex *lock)
+{
+    unsigned phase = qatomic_load_acquire(&kick_phase);
+
+    if (phase == KICK_SLEEPS && fake_in_iothread() &&
+        lock == &remote->link->wire->lock) {
+        qatomic_store_release(&kick_phase, KICK_READ);
+    } else if (kick_asks && lock == &remote->link->lock && !--kick_asks) {
+        while (qatomic_load_acquire(&kick_server->resolved) < 2) {
+            g_usleep(100);
+        }
+        qatomic_store_release(&kick_phase, KICK_SLEEPS);
+        kick_await(KICK_READ);
+    }
+}
+
+static void test_kick(const void *opaque)
+{
+    Rand r = rand_new();
+    Operator o = { .rand = { rand64(&r) | 1 } };
+    const VRPResolve question = { .rid = 1, .pasid = VRP_NO_PASID };
+
+    kick_phase = KICK_NOT;
+    fake_before_lock = kick_before_lock;
+    fake_after_unlock = kick_after_unlock;
+    remote_setup(opaque, &o);
+    kick_server = o.server;
+    qatomic_store_release(&kick_phase, KICK_ARMED);
+    /* Something comes that nobody waits for. */
+    remote_link_post(remote->link, VRP_RESOLVE, &question, NULL, 0, -1);
+    kick_await(KICK_LINK_WOKEN);
+    /* When the question is registered, and before it is slept for the answer */
+    kick_asks = 2;
+    ask_of(2);
+    await_status(2);
+    remote_teardown(&o);
+    fake_after_unlock = NULL;
+}
+
 int main(int argc, char **argv)
 {
     static const Case cases[] = {
@@ -802,5 +904,8 @@ int main(int argc, char **argv)
     }
     g_test_add_data_func("/remote-link/end/socket", &cases[0], test_end);
     g_test_add_data_func("/remote-link/end/wrapped", &cases[1], test_end);
+    g_test_add_data_func("/remote-link/quiet/socket", &cases[0], test_quiet);
+    g_test_add_data_func("/remote-link/quiet/wrapped", &cases[1], test_quiet);
+    g_test_add_data_func("/remote-link/kick", &cases[0], test_kick);
     return g_test_run();
 }
