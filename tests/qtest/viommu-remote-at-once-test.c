@@ -13,6 +13,7 @@
 #include "qemu/osdep.h"
 #include "viommu-listener.h"
 #include "viommu-rig.h"
+#include "viommu-vhost-user.h"
 #include "viommu-vtd.h"
 
 /* So many times a case is done; and an invalidation is looked for, each ms */
@@ -301,6 +302,46 @@ static void test_heard(const void *opaque)
     log_end(&log);
 }
 
+#define BACKEND_SID     (6 << 3)
+#define BACKEND_RING    0x11000000ull
+
+/* The same of a backend in a process of its own, which has to acknowledge it */
+static void test_backend(void)
+{
+    RigOptions opt = { .form = VTD_QUEUED };
+    VUBackend *vu = vu_new(VU_WITHOUT_NOTHING);
+    g_autofree char *args = NULL;
+    uint64_t ring;
+    VBlk *blk;
+    Rig *rig;
+    Log log;
+
+    g_setenv("VIOMMU_UNIT", "remote-vtd", true);
+    args = g_strdup_printf("-chardev socket,id=vu,path=%s "
+                           "-device vhost-user-blk-pci,id=backend,chardev=vu,"
+                           "addr=6,num-queues=1,disable-legacy=on,"
+                           "iommu_platform=on", vu_path(vu));
+    log_begin(&log, args);
+    opt.args = log.args;
+    rig = rig_new(&opt);
+    ring = unit_alloc(rig->unit, 1);
+    qtest_memset(rig->unit->qts, ring, 0, UNIT_PAGE);
+    rig->unit->ops->map(rig->unit, rig->space, BACKEND_RING, ring, UNIT_PAGE,
+                        UNIT_RW);
+    rig->unit->ops->attach(rig->unit, BACKEND_SID, rig->space);
+    blk = vblk_new(rig->unit, BACKEND_SID, "backend", ring, BACKEND_RING);
+    viommu_until(rig->unit, vu_updates(vu) > 0);
+    for (unsigned i = 0; i < HEARD; i++) {
+        g_assert_false(inv_page(rig, &log));
+        rig_inv_wait(rig);
+    }
+    g_assert_false(vu_hung_up(vu));
+    vblk_free(blk);
+    rig_free(rig);
+    vu_free(vu);
+    log_end(&log);
+}
+
 static void add(const Case *c, const char *group,
                 void (*fn)(const void *opaque))
 {
@@ -342,5 +383,6 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(path, &hearers[i], test_heard);
     }
+    qtest_add_func("viommu/remote/at-once/heard/backend", test_backend);
     return g_test_run();
 }
