@@ -34,39 +34,45 @@ void viommu_events_go(VIOMMUEvents *e)
     }
 }
 
-/* What was needed for a flood is not kept. */
-static GArray *events_emptied(VIOMMUEvents *e, GArray *records)
+/* All of out has been written.  What was needed for a flood is not kept. */
+static void events_out_written(VIOMMUEvents *e)
 {
-    if (records->len <= 4 * VIOMMU_EVENTS_BUDGET) {
-        return g_array_set_size(records, 0);
+    bool flood = e->out->len > 4 * VIOMMU_EVENTS_BUDGET;
+
+    e->next = 0;
+    g_array_set_size(e->out, 0);
+    if (flood) {
+        g_array_free(e->out, true);
+        e->out = g_array_new(false, false, e->ops->size);
     }
-    g_array_free(records, true);
-    return g_array_new(false, false, e->ops->size);
 }
 
-/*
- * The others, once those that are being written have been.  Returns: false if
- * there is none; then, whether one was @lost
- */
-static bool events_take_up(VIOMMUEvents *e, bool *lost)
+/* Those being written have been; the others now.  Returns: is there one? */
+static bool events_take_up(VIOMMUEvents *e)
 {
-    GArray *empty;
+    GArray *empty = e->out;
 
-    *lost = false;
-    if (e->next < e->out->len) {
-        return true;
-    }
-    empty = events_emptied(e, e->out);
-    qemu_mutex_lock(e->lock);
-    e->out = e->in;
-    e->in = empty;
-    e->next = 0;
     if (!e->out->len) {
-        *lost = e->lost;
-        qatomic_set(&e->lost, false);
+        qemu_mutex_lock(e->lock);
+        e->out = e->in;
+        e->in = empty;
+        qemu_mutex_unlock(e->lock);
     }
-    qemu_mutex_unlock(e->lock);
     return e->out->len;
+}
+
+/* Returns: is one lost that came after all that have been written? */
+static bool events_take_lost(VIOMMUEvents *e)
+{
+    bool lost = false;
+
+    if (qatomic_read(&e->lost) && !e->out->len) {
+        qemu_mutex_lock(e->lock);
+        lost = !e->in->len;
+        qatomic_set(&e->lost, !lost);
+        qemu_mutex_unlock(e->lock);
+    }
+    return lost;
 }
 
 /* Of those that were taken up.  Returns: how many, @most of them */
@@ -86,29 +92,38 @@ static size_t events_write_some(VIOMMUEvents *e, size_t most)
             qatomic_set(&e->done, at + 1);
         }
     }
+    if (e->next == e->out->len) {
+        events_out_written(e);
+    }
     return n;
 }
 
+/*
+ * What comes meanwhile is not waited for: each one more would take the lock once
+ * more, from those who add to them.
+ */
 void viommu_events_write(VIOMMUEvents *e)
 {
-    unsigned there = qatomic_read(&e->added) - e->done;
-    size_t budget = runstate_is_running() ? e->budget : MAX(e->budget, there);
-    size_t n = 0;
-    bool more, lost;
+    size_t most = qatomic_read(&e->added) - e->done, n = 0;
+    bool lost;
 
     /* Who comes back here from a record leaves the rest to the outer. */
     if (e->writing || viommu_events_none(e)) {
         return;
     }
-    e->writing = true;
-    while ((more = events_take_up(e, &lost)) && n < budget) {
-        n += events_write_some(e, budget - n);
+    if (runstate_is_running()) {
+        most = MIN(most, e->budget);
     }
+    e->writing = true;
+    while (n < most && events_take_up(e)) {
+        n += events_write_some(e, most - n);
+    }
+    lost = events_take_lost(e);
     if (lost) {
         e->ops->lost(e->opaque);
     }
     e->writing = false;
-    if (more) {
+    if (!viommu_events_none(e)) {
         trace_viommu_events_yield(e->ops->name);
         viommu_events_later(e);
     }

@@ -98,9 +98,8 @@ void viommu_events_go(VIOMMUEvents *e);
 
 /**
  * viommu_events_write: write what is there, a budget of records at most; the
- * rest follows in the main loop.  If the machine does not run it is all that is
- * there, since nobody waits for the BQL then, and nothing that comes meanwhile.
- * BQL.
+ * rest, and what comes meanwhile, follows in the main loop.  If the machine does
+ * not run it is all that is there, since nobody waits for the BQL then.  BQL.
  */
 void viommu_events_write(VIOMMUEvents *e);
 
