@@ -24,6 +24,9 @@ MODELS = {
     'posted': {'props': ('posted-interrupts=on',), 'kernel': 'posted'},
 }
 ARCH = {name: values.get('arch', 'x86_64') for name, values in MODELS.items()}
+# What Linux says if a COMPLETION_WAIT takes more than 0.1 s; it goes on. A busy
+# host may keep the main loop from its turn, or who has the BQL, for as long.
+LATE = 'AMD-Vi: Completion-Wait loop timed out'
 # Some are before Linux, some in the middle of its start, some at its work.
 RESETS, RESET_WITHIN = 4, 25
 
@@ -82,9 +85,14 @@ def run_with_resets(moments):
     return run
 
 
-def judged(outcome):
-    return [f'{name}: {detail}' for name, held, detail in outcome.checks
-            if not held]
+def judged(outcome, did):
+    """(what was done, what did not hold)"""
+    late = sum(LATE in line for line in outcome.report.dmesg)
+    if late:
+        did['late completions'] = late
+    return did, [f'{name}: {detail}' for name, held, detail in outcome.checks
+                 if not held and not (name.endswith(': no fault') and
+                                      outcome.report.faults == late)]
 
 
 def configuration(rng, model, **more):
@@ -97,7 +105,7 @@ def resets(rng, model, seconds):
     moments = [rng.uniform(0, RESET_WITHIN)
                for _ in range(rng.randint(1, RESETS))]
     outcome = boot.boot(config, run=run_with_resets(moments))
-    return {'boots': len(moments) + 1, 'resets': len(moments)}, judged(outcome)
+    return judged(outcome, {'boots': len(moments) + 1, 'resets': len(moments)})
 
 
 def guest(rng, model, seconds):
@@ -112,7 +120,7 @@ def guest(rng, model, seconds):
             'rounds of disks': sum(n for name, n in rounds.items()
                                    if name not in cards),
             'transfers': sum(rounds.get(name, 0) for name in cards)}
-    return done, judged(outcome)
+    return judged(outcome, done)
 
 
 def kernels(rng, model, seconds):
