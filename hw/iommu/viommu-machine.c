@@ -41,7 +41,7 @@ void viommu_machine_regions(DeviceState *dev, QList *regions)
     VirtIOIOMMU *s = VIRTIO_IOMMU(object_resolve_path_component(
                                       OBJECT(dev), "virtio-backend"));
 
-    /* An array is set once, and ends the process the second time. */
+    /* An array is set once; realize says what to give instead. */
     if (s->nr_prop_resv_regions) {
         s->regions_given = true;
         qobject_unref(regions);
