@@ -236,6 +236,7 @@ static void run_case(const Case *c, const char *unit, RigOptions opt)
     rig = rig_new(&opt);
     while (!c->once(rig, &log, c->is_write)) {
         g_assert_cmpuint(tries++, <, TRIES);
+        rig_again(rig);
     }
     g_test_message("tried %u times", tries + 1);
     rig->unit->ops->assert_no_fault(rig->unit);

@@ -149,6 +149,17 @@ static void map(Rig *rig, uint64_t iova, uint64_t gpa)
     rig->unit->ops->map(rig->unit, rig->space, iova, gpa, UNIT_PAGE, UNIT_RW);
 }
 
+/* What the throttle lets through at once */
+static void use_up(Rig *rig)
+{
+    unsigned request = vblk_submit(rig->blk, false, 0,
+                                   rig->opt.untranslated ? rig->spare :
+                                   RIG_SPARE_IOVA, RIG_LEN);
+
+    viommu_until(rig->unit, vblk_completed(rig->blk) == rig->blk->submitted);
+    g_assert_cmpint(vblk_result(rig->blk, request), ==, 0);
+}
+
 static void start(Rig *rig)
 {
     Unit *unit = rig->unit;
@@ -175,11 +186,7 @@ static void start(Rig *rig)
         rig->blk = vblk_new(unit, rig->sid, "disk", rig->ring,
                             rig->opt.untranslated ? rig->ring : RIG_RING_IOVA);
     }
-    /* Use up what the throttle lets through at once. */
-    vblk_submit(rig->blk, false, 0,
-                rig->opt.untranslated ? rig->spare : RIG_SPARE_IOVA, RIG_LEN);
-    viommu_until(unit, vblk_completed(rig->blk) == 1);
-    g_assert_cmpint(vblk_result(rig->blk, 0), ==, 0);
+    use_up(rig);
     g_assert_true(viommu_is_filled(unit, rig->spare, RIG_ON_DISK, RIG_LEN));
 }
 
@@ -222,12 +229,23 @@ void rig_adopt(Rig *rig, QTestState *to)
     }
 }
 
+/* A second of quiet gives the throttle its allowance back. */
+static void rest(Rig *rig)
+{
+    rig_step(rig, 2 * RIG_RELEASE_NS);
+}
+
 void rig_restart(Rig *rig)
 {
     vblk_free(rig->blk);
-    /* A second of quiet gives the throttle its allowance back. */
-    rig_step(rig, 2 * RIG_RELEASE_NS);
+    rest(rig);
     start(rig);
+}
+
+void rig_again(Rig *rig)
+{
+    rest(rig);
+    use_up(rig);
 }
 
 void rig_free(Rig *rig)

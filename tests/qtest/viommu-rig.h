@@ -90,6 +90,12 @@ void rig_inv_wait(Rig *rig);
 bool rig_inv_done(Rig *rig);
 /* rig_restart: set everything up again after a reset. */
 void rig_restart(Rig *rig);
+/*
+ * rig_again: before what has been done is done once more, nobody knows how many
+ * times.  A release, and a step before it, are a little longer than what a
+ * request costs: in the end nothing would be held.
+ */
+void rig_again(Rig *rig);
 /* rig_hold: start a request at @iova and see it in flight. */
 unsigned rig_hold(Rig *rig, bool is_write, uint64_t iova);
 void rig_step(Rig *rig, int64_t ns);
