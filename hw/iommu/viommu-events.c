@@ -34,8 +34,8 @@ void viommu_events_go(VIOMMUEvents *e)
     }
 }
 
-/* All of out has been written.  What was needed for a flood is not kept. */
-static void events_out_written(VIOMMUEvents *e)
+/* None of out is to be written any more.  What a flood needed is not kept. */
+static void events_out_empty(VIOMMUEvents *e)
 {
     bool flood = e->out->len > 4 * VIOMMU_EVENTS_BUDGET;
 
@@ -93,7 +93,7 @@ static size_t events_write_some(VIOMMUEvents *e, size_t most)
         }
     }
     if (e->next == e->out->len) {
-        events_out_written(e);
+        events_out_empty(e);
     }
     return n;
 }
@@ -132,15 +132,20 @@ void viommu_events_write(VIOMMUEvents *e)
     }
 }
 
+/* Threads that have events do not wait for memory to be given back. */
 void viommu_events_discard(VIOMMUEvents *e)
 {
-    g_array_set_size(e->out, 0);
-    e->next = 0;
+    GArray *empty;
+
+    events_out_empty(e);
+    empty = e->out;
     qemu_mutex_lock(e->lock);
-    g_array_set_size(e->in, 0);
+    e->out = e->in;
+    e->in = empty;
     qatomic_set(&e->done, e->added);
     qatomic_set(&e->lost, false);
     qemu_mutex_unlock(e->lock);
+    events_out_empty(e);
 }
 
 static void events_bh(void *opaque)

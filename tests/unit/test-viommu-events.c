@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include <malloc.h>
 #include "hw/iommu/viommu-events.h"
 #include "loop-world.h"
 
@@ -386,26 +387,72 @@ static void test_discard(void)
 }
 
 /* The room that a flood needed is given back. */
+
+#define FLOOD (8 * VIOMMU_EVENTS_BUDGET)
+
+static void check_room(const Unit *u)
+{
+    const size_t flood = FLOOD * sizeof(Record);
+
+    g_assert_cmpuint(malloc_usable_size(u->events.in->data), <, flood);
+    g_assert_cmpuint(malloc_usable_size(u->events.out->data), <, flood);
+}
+
 static void test_memory(void)
 {
-    const unsigned n = 8 * VIOMMU_EVENTS_BUDGET;
-    GArray *flood;
     Unit u;
 
     unit_init(&u);
-    add_some(&u, 0, n);
-    flood = u.events.in;
-    main_loop_all();
+    add_some(&u, 0, FLOOD);
     machine_runs = false;
     viommu_events_write(&u.events);
-    check_log(&u, n);
-    g_assert_true(u.events.out != flood && u.events.in != flood);
+    check_log(&u, FLOOD);
+    check_room(&u);
     machine_runs = true;
-    add_some(&u, n, n);
+    add_some(&u, FLOOD, FLOOD);
     while (!viommu_events_none(&u.events)) {
         viommu_events_write(&u.events);
     }
-    check_log(&u, 2 * n);
+    check_log(&u, 2 * FLOOD);
+    check_room(&u);
+    unit_free(&u);
+}
+
+static void discard_second(Unit *u)
+{
+    if (u->log->len == 2) {
+        viommu_events_discard(&u->events);
+    }
+}
+
+/*
+ * Nor does it stay if it has not been written: all of two floods, the first of
+ * which is being written, and then by a record of its own.
+ */
+static void test_discard_memory(void)
+{
+    Unit u;
+
+    unit_init(&u);
+    add_some(&u, 0, FLOOD);
+    viommu_events_write(&u.events);
+    check_log(&u, VIOMMU_EVENTS_BUDGET);
+    add_some(&u, FLOOD, FLOOD);
+    viommu_events_discard(&u.events);
+    g_assert_true(viommu_events_none(&u.events));
+    check_room(&u);
+    main_loop_all();
+    check_log(&u, VIOMMU_EVENTS_BUDGET);
+
+    g_array_set_size(u.log, 0);
+    u.on_write = discard_second;
+    add_some(&u, 0, FLOOD);
+    viommu_events_write(&u.events);
+    check_log(&u, 2);
+    check_room(&u);
+    add_some(&u, 2, 1);
+    viommu_events_write(&u.events);
+    check_log(&u, 3);
     unit_free(&u);
 }
 
@@ -490,6 +537,7 @@ int main(int argc, char **argv)
     g_test_add_func("/viommu-events/mark", test_mark);
     g_test_add_func("/viommu-events/discard", test_discard);
     g_test_add_func("/viommu-events/memory", test_memory);
+    g_test_add_func("/viommu-events/discard-memory", test_discard_memory);
     g_test_add_func("/viommu-events/threads", test_threads);
     return g_test_run();
 }
