@@ -301,6 +301,7 @@ static const RemoteLinkOps device_ops = {
     .command = remote_serve,
     .commanded = remote_serve_commanded,
     .reset = remote_serve_was_reset,
+    .stopped = remote_serve_was_stopped,
     .late = device_late,
 };
 
@@ -550,7 +551,11 @@ static void guest_disturb(Rand *r)
         heard = !heard && rand_below(r, 4) == 0;
         break;
     case 1:
-        ask(VRP_RUN, &run, NULL, REMOTE_WAIT_PATIENT);
+        if (rand_below(r, 2)) {
+            ask(VRP_RUN, &run, NULL, REMOTE_WAIT_PATIENT);
+        } else {
+            remote_serve_stop(remote);
+        }
         remote_serve_settle(remote);
         break;
     case 2:

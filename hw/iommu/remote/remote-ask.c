@@ -286,9 +286,19 @@ static void link_was_reset(RemoteLink *link, const void *message,
     link->ops->reset(link->opaque);
 }
 
-bool remote_link_reset(RemoteLink *link)
+static void link_has_stopped(RemoteLink *link, const void *message,
+                             const uint8_t *data, size_t len)
 {
-    VRPHeader h = { .command = VRP_RESET };
+    link->ops->stopped(link->opaque);
+}
+
+/* Send it; @then, once it is answered.  Returns: false if it is not up. */
+static bool link_ask_for_later(RemoteLink *link, VRPCommand command,
+                               const void *message,
+                               void (*then)(RemoteLink *, const void *,
+                                            const uint8_t *, size_t))
+{
+    VRPHeader h = { .command = command };
     unsigned connection;
     RemoteAsk *ask;
 
@@ -296,9 +306,9 @@ bool remote_link_reset(RemoteLink *link)
         if (link->state != LINK_UP) {
             return false;
         }
-        ask = remote_ask_new(link, VRP_RESET, &h.id);
+        ask = remote_ask_new(link, command, &h.id);
         if (ask) {
-            ask->then = link_was_reset;
+            ask->then = then;
         }
         connection = link->acted_on;
     }
@@ -307,7 +317,19 @@ bool remote_link_reset(RemoteLink *link)
         return false;
     }
     remote_out_write(link, connection,
-                     remote_out_new(&h, vrp_shape(VRP_RESET)->fields, NULL,
+                     remote_out_new(&h, vrp_shape(command)->fields, message,
                                     NULL, 0));
     return true;
+}
+
+bool remote_link_reset(RemoteLink *link)
+{
+    return link_ask_for_later(link, VRP_RESET, NULL, link_was_reset);
+}
+
+bool remote_link_stop(RemoteLink *link)
+{
+    const VRPRun run = { .running = 0 };
+
+    return link_ask_for_later(link, VRP_RUN, &run, link_has_stopped);
 }

@@ -104,6 +104,7 @@ struct VIOMMURemote {
     GQueue commands;         /* RemoteCommand, to be carried out; lock */
     bool commanded;          /* something of these is new; atomic */
     unsigned resets;         /* that have not been answered; lock */
+    unsigned stops;          /* remote_serve_stop(), likewise; lock */
     uint64_t last_seq;       /* of whoever reads */
     QEMUBH *command_bh;
     QTAILQ_HEAD(, RemoteDrain) drains;   /* BQL */
@@ -134,6 +135,12 @@ void remote_memory_greet(VIOMMURemote *s);
  * machine stops the drain comes first.
  */
 void remote_run_state(void *opaque, bool running, RunState state);
+/*
+ * A server that was late when the guest stopped may have said since that it is
+ * done: what it has asked for until then is carried out.  BQL, and no migration
+ * that has copied memory for the last time: the main loop.
+ */
+void remote_memory_settle(VIOMMURemote *s);
 
 /* remote-endpoint.c */
 
@@ -259,6 +266,16 @@ void remote_serve_forget(VIOMMURemote *s);
  */
 void remote_serve_reset(VIOMMURemote *s);
 void remote_serve_was_reset(void *opaque);
+/*
+ * remote_serve_stop: have the server say that it is done since the guest
+ * stopped, which nobody waits for; .news_bh runs then.  BQL.
+ * remote_serve_was_stopped: RemoteLinkOps.stopped
+ * remote_serve_is_stopped: has it said so, every time, or is it gone?  Any
+ * thread.
+ */
+void remote_serve_stop(VIOMMURemote *s);
+void remote_serve_was_stopped(void *opaque);
+bool remote_serve_is_stopped(VIOMMURemote *s);
 void remote_serve_restart(VIOMMURemote *s);
 
 /* remote-model.c */

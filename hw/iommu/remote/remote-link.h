@@ -71,6 +71,8 @@ typedef struct RemoteLinkOps {
     void (*commanded)(void *opaque, bool free);
     /* reset: a remote_link_reset() has been answered. */
     void (*reset)(void *opaque);
+    /* stopped: a remote_link_stop() has. */
+    void (*stopped)(void *opaque);
     /* late: the first answer that has not come in time.  Any thread. */
     void (*late)(void *opaque);
 } RemoteLinkOps;
@@ -155,6 +157,12 @@ int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
  * tells.  Any thread but the link's own.  Returns: false if the link is not up.
  */
 bool remote_link_reset(RemoteLink *link);
+
+/**
+ * remote_link_stop: the same of a RUN that says that the guest has stopped, and
+ * of .stopped.
+ */
+bool remote_link_stop(RemoteLink *link);
 
 /**
  * remote_link_post: the same without an answer.  @fd: goes along, and stays the

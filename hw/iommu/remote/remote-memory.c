@@ -98,6 +98,14 @@ static RemoteWait memory_stop_wait(RunState state)
                                                           REMOTE_WAIT_USUAL;
 }
 
+void remote_memory_settle(VIOMMURemote *s)
+{
+    if (s->unsettled && remote_serve_is_stopped(s)) {
+        remote_serve_settle(s);
+        s->unsettled = false;
+    }
+}
+
 void remote_run_state(void *opaque, bool running, RunState state)
 {
     VIOMMURemote *s = opaque;
@@ -116,11 +124,12 @@ void remote_run_state(void *opaque, bool running, RunState state)
         /* What it writes to finish things, it writes before its answer. */
         error = remote_link_ask(s->link, VRP_RUN, &run, NULL, 0, NULL, NULL,
                                 memory_stop_wait(state));
-        if (error == -EBUSY) {
-            remote_link_post(s->link, VRP_RUN, &run, NULL, 0, -1);
-        }
-        s->unsettled = error == -EBUSY || error == -ETIMEDOUT;
         remote_serve_settle(s);
+        if (error == -EBUSY || error == -ETIMEDOUT) {
+            /* It says so later on, of this one if not of that. */
+            s->unsettled = true;
+            remote_serve_stop(s);
+        }
     }
 }
 

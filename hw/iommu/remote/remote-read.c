@@ -47,7 +47,8 @@ static const char *read_answer(RemoteLink *link, RemoteReader *reader,
         }
     }
     if (then) {
-        if (h->flags & VRP_FLAG_ERROR) {
+        /* Who is told to stop is done, then, in any case. */
+        if (h->flags & VRP_FLAG_ERROR && h->command != VRP_RUN) {
             return h->command == VRP_RESET ? "it refuses a reset" :
                    "it refuses the handshake";
         }

@@ -491,11 +491,39 @@ void remote_serve_was_reset(void *opaque)
     }
 }
 
+void remote_serve_stop(VIOMMURemote *s)
+{
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        s->stops++;
+    }
+    if (!remote_link_stop(s->link)) {
+        remote_serve_was_stopped(s);
+    }
+}
+
+void remote_serve_was_stopped(void *opaque)
+{
+    VIOMMURemote *s = opaque;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        if (s->stops) {
+            s->stops--;
+        }
+    }
+    qemu_bh_schedule(s->news_bh);
+}
+
+bool remote_serve_is_stopped(VIOMMURemote *s)
+{
+    QEMU_LOCK_GUARD(&s->lock);
+    return !s->stops;
+}
+
 void remote_serve_restart(VIOMMURemote *s)
 {
     s->last_seq = 0;
     QEMU_LOCK_GUARD(&s->lock);
-    s->resets = 0;
+    s->resets = s->stops = 0;
 }
 
 void remote_serve_init(VIOMMURemote *s)

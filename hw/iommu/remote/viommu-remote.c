@@ -97,6 +97,7 @@ static const RemoteLinkOps remote_link_ops = {
     .command = remote_serve,
     .commanded = remote_serve_commanded,
     .reset = remote_serve_was_reset,
+    .stopped = remote_serve_was_stopped,
     .late = remote_late,
 };
 
@@ -151,6 +152,7 @@ static void remote_news_bh(void *opaque)
     if (reason) {
         remote_went_down(s, path, connection, reason);
     }
+    remote_memory_settle(s);
     if (qatomic_xchg(&s->went_late, false)) {
         qapi_event_send_viommu_remote_late(path, s->timeout);
     }
@@ -275,8 +277,7 @@ static int remote_pre_save(void *opaque)
     if (s->unsettled) {
         error_report(TYPE_VIOMMU_REMOTE ": the server has not said that it is "
                      "done since the machine stopped, so what it still writes "
-                     "would be lost; let the machine run (cont), and save it "
-                     "when the server answers");
+                     "would be lost; save the machine when the server answers");
         return -EBUSY;
     }
     error = remote_link_ask(s->link, VRP_STATE_SAVE, NULL, NULL, 0, NULL,
