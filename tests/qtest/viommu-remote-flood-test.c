@@ -15,6 +15,7 @@
  * Once; twenty times, from one to the next, with -m thorough.
  */
 #include "qemu/osdep.h"
+#include <glib/gstdio.h>
 #include "hw/misc/x-dma-bench.h"
 #include "qobject/qdict.h"
 #include "viommu-rig.h"
@@ -32,8 +33,12 @@
 #define ROUNDS          8
 /* What a device writes has a byte below 0x80 at the least. */
 #define PATTERN         0x80
-/* So slow that the memory which changes is never copied to the end */
-#define SLOW            65536
+/*
+ * So much of the stream there is while the machine runs: it has all pages that
+ * change, for what is before them are zeros, of which a page takes up 9 bytes;
+ * and what comes after them is far more than a pipe and a buffer have room for.
+ */
+#define AHEAD           (512 * 1024)
 #define FAST            (1ull << 40)
 
 typedef struct Kind {
@@ -301,40 +306,113 @@ static bool is_migration(QTestState *qts, const char *status)
     return is;
 }
 
-/* Memory is copied, and changes all the time. */
-static char *migration_begin(Flood *f)
+/* The stream goes to @file; all but its beginning when the gate is opened. */
+typedef struct Stream {
+    char *file, *gate;
+} Stream;
+
+static Stream stream_new(void)
 {
-    char *file = NULL;
-    int fd = g_file_open_tmp("viommu-state-XXXXXX", &file, NULL);
-    g_autofree char *uri = g_strdup_printf("file:%s", file);
+    Stream s = { 0 };
+    int fd = g_file_open_tmp("viommu-state-XXXXXX", &s.file, NULL);
 
     g_assert_cmpint(fd, >=, 0);
     close(fd);
-    qtest_qmp_assert_success(flood_qts(f), "{'execute':"
-                             " 'migrate-set-capabilities', 'arguments': {"
-                             " 'capabilities': [{'capability':"
+    s.gate = g_strconcat(s.file, ".gate", NULL);
+    g_assert_cmpint(mkfifo(s.gate, 0600), ==, 0);
+    return s;
+}
+
+static char *stream_uri(const Stream *s)
+{
+    return g_strdup_printf("exec:head -c %d >'%s'; : <'%s'; cat >>'%s'; "
+                           "rm '%s'", AHEAD, s->file, s->gate, s->file,
+                           s->gate);
+}
+
+static bool stream_is_ahead(const Stream *s)
+{
+    GStatBuf st;
+
+    g_assert_cmpint(g_stat(s->file, &st), ==, 0);
+    g_assert_cmpint(st.st_size, <=, AHEAD);
+    return st.st_size == AHEAD;
+}
+
+/* Returns: was anybody waiting there? */
+static bool stream_open(const Stream *s)
+{
+    int fd = open(s->gate, O_WRONLY | O_NONBLOCK);
+
+    if (fd < 0) {
+        g_assert_cmpint(errno, ==, ENXIO);
+        return false;
+    }
+    close(fd);
+    return true;
+}
+
+/* All of it is there: the file's name, which is the caller's. */
+static char *stream_end(Stream *s, Unit *unit)
+{
+    viommu_until(unit, !g_file_test(s->gate, G_FILE_TEST_EXISTS));
+    g_free(s->gate);
+    return g_steal_pointer(&s->file);
+}
+
+/* How many pages that are not zero have been copied */
+static int64_t pages_copied(QTestState *qts)
+{
+    QDict *answer = qtest_qmp(qts, "{'execute': 'query-migrate'}");
+    QDict *ram = qdict_get_qdict(qdict_get_qdict(answer, "return"), "ram");
+    int64_t n = qdict_get_int(ram, "normal");
+
+    qobject_unref(answer);
+    return n;
+}
+
+/*
+ * Memory that changes is copied, once; however long it takes until the machine
+ * stops, there is more to copy.
+ */
+static Stream migration_begin(Flood *f)
+{
+    QTestState *qts = flood_qts(f);
+    Stream s = stream_new();
+    g_autofree char *uri = stream_uri(&s);
+
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate-set-capabilities',"
+                             " 'arguments': {'capabilities': [{'capability':"
                              " 'pause-before-switchover', 'state': true}]}}");
-    set_speed(flood_qts(f), SLOW, 1);
-    qtest_qmp_assert_success(flood_qts(f), "{'execute': 'migrate',"
-                             " 'arguments': {'uri': %s}}", uri);
-    viommu_until(f->rig->unit, is_migration(flood_qts(f), "active"));
-    return file;
+    set_speed(qts, FAST, 1);
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate', 'arguments':"
+                             " {'uri': %s}}", uri);
+    viommu_until(f->rig->unit, stream_is_ahead(&s));
+    g_assert_true(is_migration(qts, "active"));
+    g_assert_cmpint(pages_copied(qts), >=, POOL);
+    return s;
 }
 
 /*
  * The machine stops; x-dma-bench lets go of the BQL until its threads have, so
- * the migration is not to end before.
+ * the migration is not to end before.  Nor before the server has said that it
+ * is done, for which stop does not wait long: what it is asked then it answers
+ * afterwards.
  */
-static void migration_end(Flood *f)
+static char *migration_end(Flood *f, Stream *s)
 {
     QTestState *qts = flood_qts(f);
 
     qtest_qmp_assert_success(qts, "{'execute': 'stop'}");
+    g_assert_cmphex(vtd_read32(flood_vtd(f), VTD_VER), !=, UINT32_MAX);
+    viommu_turns(f->rig->unit);
     set_speed(qts, FAST, 2000);
+    viommu_until(f->rig->unit, stream_open(s));
     viommu_until(f->rig->unit, is_migration(qts, "pre-switchover"));
     qtest_qmp_assert_success(qts, "{'execute': 'migrate-continue',"
                              " 'arguments': {'state': 'pre-switchover'}}");
     viommu_until(f->rig->unit, is_migration(qts, "completed"));
+    return stream_end(s, f->rig->unit);
 }
 
 /* Memory, and what the unit says; neither machine runs. */
@@ -363,7 +441,8 @@ static void flood_move(Flood *f)
 {
     Rig *rig = f->rig;
     QTestState *to = rig_target(rig);
-    g_autofree char *file = migration_begin(f);
+    Stream stream = migration_begin(f);
+    char *file;
 
     flood_run(f);
     g_assert_true(is_migration(flood_qts(f), "active"));
@@ -376,13 +455,14 @@ static void flood_move(Flood *f)
         flood_put(f);
     }
     rig_assert_pending(rig);
-    migration_end(f);
+    g_assert_true(is_migration(flood_qts(f), "active"));
+    file = migration_end(f, &stream);
     /* Final as soon as the state is on the way */
     g_assert_true(viommu_is_filled(rig->unit, rig->page, RIG_ON_DISK,
                                    RIG_LEN));
     check_free(f);
 
-    unit_load(to, g_steal_pointer(&file));
+    unit_load(to, file);
     assert_same(f, to);
     rig_adopt(rig, to);
     for (unsigned i = 0; i < DEVICES; i++) {
