@@ -262,9 +262,11 @@ void rig_free(Rig *rig)
 
 unsigned rig_hold(Rig *rig, bool is_write, uint64_t iova)
 {
-    unsigned request = vblk_submit(rig->blk, is_write, RIG_SECTOR, iova,
-                                   RIG_LEN);
+    unsigned request;
 
+    /* Of a thread's last request the guest knows before the queue does. */
+    viommu_until(rig->unit, vblk_in_flight(rig->blk) == 0);
+    request = vblk_submit(rig->blk, is_write, RIG_SECTOR, iova, RIG_LEN);
     viommu_until(rig->unit, vblk_in_flight(rig->blk) == 1);
     viommu_turns(rig->unit);
     g_assert_cmpint(vblk_completed(rig->blk), ==, request);
