@@ -20,7 +20,7 @@ ASK = [{'execute': 'qmp_capabilities'},
        {'execute': 'x-query-virtio-status',
         'arguments': {'path': '/machine/peripheral/unit/virtio-backend'}},
        {'execute': 'quit'}]
-LIMIT = 60
+LIMIT = 600
 
 
 def documented():

@@ -36,7 +36,7 @@ MACHINE = ['-machine', 'q35', '-m', '64', '-nodefaults', '-display', 'none',
            '-accel', 'qtest', '-qtest-log', '/dev/null',
            '-device', 'edu,id=edu,addr=04.0',
            '-device', 'ich9-ahci,id=sata,addr=05.0']
-LIMIT = 120
+LIMIT = 600
 TRIES = 6000
 
 TOP = os.path.join(ROOT, 'build', 'obj', 'tools', 'viommu', 'viommu-top')

@@ -265,7 +265,7 @@ static int64_t remapped(Client *c)
 static void test_late(void)
 {
     /* A busy host is to answer the rest in time. */
-    Client *c = client_on("intremap=on,timeout=5000");
+    Client *c = client_on("intremap=on,timeout=10000");
     int64_t before;
 
     viommu_until(c->vtd, vtd_read32(c->vtd, VTD_VER) != UINT32_MAX);

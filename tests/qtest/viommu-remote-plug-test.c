@@ -246,7 +246,7 @@ static void test_backend_late(void)
 {
     g_autofree char *args = NULL;
     VUBackend *vu = backend_new(&args);
-    Plug *p = plug_new(DEVFN, NULL, "2000", args);
+    Plug *p = plug_new(DEVFN, NULL, "10000", args);
     unsigned n;
 
     backend_start(p, vu);

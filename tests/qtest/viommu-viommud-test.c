@@ -92,7 +92,7 @@ static void test_stopped(void)
 {
     g_autofree char *path = NULL;
     GPid server = viommud_run(rmt_listen(&path), UNIT, "--stay");
-    VTD *vtd = client_start(path, "timeout=2000");
+    VTD *vtd = client_start(path, "timeout=10000");
 
     viommu_until(vtd, vtd_read32(vtd, VTD_VER) != UINT32_MAX);
     g_assert_cmpint(kill(server, SIGSTOP), ==, 0);
