@@ -33,7 +33,8 @@ typedef struct PCIATC PCIATC;
 #define PCI_ATC_PRIV    (1u << 1)
 
 typedef struct PCIATCUse {
-    hwaddr addr;             /* for accesses with @attrs */
+    /* For accesses by pci_get_address_space() of the device, with @attrs */
+    hwaddr addr;
     hwaddr len;              /* bytes that lead there without a gap */
     MemTxAttrs attrs;
     ATCUse use;              /* pci-atc.c's own */

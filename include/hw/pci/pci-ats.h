@@ -119,7 +119,11 @@ typedef struct IOMMUPRIResponse {
 } IOMMUPRIResponse;
 
 typedef struct IOMMUPRINotifier IOMMUPRINotifier;
-/* Later, from the main loop or a register write of the guest's; BQL. */
+/*
+ * Later, from the main loop or a register write of the guest's; BQL.  Never for
+ * what was dropped: by a reset of the device, or by Reset of its Page Request
+ * Control.
+ */
 typedef void (*IOMMUPRINotify)(IOMMUPRINotifier *notifier,
                                IOMMUPRIResponse *response);
 struct IOMMUPRINotifier {
