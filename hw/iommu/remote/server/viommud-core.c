@@ -10,7 +10,6 @@
 #include "qemu/osdep.h"
 #include "hw/iommu/viommu-model.h"
 #include "hw/iommu/viommu-sanitizer.h"
-#include "qapi/error.h"
 #include "viommud-internal.h"
 
 Viommud viommud;
@@ -236,31 +235,10 @@ bool viommu_post_load(VIOMMU *v, bool enabled)
     return true;
 }
 
-/* What is about caches and the drain is the client's to be given. */
-static bool core_check_properties(const VIOMMUProperties *props,
-                                  const char *type, Error **errp)
-{
-    if (props->dma_mode || props->drain_timeout || props->sanitizer ||
-        props->reserved_ranges) {
-        error_setg(errp, "%s: dma-mode, drain-timeout, sanitizer and "
-                   "reserved-ranges are properties of QEMU's viommu-remote; "
-                   "give them there", type);
-        return false;
-    }
-    return true;
-}
-
+/* The common properties are the client's: viommud-device.c takes none. */
 bool viommu_realize(VIOMMU *v, const VIOMMUModel *model, Object *owner,
                     PCIBus *bus, VIOMMUPolicy *policy, Error **errp)
 {
-    if (!core_check_properties(&v->props, model->type, errp)) {
-        return false;
-    }
-    if (policy && policy->virtio != VIOMMU_VIRTIO_DEVICE) {
-        error_setg(errp, "%s: virtio is a property of QEMU's viommu-remote; "
-                   "give it there", model->type);
-        return false;
-    }
     v->ops = model->ops;
     v->owner = owner;
     v->name = model->name;

@@ -38,17 +38,101 @@ static bool device_known(const char *type)
     return false;
 }
 
+/*
+ * What a unit's device has, and nothing of which is here: that somebody gave
+ * them does not show in the device, whose defaults may be the same.
+ */
+static const struct {
+    const char *type;        /* NULL: any */
+    const char *name;
+    const char *why;         /* NULL: they are viommu-remote's */
+} device_elsewhere[] = {
+    { NULL, "iotlb-size" },
+    { NULL, "dma-cache-size" },
+    { NULL, "dma-mode" },
+    { NULL, "drain-timeout" },
+    { NULL, "drain-stall-time" },
+    { NULL, "sanitizer" },
+    { NULL, "reserved-ranges" },
+    { NULL, "ram-in-windows" },
+    { NULL, "virtio" },
+    { NULL, "primary-bus" },
+    { "intel-iommu", "version", "it has no effect on any intel-iommu" },
+    { "arm-smmuv3", "caching-mode",
+      "nobody keeps a copy of the guest's tables behind a remote unit" },
+};
+
+/* Has @name of @type no effect here?  Then it says why (see there). */
+static bool device_is_elsewhere(const char *type, const char *name,
+                                const char **why)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(device_elsewhere); i++) {
+        if ((!device_elsewhere[i].type ||
+             !strcmp(device_elsewhere[i].type, type)) &&
+            !strcmp(device_elsewhere[i].name, name)) {
+            *why = device_elsewhere[i].why;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the unit offers: its own, and not what every object or device has */
+static bool device_offers(const char *type, const ObjectProperty *prop)
+{
+    const char *why;
+
+    return prop && prop->set && prop->description &&
+           !device_is_elsewhere(type, prop->name, &why);
+}
+
+static bool device_check_property(const char *type, const char *name,
+                                  Error **errp)
+{
+    ObjectClass *klass = object_class_by_name(type);
+    const char *why;
+
+    if (device_offers(type, object_class_property_find(klass, name))) {
+        return true;
+    }
+    if (!device_is_elsewhere(type, name, &why)) {
+        error_setg(errp, "--unit %s has no property '%s'; --unit %s,help "
+                   "lists those that it has", type, name, type);
+    } else if (why) {
+        error_setg(errp, "--unit %s: %s; leave %s out", type, why, name);
+    } else {
+        error_setg(errp, "--unit %s: %s is a property of QEMU's "
+                   "viommu-remote; give it there (-device "
+                   "viommu-remote,%s=...)", type, name, name);
+    }
+    return false;
+}
+
+static bool device_check_properties(const char *type, const QDict *properties,
+                                    Error **errp)
+{
+    const QDictEntry *entry;
+
+    for (entry = qdict_first(properties); entry;
+         entry = qdict_next(properties, entry)) {
+        if (!device_check_property(type, qdict_entry_key(entry), errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void device_help_properties(const char *type)
 {
     ObjectClass *klass = object_class_by_name(type);
     ObjectPropertyIterator iter;
     ObjectProperty *prop;
 
-    printf("Properties of --unit %s, which are those of -device %s:\n", type,
+    printf("Properties of --unit %s, which -device %s has, too:\n", type,
            type);
     object_class_property_iter_init(&iter, klass);
     while ((prop = object_property_iter_next(&iter))) {
-        if (prop->set && prop->description) {
+        if (device_offers(type, prop)) {
             printf("  %s=<%s>  %s\n", prop->name, prop->type,
                    prop->description);
         }
@@ -91,6 +175,9 @@ bool viommud_device_make(const char *unit, Error **errp)
         return false;
     }
     qdict_del(properties, "driver");
+    if (!device_check_properties(type, properties, errp)) {
+        return false;
+    }
     viommud.dev = qdev_new(type);
     object_property_add_child(object_get_root(), "unit", OBJECT(viommud.dev));
     object_set_properties_from_keyval(OBJECT(viommud.dev), properties, false,

@@ -7,7 +7,8 @@
  * emulator's; what they call of the core (hw/iommu/viommu.h) and of the machine
  * is here, in front of a socket:
  *
- *   viommud.c          options, the socket, the main loop
+ *   viommud.c          options, the connection, the main loop
+ *   viommud-socket.c   the socket that it listens on
  *   viommud-device.c   making the unit's device, and its state as a stream
  *   viommud-core.c     invalidation and fences: messages, and their answers
  *   viommud-ask.c      what the client asks, by the model's functions
@@ -52,11 +53,24 @@ typedef struct Viommud {
 
 extern Viommud viommud;
 
+/* viommud-socket.c */
+
+/*
+ * viommud_socket_check: of --fd.  Returns: false with @errp set, unless @fd is
+ * a UNIX stream socket that listens.
+ */
+bool viommud_socket_check(int fd, Error **errp);
+/*
+ * viommud_socket_listen: a new socket at @path, where there may be one that
+ * nobody has any more.  Returns: it; -1 with @errp set.
+ */
+int viommud_socket_listen(const char *path, Error **errp);
+
 /* viommud-device.c */
 
 /*
  * viommud_device_make: the unit that @unit says: "TYPE,PROPERTY=VALUE,...".
- * Returns: false with @errp set.
+ * Returns: false with @errp set; so is what has no effect in this process.
  */
 bool viommud_device_make(const char *unit, Error **errp);
 /* viommud_device_help: of all units, or of @unit, if it asks for that */

@@ -38,11 +38,6 @@ static bool smmuv3_check_offered(const SMMUv3State *s, Error **errp)
                    "remove msi=off");
         return false;
     }
-    if (s->caching_mode) {
-        error_setg(errp, "arm-smmuv3: nobody keeps a copy of the guest's "
-                   "tables behind a remote unit; remove caching-mode=on");
-        return false;
-    }
     return true;
 }
 

@@ -109,7 +109,7 @@ static void daemon_help(const char *name)
 "A translation unit in a process of its own, for QEMU's viommu-remote.\n"
 "It ends with its client.\n"
 "\n"
-"  --unit UNIT,...  which unit, with the properties that it has as a -device;\n"
+"  --unit UNIT,...  which unit, with properties that it has as a -device;\n"
 "                   help: which there are; UNIT,help: its properties\n"
 "  --socket PATH    make a UNIX socket there, and listen\n"
 "  --fd FD          a socket that listens is open as this descriptor\n"
@@ -121,6 +121,69 @@ static void daemon_help(const char *name)
 "  --trace ...      trace events, as QEMU's option\n"
 "  --help           this\n"
 "  --version        which version it is\n", name);
+}
+
+/* Of two values only one could have an effect. */
+static void daemon_once(const char **value, const char *option)
+{
+    if (*value) {
+        error_report("%s is given twice, '%s' and '%s'; remove one of them",
+                     option, *value, optarg);
+        exit(EXIT_FAILURE);
+    }
+    *value = optarg;
+}
+
+/* What does not depend on other options; ends the process if it is wrong */
+static void daemon_check_values(const char *fd, const char *poll_us)
+{
+    const char *when = daemon_state.sandbox ?: "auto";
+
+    if (fd) {
+        daemon_state.listener = qemu_parse_fd(fd);
+        if (daemon_state.listener < 0) {
+            error_report("--fd is '%s', but must be the number of a "
+                         "descriptor", fd);
+            exit(EXIT_FAILURE);
+        }
+    }
+    if (poll_us && (qemu_strtoul(poll_us, NULL, 10, &daemon_state.poll) ||
+                    daemon_state.poll > POLL_MAX_US)) {
+        error_report("--poll is '%s', but must be 0 to %u (microseconds)",
+                     poll_us, POLL_MAX_US);
+        exit(EXIT_FAILURE);
+    }
+    if (strcmp(when, "on") && strcmp(when, "off") && strcmp(when, "auto")) {
+        error_report("--sandbox is '%s', but must be on, off or auto", when);
+        exit(EXIT_FAILURE);
+    }
+#ifndef CONFIG_SECCOMP
+    if (!strcmp(when, "on")) {
+        error_report("--sandbox on: this program was built without "
+                     "libseccomp");
+        exit(EXIT_FAILURE);
+    }
+#endif
+}
+
+/* Ends the process if there is too much, or too little */
+static void daemon_check_given(int argc, char **argv)
+{
+    if (optind < argc) {
+        error_report("'%s' is no option (--help lists them)", argv[optind]);
+    } else if (!daemon_state.unit) {
+        error_report("--unit is missing; --unit help lists the units that "
+                     "there are");
+    } else if (daemon_state.path && daemon_state.listener >= 0) {
+        error_report("--socket and --fd exclude each other; remove one of "
+                     "them");
+    } else if (!daemon_state.path && daemon_state.listener < 0) {
+        error_report("nobody could connect; give --socket PATH, for a socket "
+                     "to be made there, or --fd FD, for one that is open");
+    } else {
+        return;
+    }
+    exit(EXIT_FAILURE);
 }
 
 static void daemon_options(int argc, char **argv)
@@ -140,32 +203,28 @@ static void daemon_options(int argc, char **argv)
         { "version", no_argument, NULL, VERSION },
         { }
     };
+    const char *fd = NULL, *poll_us = NULL;
     int c;
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
         case UNIT:
-            daemon_state.unit = optarg;
+            daemon_once(&daemon_state.unit, "--unit");
             break;
         case SOCKET:
-            daemon_state.path = optarg;
+            daemon_once(&daemon_state.path, "--socket");
             break;
         case FD:
-            daemon_state.listener = qemu_parse_fd(optarg);
+            daemon_once(&fd, "--fd");
             break;
         case STAY:
             daemon_state.stay = true;
             break;
         case SANDBOX:
-            daemon_state.sandbox = optarg;
+            daemon_once(&daemon_state.sandbox, "--sandbox");
             break;
         case POLL:
-            if (qemu_strtoul(optarg, NULL, 10, &daemon_state.poll) ||
-                daemon_state.poll > POLL_MAX_US) {
-                error_report("--poll is '%s', but must be 0 to %u "
-                             "(microseconds)", optarg, POLL_MAX_US);
-                exit(EXIT_FAILURE);
-            }
+            daemon_once(&poll_us, "--poll");
             break;
         case TRACE:
             trace_opt_parse(optarg);
@@ -183,42 +242,18 @@ static void daemon_options(int argc, char **argv)
     if (daemon_state.unit && viommud_device_help(daemon_state.unit)) {
         exit(EXIT_SUCCESS);
     }
-    if (optind < argc || !daemon_state.unit ||
-        !daemon_state.path == (daemon_state.listener < 0)) {
-        error_report("give --unit, and one of --socket and --fd (--help says "
-                     "more)");
-        exit(EXIT_FAILURE);
-    }
-}
-
-static void daemon_open(void)
-{
-    if (daemon_state.path) {
-        daemon_state.listener = unix_listen(daemon_state.path, &error_fatal);
-    }
-    if (daemon_state.listener < 0) {
-        error_report("--fd: it is no descriptor");
-        exit(EXIT_FAILURE);
+    daemon_check_values(fd, poll_us);
+    daemon_check_given(argc, argv);
+    if (fd) {
+        viommud_socket_check(daemon_state.listener, &error_fatal);
     }
 }
 
 static void daemon_confine(void)
 {
-    const char *when = daemon_state.sandbox ?: "auto";
-
-    if (strcmp(when, "on") && strcmp(when, "off") && strcmp(when, "auto")) {
-        error_report("--sandbox is '%s', but must be on, off or auto", when);
-        exit(EXIT_FAILURE);
-    }
 #ifdef CONFIG_SECCOMP
-    if (strcmp(when, "off")) {
+    if (!daemon_state.sandbox || strcmp(daemon_state.sandbox, "off")) {
         viommud_sandbox(&error_fatal);
-    }
-#else
-    if (!strcmp(when, "on")) {
-        error_report("--sandbox on: this program was built without "
-                     "libseccomp");
-        exit(EXIT_FAILURE);
     }
 #endif
 }
@@ -248,7 +283,10 @@ int main(int argc, char **argv)
     if (!viommud_device_make(daemon_state.unit, &error_fatal)) {
         return EXIT_FAILURE;
     }
-    daemon_open();
+    if (daemon_state.path) {
+        daemon_state.listener = viommud_socket_listen(daemon_state.path,
+                                                      &error_fatal);
+    }
     daemon_confine();
     daemon_listen(true);
     while (!daemon_state.over) {
