@@ -339,6 +339,31 @@ static void test_last_words(void)
     remote_free(r);
 }
 
+/*
+ * What it writes, and whom it interrupts, when it is told that the machine has
+ * stopped is there before the machine's memory is sent, however long it takes.
+ */
+static void test_stop(void)
+{
+    RMT *from = rmt_start("", ""), *to;
+    GPid server;
+    g_autofree char *args = rmt_args("", &server);
+    uint64_t page = unit_alloc(&from->unit, 1);
+
+    viommu_fill(from, page, RIG_BEFORE, UNIT_PAGE);
+    rmt_write(from, RMT_MSI_ADDR, page);
+    rmt_write(from, RMT_QUIRKS, RMT_LAST_LINES);
+    to = rmt_adopt(from, qtest_initf("%s -incoming defer", args));
+    g_array_append_val(to->servers, server);
+    unit_load(to->qts, unit_save(from->qts));
+    /* RMT_LAST_LINES: toy.py */
+    g_assert_cmphex(qtest_readq(to->qts, page), ==, 0xdead);
+    g_assert_cmphex(qtest_readl(to->qts, page + 8), ==, 0xbeef);
+    g_assert_cmphex(rmt_read(to, RMT_MSI_ADDR), ==, page);
+    rmt_stop(from);
+    rmt_stop(to);
+}
+
 static void test_sulk(void)
 {
     Remote *r = remote_new("", "");
@@ -671,6 +696,7 @@ int main(int argc, char **argv)
     qtest_add_data_func("viommu/remote/late/main-loop", NULL, test_late);
     qtest_add_data_func("viommu/remote/late/iothread", "io", test_late);
     qtest_add_func("viommu/remote/last-words", test_last_words);
+    qtest_add_func("viommu/remote/stop", test_stop);
     qtest_add_func("viommu/remote/sulk", test_sulk);
     qtest_add_data_func("viommu/remote/lie/id",
                         GUINT_TO_POINTER(RMT_LIE_ID), test_lie);

@@ -57,6 +57,7 @@ typedef enum RMTInv {
 #define RMT_NO_STATE    (1u << 8)
 #define RMT_ACCESSED    (1u << 9)
 #define RMT_LAST_WORDS  (1u << 16)
+#define RMT_LAST_LINES  (1u << 17)
 
 #define RMT_PAGE_VALID      (1ull << 63)
 #define RMT_PAGE_RID(page)      ((unsigned)((page) >> 32 & 0xffff))

@@ -54,6 +54,7 @@ import os
 import socket
 import struct
 import sys
+import time
 
 CTRL, STATUS, DIR, FIRST, LAST, INV, FAULT, FAULT_IOVA, QUIRKS, ASKED, \
     RESOLVED, MSI_ADDR, MSI_DATA, MAPPED, PRESENT, PAGE, PAGE_IOVA, MESSAGES, \
@@ -72,6 +73,7 @@ SULK = 1 << 7           # it answers translations with an error
 NO_STATE = 1 << 8       # it can neither save nor load
 ACCESSED = 1 << 9       # it marks leaves that are used: bit 5
 LAST_WORDS = 1 << 16    # it writes and interrupts before it answers to a reset
+LAST_LINES = 1 << 17    # ... and late, before it answers that the machine stopped
 
 HEADER = struct.Struct('<HHIII')
 REPLY, NO_REPLY, ERROR = 1, 1 << 4, 1 << 5
@@ -468,14 +470,16 @@ class Connection:
 
     # Its life
 
+    def write_and_interrupt(self):
+        where = self.unit.regs[MSI_ADDR]
+        self.order(DMA_WRITE, struct.pack('<QQQ', where, 8, 0xdead), NO_REPLY)
+        self.order(INTERRUPT, struct.pack('<QII', where + 8, 0xbeef, 0),
+                   NO_REPLY)
+
     def do_reset(self, _):
         if self.unit.quirk(LAST_WORDS):
-            where = self.unit.regs[MSI_ADDR]
             self.invalidate(ALL, 0, 0, 0)
-            self.order(DMA_WRITE, struct.pack('<QQQ', where, 8, 0xdead),
-                       NO_REPLY)
-            self.order(INTERRUPT, struct.pack('<QII', where + 8, 0xbeef, 0),
-                       NO_REPLY)
+            self.write_and_interrupt()
         self.old |= set(self.pending)
         self.pending = {}
         self.unit.clear()
@@ -497,7 +501,12 @@ class Connection:
             self.invalidate(*inv)
         return b''
 
-    def do_run(self, _):
+    def do_run(self, body):
+        running, = struct.unpack_from('<I', body)
+        if not running and self.unit.quirk(LAST_LINES):
+            # Who does not wait for it is through by then.
+            time.sleep(0.5)
+            self.write_and_interrupt()
         return b''
 
     COMMANDS = {
