@@ -45,6 +45,10 @@ REFUSED = [
      ['-device intel-iommu', 'give -machine q35']),
     ('x86_64 -machine microvm -device amd-iommu', ['give -machine q35']),
     (f'{VIRT}-device arm-smmuv3', ['give -machine virt,iommu=smmuv3']),
+    (f'{SMMU}-global arm-smmuv3.stage=3',
+     ["stage is '3'", "'1', '2' or 'nested'"]),
+    (f'{SMMU_9_1}-global arm-smmuv3.stage=both',
+     ["stage is 'both'", "'1', '2' or 'nested'"]),
 ]
 
 # A warning, and the machine starts

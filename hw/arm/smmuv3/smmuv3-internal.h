@@ -157,6 +157,11 @@ bool smmuv3_wire_msi(SMMUv3State *s, uint64_t addr, uint32_t data);
  * Returns: false with @errp set.
  */
 bool smmuv3_props_decide(SMMUv3State *s, Error **errp);
+/**
+ * smmuv3_props_stage: what the property @stage (NULL: it is not given) has of
+ * @f.  Returns: false with @errp set if it is none of its values.
+ */
+bool smmuv3_props_stage(const char *stage, SMMUv3Features *f, Error **errp);
 void smmuv3_props_class_init(ObjectClass *klass);
 
 /* smmuv3-unit.c: BQL */

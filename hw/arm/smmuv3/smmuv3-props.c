@@ -15,19 +15,18 @@ static bool props_is(const char *value, const char *name)
 }
 
 /* The properties are those of the base, but for what is beyond it. */
-static bool props_check_stage(const SMMUv3State *s, SMMUv3Features *f,
-                              Error **errp)
+bool smmuv3_props_stage(const char *stage, SMMUv3Features *f, Error **errp)
 {
-    if (!s->stage || props_is(s->stage, "1")) {
+    if (!stage || props_is(stage, "1")) {
         f->s1p = true;
-    } else if (props_is(s->stage, "2")) {
+    } else if (props_is(stage, "2")) {
         f->s2p = true;
-    } else if (props_is(s->stage, "nested")) {
+    } else if (props_is(stage, "nested")) {
         f->s1p = true;
         f->s2p = true;
     } else {
         error_setg(errp, "arm-smmuv3: stage is '%s', but must be '1', '2' or "
-                   "'nested'", s->stage);
+                   "'nested'", stage);
         return false;
     }
     return true;
@@ -61,7 +60,8 @@ bool smmuv3_props_decide(SMMUv3State *s, Error **errp)
         .oas_bits = s->oas,
     };
 
-    if (!props_check_stage(s, &f, errp) || !props_check_httu(s, &f, errp)) {
+    if (!smmuv3_props_stage(s->stage, &f, errp) ||
+        !props_check_httu(s, &f, errp)) {
         return false;
     }
     if (s->oas != 44 && s->oas != 48) {

@@ -58,16 +58,25 @@ static void smmuv3_reset_exit(Object *obj, ResetType type)
     smmuv3_unit_reset(ARM_SMMUV3(obj));
 }
 
-/* The machine has set the property after -global did. */
-static void smmuv3_warn_stage(SMMUv3State *s)
+/*
+ * The machine has set the property after -global did, whose value is looked at
+ * all the same.
+ */
+static bool smmuv3_check_global_stage(SMMUv3State *s, Error **errp)
 {
     const GlobalProperty *given = qdev_find_global_prop(OBJECT(s), "stage");
+    SMMUv3Features unused = { 0 };
 
-    if (given && g_strcmp0(given->value, s->stage)) {
-        warn_report("arm-smmuv3: stage=%s has no effect: the machine sets "
-                    "stage=%s; machine types up to virt-9.1 leave it to -global",
-                    given->value, s->stage);
+    if (!given || !g_strcmp0(given->value, s->stage)) {
+        return true;
     }
+    if (!smmuv3_props_stage(given->value, &unused, errp)) {
+        return false;
+    }
+    warn_report("arm-smmuv3: stage=%s has no effect: the machine sets "
+                "stage=%s; machine types up to virt-9.1 leave it to -global",
+                given->value, s->stage);
+    return true;
 }
 
 static void smmuv3_realize(DeviceState *dev, Error **errp)
@@ -85,12 +94,11 @@ static void smmuv3_realize(DeviceState *dev, Error **errp)
     };
 
     /* The switch "virtio" is the machine's: it is made before this device. */
-    if (!smmuv3_props_decide(s, errp) ||
+    if (!smmuv3_check_global_stage(s, errp) || !smmuv3_props_decide(s, errp) ||
         !viommu_realize(&s->viommu, &model, OBJECT(s), smmu->primary_bus, NULL,
                         errp)) {
         return;
     }
-    smmuv3_warn_stage(s);
 
     memory_region_init_io(&smmu->iomem, OBJECT(s), &smmuv3_mmio_ops, s,
                           TYPE_ARM_SMMUV3, SMMU_REG_SIZE);
