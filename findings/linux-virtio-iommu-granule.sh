@@ -19,8 +19,8 @@
 # /sys/class/iommu as always: a guest is protected on one host and not on another,
 # by the same command line.
 #
-# What follows for us: docs/system/virtio-iommu.rst says so at "granule".  The
-# guest tests look for each device's group, and its type.
+# What follows for us: docs/system/virtio-iommu.rst says so at "granule", and on a
+# PC a warning.  The guest tests look for each device's group, and its type.
 
 set -eu
 emulator=1:11.1.3+ds-1

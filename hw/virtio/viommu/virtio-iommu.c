@@ -38,6 +38,7 @@
 
 #define QUEUE_SIZE 256
 #define PROBE_SIZE 512
+#define X86_PAGE_SIZE (4 * KiB)
 
 /*
  * Each is some 70 bytes of the host's memory; in pages of 4 KiB they are
@@ -278,13 +279,29 @@ static void virtio_iommu_faults_vm_state(void *opaque, bool running,
     viommu_events_write(&s->faults.events);
 }
 
+/*
+ * A PC's guest has pages of 4 KiB.  Linux takes no larger granule than its
+ * pages, and lets all devices go past the unit; that it says in its own log.
+ */
+static void virtio_iommu_warn_granule(uint64_t granule)
+{
+    if (granule > X86_PAGE_SIZE &&
+        object_dynamic_cast(qdev_get_machine(), "x86-machine")) {
+        warn_report("virtio-iommu: granule is %" PRIu64 " KiB, but pages of "
+                    "this machine's guest are 4 KiB, so that Linux leaves all "
+                    "devices untranslated; give granule=4k", granule / KiB);
+    }
+}
+
+/* When hosts of assigned devices have said what they map, too */
 static void virtio_iommu_freeze_granule(Notifier *notifier, void *unused)
 {
     VirtIOIOMMU *s = container_of(notifier, VirtIOIOMMU, machine_done);
+    uint64_t granule = virtio_iommu_granule(s->config.page_size_mask);
 
     s->granule_frozen = true;
-    trace_virtio_iommu_freeze_granule(
-        virtio_iommu_granule(s->config.page_size_mask));
+    trace_virtio_iommu_freeze_granule(granule);
+    virtio_iommu_warn_granule(granule);
 }
 
 static bool virtio_iommu_check_properties(VirtIOIOMMU *s, Error **errp)
