@@ -32,6 +32,8 @@ void qemu_shim_store_fence(void);
 #define smp_mb()        qemu_shim_fence()
 #define smp_rmb()       ((void)0)
 #define smp_wmb()       qemu_shim_store_fence()
+/* Loads take effect in program order there. */
+#define smp_mb_release()    qemu_shim_store_fence()
 
 #elif defined(QEMU_SHIM_TSAN)
 
@@ -50,12 +52,14 @@ __attribute__((weak)) unsigned qemu_shim_fence_word;
 #define smp_mb()        qemu_shim_fence()
 #define smp_rmb()       qemu_shim_fence()
 #define smp_wmb()       qemu_shim_fence()
+#define smp_mb_release()    qemu_shim_fence()
 
 #else
 
 #define smp_mb()        __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define smp_rmb()       __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define smp_wmb()       __atomic_thread_fence(__ATOMIC_RELEASE)
+#define smp_mb_release()    __atomic_thread_fence(__ATOMIC_RELEASE)
 
 #endif
 
