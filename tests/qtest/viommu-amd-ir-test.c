@@ -215,6 +215,53 @@ static void test_own(void)
     remap_stop(&r);
 }
 
+/* A fault, while the unit's own interrupt is @vector: does that arrive? */
+static bool own_arrives(Remap *r, uint8_t vector)
+{
+    amd_write(r->amd, AMD_XT_INT, (uint64_t)vector << 32 | 1 << 8);
+    edu_store(r->edu, 0x1000, 4);
+    viommu_turns(r->amd);
+    return remap_arrived(r, 1, vector);
+}
+
+/* 2.5: a record in the log interrupts, and its overflow; nothing else does. */
+static void test_event(void)
+{
+    uint64_t base, control;
+    Remap r;
+
+    remap_start(&r, "xtsup=on", AMD_C_INT_CAP_XT | AMD_C_EVENT_INT);
+    g_assert_true(own_arrives(&r, VECTOR));
+
+    /* EventIntEn clear; nor for a record of before, when it is set */
+    control = amd_read(r.amd, AMD_CONTROL);
+    amd_write(r.amd, AMD_CONTROL, control & ~AMD_C_EVENT_INT);
+    g_assert_false(own_arrives(&r, VECTOR + 1));
+    g_assert_cmphex(amd_read(r.amd, AMD_EVENT_TAIL), ==, 2 * 16);
+    amd_write(r.amd, AMD_CONTROL, control);
+    viommu_turns(r.amd);
+    g_assert_false(remap_arrived(&r, 1, VECTOR + 1));
+
+    /* A log that is nowhere takes no record. */
+    base = amd_read(r.amd, AMD_EVENT_BASE);
+    amd_write(r.amd, AMD_EVENT_BASE,
+              BEYOND_RAM | (uint64_t)AMD_RING_LOG2 << 56);
+    amd_write(r.amd, AMD_STATUS, AMD_S_EVENT_INT);
+    g_assert_false(own_arrives(&r, VECTOR + 2));
+    g_assert_cmphex(amd_read(r.amd, AMD_EVENT_TAIL), ==, 0);
+    g_assert_cmphex(amd_read(r.amd, AMD_STATUS) & AMD_S_EVENT_INT, ==, 0);
+
+    /* One that is full overflows, and has stopped then. */
+    amd_write(r.amd, AMD_EVENT_BASE, base);
+    amd_write(r.amd, AMD_EVENT_HEAD, 16);
+    g_assert_true(own_arrives(&r, VECTOR + 3));
+    g_assert_cmphex(amd_read(r.amd, AMD_STATUS) &
+                    (AMD_S_OVERFLOW | AMD_S_EVENT_RUN), ==, AMD_S_OVERFLOW);
+    g_assert_cmphex(amd_read(r.amd, AMD_EVENT_TAIL), ==, 0);
+    g_assert_false(own_arrives(&r, VECTOR + 4));
+    remap_stop(&r);
+}
+
 /* intremap=off: what the guest sets up for it is refused. */
 static void test_off(void)
 {
@@ -237,6 +284,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/amd/ir/legacy", test_legacy);
     qtest_add_func("/viommu/amd/ir/ga", test_ga);
     qtest_add_func("/viommu/amd/ir/own", test_own);
+    qtest_add_func("/viommu/amd/ir/event", test_event);
     qtest_add_func("/viommu/amd/ir/off", test_off);
     return g_test_run();
 }
