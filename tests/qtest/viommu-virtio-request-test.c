@@ -551,6 +551,88 @@ static void test_faults(void)
     see_fault(true, 1);
 }
 
+/*
+ * A request is held, whose end will find no used ring: a fault.  Without
+ * ioeventfd the disk itself does not end it when the machine stops.
+ */
+static Rig *held_without_used(void)
+{
+    const RigOptions opt = {
+        .used_apart = true,
+        .args = "-global virtio-blk-pci.ioeventfd=off",
+    };
+    Rig *rig = rig_new(&opt);
+    VIO *vio = VIO_OF(rig);
+    VIOFault fault;
+
+    rig_hold(rig, false, rig->data_iova);
+    assert_status(vio, vio_put_unmap(vio, DOMAIN, RIG_USED_IOVA,
+                                     RIG_USED_IOVA + PAGE - 1), VIO_S_OK);
+    viommu_turns(vio);
+    g_assert_false(vio_fault_take(vio, &fault));
+    return rig;
+}
+
+/* Is a fault of the used ring told? */
+static bool used_fault_take(Rig *rig)
+{
+    VIOFault fault;
+
+    if (!vio_fault_take(VIO_OF(rig), &fault)) {
+        return false;
+    }
+    g_assert_cmphex(fault.endpoint, ==, rig->sid);
+    g_assert_cmphex(fault.address & -PAGE, ==, RIG_USED_IOVA);
+    return true;
+}
+
+/* A drain ends when the machine stops, and what DMA met there is told then. */
+static void test_faults_stop(void)
+{
+    Rig *rig = held_without_used();
+    VIO *vio = VIO_OF(rig);
+    unsigned slot = vio_put_unmap(vio, DOMAIN, rig->data_iova,
+                                  rig->data_iova + PAGE - 1);
+
+    vio_kick(vio);
+    viommu_turns(vio);
+    g_assert_false(vio_done(vio, slot));
+    qtest_qmp_assert_success(vio->qts, "{'execute': 'stop'}");
+    g_assert_true(used_fault_take(rig));
+    qtest_qmp_assert_success(vio->qts, "{'execute': 'cont'}");
+    viommu_until(vio, vio_done(vio, slot));
+    rig_free(rig);
+}
+
+/*
+ * What DMA meets after that waits until the machine runs again, and is of no
+ * driver that has reset the unit meanwhile.
+ */
+static void see_fault_wait(bool reset)
+{
+    Rig *rig = held_without_used();
+    VIO *vio = VIO_OF(rig);
+
+    qtest_qmp_assert_success(vio->qts, "{'execute': 'stop'}");
+    viommu_turns(vio);
+    g_assert_false(used_fault_take(rig));
+    if (reset) {
+        vio_reset_start(vio);
+        viommu_until(vio, vio_reset_done(vio));
+        vio_negotiate(vio, VIO_ALL_FEATURES);
+    }
+    qtest_qmp_assert_success(vio->qts, "{'execute': 'cont'}");
+    viommu_turns(vio);
+    g_assert_true(used_fault_take(rig) == !reset);
+    rig_free(rig);
+}
+
+static void test_faults_wait(void)
+{
+    see_fault_wait(false);
+    see_fault_wait(true);
+}
+
 static uint64_t config64(VIO *vio, unsigned at)
 {
     uint64_t value = 0;
@@ -690,6 +772,8 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/virtio/reset-while-waiting",
                    test_reset_while_waiting);
     qtest_add_func("/viommu/virtio/faults", test_faults);
+    qtest_add_func("/viommu/virtio/faults-stop", test_faults_stop);
+    qtest_add_func("/viommu/virtio/faults-wait", test_faults_wait);
     qtest_add_func("/viommu/virtio/properties", test_properties);
     return g_test_run();
 }
