@@ -8,6 +8,7 @@
  */
 #include "qemu/osdep.h"
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "viommu-remote.h"
@@ -597,6 +598,41 @@ static void test_no_server(void)
     unlink(path);
 }
 
+/* A socket that tries again does so until the server comes, not for ever. */
+static void test_server_late(void)
+{
+    g_autofree char *path = NULL;
+    int listener = rmt_listen(&path);
+    g_autofree char *args = g_strdup_printf(
+        "-machine q35 -chardev socket,id=remote,path=%s,reconnect-ms=10 "
+        "-device viommu-remote,chardev=remote,timeout=1", path);
+    g_autofree char *said = NULL;
+    QTestState *qts;
+    GPid pid;
+
+    close(listener);
+    unlink(path);
+    said = unit_refused(args);
+    g_assert_nonnull(strstr(said, "no server has come to chardev 'remote' in "
+                                  "10000 ms: Failed to connect to"));
+    g_assert_nonnull(strstr(said, "give a longer timeout="));
+
+    pid = fork();
+    g_assert_cmpint(pid, >=, 0);
+    if (!pid) {
+        /* As long as this, and for what QEMU needs to come to it, it waits. */
+        g_usleep(500 * 1000);
+        waitpid(rmt_serve(rmt_listen(&path), NULL), NULL, 0);
+        _exit(0);
+    }
+    qts = qtest_initf("%s -nodefaults", args);
+    g_assert_cmpuint(rmt_says(qts, "connected"), ==, 1);
+    qtest_quit(qts);
+    /* The server ends with its client. */
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+    unlink(path);
+}
+
 static void test_second(void)
 {
     g_autofree char *said = NULL;
@@ -711,6 +747,7 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/remote/recorded", test_recorded);
     qtest_add_func("viommu/remote/refused", test_refused);
     qtest_add_func("viommu/remote/no-server", test_no_server);
+    qtest_add_func("viommu/remote/server-late", test_server_late);
     qtest_add_func("viommu/remote/second", test_second);
     return g_test_run();
 }

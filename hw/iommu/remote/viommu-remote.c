@@ -9,6 +9,7 @@
  */
 #include "qemu/osdep.h"
 #include "chardev/char.h"
+#include "chardev/char-socket.h"
 #include "exec/address-spaces.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/pci_host.h"
@@ -27,7 +28,10 @@
 #include "../trace.h"
 #include "remote-internal.h"
 
-/* How long the handshake may take when the machine is made, at least */
+/*
+ * How long the server may take to come, and then the handshake, when the
+ * machine is made, at least
+ */
 #define HANDSHAKE_MS 10000
 #define TIMEOUT_MAX 60000
 #define REGION_MAX (16ull << 20)
@@ -415,6 +419,50 @@ static bool remote_features(VIOMMURemote *s, uint32_t *features, Error **errp)
     return true;
 }
 
+static unsigned remote_patience(const VIOMMURemote *s)
+{
+    return MAX(s->timeout, HANDSHAKE_MS);
+}
+
+/*
+ * With reconnect-ms= the character device would try for ever, before there is a
+ * monitor.  Without, a call of it is one try, and so it is here.
+ */
+static bool remote_await_server(VIOMMURemote *s, Error **errp)
+{
+    ERRP_GUARD();
+    SocketChardev *socket = SOCKET_CHARDEV(qemu_chr_fe_get_driver(&s->chr));
+    int64_t pause = socket->reconnect_time_ms;
+    int64_t until = g_get_monotonic_time() + remote_patience(s) * 1000ll;
+
+    for (;;) {
+        int64_t left = (until - g_get_monotonic_time()) / 1000;
+        int error;
+
+        socket->reconnect_time_ms = 0;
+        error = qemu_chr_fe_wait_connected(&s->chr, errp);
+        socket->reconnect_time_ms = pause;
+        if (error >= 0) {
+            return true;
+        }
+        if (!pause) {
+            return false;
+        }
+        if (left <= 0) {
+            break;
+        }
+        error_free(*errp);
+        *errp = NULL;
+        g_usleep(MIN(pause, left) * 1000);
+    }
+    error_prepend(errp, TYPE_VIOMMU_REMOTE ": no server has come to chardev "
+                  "'%s' in %u ms: ", CHARDEV(socket)->label,
+                  remote_patience(s));
+    error_append_hint(errp, "Start the server before QEMU, or give a longer "
+                      "timeout=.\n");
+    return false;
+}
+
 static bool remote_connect(VIOMMURemote *s, Error **errp)
 {
     uint32_t features;
@@ -422,7 +470,7 @@ static bool remote_connect(VIOMMURemote *s, Error **errp)
     if (!remote_features(s, &features, errp)) {
         return false;
     }
-    if (qemu_chr_fe_wait_connected(&s->chr, errp) < 0) {
+    if (!remote_await_server(s, errp)) {
         return false;
     }
     s->link = remote_link_new(&s->chr, s->timeout, features, &remote_link_ops,
@@ -430,7 +478,7 @@ static bool remote_connect(VIOMMURemote *s, Error **errp)
     if (!s->link) {
         return false;
     }
-    if (!remote_link_wait(s->link, MAX(s->timeout, HANDSHAKE_MS), errp)) {
+    if (!remote_link_wait(s->link, remote_patience(s), errp)) {
         return false;
     }
     if (s->mmio && !s->region_size) {
