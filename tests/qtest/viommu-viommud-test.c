@@ -253,8 +253,8 @@ static bool is_saved(QTestState *qts)
     return g_str_equal(status, "completed");
 }
 
-/* Half a minute, which is half of what it would be if it waited */
-#define QUIT_TRIES 3000
+/* Not quite the minute that it would be if it waited */
+#define QUIT_TRIES 5500
 
 /* Nor does the end of it all. */
 static void assert_ends(QTestState *qts)
