@@ -13,7 +13,8 @@ SERVER = os.path.join(assets.BUILD, 'hw', 'iommu', 'remote', 'server',
 REGISTERS = 0xfed90000
 # What viommu-remote has of a unit's properties; the server's unit has the rest.
 CLIENTS = {'dma-cache-size', 'dma-mode', 'drain-stall-time', 'drain-timeout',
-           'iotlb-size', 'reserved-ranges', 'sanitizer', 'virtio'}
+           'iotlb-size', 'ram-in-windows', 'reserved-ranges', 'sanitizer',
+           'virtio'}
 # ... and what both have to say
 SHARED = {'intremap'}
 
