@@ -61,6 +61,8 @@ REFUSED = [
     ('--unit intel-iommu,realized=on --socket {}/s',
      ["no property 'realized'", '--unit intel-iommu,help']),
     ('--unit intel-iommu,mmio=0 --socket {}/s', ["no property 'mmio'"]),
+    ('--unit intel-iommu,x-scalable-mode=on,fsts=on,x-flts=off --socket {}/s',
+     ['x-flts=off and fsts=on are the same property', 'remove one']),
     ('--unit arm-smmuv3,msi=off --socket {}/s', ['remove msi=off']),
 ]
 

@@ -108,11 +108,36 @@ static bool device_check_property(const char *type, const char *name,
     return false;
 }
 
+/* Two names of one property: which of two values it got would be chance. */
+static bool device_check_names(const QDict *properties, Error **errp)
+{
+    static const char *const names[][2] = {
+        { "x-scalable-mode", "scalable-mode" },
+        { "x-flts", "fsts" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        const char *one = qdict_get_try_str(properties, names[i][0]);
+        const char *other = qdict_get_try_str(properties, names[i][1]);
+
+        if (one && other && strcmp(one, other)) {
+            error_setg(errp, "--unit: %s=%s and %s=%s are the same property; "
+                       "remove one of them", names[i][0], one, names[i][1],
+                       other);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool device_check_properties(const char *type, const QDict *properties,
                                     Error **errp)
 {
     const QDictEntry *entry;
 
+    if (!device_check_names(properties, errp)) {
+        return false;
+    }
     for (entry = qdict_first(properties); entry;
          entry = qdict_next(properties, entry)) {
         if (!device_check_property(type, qdict_entry_key(entry), errp)) {
