@@ -189,7 +189,10 @@ QPCIDevice *unit_open_bridge(Unit *unit, int devfn, uint8_t bus);
         }                                                               \
     } while (0)
 
-/* viommu_turns: let QEMU's main loop and its threads run for a while. */
+/*
+ * viommu_turns: let QEMU's main loop run for a while, to see that something
+ * does not happen.  Its threads, and a server, need not have run.
+ */
 #define viommu_turns(unit) unit_turns((unit)->qts)
 void unit_turn(QTestState *qts);
 /* unit_pause: a turn, and time for other threads. */
