@@ -11,13 +11,16 @@
  * or holds what no device may see (space of the reader).  Some cases have one
  * more device: it keeps translations of its own (ATS), or comes and goes, or
  * its backend does not answer, or dies, or it is a disk that is read to the
- * writers' pages.
+ * writers' pages.  One has two NVMe controllers, and one four network devices:
+ * half of them write to the writers' pages, and half read the reader's.
  *
  * A short run is part of make check.  VIOMMU_SOAK_SECONDS: so long for each
  * case instead (make soak), and from time to time the machine is reset, or goes
  * to another process.  One case is counted: so many pages are mapped, used and
  * taken away, against a thread that writes through maps and one that reads;
- * VIOMMU_SOAK_ROUNDS says how many, ten thousand in make soak.
+ * VIOMMU_SOAK_ROUNDS says how many, ten thousand in make soak.  With
+ * VIOMMU_SOAK_ALONE the two that write and the one that reads do nothing: what
+ * is found then, the other devices of the case have found.
  */
 #include "qemu/osdep.h"
 #include "hw/misc/x-dma-bench.h"
@@ -26,9 +29,12 @@
 #include "viommu-rig.h"
 #include "viommu-soak-ats.h"
 #include "viommu-soak-disk.h"
+#include "viommu-soak-net.h"
+#include "viommu-soak-nvme.h"
 #include "viommu-soak-slot.h"
 
-#define IOVA            0x10000000ULL
+/* Where no BAR is: an NVMe controller takes an IOVA for its own registers. */
+#define IOVA            0x50000000ULL
 /* Pages that a space maps, and those there are */
 #define WINDOW          32
 #define POOL            48
@@ -83,6 +89,8 @@ typedef struct Soak {
     SoakSlot *slot;
     SoakATS *ats;
     SoakDisk *disk;
+    SoakNvme *nvme;
+    SoakNet *net;
 } Soak;
 
 typedef struct Case {
@@ -92,6 +100,8 @@ typedef struct Case {
     bool pasid;              /* all DMA has PASID */
     bool ats;                /* a device with ATS, too */
     bool disk;               /* a disk, too */
+    bool nvme;               /* NVMe controllers, too */
+    bool net;                /* network devices, too */
     SoakGuest guest;         /* and one that comes and goes */
 } Case;
 
@@ -108,6 +118,7 @@ static const struct {
 };
 static const uint8_t threads_soak[DEVICES] = { 1, 2, 1 };
 static const uint8_t threads_counted[DEVICES] = { 0, 1, 1 };
+static const uint8_t threads_none[DEVICES];
 
 /* The port is in the middle, the device with ATS before it. */
 static const unsigned device_slots[DEVICES] = { 5, 7, 8 };
@@ -220,6 +231,7 @@ static void soak_invalidate(Soak *s, const Side *side, UnitScope scope,
         g_assert_cmpuint(tries++, <, VIOMMU_TRIES);
         soak_ats_release(s->ats);
         soak_slot_wait(s->slot);
+        soak_net_wait(s->net);
         unit_pause(s->unit->qts);
     }
 }
@@ -236,6 +248,9 @@ static void side_change(Soak *s, Side *side, unsigned first, unsigned order,
 
     memcpy(was, side->at, sizeof(was));
     soak_disk_round(s->disk, s->sides[0].at, WINDOW);
+    soak_nvme_round(s->nvme, side - s->sides, was, WINDOW);
+    soak_net_round(s->net, side - s->sides, was, WINDOW);
+    soak_net_begin(s->net, side - s->sides);
     for (i = 0; i < 1u << order; i++) {
         bool unmap = side->written && g_rand_int(s->rand) % 3 == 0;
 
@@ -244,11 +259,14 @@ static void side_change(Soak *s, Side *side, unsigned first, unsigned order,
                                      page_take(s, side));
         /* Never empty for the reader: there are POOL - WINDOW spare ones. */
     }
+    /* What is cached is good for the pages of before. */
     if (side->written) {
-        /* What is cached is good for the pages of before. */
         soak_disk_round(s->disk, was, WINDOW);
     }
+    soak_nvme_round(s->nvme, side - s->sides, was, WINDOW);
+    soak_net_round(s->net, side - s->sides, was, WINDOW);
     soak_invalidate(s, side, scope, first, order);
+    soak_net_end(s->net, side - s->sides, first, order);
     for (i = 0; i < 1u << order; i++) {
         if (old[i] >= 0) {
             page_release(s, side, old[i]);
@@ -264,6 +282,7 @@ static void soak_round(Soak *s)
 
     soak_ats_round(s->ats);
     soak_slot_round(s->slot);
+    soak_nvme_lists(s->nvme, side - s->sides);
     side_change(s, side, first, order,
                 UNIT_ALL + g_rand_int_range(s->rand, 0, 3));
     s->rounds++;
@@ -286,6 +305,8 @@ static void soak_begin(Soak *s)
     if (s->disk) {
         s->unit->ops->attach(s->unit, SOAK_DISK_SID, s->sides[0].space);
     }
+    soak_nvme_attach(s->nvme);
+    soak_net_attach(s->net);
     s->unit->ops->enable(s->unit, s->form);
     s->unit->bus->mmio_alloc_ptr = s->mmio;
     for (i = 0; i < DEVICES; i++) {
@@ -294,6 +315,8 @@ static void soak_begin(Soak *s)
     }
     soak_ats_open(s->ats, s->unit);
     soak_disk_open(s->disk);
+    soak_nvme_open(s->nvme);
+    soak_net_open(s->net);
 }
 
 static void soak_check_free(Soak *s)
@@ -305,6 +328,7 @@ static void soak_check_free(Soak *s)
             page_check(s, &s->sides[i], s->sides[i].free[j]);
         }
     }
+    soak_nvme_check(s->nvme);
 }
 
 static void soak_count_waits(Soak *s)
@@ -322,7 +346,9 @@ static void soak_count_waits(Soak *s)
 static char *soak_args(const Soak *s)
 {
     const Case *c = s->with;
-    g_autofree char *disk = s->disk ? soak_disk_args(s->disk) : g_strdup("");
+    g_autofree char *disk = s->disk ? soak_disk_args(s->disk) :
+                            s->nvme ? soak_nvme_args(s->nvme) :
+                            s->net ? soak_net_args(s->net) : g_strdup("");
 
     return g_strdup_printf("-device x-dma-bench,addr=05.0 "
                            "-device x-dma-bench,addr=07.0 "
@@ -351,6 +377,31 @@ static void side_new(Soak *s, unsigned i)
     }
 }
 
+/* The devices of a case, besides those of all */
+static void soak_place(Soak *s)
+{
+    UnitSpace *spaces[] = { s->sides[0].space, s->sides[1].space };
+    const Case *c = s->with;
+
+    if (c->guest) {
+        s->slot = soak_slot_new(s->unit, c->form, spaces[0], c->guest, IOVA,
+                                WINDOW, s->rand);
+    }
+    if (c->ats) {
+        s->ats = soak_ats_new(IOVA, WINDOW, s->rand);
+    }
+    if (s->disk) {
+        soak_disk_place(s->disk, s->unit, spaces[0], IOVA);
+    }
+    if (s->nvme) {
+        soak_nvme_place(s->nvme, s->unit, s->form, spaces, IOVA, ALLOWED,
+                        FORBIDDEN);
+    }
+    if (s->net) {
+        soak_net_place(s->net, s->unit, spaces, IOVA, ALLOWED);
+    }
+}
+
 static Soak *soak_new(const Case *c)
 {
     g_autofree char *args = NULL;
@@ -359,25 +410,19 @@ static Soak *soak_new(const Case *c)
 
     s->with = c;
     s->form = c->form;
-    s->threads = c->counted ? threads_counted : threads_soak;
+    s->threads = g_getenv("VIOMMU_SOAK_ALONE") ? threads_none :
+                 c->counted ? threads_counted : threads_soak;
     s->len = c->counted ? COUNTED_LEN : UNIT_PAGE;
     s->rand = g_rand_new_with_seed(g_test_rand_int());
     s->disk = c->disk ? soak_disk_new(s->rand) : NULL;
+    s->nvme = c->nvme ? soak_nvme_new(s->rand) : NULL;
+    s->net = c->net ? soak_net_new(s->rand) : NULL;
     args = soak_args(s);
     s->unit = unit_ops()->start(c->form, c->props, args);
     for (i = 0; i < 2; i++) {
         side_new(s, i);
     }
-    if (c->guest) {
-        s->slot = soak_slot_new(s->unit, c->form, s->sides[0].space, c->guest,
-                                IOVA, WINDOW, s->rand);
-    }
-    if (c->ats) {
-        s->ats = soak_ats_new(IOVA, WINDOW, s->rand);
-    }
-    if (s->disk) {
-        soak_disk_place(s->disk, s->unit, s->sides[0].space, IOVA);
-    }
+    soak_place(s);
     s->mmio = s->unit->bus->mmio_alloc_ptr;
     return s;
 }
@@ -389,6 +434,8 @@ static void soak_free(Soak *s)
     soak_slot_free(s->slot);
     soak_ats_free(s->ats);
     soak_disk_free(s->disk);
+    soak_nvme_free(s->nvme);
+    soak_net_free(s->net);
     for (i = 0; i < DEVICES; i++) {
         g_free(s->pci[i]);
     }
@@ -438,21 +485,23 @@ static void soak_migrate(Soak *s)
     soak_slot_adopt(s->slot, unit);
     soak_ats_adopt(s->ats, unit);
     soak_disk_adopt(s->disk, unit);
+    soak_net_adopt(s->net, unit);
     qtest_qmp_assert_success(to, "{'execute': 'cont'}");
     s->migrations++;
 }
 
 /*
- * Every other time.  A guest whose backend is in the test stays where that is;
- * and in make check only what the others do not have moves.
+ * Every other time.  A guest whose backend is in the test stays where that is,
+ * and so do NVMe controllers, which the base does not migrate; in make check
+ * only what the others do not have moves.
  */
 static bool soak_moves(const Soak *s, unsigned epoch)
 {
     const Case *c = s->with;
 
-    return epoch % 2 && c->guest != SOAK_GUEST_BACKEND &&
+    return epoch % 2 && c->guest != SOAK_GUEST_BACKEND && !c->nvme &&
            (g_getenv("VIOMMU_SOAK_SECONDS") || c->guest || c->ats || c->pasid ||
-            c->disk);
+            c->disk || c->net);
 }
 
 /* What has been written so far is looked at; and on it goes. */
@@ -475,6 +524,8 @@ static void soak_say(const Soak *s)
                    "%" PRIu64 " waited, 0 violations",
                    s->operations + soak_ats_operations(s->ats) +
                    soak_disk_operations(s->disk) +
+                   soak_nvme_operations(s->nvme) +
+                   soak_net_received(s->net) + soak_net_sent(s->net) +
                    soak_slot_operations(s->slot), s->rounds, s->waited);
     g_test_message("soak: %" PRIu64 " resets, %" PRIu64 " migrations, "
                    "%" PRIu64 " devices plugged, %" PRIu64 " backends killed",
@@ -484,6 +535,19 @@ static void soak_say(const Soak *s)
         g_test_message("soak: %" PRIu64 " requests of a disk, which was begun "
                        "anew %" PRIu64 " times", soak_disk_operations(s->disk),
                        soak_disk_broken(s->disk));
+    }
+    if (s->nvme) {
+        g_test_message("soak: %" PRIu64 " NVMe commands, %" PRIu64 " failed, "
+                       "%" PRIu64 " late, %" PRIu64 " lists changed hands",
+                       soak_nvme_operations(s->nvme),
+                       soak_nvme_failed(s->nvme), soak_nvme_late(s->nvme),
+                       soak_nvme_moved(s->nvme));
+    }
+    if (s->net) {
+        g_test_message("soak: %" PRIu64 " frames received, %" PRIu64 " sent, "
+                       "by devices that were begun anew %" PRIu64 " times",
+                       soak_net_received(s->net), soak_net_sent(s->net),
+                       soak_net_broken(s->net));
     }
 }
 
@@ -576,6 +640,8 @@ int main(int argc, char **argv)
     add_case("counted", (Case) { queue, "", .counted = true });
     add_case("hot-plug", (Case) { queue, "", .guest = SOAK_GUEST_WRITER });
     add_case("disk", (Case) { queue, "", .disk = true });
+    add_case("nvme", (Case) { queue, "", .nvme = true });
+    add_case("net", (Case) { queue, "", .net = true });
     add_case("backend", (Case) { queue, "drain-timeout=50",
                                  .guest = SOAK_GUEST_BACKEND });
     if (ops->pasid_space) {
