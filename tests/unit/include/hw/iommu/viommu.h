@@ -1,5 +1,6 @@
 /*
- * What the command-queue engine needs of the core, for the standalone build
+ * What the command-queue engine needs of the core, and who retires mappings,
+ * for the standalone build
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -22,7 +23,9 @@ static inline bool dma_drain_fence_pending(const DMAFence *fence)
 bool viommu_fence(VIOMMU *v, DMAFence *fence, void (*done)(void *opaque),
                   void *opaque);
 void viommu_fence_cancel(VIOMMU *v, DMAFence *fence);
+unsigned viommu_views(const VIOMMU *v);
 void viommu_collect_begin(VIOMMU *v);
 void viommu_collect_end(VIOMMU *v);
+void viommu_maps_retire(void *dead);
 
 #endif
