@@ -126,9 +126,15 @@ bool viommu_refresh(VIOMMUEndpoint *ep)
     }
     memory_region_transaction_begin();
     ep->bypasses = bypass;
+    v->views++;
     viommu_show(ep);
     memory_region_transaction_commit();
     return !bypass;
+}
+
+unsigned viommu_views(const VIOMMU *v)
+{
+    return v->views;
 }
 
 void viommu_forget_identity(VIOMMUEndpoint *ep)
@@ -142,6 +148,14 @@ void viommu_refresh_bh(void *opaque)
     VIOMMUEndpoint *ep;
     DMA_HELD("refresh");
 
+    /* All of them at once: see viommu_views(). */
+    memory_region_transaction_begin();
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (qatomic_read(&ep->refresh) && viommu_refresh(ep)) {
+            ep->switched = true;
+        }
+    }
+    memory_region_transaction_commit();
     QLIST_FOREACH(ep, &v->endpoints, next) {
         DMADrainScope scope = {
             .last = HWADDR_MAX, .topology = true,
@@ -153,7 +167,8 @@ void viommu_refresh_bh(void *opaque)
          * invalidation, still to come, will find nothing left to switch: the
          * drain that has to cover the switch begins here.
          */
-        if (qatomic_read(&ep->refresh) && viommu_refresh(ep)) {
+        if (ep->switched) {
+            ep->switched = false;
             viommu_forget_identity(ep);
             dma_drain_start(v->drain, &scope);
         }

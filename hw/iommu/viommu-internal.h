@@ -352,13 +352,12 @@ bool viommu_windows_tell_direct(void);
 
 /* viommu-inv.c */
 
-/* What @ep's configuration was is not cached any more.  BQL. */
-void viommu_config_changed(VIOMMUEndpoint *ep);
-
 /*
- * viommu_endpoint_changed: something else applies to @ep from now on, although
- * the guest has invalidated nothing.  BQL.
+ * viommu_endpoints_changed: something else applies from now on to those that
+ * are .changed, which they are no more when it returns, although the guest has
+ * invalidated nothing.  viommu_endpoint_changed: to @ep alone.  BQL.
  */
+void viommu_endpoints_changed(VIOMMU *v);
 void viommu_endpoint_changed(VIOMMUEndpoint *ep);
 
 /* viommu-ats.c */

@@ -13,53 +13,89 @@
 #include "viommu-internal.h"
 #include "viommu-way.h"
 
-/* Returns: has its view changed, so that the drain has to wait for readers? */
-static bool viommu_config_follow(VIOMMUEndpoint *ep)
+/* Its view is what it is to be; who is told of that, and @scope, are next. */
+static void viommu_config_follow(VIOMMUEndpoint *ep, DMADrainScope *scope)
 {
-    bool topology = viommu_refresh(ep);
-
-    if (topology) {
+    if (ep->switched) {
+        ep->switched = false;
         viommu_forget_identity(ep);
+        scope->topology = true;
     }
     viommu_notify_unmap(ep, 0, HWADDR_MAX);
-    return topology;
 }
 
-void viommu_config_changed(VIOMMUEndpoint *ep)
+/*
+ * What is cached of those that are .changed has gone: they follow the tables.
+ * @together: one drain for all, of everything.  Their views change at once: to
+ * change the memory map takes longer the more of them there are.
+ */
+static void viommu_configs_changed(VIOMMU *v, bool together)
 {
-    DMADrainScope scope = {
-        .last = HWADDR_MAX, .only = ep->inflight,
-    };
+    DMADrainScope all = { .last = HWADDR_MAX };
+    VIOMMUEndpoint *ep;
 
-    scope.topology = viommu_config_follow(ep);
-    dma_drain_start(ep->viommu->drain, &scope);
+    memory_region_transaction_begin();
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        if (ep->changed && viommu_refresh(ep)) {
+            ep->switched = true;
+        }
+    }
+    memory_region_transaction_commit();
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        DMADrainScope own = { .last = HWADDR_MAX, .only = ep->inflight };
+
+        if (!ep->changed) {
+            continue;
+        }
+        ep->changed = false;
+        viommu_config_follow(ep, together ? &all : &own);
+        if (!together) {
+            dma_drain_start(v->drain, &own);
+        }
+    }
+    if (together) {
+        dma_drain_start(v->drain, &all);
+    }
 }
 
-/* The same of all endpoints: one drain, however many there are */
-static void viommu_configs_changed(VIOMMU *v)
+static bool viommu_any_changed(VIOMMU *v)
 {
-    DMADrainScope scope = { .last = HWADDR_MAX };
     VIOMMUEndpoint *ep;
 
     QLIST_FOREACH(ep, &v->endpoints, next) {
-        scope.topology |= viommu_config_follow(ep);
+        if (ep->changed) {
+            return true;
+        }
     }
-    dma_drain_start(v->drain, &scope);
+    return false;
 }
 
-void viommu_endpoint_changed(VIOMMUEndpoint *ep)
+void viommu_endpoints_changed(VIOMMU *v)
 {
-    VIOMMU *v = ep->viommu;
+    VIOMMUEndpoint *ep;
 
+    if (!viommu_any_changed(v)) {
+        return;
+    }
     WITH_QEMU_LOCK_GUARD(&v->lock) {
         qatomic_store_release(&v->config_seq, v->config_seq + 1);
-        viommu_config_drop(ep);
+        QLIST_FOREACH(ep, &v->endpoints, next) {
+            if (ep->changed) {
+                viommu_config_drop(ep);
+            }
+        }
     }
     if (unlikely(v->sanitizer)) {
         viommu_sanitize_config_dropped(v);
     }
     smp_mb(); /* as in viommu_invalidate_config() */
-    viommu_config_changed(ep);
+    viommu_configs_changed(v, false);
+}
+
+void viommu_endpoint_changed(VIOMMUEndpoint *ep)
+{
+    ep->changed = true;
+    viommu_endpoints_changed(ep->viommu);
 }
 
 static bool viommu_config_in_scope(VIOMMUEndpoint *ep, const VIOMMUInv *inv)
@@ -107,15 +143,12 @@ static void viommu_invalidate_config(VIOMMU *v, const VIOMMUInv *inv)
     viommu_forget_config(v, inv);
     /* Removed, before the slots of those who might still use it are read. */
     smp_mb();
-    if (inv->kind != VIOMMU_INV_CONFIG_ENDPOINT) {
-        viommu_configs_changed(v);
-        return;
-    }
     QLIST_FOREACH(ep, &v->endpoints, next) {
         if (viommu_config_in_scope(ep, inv)) {
-            viommu_config_changed(ep);
+            ep->changed = true;
         }
     }
+    viommu_configs_changed(v, inv->kind != VIOMMU_INV_CONFIG_ENDPOINT);
 }
 
 /*
@@ -255,6 +288,7 @@ void viommu_invalidate(VIOMMU *v, const VIOMMUInv *inv)
 void viommu_invalidate_everything(VIOMMU *v)
 {
     static const VIOMMUInv config = { .kind = VIOMMU_INV_CONFIG_ALL };
+    VIOMMUEndpoint *ep;
 
     trace_viommu_invalidate(v->name, config.kind, 0, 0, HWADDR_MAX);
     viommu_forget_config(v, &config);
@@ -264,7 +298,10 @@ void viommu_invalidate_everything(VIOMMU *v)
         viommu_sanitize_invalidated(v, 0, 0, 0, HWADDR_MAX);
     }
     smp_mb(); /* as in viommu_invalidate_config() */
-    viommu_configs_changed(v);
+    QLIST_FOREACH(ep, &v->endpoints, next) {
+        ep->changed = true;
+    }
+    viommu_configs_changed(v, true);
 }
 
 bool viommu_invalidation_is_heard(VIOMMU *v)

@@ -34,9 +34,10 @@ static void viommu_listed_refresh(VIOMMU *v)
 
         if (unlisted != ep->unlisted) {
             qatomic_set(&ep->unlisted, unlisted);
-            viommu_endpoint_changed(ep);
+            ep->changed = true;
         }
     }
+    viommu_endpoints_changed(v);
 }
 
 typedef struct PlugRequesters {
@@ -108,10 +109,11 @@ void viommu_renumbered(VIOMMURegistration *reg, PCIBus *bus)
             trace_viommu_renumbered(ep->sid, sid);
             ep->sid = sid;
             qatomic_set(&ep->unlisted, viommu_endpoint_unlisted(ep));
-            viommu_endpoint_changed(ep);
+            ep->changed = true;
         }
     }
     if (anybody) {
+        viommu_endpoints_changed(v);
         /* It may have been without a number since the last reset. */
         plug_requesters_changed(v);
     }

@@ -94,9 +94,11 @@ static void viommu_queue_go_on(VIOMMUQueue *q)
     /* Nobody waits for the BQL when the machine has stopped. */
     bool running = runstate_is_running();
     unsigned budget = running ? VIOMMU_QUEUE_BUDGET : VIOMMU_QUEUE_LONGEST;
+    unsigned views = viommu_views(q->fence.viommu);
 
     while (q->ops->ready(q->opaque)) {
-        if (!budget--) {
+        if (!budget-- ||
+            (running && viommu_views(q->fence.viommu) != views)) {
             trace_viommu_queue_yield(q->ops->name);
             /* Of one that has stopped, when it runs again */
             if (running) {

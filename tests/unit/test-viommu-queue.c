@@ -14,6 +14,7 @@ struct VIOMMU {
     unsigned asked;          /* fences that had to wait */
     unsigned cancelled;
     bool collecting;         /* commands are taken up */
+    unsigned views;          /* changed so far */
     DMAFence *fence;         /* the one that waits */
     void (*done)(void *opaque);
     void *opaque;
@@ -43,6 +44,11 @@ void viommu_fence_cancel(VIOMMU *v, DMAFence *fence)
         v->fence = NULL;
         fence->seq = 0;
     }
+}
+
+unsigned viommu_views(const VIOMMU *v)
+{
+    return v->views;
 }
 
 void viommu_collect_begin(VIOMMU *v)
@@ -92,7 +98,8 @@ static void set_running(bool running)
 typedef struct Model {
     VIOMMU v;
     VIOMMUQueue q;
-    const char *entries;     /* '.': nothing, 'F': a fence, 'E': an error */
+    /* '.': nothing, 'V': a view changes, 'F': a fence, 'E': an error */
+    const char *entries;
     unsigned head, tail;
     bool on, error;
     unsigned taken;          /* entries taken up, in this go */
@@ -125,6 +132,10 @@ static VIOMMUQueueStep model_take_up(void *opaque)
         return VIOMMU_QUEUE_FENCE;
     case 'E':
         m->error = true;
+        return VIOMMU_QUEUE_NEXT;
+    case 'V':
+        m->v.views++;
+        m->head++;
         return VIOMMU_QUEUE_NEXT;
     default:
         m->head++;
@@ -242,6 +253,27 @@ static void test_budget(void)
     g_assert_cmpuint(m.head, ==, m.tail);
     g_assert_cmpuint(goes, ==, 4);
     g_assert_false(main_loop_once());
+}
+
+/* What is behind one that has changed a view follows later, in its order. */
+static void test_views(void)
+{
+    static const unsigned heads[] = { 2, 3, 6, 7 };
+    Model m;
+
+    model_init(&m, ".VV.FV.");
+    viommu_queue_run(&m.q);
+    for (unsigned i = 0; i < G_N_ELEMENTS(heads); i++) {
+        g_assert_cmpuint(m.head, ==, heads[i]);
+        g_assert_cmpint(main_loop_once(), ==, i + 1 < G_N_ELEMENTS(heads));
+    }
+    g_assert_cmpuint(m.completed, ==, 1);
+
+    /* Nobody waits for the BQL when the machine has stopped. */
+    model_init(&m, ".VV.FV.");
+    set_running(false);
+    g_assert_cmpuint(m.head, ==, 7);
+    g_assert_false(main_loop_due());
 }
 
 /* No bottom half is left over where the budget was just enough. */
@@ -704,6 +736,7 @@ int main(int argc, char **argv)
     g_test_add_func("/viommu-queue/order", test_order);
     g_test_add_func("/viommu-queue/budget", test_budget);
     g_test_add_func("/viommu-queue/budget-exact", test_budget_exact);
+    g_test_add_func("/viommu-queue/views", test_views);
     g_test_add_func("/viommu-queue/fence", test_fence);
     g_test_add_func("/viommu-queue/error", test_error);
     g_test_add_func("/viommu-queue/reentry", test_reentry);

@@ -21,8 +21,12 @@
 #include "trace.h"
 #include "virtio-iommu-internal.h"
 
-/* Requests in one go, after which the guest and others run */
+/*
+ * Requests in one go, after which the guest and others run.  Each may be of a
+ * thousand pieces: so many count as one request more.
+ */
 #define REQUEST_BUDGET 128
+#define REQUEST_PIECES 16
 
 struct VirtIOMMUPending {
     VirtIOIOMMU *s;
@@ -209,16 +213,19 @@ static void request_handle(VirtIOIOMMU *s, VirtQueueElement *elem)
 /* Returns: whether there may be more */
 static bool requests_take_up(VirtIOIOMMU *s, VirtQueue *vq)
 {
-    unsigned budget = REQUEST_BUDGET;
+    unsigned views = viommu_views(&s->viommu);
+    int budget = REQUEST_BUDGET;
 
-    while (budget--) {
+    while (budget > 0 && viommu_views(&s->viommu) == views) {
         VirtQueueElement *elem = virtqueue_pop(vq, sizeof(VirtQueueElement));
 
         if (!elem) {
             return false;
         }
+        budget -= 1 + (elem->out_num + elem->in_num) / REQUEST_PIECES;
         request_handle(s, elem);
     }
+    trace_virtio_iommu_requests_yield();
     return true;
 }
 

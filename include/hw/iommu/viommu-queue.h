@@ -9,7 +9,8 @@
  *
  *   - entries are taken up in order, a bounded number in one go, so that one
  *     register write of the guest does not keep the BQL for long; the rest
- *     follows from a bottom half, with the guest running in between;
+ *     follows from a bottom half, with the guest running in between; likewise
+ *     what is behind one that has changed a view of memory (viommu_views());
  *   - an entry that reports the completion of those before it (a wait
  *     descriptor, a CMD_SYNC) stays at the head until the drain says so, and
  *     the queue stands still: nothing behind it is done before it;

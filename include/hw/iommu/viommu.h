@@ -229,6 +229,8 @@ struct VIOMMUEndpoint {
      */
     uint16_t sid;
     bool refresh;            /* wants viommu_refresh(), atomic */
+    /* Within one call of viommu-inv.c's: see viommu_endpoints_changed() */
+    bool changed, switched;
     bool unlisted;           /* so the guest was told: bypasses; atomic */
     /* The sanitizer's: it passes for want of an entry, after @passed accesses */
     bool passes;
@@ -293,6 +295,7 @@ struct VIOMMU {
     GHashTable *by_key;      /* (bus, devfn) -> VIOMMUEndpoint */
     QLIST_HEAD(, VIOMMUEndpoint) endpoints;
     VIOMMUEndpoint *notified;        /* those that have, or had, notifiers */
+    unsigned views;                  /* viommu_views(): changes of any */
     QEMUBH *refresh_bh;
     QEMUBH *page_bh;                 /* sends what is in: */
     GQueue page_answers;             /* VIOMMUPageAnswer; BQL */
@@ -461,6 +464,14 @@ void viommu_fence_cancel(VIOMMU *v, DMAFence *fence);
  */
 void viommu_collect_begin(VIOMMU *v);
 void viommu_collect_end(VIOMMU *v);
+
+/**
+ * viommu_views: how often the view of an endpoint has been changed so far,
+ * modulo 2^32.  Each change of the memory map takes a while, the longer the
+ * more functions there are: who carries out commands leaves the rest for later
+ * after one.  BQL.
+ */
+unsigned viommu_views(const VIOMMU *v);
 
 /**
  * viommu_reset: translation off, caches empty, drain forgotten (the model has
