@@ -8,7 +8,10 @@
  * (VIOMMU_UNIT=remote-vtd).
  */
 #include "qemu/osdep.h"
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include "qemu/atomic.h"
 #include "qobject/qdict.h"
@@ -561,6 +564,169 @@ static void test_load(void)
     unlink(path);
 }
 
+/* Between client and server: the connection can be cut, and both live on. */
+typedef struct Relay {
+    int listener;
+    char *server;            /* path */
+    bool cut;                /* atomic: the one that there is, and the next */
+    bool over;               /* atomic */
+    unsigned answers;        /* atomic: connections on which the server spoke */
+    pthread_t thread;
+} Relay;
+
+/* Returns: false if @from has ended */
+static bool relay_bytes(int from, int to)
+{
+    uint8_t bytes[4096];
+    ssize_t n = read(from, bytes, sizeof(bytes));
+
+    return n > 0 && write(to, bytes, n) == n;
+}
+
+static void relay_connection(Relay *r, int client)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int server = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct pollfd fds[] = {
+        { .fd = client, .events = POLLIN }, { .fd = server, .events = POLLIN },
+    };
+    bool spoke = false, good;
+
+    strcpy(addr.sun_path, r->server);
+    g_assert_cmpint(connect(server, (struct sockaddr *)&addr, sizeof(addr)),
+                    ==, 0);
+    do {
+        good = poll(fds, 2, 1) >= 0;
+        if (good && fds[0].revents) {
+            good = relay_bytes(client, server);
+        }
+        if (good && fds[1].revents) {
+            good = relay_bytes(server, client);
+            if (good && !spoke) {
+                spoke = true;
+                qatomic_inc(&r->answers);
+            }
+        }
+    } while (good && !qatomic_read(&r->cut) && !qatomic_read(&r->over));
+    close(server);
+}
+
+static void *relay_run(void *opaque)
+{
+    Relay *r = opaque;
+
+    while (!qatomic_read(&r->over)) {
+        struct pollfd fd = { .fd = r->listener, .events = POLLIN };
+        int client = poll(&fd, 1, 1) == 1 ? accept(r->listener, NULL, NULL) :
+                                            -1;
+
+        if (client >= 0 && !qatomic_read(&r->cut)) {
+            relay_connection(r, client);
+        }
+        if (client >= 0) {
+            close(client);
+        }
+    }
+    return NULL;
+}
+
+static void relay_start(Relay *r, char **path, char *server)
+{
+    *r = (Relay) { .listener = rmt_listen(path), .server = server };
+    g_assert_cmpint(pthread_create(&r->thread, NULL, relay_run, r), ==, 0);
+}
+
+static void relay_end(Relay *r)
+{
+    qatomic_set(&r->over, true);
+    pthread_join(r->thread, NULL);
+    close(r->listener);
+}
+
+/*
+ * A server that stays has what waits for the drain.  What was told over the
+ * connection before is in flight: until it is not, nobody tells the server that
+ * it is there again, which would take that for the end of all that was.
+ */
+static void test_cut_drains(void)
+{
+    g_autofree char *path = NULL, *server_path = NULL, *where = NULL;
+    GPid server = viommud_run(rmt_listen(&server_path), UNIT, "--stay");
+    DMARig *rig;
+    Relay relay;
+    VTD *vtd;
+
+    relay_start(&relay, &path, server_path);
+    where = g_strdup_printf("mmio=0x%llx,timeout=60000", VTD_BASE);
+    vtd = client_start_with(path, where, DMA_DEVICE);
+    rig = dma_of(vtd);
+    load_map(rig);
+    dma_keep(rig, DMA_IOVA, 1);
+    vtd_unmap(vtd, &rig->dom, DMA_IOVA, 1);
+    vtd_inv_iotlb_start(vtd, VTD_QUEUED, VTD_GLOBAL, 0, 0, 0);
+    viommu_turns(vtd);
+    g_assert_false(vtd_inv_done(vtd, VTD_QUEUED));
+
+    qatomic_set(&relay.cut, true);
+    qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_DOWN");
+    qatomic_set(&relay.cut, false);
+    viommu_until(vtd, qatomic_read(&relay.answers) == 2);
+    for (unsigned i = 0; i < 20; i++) {
+        viommu_turns(vtd);
+    }
+    g_assert_false(vtd_inv_done(vtd, VTD_QUEUED));
+    dma_let_go(rig);
+    qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_UP");
+    viommu_until(vtd, vtd_inv_done(vtd, VTD_QUEUED));
+
+    /* And goes on as if nothing had been. */
+    g_assert_cmpuint(dma_run(rig, XDB_WRITE, 1, DMA_IOVA + VTD_PAGE_SIZE, 64,
+                             LOAD_REFUSED), ==, 0);
+    g_free(rig->pci);
+    g_free(rig);
+    vtd_stop(vtd);
+    relay_end(&relay);
+    rmt_end_server(server);
+    unlink(path);
+    unlink(server_path);
+}
+
+/* A reset while nobody is there: the server hears of it when it is. */
+static void test_cut_reset(const void *writes)
+{
+    g_autofree char *path = NULL, *server_path = NULL;
+    GPid server = viommud_run(rmt_listen(&server_path), UNIT, "--stay");
+    Relay relay;
+    VTD *vtd;
+
+    relay_start(&relay, &path, server_path);
+    vtd = client_start(path, "timeout=60000");
+    vtd_enable(vtd, VTD_QUEUED);
+    g_assert_false(client_dma(vtd));
+    qatomic_set(&relay.cut, true);
+    qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_DOWN");
+    qtest_system_reset(vtd->qts);
+    if (writes) {
+        /* What it sets up now nobody hears of. */
+        vtd_write32(vtd, VTD_GCMD, 0);
+    }
+    qatomic_set(&relay.cut, false);
+    if (writes) {
+        viommu_until(vtd, qatomic_read(&relay.answers) == 2);
+        viommu_turns(vtd);
+        g_assert_false(client_dma(vtd));
+        qtest_system_reset(vtd->qts);
+    }
+    qtest_qmp_eventwait(vtd->qts, "VIOMMU_REMOTE_UP");
+    g_assert_cmphex(vtd_read32(vtd, VTD_GSTS), ==, 0);
+    viommu_until(vtd, client_dma(vtd));
+    vtd_stop(vtd);
+    relay_end(&relay);
+    rmt_end_server(server);
+    unlink(path);
+    unlink(server_path);
+}
+
 /* What a guest is told of the unit, which its registers agree with */
 typedef struct ClientTable {
     const char *name, *unit, *props, *args;
@@ -653,5 +819,9 @@ int main(int argc, char **argv)
     qtest_add_func("viommu/viommud/load", test_load);
     qtest_add_data_func("viommu/viommud/client/one", NULL, test_clients);
     qtest_add_data_func("viommu/viommud/client/next", "--stay", test_clients);
+    qtest_add_func("viommu/viommud/cut/drains", test_cut_drains);
+    qtest_add_data_func("viommu/viommud/cut/reset", NULL, test_cut_reset);
+    qtest_add_data_func("viommu/viommud/cut/reset-lost", "writes",
+                        test_cut_reset);
     return g_test_run();
 }

@@ -258,9 +258,26 @@ static void device_up(void *opaque)
     qatomic_set(&remote->came_up, true);
 }
 
+static bool device_ready(void *opaque)
+{
+    QEMU_LOCK_GUARD(&remote->lock);
+    return !remote->settling;
+}
+
+static void device_settled(void *opaque)
+{
+    WITH_QEMU_LOCK_GUARD(&remote->lock) {
+        remote->settling = false;
+    }
+    remote_link_go_on(remote->link);
+}
+
 static void device_down(void *opaque, unsigned connection, const char *reason)
 {
     WITH_QEMU_LOCK_GUARD(&remote->lock) {
+        /* It comes up again when this one's answers are used no more. */
+        g_assert_false(remote->settling);
+        remote->settling = true;
         g_free(remote->down_reason);
         remote->down_reason = g_strdup(reason);
         remote->down_connection = connection;
@@ -291,11 +308,16 @@ static void device_news(void *opaque)
     if (reason) {
         remote_serve_went_down(remote, connection);
         viommu_invalidate(&remote->viommu, &all);
+        if (viommu_fence(&remote->viommu, &remote->before, device_settled,
+                         NULL)) {
+            device_settled(NULL);
+        }
     }
 }
 
 static const RemoteLinkOps device_ops = {
     .greet = device_greet,
+    .ready = device_ready,
     .up = device_up,
     .down = device_down,
     .command = remote_serve,

@@ -292,9 +292,12 @@ static void link_has_stopped(RemoteLink *link, const void *message,
     link->ops->stopped(link->opaque);
 }
 
-/* Send it; @then, once it is answered.  Returns: false if it is not up. */
-static bool link_ask_for_later(RemoteLink *link, VRPCommand command,
-                               const void *message,
+/*
+ * Send it if the link is in @state; @then, once it is answered.  Returns: false
+ * if it is not.
+ */
+static bool link_ask_for_later(RemoteLink *link, RemoteLinkState state,
+                               VRPCommand command, const void *message,
                                void (*then)(RemoteLink *, const void *,
                                             const uint8_t *, size_t))
 {
@@ -303,7 +306,7 @@ static bool link_ask_for_later(RemoteLink *link, VRPCommand command,
     RemoteAsk *ask;
 
     WITH_QEMU_LOCK_GUARD(&link->lock) {
-        if (link->state != LINK_UP) {
+        if (link->state != state) {
             return false;
         }
         ask = remote_ask_new(link, command, &h.id);
@@ -324,12 +327,18 @@ static bool link_ask_for_later(RemoteLink *link, VRPCommand command,
 
 bool remote_link_reset(RemoteLink *link)
 {
-    return link_ask_for_later(link, VRP_RESET, NULL, link_was_reset);
+    return link_ask_for_later(link, LINK_UP, VRP_RESET, NULL, link_was_reset);
+}
+
+bool remote_link_reset_first(RemoteLink *link)
+{
+    return link_ask_for_later(link, LINK_GREETING, VRP_RESET, NULL,
+                              link_was_reset);
 }
 
 bool remote_link_stop(RemoteLink *link)
 {
     const VRPRun run = { .running = 0 };
 
-    return link_ask_for_later(link, VRP_RUN, &run, link_has_stopped);
+    return link_ask_for_later(link, LINK_UP, VRP_RUN, &run, link_has_stopped);
 }

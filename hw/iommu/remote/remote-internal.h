@@ -73,6 +73,18 @@ struct VIOMMURemote {
     MemoryRegion registers;
     MemoryRegion window;     /* remote-window.c */
     bool wrote;              /* to them, since they were read last; BQL */
+    /*
+     * Of the server before: what came of its answers is in flight (that
+     * fence: BQL), or has yet to be looked for.
+     */
+    DMAFence before;
+    bool settling;           /* lock */
+    /*
+     * The machine was reset, and no server heard of it.  What the guest has set
+     * up since then, if it has, is lost, too: none comes up before the next.
+     */
+    bool reset_missed;       /* lock */
+    bool setup_lost;         /* atomic; written with the BQL */
     bool known;              /* the server has said once: */
     uint64_t region_size;
     RemoteUnit unit;
@@ -262,7 +274,10 @@ void remote_serve_forget(VIOMMURemote *s);
  * remote_serve_reset: have the server reset.  What it sends before it has
  * answered is about the time before, and not carried out.  BQL.
  * remote_serve_was_reset: RemoteLinkOps.reset
- * remote_serve_restart: there is another connection.  The link's thread.
+ * remote_serve_restart: there is another connection.  RemoteLinkOps.greet; if
+ * the machine was reset while there was none, that server hears of it first.
+ * remote_serve_reset_missed: or now, if it was reset since .greet.  Any thread,
+ * once it is up.
  */
 void remote_serve_reset(VIOMMURemote *s);
 void remote_serve_was_reset(void *opaque);
@@ -277,6 +292,7 @@ void remote_serve_stop(VIOMMURemote *s);
 void remote_serve_was_stopped(void *opaque);
 bool remote_serve_is_stopped(VIOMMURemote *s);
 void remote_serve_restart(VIOMMURemote *s);
+void remote_serve_reset_missed(VIOMMURemote *s);
 
 /* remote-model.c */
 

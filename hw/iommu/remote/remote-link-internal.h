@@ -104,6 +104,7 @@ struct RemoteLink {
     GSource *wire_source;
     GByteArray *in;          /* without a wire */
     RemoteUnit unit;         /* others' who lead, to be read */
+    bool held;               /* the handshake, until .ready */
     unsigned acted_on;       /* the connection's number; written with lock */
 };
 

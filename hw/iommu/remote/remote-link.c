@@ -41,6 +41,7 @@ static void link_down(RemoteLink *link, const char *reason)
     if (wire) {
         link_end_wire(link, wire);
     }
+    link->held = false;
     remote_out_restart(link, 0, NULL);
     g_byte_array_set_size(link->in, 0);
     WITH_QEMU_LOCK_GUARD(&link->lock) {
@@ -109,10 +110,20 @@ static void link_region_known(RemoteLink *link, const void *message,
     link->ops->up(link->opaque);
 }
 
+/* Or later.  Once it has answered that it may send whatever it likes. */
+static void link_ask_region(RemoteLink *link)
+{
+    VRPRegionInfo info = { .argsz = sizeof(info) };
+
+    link->held = !link->ops->ready(link->opaque);
+    if (!link->held) {
+        link_greet(link, VRP_REGION_INFO, &info, NULL, link_region_known);
+    }
+}
+
 static void link_version_known(RemoteLink *link, const void *message,
                                const uint8_t *data, size_t len)
 {
-    VRPRegionInfo info = { .argsz = sizeof(info) };
     const char *wrong = remote_hello_read(data, len, link->features,
                                           &link->unit);
 
@@ -120,7 +131,7 @@ static void link_version_known(RemoteLink *link, const void *message,
         remote_link_hang_up(link, wrong);
         return;
     }
-    link_greet(link, VRP_REGION_INFO, &info, NULL, link_region_known);
+    link_ask_region(link);
 }
 
 static gboolean link_wire_ready(gint fd, GIOCondition cond, gpointer opaque)
@@ -233,6 +244,14 @@ static void link_event_bh(void *opaque)
     if (openings != link->acted_on && qatomic_read(&link->opened)) {
         link_hello(link, openings);
     }
+    if (link->held) {
+        link_ask_region(link);
+    }
+}
+
+void remote_link_go_on(RemoteLink *link)
+{
+    qemu_bh_schedule(link->event_bh);
 }
 
 static void link_event(void *opaque, QEMUChrEvent event)

@@ -48,6 +48,11 @@ typedef struct RemoteLinkOps {
      */
     const char *(*greet)(void *opaque, uint64_t region_size,
                          const RemoteUnit *unit);
+    /*
+     * ready: may another server come up?  If not, remote_link_go_on() is called
+     * when it may; until then it is not asked, or told, anything.
+     */
+    bool (*ready)(void *opaque);
     /* up: it is asked from now on. */
     void (*up)(void *opaque);
     /*
@@ -154,9 +159,11 @@ int remote_link_ask(RemoteLink *link, VRPCommand command, const void *message,
 
 /**
  * remote_link_reset: send a RESET; nobody waits for the answer, of which .reset
- * tells.  Any thread but the link's own.  Returns: false if the link is not up.
+ * tells.  Any thread.  Returns: false if the link is not up.
+ * remote_link_reset_first: the same in .greet, before anything else is sent.
  */
 bool remote_link_reset(RemoteLink *link);
+bool remote_link_reset_first(RemoteLink *link);
 
 /**
  * remote_link_stop: the same of a RUN that says that the guest has stopped, and
@@ -187,6 +194,9 @@ unsigned remote_link_connection(RemoteLink *link);
  * lives for ever.  Any thread.
  */
 void remote_link_hang_up(RemoteLink *link, const char *reason);
+
+/** remote_link_go_on: .ready has something else to say now.  Any thread. */
+void remote_link_go_on(RemoteLink *link);
 
 bool remote_link_is_up(RemoteLink *link);
 void remote_link_stats(RemoteLink *link, RemoteLinkStats *stats);

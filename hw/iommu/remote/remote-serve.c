@@ -469,16 +469,43 @@ void remote_serve_forget(VIOMMURemote *s)
     drain_end(rest, true);
 }
 
-void remote_serve_reset(VIOMMURemote *s)
+/* Returns: false if nobody is there, who is to be told later. */
+static bool serve_send_reset(VIOMMURemote *s)
 {
     /* Before it is sent, since the answer may be quicker than we are. */
     WITH_QEMU_LOCK_GUARD(&s->lock) {
         s->resets++;
     }
-    if (!remote_link_reset(s->link)) {
-        remote_serve_was_reset(s);
+    if (remote_link_reset(s->link)) {
+        return true;
+    }
+    remote_serve_was_reset(s);
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        s->reset_missed = true;
+    }
+    return false;
+}
+
+void remote_serve_reset(VIOMMURemote *s)
+{
+    /* One that comes up meanwhile has looked before, or is seen here. */
+    if (!serve_send_reset(s) && remote_link_is_up(s->link)) {
+        remote_serve_reset_missed(s);
     }
     remote_serve_forget(s);
+}
+
+void remote_serve_reset_missed(VIOMMURemote *s)
+{
+    bool missed;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        missed = s->reset_missed;
+        s->reset_missed = false;
+    }
+    if (missed) {
+        serve_send_reset(s);
+    }
 }
 
 void remote_serve_was_reset(void *opaque)
@@ -521,9 +548,19 @@ bool remote_serve_is_stopped(VIOMMURemote *s)
 
 void remote_serve_restart(VIOMMURemote *s)
 {
+    bool missed;
+
     s->last_seq = 0;
-    QEMU_LOCK_GUARD(&s->lock);
-    s->resets = s->stops = 0;
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        missed = s->reset_missed;
+        s->reset_missed = false;
+        s->resets = missed;
+        s->stops = 0;
+    }
+    if (missed) {
+        /* One that has stayed has what was set up before. */
+        remote_link_reset_first(s->link);
+    }
 }
 
 void remote_serve_init(VIOMMURemote *s)

@@ -66,10 +66,24 @@ static const char *remote_greet(void *opaque, uint64_t region_size,
     return NULL;
 }
 
+/*
+ * Not before nobody uses any more what the server before has said: another one,
+ * or the same with its registers as they were, knows nothing of that, and
+ * would report an invalidation complete without asking.
+ */
+static bool remote_ready(void *opaque)
+{
+    VIOMMURemote *s = opaque;
+
+    QEMU_LOCK_GUARD(&s->lock);
+    return !s->settling && !qatomic_read(&s->setup_lost);
+}
+
 static void remote_up(void *opaque)
 {
     VIOMMURemote *s = opaque;
 
+    remote_serve_reset_missed(s);
     qatomic_set(&s->came_up, true);
     qemu_bh_schedule(s->news_bh);
 }
@@ -82,6 +96,7 @@ static void remote_down(void *opaque, unsigned connection, const char *reason)
         g_free(s->down_reason);
         s->down_reason = g_strdup(reason);
         s->down_connection = connection;
+        s->settling = true;
     }
     qemu_bh_schedule(s->news_bh);
 }
@@ -96,6 +111,7 @@ static void remote_late(void *opaque)
 
 static const RemoteLinkOps remote_link_ops = {
     .greet = remote_greet,
+    .ready = remote_ready,
     .up = remote_up,
     .down = remote_down,
     .command = remote_serve,
@@ -123,6 +139,17 @@ static void remote_forget_answers(VIOMMURemote *s)
     remote_irq_invalidate(s, &interrupts);
 }
 
+/* BQL */
+static void remote_settled(void *opaque)
+{
+    VIOMMURemote *s = opaque;
+
+    WITH_QEMU_LOCK_GUARD(&s->lock) {
+        s->settling = false;
+    }
+    remote_link_go_on(s->link);
+}
+
 static void remote_went_down(VIOMMURemote *s, const char *path,
                              unsigned connection, const char *reason)
 {
@@ -134,6 +161,9 @@ static void remote_went_down(VIOMMURemote *s, const char *path,
     remote_serve_went_down(s, connection);
     remote_pages_went_down(s, connection);
     remote_forget_answers(s);
+    if (viommu_fence(&s->viommu, &s->before, remote_settled, s)) {
+        remote_settled(s);
+    }
     qapi_event_send_viommu_remote_down(path, reason);
     if (s->stop) {
         qemu_system_vmstop_request_prepare();
@@ -222,6 +252,18 @@ static uint64_t remote_mmio_read(void *opaque, hwaddr offset, unsigned size)
     return value;
 }
 
+/*
+ * What the guest writes reaches nobody.  If it was reset since there was a
+ * server, that is how it begins: one that comes now has nothing of it.
+ */
+static void remote_setup_lost(VIOMMURemote *s)
+{
+    QEMU_LOCK_GUARD(&s->lock);
+    if (s->reset_missed) {
+        qatomic_set(&s->setup_lost, true);
+    }
+}
+
 static void remote_mmio_write(void *opaque, hwaddr offset, uint64_t value,
                               unsigned size)
 {
@@ -235,6 +277,9 @@ static void remote_mmio_write(void *opaque, hwaddr offset, uint64_t value,
         data[i] = value >> (8 * i);
     }
     s->wrote = true;
+    if (!remote_link_is_up(s->link)) {
+        remote_setup_lost(s);
+    }
     if (remote_link_backlog(s->link) > WRITE_BACKLOG) {
         /* The guest is faster than the server. */
         remote_link_ask(s->link, VRP_REGION_WRITE, &region, data, size, NULL,
@@ -260,14 +305,20 @@ static void remote_reset_exit(Object *obj, ResetType type)
 {
     VIOMMURemote *s = VIOMMU_REMOTE(obj);
 
+    qatomic_set(&s->setup_lost, false);
     remote_serve_reset(s);
     remote_pages_forget(s);
     remote_irq_forget(s);
+    if (dma_drain_fence_pending(&s->before)) {
+        viommu_fence_cancel(&s->viommu, &s->before);
+        remote_settled(s);
+    }
     viommu_reset(&s->viommu);
     /* Whether it translates is for the server to say. */
     viommu_set_enabled(&s->viommu, true);
     /* Buses have lost their numbers, and what is behind them its IDs. */
     remote_requesters_changed(&s->viommu);
+    remote_link_go_on(s->link);
 }
 
 /* Migration: the server's state is the server's */
