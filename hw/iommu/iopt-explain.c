@@ -26,6 +26,47 @@ static IOPTFault explain_entry(const IOPTStep *step, uint64_t entry,
     return can && !(step->access & ~can) ? IOPT_OK : IOPT_FAULT_PERMISSION;
 }
 
+/* What no format has but addresses, and what is reserved, between. */
+#define EXPLAIN_LOW  0xfffull
+#define EXPLAIN_HIGH (0xfffull << 52)
+
+static bool explain_is_reserved(const IOPTStep *step, uint64_t entry)
+{
+    IOPTEntry e;
+
+    return iopt_decode(step->table, step->level, entry, step->attrs,
+                       step->inherited, &e) == IOPT_FAULT_RESERVED;
+}
+
+/*
+ * The bits of the entry that are set and reserved, for which it was refused.
+ * Several hide each other, so each is tried in an entry without any.
+ */
+static uint64_t explain_reserved(const IOPTStep *step)
+{
+    static const uint64_t plain[] = {
+        EXPLAIN_LOW, EXPLAIN_LOW | EXPLAIN_HIGH,
+    };
+    unsigned i, bit;
+
+    for (i = 0; i < ARRAY_SIZE(plain); i++) {
+        uint64_t base = step->entry & plain[i], reserved = 0;
+
+        for (bit = 0; bit < 64; bit++) {
+            uint64_t one = step->entry & (uint64_t)1 << bit;
+
+            if ((one & ~plain[i]) && explain_is_reserved(step, base | one)) {
+                reserved |= one;
+            }
+        }
+        if (reserved && !explain_is_reserved(step, base) &&
+            !explain_is_reserved(step, step->entry & ~reserved)) {
+            return reserved;
+        }
+    }
+    return 0;
+}
+
 void iopt_explain(const IOPTStep *step, IOPTSays *says)
 {
     IOPTEntry e;
@@ -54,6 +95,37 @@ void iopt_explain(const IOPTStep *step, IOPTSays *says)
             says->culprits |= (uint64_t)1 << bit;
         }
     }
+    if (step->fault == IOPT_FAULT_RESERVED) {
+        says->reserved = explain_reserved(step);
+        says->culprits &= says->reserved ?: UINT64_MAX;
+    }
+}
+
+char *iopt_reserved_words(const IOPTStep *step, const IOPTSays *says)
+{
+    unsigned page = step->table->format->page_shift, bit;
+    uint64_t in_page = ((uint64_t)1 << says->shift) - ((uint64_t)1 << page);
+    uint64_t left = says->reserved;
+    const char *before = " ";
+    GString *text;
+
+    if (!left) {
+        return NULL;
+    }
+    text = g_string_new(left & (left - 1) ? "bits" : "bit");
+    for (bit = 0; left; bit++) {
+        if (left >> bit & 1) {
+            left &= ~((uint64_t)1 << bit);
+            g_string_append_printf(text, "%s%u", before, bit);
+            before = left & (left - 1) ? ", " : " and ";
+        }
+    }
+    if (!(says->reserved & ~in_page)) {
+        g_string_append_printf(text, ", but a page of %" PRIu64 " KiB begins "
+                               "at a multiple of its size",
+                               (uint64_t)1 << says->shift >> 10);
+    }
+    return g_string_free(text, false);
 }
 
 typedef struct BitName {

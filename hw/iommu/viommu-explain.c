@@ -91,8 +91,13 @@ static const char *explain_perm(unsigned perm)
 
 static char *explain_words(const IOPTStep *step, const IOPTSays *says)
 {
+    g_autofree char *reserved = NULL;
+
     if (!says->ok) {
-        return g_strdup(iopt_fault_name(step->fault));
+        /* One bit is named behind it, as any that is to blame. */
+        reserved = says->culprits ? NULL : iopt_reserved_words(step, says);
+        return g_strconcat(iopt_fault_name(step->fault),
+                           reserved ? ": " : NULL, reserved, NULL);
     }
     if (!says->leaf) {
         return g_strdup_printf("a table at 0x%" PRIx64, says->addr);

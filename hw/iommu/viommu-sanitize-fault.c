@@ -148,24 +148,6 @@ static char *sanitizer_wrong_way(VIOMMU *v, const VIOMMUConfig *config,
                            entry.addr);
 }
 
-/* "bit 51", "no single bit" */
-static char *sanitizer_bits(uint64_t bits)
-{
-    GString *text = g_string_new(NULL);
-    unsigned bit;
-
-    for (bit = 0; bit < 64; bit++) {
-        if (bits >> bit & 1) {
-            g_string_append_printf(text, "%sbit %u", text->len ? " or " : "",
-                                   bit);
-        }
-    }
-    if (!text->len) {
-        g_string_append(text, "more than one bit");
-    }
-    return g_string_free(text, false);
-}
-
 /* A reserved bit is set in the entry where the walk ended. */
 static char *sanitizer_reserved(const VIOMMUConfig *config,
                                 const VIOMMUFault *fault, hwaddr iova)
@@ -186,12 +168,12 @@ static char *sanitizer_reserved(const VIOMMUConfig *config,
     IOPTSays says;
 
     iopt_explain(&step, &says);
-    bits = sanitizer_bits(says.culprits);
+    bits = iopt_reserved_words(&step, &says);
     return g_strdup_printf("is translated by an entry with a reserved bit: "
                            "stage %u, level %u, 0x%" PRIx64 ": %s",
                            iopt_stage_number(step.table->format),
                            iopt_level_number(step.table->format, step.level),
-                           step.entry, bits);
+                           step.entry, bits ?: "more than one bit");
 }
 
 /* Words of the configuration tables, as they are read */

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "hw/iommu/iopt-amd.h"
 #include "hw/iommu/iopt-explain.h"
 #include "hw/iommu/iopt-vtd.h"
 #include "test-iopt-world.h"
@@ -53,6 +54,7 @@ static IOPTTable plain_table(uint64_t root)
     };
 
     t.reserved[0][2] = t.reserved[1][1] = BIT(51);
+    t.reserved[1][2] = 0x1ff000;
     return t;
 }
 
@@ -166,19 +168,24 @@ static void test_culprits(void)
         uint64_t entry;
         unsigned access;
         IOPTFault fault;
-        uint64_t culprits;
+        uint64_t culprits, reserved;
     } cases[] = {
         { 1, 0x234000, IOPT_READ, IOPT_FAULT_NOT_PRESENT, 1 },
         { 1, 0x234000, IOPT_WRITE, IOPT_FAULT_NOT_PRESENT, 2 },
         { 1, 0x234001, IOPT_WRITE, IOPT_FAULT_PERMISSION, 2 },
         { 1, 0x234002, IOPT_READ, IOPT_FAULT_PERMISSION, 1 },
-        { 1, 0x234003 | BIT(51), IOPT_READ, IOPT_FAULT_RESERVED, BIT(51) },
+        { 1, 0x234003 | BIT(51), IOPT_READ, IOPT_FAULT_RESERVED, BIT(51),
+          BIT(51) },
         /* Two bits are wrong: no one of them alone. */
         { 1, 0x234000 | BIT(51), IOPT_READ, IOPT_FAULT_NOT_PRESENT, 0 },
         { 2, 0, IOPT_READ, IOPT_FAULT_NOT_PRESENT, 1 },
-        /* As a page it would be fine. */
+        /* As a page it would be fine, but that is not what is wrong. */
         { 2, (AREA0 + 0x1000) | BIT(51) | 3, IOPT_READ, IOPT_FAULT_RESERVED,
-          BIT(51) | BIT(7) },
+          BIT(51), BIT(51) },
+        /* Large pages that begin anywhere; as a table each would be fine. */
+        { 2, 0x201083, IOPT_READ, IOPT_FAULT_RESERVED, BIT(12), BIT(12) },
+        { 2, (AREA0 + 0x1000) | BIT(7) | 3, IOPT_READ, IOPT_FAULT_RESERVED, 0,
+          BIT(20) | BIT(12) },
         { 2, 0x70000003, IOPT_READ, IOPT_FAULT_READ_TABLE, 0 },
     };
     unsigned i;
@@ -202,6 +209,7 @@ static void test_culprits(void)
         iopt_explain(last, &says);
         g_assert_false(says.ok);
         g_assert_cmphex(says.culprits, ==, cases[i].culprits);
+        g_assert_cmphex(says.reserved, ==, cases[i].reserved);
         g_assert_cmpstr(iopt_fault_name(last->fault), !=, "refused");
         world_free(&b.w);
     }
@@ -209,6 +217,53 @@ static void test_culprits(void)
     g_assert_null(iopt_bit_name(&iopt_vtd_ss, 12));
     g_assert_cmpuint(iopt_stage_number(&iopt_vtd_ss), ==, 2);
     g_assert_cmpuint(iopt_level_number(&iopt_vtd_ss, 1), ==, 1);
+}
+
+static void assert_reserved(const IOPTStep *step, uint64_t bits,
+                            const char *words)
+{
+    g_autofree char *text = NULL;
+    IOPTSays says;
+
+    iopt_explain(step, &says);
+    g_assert_cmphex(says.reserved, ==, bits);
+    text = iopt_reserved_words(step, &says);
+    g_assert_cmpstr(text, ==, words);
+}
+
+/* Several that are set, each of which hides the others; in each format */
+static void test_reserved_words(void)
+{
+    static const char page[] = "but a page of 2048 KiB begins at a multiple of "
+                               "its size";
+    g_autofree char *two = g_strdup_printf("bits 12 and 20, %s", page);
+    g_autofree char *one = g_strdup_printf("bit 13, %s", page);
+    IOPTTable vtd = plain_table(AREA0), fs = vtd, v2 = vtd, v1 = vtd;
+    IOPTStep step = { .table = &vtd, .level = 2, .access = IOPT_READ,
+                      .fault = IOPT_FAULT_RESERVED };
+
+    step.entry = 0x1101083;
+    assert_reserved(&step, BIT(20) | BIT(12), two);
+    step.entry = 0x1101083 | BIT(51);
+    vtd.reserved[1][2] |= BIT(51);
+    assert_reserved(&step, BIT(51) | BIT(20) | BIT(12),
+                    "bits 12, 20 and 51");
+    fs.format = &iopt_vtd_fs;
+    step.table = &fs;
+    step.entry = 0x1101000 | 0xe7;
+    assert_reserved(&step, BIT(20) | BIT(12), two);
+    /* Bit 12 is PAT. */
+    v2.format = &iopt_amd_v2;
+    step.table = &v2;
+    step.entry = 0x1003000 | 0xe7;
+    assert_reserved(&step, BIT(13), one);
+    v1.format = &iopt_amd_v1;
+    step.table = &v1;
+    step.entry = (AREA0 + 0x1000) | BIT(61) | BIT(57) | BIT(53) | 1 << 9 | 1;
+    assert_reserved(&step, BIT(57) | BIT(53), "bits 53 and 57");
+    /* Its Next Level is none: no bit is reserved. */
+    step.entry = (AREA0 + 0x1000) | BIT(61) | 6 << 9 | 1;
+    assert_reserved(&step, 0, NULL);
 }
 
 /* Hardware would set the Access flag; the limits of tables are inherited. */
@@ -346,6 +401,7 @@ int main(int argc, char **argv)
     g_test_add_func("/iopt-explain/steps", test_steps);
     g_test_add_func("/iopt-explain/steps/nested", test_nested_steps);
     g_test_add_func("/iopt-explain/culprits", test_culprits);
+    g_test_add_func("/iopt-explain/culprits/reserved", test_reserved_words);
     g_test_add_func("/iopt-explain/armv8", test_armv8);
     g_test_add_func("/iopt-explain/vtd", test_vtd);
     g_test_add_func("/iopt-explain/unread", test_unread);

@@ -20,9 +20,12 @@ typedef struct IOPTSays {
     uint8_t perm;            /* @ok: IOPT_READ | IOPT_WRITE */
     /*
      * Not @ok: bits any one of which, if it alone were the other way round,
-     * would let the walk go on.  0: no single bit does it.
+     * would let the walk go on.  0: no single bit does it.  Of a reserved bit
+     * that is set only such bits: no other, although a table may be where a
+     * page was meant.
      */
     uint64_t culprits;
+    uint64_t reserved;       /* not @ok: set, and reserved; 0: none known */
 } IOPTSays;
 
 /**
@@ -41,6 +44,13 @@ unsigned iopt_stage_number(const IOPTFormat *format);
 
 /** iopt_level_number: the specification's number of our @level. */
 unsigned iopt_level_number(const IOPTFormat *format, unsigned level);
+
+/**
+ * iopt_reserved_words: the reserved bits that are set in the entry of @step, of
+ * which @says has been made: "bit 51", or what is wrong with a page's address.
+ * Returns: text to be freed; NULL if none is known.
+ */
+char *iopt_reserved_words(const IOPTStep *step, const IOPTSays *says);
 
 /** iopt_fault_name: @fault in a few words; never NULL. */
 const char *iopt_fault_name(IOPTFault fault);
