@@ -306,9 +306,26 @@ static void explain_blame(GString *text, const VIOMMUTranslation *answer)
     }
 }
 
+/* Where it leads to is no memory: what is there, in words */
+static void explain_place(GString *text, VIOMMU *v, hwaddr addr)
+{
+    MemoryRegionSection at = memory_region_find(v->memory->root, addr, 1);
+
+    if (!at.mr) {
+        g_string_append(text, ", where nothing is");
+        return;
+    }
+    if (!memory_region_is_ram(at.mr) && !memory_region_is_romd(at.mr)) {
+        g_string_append_printf(text, ", which is no memory, but a device's: %s",
+                               memory_region_name(at.mr));
+    }
+    memory_region_unref(at.mr);
+}
+
 /* @entry: which bit of the configuration does it, or NULL */
-static char *explain_verdict(const VIOMMUTranslation *answer, hwaddr iova,
-                             bool write, const char *why, const char *entry)
+static char *explain_verdict(VIOMMU *v, const VIOMMUTranslation *answer,
+                             hwaddr iova, bool write, const char *why,
+                             const char *entry)
 {
     GString *text = g_string_new(NULL);
 
@@ -334,6 +351,7 @@ static char *explain_verdict(const VIOMMUTranslation *answer, hwaddr iova,
     } else {
         g_string_append_printf(text, " leads to 0x%" PRIx64,
                                answer->address);
+        explain_place(text, v, answer->address);
     }
     g_string_append_c(text, '.');
     return g_string_free(text, false);
@@ -396,6 +414,7 @@ VIOMMUTranslation *viommu_query_translate(void *endpoint, uint64_t iova,
     if (answer->fault && config.mode == VIOMMU_BLOCKED) {
         entry = viommu_explain_entry(x.ep, pasid, answer->configuration);
     }
-    answer->verdict = explain_verdict(answer, iova, write, why, entry);
+    answer->verdict = explain_verdict(x.ep->viommu, answer, iova, write, why,
+                                      entry);
     return answer;
 }

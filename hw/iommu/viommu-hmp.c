@@ -248,6 +248,11 @@ static void print_endpoints(Monitor *mon, const VIOMMUEndpointInfoList *list)
         if (ep->why) {
             monitor_printf(mon, "    %s\n", ep->why);
         }
+        if (ep->mode == VIOMMU_ENDPOINT_MODE_TRANSLATE && ep->has_bus_master &&
+            !ep->bus_master) {
+            monitor_printf(mon, "    not bus master: what it reads and writes "
+                           "goes nowhere\n");
+        }
         print_stages(mon, ep->stages);
         print_windows(mon, ep->windows);
         print_pasids(mon, ep->pasids);

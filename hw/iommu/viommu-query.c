@@ -243,6 +243,8 @@ static VIOMMUEndpointInfo *query_endpoint(VIOMMUEndpoint *ep)
         info->domain = viommu_query_domain(ep->viommu, &config);
         info->stages = query_stages(&config);
     }
+    info->has_bus_master = dev != NULL;
+    info->bus_master = dev && dev->bus_master_enable_region.enabled;
     info->windows = viommu_query_windows(ep);
     info->pasids = query_pasids(ep);
     query_endpoint_counters(ep, info);

@@ -16,6 +16,9 @@
 #define DISK        "00:05.0"
 #define HOLE_IOVA   0x30000000ull       /* nothing is mapped there */
 #define RO_IOVA     0x40000000ull
+#define NOWHERE     0x7000000000ull     /* guest-physical: nothing is there */
+#define ARM_UART    0x09000000ull       /* of the machine virt */
+#define HPET        0xfed00000ull       /* of q35 */
 #define LARGE_IOVA  0x50000000ull
 
 /* What a model calls the reasons that the tests meet, and its bits */
@@ -145,6 +148,7 @@ static void test_unit(void)
     g_assert_cmpint(get_u64(ep, "requester-id"), ==, rig->sid);
     g_assert_false(qlist_empty(qdict_get_qlist(ep, "domain")));
     g_assert_false(qdict_haskey(ep, "why"));
+    g_assert_true(qdict_get_bool(ep, "bus-master"));
     list = qdict_get_qlist(ep, "stages");
     g_assert_true(qlist_empty(list) == rig->unit->ops->by_request);
     if (!qlist_empty(list)) {
@@ -186,6 +190,8 @@ static void test_bypass(void)
     ep = query_endpoint(info, "00:07.0");
     g_assert_cmpstr(qdict_get_str(ep, "bypass"), ==, "policy");
     g_assert_nonnull(strstr(qdict_get_str(ep, "why"), "iommu_platform"));
+    /* It has no driver. */
+    g_assert_false(qdict_get_bool(ep, "bus-master"));
     qobject_unref(info);
 
     answer = query_translate(rig, 0x123456789000, true);
@@ -364,6 +370,35 @@ static void test_refused(void)
                     "blocked");
     g_assert_true(qdict_haskey(query_endpoint(info, DISK), "why"));
     qobject_unref(info);
+    rig_free(rig);
+}
+
+static void assert_verdict(Rig *rig, uint64_t iova, const char *text)
+{
+    QDict *answer = query_translate(rig, iova, true);
+
+    g_assert_true(qdict_get_bool(answer, "ok"));
+    g_assert_nonnull(strstr(qdict_get_str(answer, "verdict"), text));
+    qobject_unref(answer);
+}
+
+/* A translation that leads to no memory is right, and useless. */
+static void test_place(void)
+{
+    RigOptions opt = preferred();
+    Rig *rig = rig_new(&opt);
+    Unit *unit = rig->unit;
+    g_autofree char *memory = g_strdup_printf("leads to 0x%" PRIx64 ".",
+                                              rig->page);
+    bool arm = !strcmp(qtest_get_arch(), "aarch64");
+
+    assert_verdict(rig, RIG_DATA_IOVA, memory);
+    unit->ops->map(unit, rig->space, RO_IOVA, NOWHERE, UNIT_PAGE, UNIT_RW);
+    assert_verdict(rig, RO_IOVA, ", where nothing is");
+    unit->ops->map(unit, rig->space, RO_IOVA + UNIT_PAGE,
+                   arm ? ARM_UART : HPET, UNIT_PAGE, UNIT_RW);
+    assert_verdict(rig, RO_IOVA + UNIT_PAGE, arm ? "a device's: pl011" :
+                                                   "a device's: hpet");
     rig_free(rig);
 }
 
@@ -779,6 +814,7 @@ int main(int argc, char **argv)
     qtest_add_func("/viommu/query/bypass", test_bypass);
     qtest_add_func("/viommu/query/refused", test_refused);
     qtest_add_func("/viommu/query/entry", test_entry);
+    qtest_add_func("/viommu/query/place", test_place);
     qtest_add_func("/viommu/query/fault-log", test_fault_log);
     qtest_add_func("/viommu/query/counters", test_counters);
     qtest_add_func("/viommu/query/in-flight", test_in_flight);
