@@ -87,6 +87,9 @@ void viommu_fault_says(VIOMMU *v, const VIOMMUConfig *config,
     if (v->ops->query && v->ops->query->fault) {
         v->ops->query->fault(v, config, fault, says);
     }
+    if (fault->blocked && config->why) {
+        says->reason = config->why;
+    }
     if (fault->window) {
         says->reason = "the address is in a window that is no memory for the "
                        "endpoint; query-viommu-windows lists them";

@@ -387,6 +387,10 @@ static void test_pasid_valid(void)
 
             g_assert_cmphex(vtd_decode_pasid(words, 48, BIT(8 + sagaw) | FS5LP,
                                              ~0ULL, &e), ==, ok ? 0 : 0x5b);
+            g_assert_true(!e.why == ok);
+            g_assert_true(ok || g_str_has_prefix(e.why, !need[pgtt] ? "PGTT " :
+                                                 second && !fits ? "AW " :
+                                                                   "FSPM "));
             if (ok && second) {
                 g_assert_cmpuint(e.ss_levels, ==, aw + 2);
             }

@@ -117,6 +117,16 @@ static void test_context_fields(void)
     }
 }
 
+/* It names the field that is wrong. */
+static void assert_unsupported(const VTDContext *context, uint64_t cap,
+                               uint64_t ecap, const char *field)
+{
+    const char *why = vtd_context_unsupported(context, cap, ecap);
+
+    g_assert_true(!why == !field);
+    g_assert_true(!why || g_str_has_prefix(why, field));
+}
+
 static void test_context_supported(void)
 {
     const uint64_t sagaw_39 = BIT(9), sagaw_48 = BIT(10);
@@ -135,6 +145,7 @@ static void test_context_supported(void)
                         ==, aw == 2 ? 0 : 0x3);
         g_assert_cmpint(vtd_check_context(&context, sagaw_39 | sagaw_48, 0),
                         ==, aw == 1 || aw == 2 ? 0 : 0x3);
+        assert_unsupported(&context, sagaw_39, 0, aw == 1 ? NULL : "AW ");
     }
 
     /* What CAP says counts, even what we never say: 30 and 57 bits */
@@ -158,6 +169,8 @@ static void test_context_supported(void)
                         ==, tt == 0 ? 0 : 0x3);
         g_assert_cmpint(vtd_check_context(&context, sagaw_48, need),
                         ==, tt == 3 ? 0x3 : 0);
+        assert_unsupported(&context, sagaw_48, ~0ULL, tt == 3 ? "TT " : NULL);
+        assert_unsupported(&context, sagaw_48, 0, tt == 0 ? NULL : "TT ");
         /* Pass-through needs a supported AW, too. */
         g_assert_cmpint(vtd_check_context(&context, sagaw_39, ~0ULL),
                         ==, 0x3);

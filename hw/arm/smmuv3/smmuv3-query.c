@@ -22,14 +22,13 @@ static const char *const smmuv3_reasons[] = {
         "the stream table does not reach this StreamID",
     [SMMU_EVT_F_STE_FETCH] = "the STE cannot be read",
     [SMMU_EVT_C_BAD_STE] =
-        "the STE is not valid, or asks for what the SMMU does not offer",
+        "the STE is not valid (V): the guest has no domain for this StreamID",
     [SMMU_EVT_F_STREAM_DISABLED] =
         "the STE terminates DMA without a SubstreamID (S1DSS), or with "
         "SubstreamID 0",
     [SMMU_EVT_C_BAD_SUBSTREAMID] = "there is no such substream",
     [SMMU_EVT_F_CD_FETCH] = "the CD cannot be read",
-    [SMMU_EVT_C_BAD_CD] =
-        "the CD is not valid, or asks for what the SMMU does not offer",
+    [SMMU_EVT_C_BAD_CD] = "the CD is not valid (V)",
     [SMMU_EVT_F_WALK_EABT] = "a translation table cannot be read or updated",
     [SMMU_EVT_F_TRANSL_FORBIDDEN] =
         "the STE allows no translated accesses (EATS)",
@@ -49,12 +48,27 @@ static const char *const smmuv3_s2_reasons[] = {
         "stage 2 maps the address, but not for this access",
 };
 
+/* The same of an entry that is there; NULL: as above */
+static const char *smmuv3_illegal_reason(uint8_t type)
+{
+    switch (type) {
+    case SMMU_EVT_C_BAD_STE:
+        return "the STE has something reserved set, or asks for what the SMMU "
+               "does not offer";
+    case SMMU_EVT_C_BAD_CD:
+        return "the CD has something reserved set, or asks for what the SMMU "
+               "does not offer";
+    default:
+        return NULL;
+    }
+}
+
 static void smmuv3_query_fault(VIOMMU *v, const VIOMMUConfig *config,
                                const VIOMMUFault *fault,
                                VIOMMUFaultSays *says)
 {
     SMMUv3Event event;
-    const char *s2;
+    const char *s2, *illegal;
 
     says->recorded = smmuv3_fault_event(v, config, fault, &event);
     says->code = event.type;
@@ -62,7 +76,11 @@ static void smmuv3_query_fault(VIOMMU *v, const VIOMMUConfig *config,
                  smmuv3_event_name(event.type);
     s2 = event.s2 && event.type < ARRAY_SIZE(smmuv3_s2_reasons) ?
          smmuv3_s2_reasons[event.type] : NULL;
-    if (s2) {
+    illegal = fault->blocked && config->illegal ?
+              smmuv3_illegal_reason(event.type) : NULL;
+    if (illegal) {
+        says->reason = illegal;
+    } else if (s2) {
         says->reason = s2;
     } else if (event.type < ARRAY_SIZE(smmuv3_reasons) &&
                smmuv3_reasons[event.type]) {
@@ -103,11 +121,25 @@ static void smmuv3_query_queue(VIOMMUQueueInfoList ***tail, const char *name,
     viommu_say_queue(tail, queue);
 }
 
+/* 7.1 */
+static const char *smmuv3_query_cerror(unsigned err)
+{
+    switch (err) {
+    case SMMU_CERROR_ILL:
+        return " (the command at the head is illegal)";
+    case SMMU_CERROR_ABT:
+        return " (the command at the head cannot be read)";
+    default:
+        return "";
+    }
+}
+
 static void smmuv3_query_unit(VIOMMU *v, VIOMMUInfo *info)
 {
     SMMUv3State *s = smmuv3_of(v);
     VIOMMUNumberList **registers = &info->registers;
     VIOMMUQueueInfoList **queues = &info->queues;
+    unsigned err = smmu_bits(s->cmdq.cons, SMMU_CMDQ_CONS_ERR);
     char *error = NULL;
 
     info->root = smmu_keep(s->strtab_base, SMMU_STRTAB_BASE_ADDR);
@@ -120,8 +152,7 @@ static void smmuv3_query_unit(VIOMMU *v, VIOMMUInfo *info)
     viommu_say_number(&registers, "STRTAB_BASE_CFG", s->strtab_base_cfg);
     if (smmuv3_gerror_active(s, SMMU_GERROR_CMDQ)) {
         error = g_strdup_printf("GERROR.CMDQ_ERR is active, CMDQ_CONS.ERR is "
-                                "%u", (unsigned)smmu_bits(s->cmdq.cons,
-                                                          SMMU_CMDQ_CONS_ERR));
+                                "%u%s", err, smmuv3_query_cerror(err));
     }
     smmuv3_query_queue(&queues, "command queue", s, &s->cmdq,
                        s->cr0 & SMMU_CR0_CMDQEN, false, error);

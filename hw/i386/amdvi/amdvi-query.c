@@ -72,8 +72,8 @@ static void amdvi_query_fault(VIOMMU *v, const VIOMMUConfig *config,
         says->reason = amdvi_page_fault_reason(config, fault, event.flags);
         break;
     case AMDVI_EVENT_ILLEGAL_DEV_TABLE_ENTRY:
-        says->reason = "the device table has no entry for this requester, or "
-                       "one that is illegal";
+        says->reason = "the device table entry is illegal: something reserved "
+                       "is set, or it asks for what the unit does not have";
         break;
     case AMDVI_EVENT_DEV_TAB_HARDWARE_ERROR:
         says->reason = "the device table entry cannot be read";

@@ -136,6 +136,9 @@ static void amdvi_resolve(VIOMMU *v, VIOMMUEndpoint *ep, uint32_t pasid,
     config->tag = DMA_TAG_UNTRANSLATED;
     if (!amdvi_fetch_dte(s, config->mem, sid, 0, words, &event)) {
         amdvi_resolve_blocked(config, event.code, event.flags, event.addr);
+        config->why = event.code == AMDVI_EVENT_ILLEGAL_DEV_TABLE_ENTRY ?
+                      "the device table has no entry for this requester "
+                      "(DEVTAB.Size)" : NULL;
         return;
     }
     if (amdvi_decode_dte_dma(words, s->efr,

@@ -173,22 +173,29 @@ static bool vtd_fsptptr_is_valid(const VTDPASIDEntry *entry, uint8_t aw_bits)
            !(entry->fsptptr >> (width < aw_bits ? width : aw_bits));
 }
 
-static bool vtd_pasid_is_valid(const VTDPASIDEntry *entry, uint8_t fspm,
-                               uint8_t aw_bits, uint64_t cap, uint64_t ecap)
+/* What the unit does not have of what the entry asks for; NULL: nothing */
+static const char *vtd_pasid_unsupported(const VTDPASIDEntry *entry,
+                                         uint8_t fspm, uint8_t aw_bits,
+                                         uint64_t cap, uint64_t ecap)
 {
     if (!vtd_pgtt_is_supported(entry->pgtt, ecap)) {
-        return false;
+        return "PGTT of the PASID table entry is a kind of translation that "
+               "the unit does not have (ECAP.FSTS, SSTS, NEST, PT)";
     }
     if (vtd_pgtt_has_second(entry->pgtt) &&
         (entry->ss_levels > VTD_LEVELS_MAX ||
          !(cap & VTD_CAP_SAGAW_MASK & VTD_CAP_SAGAW(entry->ss_levels)))) {
-        return false;
+        return "AW of the PASID table entry is a table depth that the unit "
+               "does not have (CAP.SAGAW; aw-bits)";
     }
     if (vtd_pgtt_has_first(entry->pgtt) && fspm != VTD_FSPM_4_LEVELS &&
         (fspm != VTD_FSPM_5_LEVELS || !(cap & VTD_CAP_FS5LP))) {
-        return false;
+        return "FSPM of the PASID table entry is a table depth that the unit "
+               "does not have (CAP.FS5LP; aw-bits)";
     }
-    return vtd_fsptptr_is_valid(entry, aw_bits);
+    return vtd_fsptptr_is_valid(entry, aw_bits) ? NULL :
+           "FSPTPTR of the PASID table entry is beyond the second stage's "
+           "width";
 }
 
 VTDFaultReason vtd_decode_pasid(const uint64_t words[8], uint8_t aw_bits,
@@ -218,10 +225,8 @@ VTDFaultReason vtd_decode_pasid(const uint64_t words[8], uint8_t aw_bits,
     if (vtd_pasid_is_reserved(words, aw_bits, ecap)) {
         return VTD_FR_SM_PASID_RSVD;
     }
-    if (!vtd_pasid_is_valid(entry, fspm, aw_bits, cap, ecap)) {
-        return VTD_FR_SM_PASID_INV;
-    }
-    return VTD_FR_NONE;
+    entry->why = vtd_pasid_unsupported(entry, fspm, aw_bits, cap, ecap);
+    return entry->why ? VTD_FR_SM_PASID_INV : VTD_FR_NONE;
 }
 
 VTDFaultReason vtd_check_pasid_request(const VTDPASIDEntry *entry,

@@ -114,6 +114,7 @@ typedef struct VTDPASIDEntry {
     bool wpe;                /* Write Protect Enable */
     bool eafe;               /* Extended Accessed Flag Enable */
     uint64_t fsptptr;
+    const char *why;         /* VTD_FR_SM_PASID_INV, in a sentence */
 } VTDPASIDEntry;
 
 /**

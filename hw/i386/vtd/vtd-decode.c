@@ -41,28 +41,35 @@ VTDFaultReason vtd_decode_context(uint64_t lo, uint64_t hi, uint8_t aw_bits,
     return VTD_FR_NONE;
 }
 
-VTDFaultReason vtd_check_context(const VTDContext *context,
-                                 uint64_t cap, uint64_t ecap)
+const char *vtd_context_unsupported(const VTDContext *context, uint64_t cap,
+                                    uint64_t ecap)
 {
-    uint64_t tt_cap;
-
     /* AW counts for pass-through, too; SAGAW has no bits above 57-bit. */
     if (!(cap & VTD_CAP_SAGAW_MASK & VTD_CAP_SAGAW(context->levels))) {
-        return VTD_FR_CONTEXT_ENTRY_INV;
+        return "AW of the context entry is a table depth that the unit does "
+               "not have (CAP.SAGAW; aw-bits)";
     }
     switch (context->tt) {
     case VTD_CONTEXT_TT_UNTRANSLATED:
-        return VTD_FR_NONE;
+        return NULL;
     case VTD_CONTEXT_TT_DEV_TLB:
-        tt_cap = VTD_ECAP_DT;
-        break;
+        return ecap & VTD_ECAP_DT ? NULL :
+               "TT of the context entry allows a device TLB, which the unit "
+               "does not have (ECAP.DT; device-iotlb)";
     case VTD_CONTEXT_TT_PASS_THROUGH:
-        tt_cap = VTD_ECAP_PT;
-        break;
+        return ecap & VTD_ECAP_PT ? NULL :
+               "TT of the context entry is pass-through, which the unit does "
+               "not have (ECAP.PT; pt)";
     default:
-        return VTD_FR_CONTEXT_ENTRY_INV;
+        return "TT of the context entry is 3, which is reserved";
     }
-    return ecap & tt_cap ? VTD_FR_NONE : VTD_FR_CONTEXT_ENTRY_INV;
+}
+
+VTDFaultReason vtd_check_context(const VTDContext *context,
+                                 uint64_t cap, uint64_t ecap)
+{
+    return vtd_context_unsupported(context, cap, ecap) ?
+           VTD_FR_CONTEXT_ENTRY_INV : VTD_FR_NONE;
 }
 
 void vtd_ss_table(IOPTTable *table, uint64_t root, unsigned levels,

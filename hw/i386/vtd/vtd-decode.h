@@ -56,6 +56,13 @@ VTDFaultReason vtd_decode_context(uint64_t lo, uint64_t hi, uint8_t aw_bits,
 VTDFaultReason vtd_check_context(const VTDContext *context,
                                  uint64_t cap, uint64_t ecap);
 
+/**
+ * vtd_context_unsupported: the same in words: which field asks for what the
+ * unit does not have, and the property that decides it.  NULL: none.
+ */
+const char *vtd_context_unsupported(const VTDContext *context, uint64_t cap,
+                                    uint64_t ecap);
+
 /* Second-stage tables */
 
 /**

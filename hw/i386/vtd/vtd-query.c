@@ -23,8 +23,7 @@ static const char *const vtd_reasons[] = {
         "the context entry is not present: the guest has no domain for this "
         "requester",
     [VTD_FR_CONTEXT_ENTRY_INV] =
-        "the context entry asks for what the unit does not offer, or its "
-        "table cannot be read",
+        "the context entry asks for what the unit does not offer",
     [VTD_FR_ADDR_BEYOND_MGAW] =
         "the address is beyond the table's, or the unit's, address width",
     [VTD_FR_WRITE] = "no table entry lets the device write there",
@@ -122,14 +121,21 @@ static const char *const vtd_reasons[] = {
         "a first-stage entry cannot be marked accessed or dirty",
 };
 
+const char *vtd_fault_words(VTDFaultReason reason)
+{
+    return reason < ARRAY_SIZE(vtd_reasons) ? vtd_reasons[reason] : NULL;
+}
+
 static void vtd_query_fault(VIOMMU *v, const VIOMMUConfig *config,
                             const VIOMMUFault *fault, VIOMMUFaultSays *says)
 {
     VTDFaultReason reason = vtd_fault_reason(config, fault);
 
     says->code = reason;
-    if (reason < ARRAY_SIZE(vtd_reasons) && vtd_reasons[reason]) {
-        says->reason = vtd_reasons[reason];
+    says->reason = vtd_fault_words(reason) ?: says->reason;
+    if (reason == VTD_FR_CONTEXT_ENTRY_INV && !fault->blocked) {
+        says->reason = "the table that the context entry leads to cannot be "
+                       "read (SSPTPTR)";
     }
     says->recorded = !(config->quiet && vtd_fault_is_qualified(reason));
 }
@@ -147,6 +153,19 @@ static void vtd_query_domain(VIOMMU *v, const VIOMMUConfig *config,
     }
 }
 
+/* 11.4.9.9: IQERCD.IQEI, of 4 bits */
+static const char *const vtd_queue_errors[16] = {
+    [VTD_IQEI_TAIL] = "the tail is beyond the queue's end",
+    [VTD_IQEI_READ] = "the descriptor at the head cannot be read",
+    [VTD_IQEI_TYPE] = "the descriptor at the head has no legal type",
+    [VTD_IQEI_RSVD] =
+        "a reserved field of the descriptor at the head is set",
+    [VTD_IQEI_WIDTH] = "IQA_REG.DW does not suit the mode",
+    [VTD_IQEI_ALIGN] = "the tail is within a descriptor of 256 bits",
+    [VTD_IQEI_TTM] =
+        "the descriptor at the head does not suit RTADDR_REG.TTM",
+};
+
 static void vtd_query_queue(IntelIOMMUState *s, VIOMMUInfo *info)
 {
     VIOMMUQueueInfoList **tail = &info->queues;
@@ -160,8 +179,11 @@ static void vtd_query_queue(IntelIOMMUState *s, VIOMMUInfo *info)
     queue->tail = s->iq_tail;
     queue->waiting = viommu_queue_waits(&s->queue);
     if (vtd_reg32(s, DMAR_FSTS_REG) & VTD_FSTS_IQE) {
-        queue->error = g_strdup_printf("FSTS.IQE is set, IQERCD.IQEI is %u",
-            (unsigned)VTD_IQERCD_IQEI(vtd_reg64(s, DMAR_IQERCD_REG)));
+        unsigned iqei = VTD_IQERCD_IQEI(vtd_reg64(s, DMAR_IQERCD_REG));
+
+        queue->error = g_strdup_printf("FSTS.IQE is set, IQERCD.IQEI is %u "
+                                       "(%s)", iqei, vtd_queue_errors[iqei] ?:
+                                       "no reason is reported");
     }
     viommu_say_queue(&tail, queue);
 }

@@ -154,6 +154,7 @@ void vtd_sm_resolve(IntelIOMMUState *s, hwaddr root, uint16_t sid,
     if (reason != VTD_FR_NONE) {
         config->mode = VIOMMU_BLOCKED;
         config->reason = reason;
+        config->why = w.entry.why;
         return;
     }
     config->pasid = w.req.pasid;

@@ -77,6 +77,7 @@ static void vtd_resolve_legacy(IntelIOMMUState *s, hwaddr root, uint16_t sid,
     config->quiet = context.fpd;
     if (reason == VTD_FR_NONE) {
         reason = vtd_check_context(&context, s->cap, s->ecap);
+        config->why = vtd_context_unsupported(&context, s->cap, s->ecap);
     }
     if (reason != VTD_FR_NONE) {
         vtd_resolve_blocked(config, reason);

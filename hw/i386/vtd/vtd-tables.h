@@ -17,6 +17,9 @@ extern const VIOMMUQueryOps vtd_query_ops;
 VTDFaultReason vtd_fault_reason(const VIOMMUConfig *config,
                                 const VIOMMUFault *fault);
 
+/** vtd_fault_words: @reason in a sentence (vtd-query.c); NULL: it has none. */
+const char *vtd_fault_words(VTDFaultReason reason);
+
 /** vtd_latch_root: RTADDR into use (SRTP).  BQL. */
 void vtd_latch_root(IntelIOMMUState *s);
 

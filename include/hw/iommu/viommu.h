@@ -81,6 +81,11 @@ typedef struct VIOMMUConfig {
     bool cacheable;          /* may be kept until a config invalidation */
     int reason;              /* mode BLOCKED: the model's own code */
     /*
+     * Mode BLOCKED: a sentence for who asks, if it says more than that of
+     * @reason; it lives for ever.  Or NULL.
+     */
+    const char *why;
+    /*
      * IOPT_EXEC, IOPT_PRIV: whether an access is made so is not for the request
      * to say, but for @space.attrs alone.
      */
