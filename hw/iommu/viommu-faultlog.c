@@ -5,7 +5,8 @@
  *
  * Of fixed size.  Accesses of one endpoint to one page that are refused for one
  * reason are one record with a count, so that a device that tries again and
- * again does not drive out what went before.
+ * again does not drive out what went before.  So are its requests for one
+ * interrupt.
  */
 
 #include "qemu/osdep.h"
@@ -20,8 +21,10 @@ typedef struct FaultRecord {
     VIOMMUEndpoint *ep;      /* lives as long as the vIOMMU */
     uint16_t sid;            /* at that time */
     uint32_t pasid;
-    uint64_t page;
+    uint64_t page;           /* of an interrupt: the message's address */
     bool is_write;
+    bool interrupt, has_index;
+    uint32_t index;
     VIOMMUFaultSays says;
     uint64_t count;          /* 0: the record is free */
     int64_t first_us, last_us;
@@ -100,7 +103,9 @@ static bool fault_is_like(const FaultRecord *r, const FaultRecord *new)
 {
     return r->count && r->ep == new->ep && r->sid == new->sid &&
            r->page == new->page && r->pasid == new->pasid &&
-           r->is_write == new->is_write && r->says.code == new->says.code &&
+           r->is_write == new->is_write && r->interrupt == new->interrupt &&
+           r->has_index == new->has_index && r->index == new->index &&
+           r->says.code == new->says.code &&
            r->says.reason == new->says.reason &&
            r->says.recorded == new->says.recorded;
 }
@@ -123,30 +128,54 @@ static FaultRecord *fault_slot(VIOMMUFaultLog *log, const FaultRecord *new)
     return r;
 }
 
-void viommu_fault_log(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
-                      const VIOMMUFault *fault)
+static void fault_log_add(VIOMMUEndpoint *ep, FaultRecord *new)
 {
-    VIOMMU *v = ep->viommu;
-    VIOMMUFaultLog *log = v->fault_log;
+    VIOMMUFaultLog *log = ep->viommu->fault_log;
     int64_t now = g_get_real_time();
-    FaultRecord *r, new = {
-        .ep = ep,
-        .sid = viommu_endpoint_sid(ep),
-        .pasid = fault->pasid,
-        .page = fault->iova & FAULT_PAGE_MASK,
-        .is_write = fault->is_write,
-        .first_us = now,
-    };
+    FaultRecord *r;
 
-    viommu_fault_says(v, config, fault, &new.says);
+    new->ep = ep;
+    new->sid = viommu_endpoint_sid(ep);
+    new->first_us = now;
     QEMU_LOCK_GUARD(&log->lock);
-    r = fault_slot(log, &new);
+    r = fault_slot(log, new);
     if (!r->count) {
-        *r = new;
+        *r = *new;
     }
     r->count++;
     r->last_us = now;
     r->last = ++log->last;
+}
+
+void viommu_fault_log(VIOMMUEndpoint *ep, const VIOMMUConfig *config,
+                      const VIOMMUFault *fault)
+{
+    FaultRecord new = {
+        .pasid = fault->pasid,
+        .page = fault->iova & FAULT_PAGE_MASK,
+        .is_write = fault->is_write,
+    };
+
+    viommu_fault_says(ep->viommu, config, fault, &new.says);
+    fault_log_add(ep, &new);
+}
+
+void viommu_refused_interrupt(VIOMMUEndpoint *ep,
+                              const VIOMMURefusedInterrupt *refused)
+{
+    FaultRecord new = {
+        .pasid = VIOMMU_NO_PASID,
+        .page = refused->addr,
+        .is_write = true,
+        .interrupt = true,
+        .has_index = refused->has_index,
+        .index = refused->has_index ? refused->index : 0,
+        .says = refused->says,
+    };
+
+    qatomic_set(&ep->stats.interrupts_refused,
+                qatomic_read(&ep->stats.interrupts_refused) + 1);
+    fault_log_add(ep, &new);
 }
 
 VIOMMUFaultWords *viommu_fault_words(const VIOMMUFaultSays *says)
@@ -171,6 +200,9 @@ static VIOMMUFaultInfo *fault_info(const FaultRecord *r)
     info->has_pasid = r->pasid != VIOMMU_NO_PASID;
     info->pasid = info->has_pasid ? r->pasid : 0;
     info->write = r->is_write;
+    info->interrupt = r->interrupt;
+    info->has_index = r->has_index;
+    info->index = r->index;
     info->fault = viommu_fault_words(&r->says);
     info->count = r->count;
     info->first_us = r->first_us;

@@ -203,7 +203,7 @@ static void print_endpoint_counters(Monitor *mon, const VIOMMUEndpointInfo *ep)
     uint64_t hits = ep->accesses - MIN(ep->translations, ep->accesses);
 
     if (!ep->accesses && !ep->translations && !ep->faults &&
-        !ep->interrupts_remapped) {
+        !ep->interrupts_remapped && !ep->interrupts_refused) {
         return;
     }
     monitor_printf(mon, "    accesses %" PRIu64 ", translations %" PRIu64,
@@ -215,6 +215,10 @@ static void print_endpoint_counters(Monitor *mon, const VIOMMUEndpointInfo *ep)
     monitor_printf(mon, ", faults %" PRIu64, ep->faults);
     if (ep->has_interrupts_remapped) {
         monitor_printf(mon, ", interrupts %" PRIu64, ep->interrupts_remapped);
+    }
+    if (ep->interrupts_refused) {
+        monitor_printf(mon, " (%" PRIu64 " more refused)",
+                       ep->interrupts_refused);
     }
     monitor_printf(mon, "\n");
 }
@@ -267,8 +271,11 @@ static void print_fault(Monitor *mon, const VIOMMUFaultInfo *f)
     g_autofree char *time = g_date_time_format(utc, "%F %T");
 
     monitor_printf(mon, "  %s UTC: %s %s %s at 0x%" PRIx64, time, f->address,
-                   print_name(f->device, f->type),
+                   print_name(f->device, f->type), f->interrupt ? "interrupt" :
                    f->write ? "write" : "read", f->iova);
+    if (f->has_index) {
+        monitor_printf(mon, ", index %" PRIu32, f->index);
+    }
     if (f->has_pasid) {
         monitor_printf(mon, ", PASID 0x%" PRIx32, f->pasid);
     }

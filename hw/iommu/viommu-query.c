@@ -218,6 +218,9 @@ static void query_endpoint_counters(VIOMMUEndpoint *ep,
                                     query->remaps(ep->viommu);
     info->interrupts_remapped = info->has_interrupts_remapped ?
                                 qatomic_read(&ep->stats.interrupts) : 0;
+    info->has_interrupts_refused = info->has_interrupts_remapped;
+    info->interrupts_refused = info->has_interrupts_refused ?
+                               qatomic_read(&ep->stats.interrupts_refused) : 0;
 }
 
 static VIOMMUEndpointInfo *query_endpoint(VIOMMUEndpoint *ep)

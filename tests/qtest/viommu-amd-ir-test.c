@@ -55,6 +55,33 @@ static void remap_send(Remap *r, uint16_t data)
     edu_raise(r->edu);
 }
 
+/* query-viommu's answer, to be freed, and the unit in it */
+static QDict *remap_query(Remap *r, QDict **unit)
+{
+    QDict *answer = qtest_qmp(r->amd->qts, "{'execute': 'query-viommu'}");
+
+    *unit = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer, "return")));
+    return answer;
+}
+
+/* The last one is the one of @data, for the reason of @code. */
+static void remap_logged(Remap *r, uint16_t data, unsigned code, bool recorded)
+{
+    QDict *unit, *answer = remap_query(r, &unit);
+    QDict *fault = qobject_to(QDict, qlist_peek(qdict_get_qlist(unit,
+                                                                "fault-log")));
+    QDict *words = qdict_get_qdict(fault, "fault");
+
+    g_assert_true(qdict_get_bool(fault, "interrupt"));
+    g_assert_cmphex(qdict_get_int(fault, "iova"), ==, VIOMMU_MSI_ADDR);
+    g_assert_cmphex(qdict_get_int(words, "code"), ==, code);
+    g_assert_true(qdict_get_bool(words, "recorded") == recorded);
+    if (qdict_haskey(fault, "index")) {
+        g_assert_cmpint(qdict_get_int(fault, "index"), ==, data & 0x7ff);
+    }
+    qobject_unref(answer);
+}
+
 /* It is not sent on, and logged like this. */
 static void remap_fails(Remap *r, uint16_t data, unsigned code, unsigned flags,
                         uint64_t addr)
@@ -62,6 +89,7 @@ static void remap_fails(Remap *r, uint16_t data, unsigned code, unsigned flags,
     remap_send(r, data);
     amd_assert_event(r->amd, code, EDU_SID, flags | AMD_F_I, addr);
     amd_assert_no_event(r->amd);
+    remap_logged(r, data, code, true);
 }
 
 static bool remap_arrived(Remap *r, int cpu, uint8_t vector)
@@ -102,12 +130,10 @@ static void test_entry(void)
     remap_stop(&r);
 }
 
-/* Interrupts of edu that were remapped, as query-viommu says */
-static int64_t remap_counted(Remap *r)
+/* A counter of edu's interrupts, as query-viommu says */
+static int64_t remap_count(Remap *r, const char *which)
 {
-    QDict *answer = qtest_qmp(r->amd->qts, "{'execute': 'query-viommu'}");
-    QDict *unit = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer,
-                                                               "return")));
+    QDict *unit, *answer = remap_query(r, &unit);
     QListEntry *entry;
     int64_t n = -1;
 
@@ -115,11 +141,16 @@ static int64_t remap_counted(Remap *r)
         QDict *ep = qobject_to(QDict, qlist_entry_obj(entry));
 
         if (qdict_get_int(ep, "requester-id") == EDU_SID) {
-            n = qdict_get_try_int(ep, "interrupts-remapped", -1);
+            n = qdict_get_try_int(ep, which, -1);
         }
     }
     qobject_unref(answer);
     return n;
+}
+
+static int64_t remap_counted(Remap *r)
+{
+    return remap_count(r, "interrupts-remapped");
 }
 
 static void put32(Remap *r, unsigned index, uint32_t entry)
@@ -149,9 +180,11 @@ static void test_legacy(void)
     g_assert_cmpint(remap_counted(&r), ==, 2);
     put32(&r, INDEX, (VECTOR + 2) << 16);
     remap_fails(&r, INDEX, AMD_EV_PAGE_FAULT, 0, VIOMMU_MSI_ADDR);
+    g_assert_cmpint(remap_count(&r, "interrupts-refused"), ==, 2);
     put32(&r, INDEX, (VECTOR + 2) << 16 | 2);
     remap_send(&r, INDEX);
     amd_assert_no_event(r.amd);
+    remap_logged(&r, INDEX, AMD_EV_PAGE_FAULT, false);
     put32(&r, INDEX, (VECTOR + 2) << 16 | 1 | 1 << 7);
     remap_fails(&r, INDEX, AMD_EV_PAGE_FAULT, AMD_F_PR | AMD_F_RZ,
                 VIOMMU_MSI_ADDR);

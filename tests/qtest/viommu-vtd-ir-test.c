@@ -25,6 +25,37 @@ static bool arrived(Remap *r, int cpu, uint8_t vector)
     return viommu_irq_arrived(r->vtd, cpu, vector);
 }
 
+/*
+ * Who asks is told of the last one, too.  Of what a unit in another process
+ * refuses it is known that it does, and no more.
+ */
+static void assert_logged(Remap *r, unsigned index, uint8_t reason,
+                          bool recorded)
+{
+    QDict *answer = qtest_qmp(r->vtd->qts, "{'execute': 'query-viommu'}");
+    QDict *unit = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer,
+                                                               "return")));
+    QDict *fault = qobject_to(QDict, qlist_peek(qdict_get_qlist(unit,
+                                                                "fault-log")));
+    QDict *words = qdict_get_qdict(fault, "fault");
+
+    g_assert_cmpstr(qdict_get_str(fault, "address"), ==, "00:04.0");
+    g_assert_true(qdict_get_bool(fault, "interrupt"));
+    g_assert_true(qdict_get_bool(fault, "write"));
+    g_assert_cmphex(qdict_get_int(fault, "iova") >> 20, ==, 0xfee);
+    if (!r->vtd->remote) {
+        g_assert_cmphex(qdict_get_int(words, "code"), ==, reason);
+        g_assert_cmpint(qdict_get_try_int(fault, "index", -1), ==,
+                        reason == VTD_FR_IR_COMPAT ? -1 : (int64_t)index);
+        g_assert_true(qdict_get_bool(words, "recorded") == recorded);
+        g_assert_nonnull(strstr(qdict_get_str(words, "reason"),
+                                reason == VTD_FR_IR_COMPAT ? "compatibility" :
+                                reason == VTD_FR_IR_INDEX ? "index" :
+                                "interrupt remapping table"));
+    }
+    qobject_unref(answer);
+}
+
 /* The request is refused: nothing arrives, and the record says why. */
 static void see_refused(Remap *r, unsigned index, uint8_t reason)
 {
@@ -37,6 +68,7 @@ static void see_refused(Remap *r, unsigned index, uint8_t reason)
     g_assert_cmphex(fault.sid, ==, EDU_SID);
     g_assert_cmphex(fault.info, ==, REMAP_INFO(index));
     vtd_assert_no_fault(r->vtd);
+    assert_logged(r, index, reason, true);
 }
 
 static void test_msi(void)
@@ -222,6 +254,7 @@ static void test_fault_disable(void)
     remap_send(r, 5);
     g_assert_false(arrived(r, 0, VECTOR));
     vtd_assert_no_fault(r->vtd);
+    assert_logged(r, 5, VTD_FR_IR_P, false);
     remap_put(r, 6, VTD_IRTE_P | VTD_IRTE_FPD | VTD_IRTE_VECTOR(VECTOR),
              VTD_IRTE_SVT(1) | VTD_IRTE_SID(EDU_SID + 1));
     remap_send(r, 6);

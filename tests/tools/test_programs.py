@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import struct
@@ -62,6 +63,32 @@ class Scripts(rig.Case):
         addresses = [one['address'] for one in unit['endpoint-info']]
         self.assertEqual(addresses, sorted(addresses))
         self.assertIn('00:04.0', addresses)
+
+    def of_the_page(self):
+        """What docs/system/viommu-top.rst tells a test of a driver to ask"""
+        path = os.path.join(rig.ROOT, 'docs', 'system', 'viommu-top.rst')
+        with open(path, encoding='utf-8') as page:
+            return re.search(r"\| jq -es '(.*)'$", page.read(), re.M)[1]
+
+    @unittest.skipUnless(shutil.which('jq'), 'there is no jq')
+    def test_status_of_findings(self):
+        good = {'faults': 0, 'fault-log': [], 'findings': []}
+        refused = {'interrupt': True}
+        for unit, status in ((good, 0), ({**good, 'faults': 1}, 1),
+                             ({**good, 'findings': [{'kind': 'bypass'}]}, 1),
+                             ({**good, 'fault-log': [refused]}, 1),
+                             ({'faults': 0, 'fault-log': []}, 0)):
+            done = subprocess.run(['jq', '-es', self.of_the_page()],
+                                  check=False, encoding='utf-8',
+                                  input=json.dumps({'units': [unit]}),
+                                  stdout=subprocess.PIPE, timeout=PATIENCE)
+            self.assertEqual(done.returncode, status, unit)
+        # No answer, no good one.  The guest of this test makes mistakes.
+        for said in ('', self.top('--once', '--json').stdout):
+            done = subprocess.run(['jq', '-es', self.of_the_page()],
+                                  check=False, input=said, encoding='utf-8',
+                                  stdout=subprocess.PIPE, timeout=PATIENCE)
+            self.assertNotEqual(done.returncode, 0)
 
     def test_lines_of_json(self):
         done = self.top('--json', '-n', '3', PYTHONPATH=rig.PACKAGE)

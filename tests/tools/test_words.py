@@ -71,3 +71,20 @@ class Strings(unittest.TestCase):
         self.assertEqual(words.fit('\u65e5\u672c\u8a9e', 5),
                          '\u65e5\u672c~')
         self.assertEqual(words.fit('\u65e5\u672c\u8a9e', 4), '\u65e5~ ')
+
+
+class Faults(unittest.TestCase):
+    FAULT = {'address': '00:04.0', 'device': 'edu', 'iova': 0xfee000b0,
+             'write': True, 'fault': {'reason': 'not present'}}
+
+    def test_interrupt(self):
+        # That of an older emulator says nothing of interrupts.
+        for more, text in (({}, 'write at 0xfee000b0'),
+                           ({'interrupt': False}, 'write at 0xfee000b0'),
+                           ({'interrupt': True}, 'interrupt at 0xfee000b0'),
+                           ({'interrupt': True, 'index': 5},
+                            'interrupt at 0xfee000b0, index 5'),
+                           ({'write': False}, 'read at 0xfee000b0'),
+                           ({'pasid': 7}, 'write at 0xfee000b0, PASID 0x7')):
+            self.assertEqual(words.words_of_fault({**self.FAULT, **more}),
+                             f'00:04.0 edu {text}: not present')

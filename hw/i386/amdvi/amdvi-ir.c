@@ -25,14 +25,19 @@ typedef struct AMDVIRemap {
     bool ok;                 /* @dst is set */
     bool remapped;           /* by an entry of a table, and not passed */
     bool quiet;              /* if not: nothing is logged */
+    const char *why;         /* if not: in a sentence */
+    bool has_index;          /* it asks for an entry, of this index */
+    uint32_t index;
     AMDVIEvent event;
 } AMDVIRemap;
 
 static AMDVIRemap amdvi_remap_blocked(AMDVIEventCode code, uint16_t flags,
-                                      uint64_t addr, bool quiet)
+                                      uint64_t addr, bool quiet,
+                                      const char *why)
 {
     return (AMDVIRemap) {
         .quiet = quiet,
+        .why = why,
         .event = {
             .code = code,
             .flags = flags | AMDVI_EVF_I,
@@ -42,10 +47,10 @@ static AMDVIRemap amdvi_remap_blocked(AMDVIEventCode code, uint16_t flags,
 }
 
 static AMDVIRemap amdvi_remap_fault(const MSIMessage *src, uint16_t flags,
-                                    bool quiet)
+                                    bool quiet, const char *why)
 {
     return amdvi_remap_blocked(AMDVI_EVENT_IO_PAGE_FAULT, flags, src->address,
-                               quiet);
+                               quiet, why);
 }
 
 /* Read and decode entry @index of the table.  Returns: false: not readable */
@@ -86,16 +91,24 @@ static AMDVIRemap amdvi_remap_by_table(AMDVIState *s, const AMDVIDTEInt *dte,
     uint64_t addr;
 
     if (index >= dte->entries) {
-        return amdvi_remap_fault(src, 0, dte->ignore);
+        return amdvi_remap_fault(src, 0, dte->ignore, "the index is beyond the "
+                                 "interrupt table (DTE.IntTabLen)");
     }
     if (!amdvi_read_irte(s, dte, index, &irte, &status, &addr)) {
         return amdvi_remap_blocked(AMDVI_EVENT_PAGE_TAB_HARDWARE_ERROR,
-                                   AMDVI_EVF_TYPE_MASTER_ABORT, addr, false);
+                                   AMDVI_EVF_TYPE_MASTER_ABORT, addr, false,
+                                   "the interrupt table entry cannot be read");
+    }
+    if (status == AMDVI_IRTE_ILLEGAL) {
+        return amdvi_remap_fault(src, AMDVI_EVF_PR | AMDVI_EVF_RZ,
+                                 dte->ignore || irte.suppress,
+                                 "the interrupt table entry is illegal: "
+                                 "something reserved is set");
     }
     if (status != AMDVI_IRTE_OK) {
-        return amdvi_remap_fault(src, status == AMDVI_IRTE_ILLEGAL ?
-                                 AMDVI_EVF_PR | AMDVI_EVF_RZ : 0,
-                                 dte->ignore || irte.suppress);
+        return amdvi_remap_fault(src, 0, dte->ignore || irte.suppress,
+                                 "the interrupt table entry is not valid "
+                                 "(RemapEn is clear)");
     }
     /*
      * As in the base, the trigger mode is edge: software ends interrupts of the
@@ -120,7 +133,11 @@ static AMDVIRemap amdvi_remap_by_entry(AMDVIState *s, const AMDVIDTEInt *dte,
     case AMDVI_INT_FIXED:
     case AMDVI_INT_ARBITRATED:
         if (dte->ctl == AMDVI_INT_CTL_REMAP) {
-            return amdvi_remap_by_table(s, dte, src, dst);
+            AMDVIRemap remap = amdvi_remap_by_table(s, dte, src, dst);
+
+            remap.has_index = true;
+            remap.index = amdvi_get(src->data, AMDVI_MSI_DATA_INDEX);
+            return remap;
         }
         pass = dte->ctl == AMDVI_INT_CTL_PASS;
         break;
@@ -139,7 +156,9 @@ static AMDVIRemap amdvi_remap_by_entry(AMDVIState *s, const AMDVIDTEInt *dte,
     /* Others than the first two have a physical destination. */
     if (!pass || (type > AMDVI_INT_ARBITRATED &&
                   (src->address & AMDVI_MSI_ADDR_DEST_MODE))) {
-        return amdvi_remap_fault(src, 0, dte->ignore);
+        return amdvi_remap_fault(src, 0, dte->ignore, "the device table entry "
+                                 "does not let interrupts of this kind pass "
+                                 "(IntCtl, NMIPass, INITPass, EIntPass)");
     }
     *dst = *src;
     return (AMDVIRemap) { .ok = true };
@@ -159,12 +178,19 @@ static AMDVIRemap amdvi_remap(AMDVIState *s, const MSIMessage *src,
         return (AMDVIRemap) { .ok = true };
     }
     if (!amdvi_fetch_dte(s, &s->viommu.mem, sid, 2, words, &event)) {
-        return (AMDVIRemap) { .event = event };
+        return (AMDVIRemap) {
+            .event = event,
+            .why = event.code == AMDVI_EVENT_DEV_TAB_HARDWARE_ERROR ?
+                   "the device table entry cannot be read" :
+                   "the device table has no entry for this requester "
+                   "(DEVTAB.Size)",
+        };
     }
     if (amdvi_decode_dte_int(words, s->efr, &dte, &reserved)) {
         return amdvi_remap_blocked(AMDVI_EVENT_ILLEGAL_DEV_TABLE_ENTRY,
                                    reserved ? AMDVI_EVF_RZ : 0, src->address,
-                                   false);
+                                   false, "the interrupt part of the device "
+                                   "table entry is illegal");
     }
     if (!dte.valid) {
         *dst = *src;
@@ -173,7 +199,8 @@ static AMDVIRemap amdvi_remap(AMDVIState *s, const MSIMessage *src,
     if (!x86_iommu_ir_supported(X86_IOMMU_DEVICE(s))) {
         qemu_log_mask(LOG_GUEST_ERROR, "amdvi: DTE.IV of 0x%04x is set, but "
                       "amd-iommu has intremap=off\n", sid);
-        return amdvi_remap_fault(src, 0, false);
+        return amdvi_remap_fault(src, 0, false, "DTE.IV is set, but amd-iommu "
+                                 "has intremap=off");
     }
     return amdvi_remap_by_entry(s, &dte, src, dst);
 }
@@ -224,6 +251,24 @@ static MemTxResult amdvi_window_read(void *opaque, hwaddr addr,
     return MEMTX_OK;
 }
 
+static void amdvi_refused(VIOMMUEndpoint *ep, const MSIMessage *src,
+                          const AMDVIRemap *remap)
+{
+    const VIOMMURefusedInterrupt refused = {
+        .addr = src->address,
+        .has_index = remap->has_index,
+        .index = remap->index,
+        .says = {
+            .code = remap->event.code,
+            .name = amdvi_event_name(remap->event.code),
+            .reason = remap->why,
+            .recorded = !remap->quiet,
+        },
+    };
+
+    viommu_refused_interrupt(ep, &refused);
+}
+
 /* BQL: an APIC is written to. */
 static MemTxResult amdvi_window_write(void *opaque, hwaddr addr,
                                       uint64_t value, unsigned size,
@@ -245,6 +290,7 @@ static MemTxResult amdvi_window_write(void *opaque, hwaddr addr,
     /* It is the endpoint's that it came through, whatever @attrs say. */
     remap = amdvi_remap_message(s, &src, &dst, viommu_endpoint_sid(ep), true);
     if (!remap.ok) {
+        amdvi_refused(ep, &src, &remap);
         return MEMTX_ERROR;
     }
     if (remap.remapped) {

@@ -10,9 +10,11 @@
 #include "qemu/osdep.h"
 #include "hw/i386/apic_internal.h"
 #include "hw/iommu/viommu-model.h"
+#include "hw/iommu/viommu-query.h"
 #include "qemu/atomic.h"
 #include "system/dma-held.h"
 #include "vtd-ir.h"
+#include "vtd-tables.h"
 
 /*
  * With a PASID, or translated, no request is an interrupt request: it is
@@ -40,9 +42,27 @@ static MemTxResult vtd_ir_window_read(void *opaque, hwaddr addr,
            vtd_ir_window_memory(opaque, addr, data, size, attrs, false);
 }
 
-/* BQL: an APIC is written to. */
+static void vtd_ir_refused(VIOMMUEndpoint *ep, const MSIMessage *src,
+                           const VTDRemapped *dst)
+{
+    const VIOMMURefusedInterrupt refused = {
+        .addr = src->address,
+        .has_index = dst->has_index,
+        .index = dst->index,
+        .says = {
+            .code = dst->reason,
+            .reason = vtd_fault_words(dst->reason),
+            .recorded = dst->recorded,
+        },
+    };
+
+    viommu_refused_interrupt(ep, &refused);
+}
+
+/* Of @ep, which is @who.  BQL: an APIC is written to. */
 static MemTxResult vtd_ir_request(IntelIOMMUState *s, hwaddr addr,
-                                  uint64_t value, VTDRequester who)
+                                  uint64_t value, VIOMMUEndpoint *ep,
+                                  VTDRequester who)
 {
     MSIMessage src = {
         .address = VTD_INTERRUPT_ADDR_FIRST + addr,
@@ -51,6 +71,7 @@ static MemTxResult vtd_ir_request(IntelIOMMUState *s, hwaddr addr,
     VTDRemapped dst;
 
     if (!vtd_remap_message(s, &src, who, true, &dst)) {
+        vtd_ir_refused(ep, &src, &dst);
         return MEMTX_ERROR;
     }
     if (dst.send) {
@@ -89,7 +110,7 @@ static MemTxResult vtd_ir_window_write(void *opaque, hwaddr addr,
     who = ep == s->ioapic ? VTD_IOAPIC_REQUESTER : (VTDRequester) {
         .sid = viommu_endpoint_sid(ep),
     };
-    result = vtd_ir_request(s, addr, value, who);
+    result = vtd_ir_request(s, addr, value, ep, who);
     if (result == MEMTX_OK && !who.ioapic && qatomic_read(&s->intr_enabled)) {
         viommu_count_interrupt(ep);
     }

@@ -216,6 +216,10 @@ bool vtd_remap_message(IntelIOMMUState *s, const MSIMessage *src,
     if (irte.fpd && vtd_fault_is_qualified(reason)) {
         record = false;
     }
+    dst->reason = reason;
+    dst->recorded = record;
+    dst->has_index = req.remappable;
+    dst->index = req.index;
     trace_vtd_ir_blocked(who.sid, reason, req.index, record);
     if (record) {
         vtd_record_ir_fault(s, who.sid, req.index, reason);

@@ -40,11 +40,14 @@ typedef struct VTDRemapped {
     bool send;               /* .msg is to be sent; else it has been posted */
     VTDRemapBy by;
     uint32_t index;
+    /* It is blocked, why; whether that is recorded; it asks for .index */
+    VTDFaultReason reason;
+    bool recorded, has_index;
 } VTDRemapped;
 
 /**
- * vtd_remap_message: where the interrupt request @src leads: @dst is set.  Any
- * thread.
+ * vtd_remap_message: where the interrupt request @src leads: @dst is set; or
+ * why it leads nowhere.  Any thread.
  *
  * @request: it is real: it may be posted, and a fault is recorded
  * Returns: false if the request is blocked.

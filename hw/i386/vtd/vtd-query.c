@@ -119,6 +119,25 @@ static const char *const vtd_reasons[] = {
         "walks do not snoop (PWSNP)",
     [VTD_FR_FS_UPDATE] =
         "a first-stage entry cannot be marked accessed or dirty",
+    [VTD_FR_IR_REQ_RSVD] = "a reserved field of the interrupt request is set",
+    [VTD_FR_IR_INDEX_OVER] =
+        "the index is beyond the interrupt remapping table (IRTA_REG.S)",
+    [VTD_FR_IR_ENTRY_P] =
+        "the entry of the interrupt remapping table is not present",
+    [VTD_FR_IR_ROOT_INVAL] =
+        "the entry of the interrupt remapping table cannot be read",
+    [VTD_FR_IR_IRTE_RSVD] =
+        "a reserved field of the interrupt remapping table entry is set",
+    [VTD_FR_IR_REQ_COMPAT] =
+        "the interrupt is in compatibility format, without an index, and those "
+        "are refused: GSTS.CFIS is clear, or IRTA_REG.EIME set",
+    [VTD_FR_IR_SID_ERR] =
+        "the entry of the interrupt remapping table is for another source "
+        "(SVT, SQ, SID)",
+    [VTD_FR_IR_PID_ACCESS] =
+        "the posted interrupt descriptor cannot be read or updated",
+    [VTD_FR_IR_PID_RSVD] =
+        "a reserved field of the posted interrupt descriptor is set",
 };
 
 const char *vtd_fault_words(VTDFaultReason reason)

@@ -8,6 +8,7 @@
  * address like any other.
  */
 #include "qemu/osdep.h"
+#include "hw/iommu/viommu-query.h"
 #include "system/dma-attrs.h"
 #include "system/dma-held.h"
 #include "remote-internal.h"
@@ -60,6 +61,15 @@ static MemTxResult window_remap(VIOMMURemote *s, VIOMMUEndpoint *ep,
         return MEMTX_OK;
     }
     if (!remote_irq_send(s, &question, &by_entry)) {
+        viommu_refused_interrupt(ep, &(VIOMMURefusedInterrupt) {
+            .addr = addr,
+            .says = {
+                .reason = "the unit's server did not let the interrupt request "
+                          "pass, or did not answer; what it has recorded says "
+                          "why",
+                .recorded = true,
+            },
+        });
         return MEMTX_ERROR;
     }
     if (by_entry && !ioapic) {

@@ -58,6 +58,21 @@ struct VIOMMUQueryOps {
                   const VIOMMUFault *fault, VIOMMUFaultSays *says);
 };
 
+/* A request for an interrupt that was refused */
+typedef struct VIOMMURefusedInterrupt {
+    hwaddr addr;             /* that the message was written to */
+    bool has_index;          /* it names an entry of the remapping table */
+    uint32_t index;
+    VIOMMUFaultSays says;
+} VIOMMURefusedInterrupt;
+
+/**
+ * viommu_refused_interrupt: the model has refused one of @ep, and has recorded
+ * that its own way.  For whoever asks.  Any thread, no lock held.
+ */
+void viommu_refused_interrupt(VIOMMUEndpoint *ep,
+                              const VIOMMURefusedInterrupt *refused);
+
 /* Appends to a list of an answer. */
 
 /** viommu_say_number: @value, which the specification calls @name. */

@@ -201,6 +201,7 @@ typedef struct VIOMMUEndpointStats {
     uint64_t translations;   /* that its own cache did not know */
     uint64_t faults;
     uint64_t interrupts;     /* remapped */
+    uint64_t interrupts_refused;
 } VIOMMUEndpointStats;
 
 /*

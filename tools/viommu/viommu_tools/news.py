@@ -7,7 +7,7 @@ from . import words
 
 def fault_key(fault):
     return (fault['address'], fault['iova'], fault.get('pasid'),
-            fault['write'], fault['fault']['code'], fault['fault']['reason'],
+            fault.get('index'), fault.get('interrupt'), fault['write'], fault['fault']['code'], fault['fault']['reason'],
             fault['first-us'])
 
 

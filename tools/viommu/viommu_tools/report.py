@@ -168,11 +168,13 @@ def faults(head, samples):
     for _, unit in samples:
         for one in unit['fault-log']:
             key = (one['address'], one['iova'], one.get('pasid'),
-                   one['write'], one['fault']['reason'], one['first-us'])
+                   one.get('index'), words.kind_of_fault(one),
+                   one['fault']['reason'], one['first-us'])
             found[key] = one
     rows = [(when({'when': one['last-us'] / 1e6}),
              f'{one["address"]} {one.get("device", "")}',
-             'write' if one['write'] else 'read', f'0x{one["iova"]:x}' +
+             words.kind_of_fault(one), f'0x{one["iova"]:x}' +
+             (f', index {one["index"]}' if 'index' in one else '') +
              (f', PASID 0x{one["pasid"]:x}' if 'pasid' in one else ''),
              one['fault']['reason'] +
              ('' if one['fault']['recorded'] else ' (the guest is not told)'),

@@ -131,9 +131,17 @@ def words_of_event(event):
     return plain(f'{who}: {event["event"]}: {rest}')
 
 
+def kind_of_fault(fault):
+    """What a member of fault-log was to do"""
+    return ('interrupt' if fault.get('interrupt') else
+            'write' if fault['write'] else 'read')
+
+
 def words_of_fault(fault):
     """A line for a member of fault-log"""
     pasid = f', PASID 0x{fault["pasid"]:x}' if 'pasid' in fault else ''
+    index = f', index {fault["index"]}' if 'index' in fault else ''
     return plain(f'{fault["address"]} {name(fault)} '
-                 f'{"write" if fault["write"] else "read"} at '
-                 f'0x{fault["iova"]:x}{pasid}: {fault["fault"]["reason"]}')
+                 f'{kind_of_fault(fault)} at '
+                 f'0x{fault["iova"]:x}{index}{pasid}: '
+                 f'{fault["fault"]["reason"]}')
