@@ -127,7 +127,8 @@ class Monitors(unittest.TestCase):
             self.assertEqual(done.stderr.count('\n'), 1, done.stderr)
 
     def test_not_there(self):
-        self.failing('/no/such/socket', 'does the emulator run?')
+        self.failing('/no/such/socket', 'viommu-top: /no/such/socket: ',
+                     'does the emulator run?')
         self.failing('no-address', 'neither a socket that is there nor',
                      '-qmp')
         self.failing('localhost:99999', 'HOST:PORT')

@@ -287,8 +287,8 @@ def without_terminal(watched, args):
             left -= 1
             if not left:
                 return 0
-    print(f'viommu-top: {watched.problem.removesuffix("; trying again")}',
-          file=sys.stderr)
+    print(f'viommu-top: {words.plain(args.monitor)}: '
+          f'{watched.problem.removesuffix("; trying again")}', file=sys.stderr)
     return 1
 
 
@@ -366,7 +366,10 @@ def main(argv=None):
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (link.Lost, ValueError) as error:
+    except link.Lost as error:
+        print(f'viommu-top: {words.plain(args.monitor)}: {error}',
+              file=sys.stderr)
+    except ValueError as error:
         print(f'viommu-top: {error}', file=sys.stderr)
     except curses.error as error:
         print(f'viommu-top: the terminal (TERM={os.environ.get("TERM", "")}) '
