@@ -70,8 +70,10 @@ static void remap_logged(Remap *r, uint16_t data, unsigned code, bool recorded)
     QDict *unit, *answer = remap_query(r, &unit);
     QDict *fault = qobject_to(QDict, qlist_peek(qdict_get_qlist(unit,
                                                                 "fault-log")));
-    QDict *words = qdict_get_qdict(fault, "fault");
+    QDict *words;
 
+    g_assert_nonnull(fault);
+    words = qdict_get_qdict(fault, "fault");
     g_assert_true(qdict_get_bool(fault, "interrupt"));
     g_assert_cmphex(qdict_get_int(fault, "iova"), ==, VIOMMU_MSI_ADDR);
     g_assert_cmphex(qdict_get_int(words, "code"), ==, code);

@@ -37,8 +37,10 @@ static void assert_logged(Remap *r, unsigned index, uint8_t reason,
                                                                "return")));
     QDict *fault = qobject_to(QDict, qlist_peek(qdict_get_qlist(unit,
                                                                 "fault-log")));
-    QDict *words = qdict_get_qdict(fault, "fault");
+    QDict *words;
 
+    g_assert_nonnull(fault);
+    words = qdict_get_qdict(fault, "fault");
     g_assert_cmpstr(qdict_get_str(fault, "address"), ==, "00:04.0");
     g_assert_true(qdict_get_bool(fault, "interrupt"));
     g_assert_true(qdict_get_bool(fault, "write"));
