@@ -331,6 +331,7 @@ static void soak_check_free(Soak *s)
     soak_nvme_check(s->nvme);
 }
 
+/* At the end of a process: a reset does not clear the counter. */
 static void soak_count_waits(Soak *s)
 {
     QDict *answer = qtest_qmp(s->unit->qts, "{'execute': 'x-query-viommu'}");
@@ -450,7 +451,6 @@ static void soak_free(Soak *s)
 /* A reset under load, too: what was in flight then is cancelled, or over. */
 static void soak_reset(Soak *s)
 {
-    soak_count_waits(s);
     soak_slot_empty(s->slot);
     s->unit->ops->reset(s->unit);
     soak_check_free(s);
