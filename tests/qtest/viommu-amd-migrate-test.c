@@ -7,6 +7,7 @@
  * when the machine is saved is viommu-drain-life-test's.
  */
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include "viommu-amd.h"
 
 static const unsigned regs[] = {
@@ -59,9 +60,50 @@ static void test_registers(void)
     amd_stop(to);
 }
 
+/* In the stream, behind the base of the command buffer: the four pointers */
+#define POINTERS_OFF    (5 * 8)
+
+static void break_pointers(AMD *amd, const char *file)
+{
+    uint64_t base = cpu_to_be64(amd_read(amd, AMD_CMD_BASE));
+    g_autofree char *data = NULL;
+    char *at, *end;
+    gsize len;
+
+    g_assert_true(g_file_get_contents(file, &data, &len, NULL));
+    end = data + len;
+    at = memmem(data, len, &base, sizeof(base));
+    g_assert_nonnull(at);
+    g_assert_null(memmem(at + 1, end - (at + 1), &base, sizeof(base)));
+    for (unsigned i = 0; i < 4; i++) {
+        stl_be_p(at + POINTERS_OFF + i * 4, 0xfff0007 + i * 0x1010);
+    }
+    g_assert_true(g_file_set_contents(file, data, len, NULL));
+}
+
+/* Pointers that no software can have written lead into the rings, of 4 KiB. */
+static void test_pointers(void)
+{
+    AMD *from = migrate_source(""), *to;
+    g_autofree char *machine = amd_machine("");
+    QTestState *qts = qtest_initf("%s -incoming defer", machine);
+    char *file = unit_save(from->qts);
+
+    break_pointers(from, file);
+    unit_load(qts, file);
+    to = amd_adopt(from, qts);
+    amd_stop(from);
+    g_assert_cmphex(amd_read(to, AMD_CMD_HEAD), ==, 0);
+    g_assert_cmphex(amd_read(to, AMD_CMD_TAIL), ==, 0x010);
+    g_assert_cmphex(amd_read(to, AMD_EVENT_HEAD), ==, 0x020);
+    g_assert_cmphex(amd_read(to, AMD_EVENT_TAIL), ==, 0x030);
+    amd_stop(to);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("/viommu/amd/migrate/registers", test_registers);
+    qtest_add_func("/viommu/amd/migrate/pointers", test_pointers);
     return g_test_run();
 }

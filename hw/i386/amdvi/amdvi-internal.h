@@ -52,6 +52,8 @@ extern const MemoryRegionOps amdvi_reg_ops;
 void amdvi_regs_reset(AMDVIState *s);
 /** amdvi_ring_log2: entries of the ring whose base register is @base. */
 unsigned amdvi_ring_log2(uint64_t base);
+/** amdvi_ring_wrap: one beyond its end is as good as one within it. */
+uint32_t amdvi_ring_wrap(uint64_t base, uint32_t pointer);
 /** amdvi_ring_next: the pointer behind @pointer in that ring. */
 uint32_t amdvi_ring_next(uint64_t base, uint32_t pointer);
 /** amdvi_status_change: any thread; returns: the bits of @set that were set */

@@ -37,7 +37,8 @@ static int amdvi_pre_load(void *opaque)
 
 /*
  * The guest has read the source's EFR, and keeps to it.  The stream is input
- * like any other: the pointers are masked wherever they are used.
+ * like any other: of pointers no more than software can write.  A tail that is
+ * not in the ring would never be reached.
  */
 static int amdvi_post_load(void *opaque, int version_id)
 {
@@ -50,10 +51,10 @@ static int amdvi_post_load(void *opaque, int version_id)
                      "properties on both sides", s->stream_efr, s->efr);
         return -EINVAL;
     }
-    s->cmd_head &= AMDVI_RING_POINTER;
-    s->cmd_tail &= AMDVI_RING_POINTER;
-    s->event_head &= AMDVI_RING_POINTER;
-    s->event_tail &= AMDVI_RING_POINTER;
+    s->cmd_head = amdvi_ring_wrap(s->cmd_base, s->cmd_head);
+    s->cmd_tail = amdvi_ring_wrap(s->cmd_base, s->cmd_tail);
+    s->event_head = amdvi_ring_wrap(s->event_base, s->event_head);
+    s->event_tail = amdvi_ring_wrap(s->event_base, s->event_tail);
     return viommu_post_load(&s->viommu, s->control & AMDVI_CONTROL_IOMMU_EN) ?
            0 : -EINVAL;
 }

@@ -35,8 +35,7 @@ unsigned amdvi_ring_log2(uint64_t base)
     return MAX(amdvi_get(base, AMDVI_RING_LEN), AMDVI_RING_LEN_MIN);
 }
 
-/* A pointer beyond the ring's end is as good as one within it. */
-static uint32_t amdvi_ring_wrap(uint64_t base, uint32_t pointer)
+uint32_t amdvi_ring_wrap(uint64_t base, uint32_t pointer)
 {
     return pointer & AMDVI_RING_POINTER &
            ((1u << (amdvi_ring_log2(base) + AMDVI_RING_ENTRY_SHIFT)) - 1);
