@@ -99,8 +99,8 @@ static size_t events_write_some(VIOMMUEvents *e, size_t most)
 }
 
 /*
- * What comes meanwhile is not waited for: each one more would take the lock once
- * more, from those who add to them.
+ * What comes meanwhile is not waited for: each one more would take the lock
+ * once more, from those who add to them.
  */
 void viommu_events_write(VIOMMUEvents *e)
 {

@@ -339,8 +339,8 @@ bool viommu_windows_loaded(VIOMMU *v);
 bool viommu_windows_kinds_ok(const VIOMMU *v, const char *who,
                              const IOMMUWindows *list, Error **errp);
 /*
- * Does @ep have nothing else where @list, of @who, has it mapped one to one, and
- * nothing mapped one to one where @list has something else?
+ * Does @ep have nothing else where @list, of @who, has it mapped one to one,
+ * and nothing mapped one to one where @list has something else?
  */
 bool viommu_windows_agree(VIOMMUEndpoint *ep, const char *who,
                           const IOMMUWindows *list, Error **errp);

@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         replay_path(argv[i]);
     }
-    /* One that is empty, and some that are anything at all: they cost nothing. */
+    /* One that is empty, and some that are anything: they cost nothing. */
     LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
     for (size_t i = 0; i < sizeof(anything); i++) {
         LLVMFuzzerTestOneInput((const uint8_t *)anything + i,

@@ -236,7 +236,7 @@ int main(int argc, char **argv)
         { "used", test_used },
         { "half", test_half },
         { "indirect", test_indirect },
-        /* No proof of corruption: in an iothread the base may go wrong there. */
+        /* No proof of corruption: in an iothread the base may go wrong. */
         { "given-up", test_given_up },
     };
     size_t n = G_N_ELEMENTS(tests) - expect_corruption();

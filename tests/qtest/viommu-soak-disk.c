@@ -8,7 +8,7 @@
 #include "viommu-soak-disk.h"
 #include "viommu-rig.h"
 
-#define RING_PAGES      2        /* below the first page, the second is unused */
+#define RING_PAGES      2        /* below the first page; one is unused */
 #define SECTORS         128
 #define ON_DISK         0x33
 #define LONGEST         (2 * UNIT_PAGE / VBLK_SECTOR)

@@ -101,8 +101,8 @@ static void test_refused_said(void)
                   VIO_S_RANGE);
     vio_stop(vio);
     unit_log_rest(log);
-    g_assert_cmpuint(unit_log_count(log, "virtio-iommu: ATTACH of endpoint"), ==,
-                     1);
+    g_assert_cmpuint(unit_log_count(log, "virtio-iommu: ATTACH of endpoint"),
+                     ==, 1);
     g_assert_cmpuint(unit_log_count(log, "is refused: S_NOENT"), ==, 1);
     g_assert_cmpuint(unit_log_count(log, "virtio-iommu: MAP of 0x10000 .. "
                                     "0x10ffe in domain 7"), ==, 1);

@@ -68,8 +68,8 @@ static void cr0_mistakes(SMMUv3State *s, uint32_t val, uint32_t changed)
 {
     if (val & ~smmuv3_cr0_wmask(s)) {
         qemu_log_mask(LOG_GUEST_ERROR, "smmuv3: CR0 0x%x: some bits are "
-                      "reserved, or the ID registers do not have what they turn "
-                      "on; they stay clear\n", val);
+                      "reserved, or the ID registers do not have what they "
+                      "turn on; they stay clear\n", val);
     }
     if ((changed & SMMU_CR0_SMMUEN) &&
         viommu_busy_pending(&s->smmuen_busy)) {

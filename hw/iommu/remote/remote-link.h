@@ -5,9 +5,9 @@
  *
  * A thread of its own reads what the server sends, so that an answer arrives
  * whatever the others wait for: it does not wait for the BQL, and takes no part
- * in any RCU grace period longer than one access to memory.  One of those who wait for an
- * answer reads in its place.  Whoever has something to say writes it; what the
- * socket does not take, that thread writes later.
+ * in any RCU grace period longer than one access to memory.  One of those who
+ * wait for an answer reads in its place.  Whoever has something to say writes
+ * it; what the socket does not take, that thread writes later.
  *
  * Nothing here blocks without a bound: an answer has its time, what is not read
  * and what is not answered have their limits, and who exceeds one, or says what

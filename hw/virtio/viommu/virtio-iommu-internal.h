@@ -62,9 +62,9 @@ uint8_t virtio_iommu_unmap(VirtIOIOMMU *s, const VirtIOMMURequest *req,
                            bool *drain);
 
 /*
- * virtio_iommu_find_endpoint: the one with this ID now, or that the function with
- * this ID makes its requests as (behind a bridge to a conventional bus), or NULL.
- * BQL.
+ * virtio_iommu_find_endpoint: the one with this ID now, or that the function
+ * with this ID makes its requests as (behind a bridge to a conventional bus),
+ * or NULL.  BQL.
  */
 VIOMMUEndpoint *virtio_iommu_find_endpoint(VirtIOIOMMU *s, uint32_t id);
 

@@ -138,9 +138,9 @@ static void request_refused(const VirtIOMMURequest *req, uint8_t status)
     if (maps) {
         qemu_log_mask(LOG_GUEST_ERROR, "virtio-iommu: %s of 0x%" PRIx64 " .. "
                       "0x%" PRIx64 " in domain %u (to 0x%" PRIx64 ", flags "
-                      "0x%x) is refused: %s\n", types[req->type], req->virt_start,
-                      req->virt_end, req->domain, req->phys_start, req->flags,
-                      name ?: "");
+                      "0x%x) is refused: %s\n", types[req->type],
+                      req->virt_start, req->virt_end, req->domain,
+                      req->phys_start, req->flags, name ?: "");
     } else {
         qemu_log_mask(LOG_GUEST_ERROR, "virtio-iommu: %s of endpoint 0x%x, "
                       "domain %u (flags 0x%x, reserved 0x%x) is refused: %s\n",

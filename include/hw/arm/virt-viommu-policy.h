@@ -27,8 +27,8 @@ void virt_viommu_policy_init(VirtMachineState *vms, PCIBus *bus);
 void virt_viommu_policy_fdt(VirtMachineState *vms);
 
 /*
- * virt_viommu_windows_fdt: at the same time: let the tree tell of the windows of
- * devices behind the SMMU (hw/iommu/windows.h), unless there will be ACPI
+ * virt_viommu_windows_fdt: at the same time: let the tree tell of the windows
+ * of devices behind the SMMU (hw/iommu/windows.h), unless there will be ACPI
  * tables.  It stays the base's if nobody has any.
  */
 void virt_viommu_windows_fdt(VirtMachineState *vms);

@@ -98,8 +98,9 @@ void viommu_events_go(VIOMMUEvents *e);
 
 /**
  * viommu_events_write: write what is there, a budget of records at most; the
- * rest, and what comes meanwhile, follows in the main loop.  If the machine does
- * not run it is all that is there, since nobody waits for the BQL then.  BQL.
+ * rest, and what comes meanwhile, follows in the main loop.  If the machine
+ * does not run it is all that is there, since nobody waits for the BQL then.
+ * BQL.
  */
 void viommu_events_write(VIOMMUEvents *e);
 

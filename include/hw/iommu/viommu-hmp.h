@@ -10,8 +10,8 @@
 
 /*
  * Views of what QMP answers: "info viommu" of query-viommu (-e, -f) and
- * viommu-in-flight (-d), viommu_translate of viommu-translate, and viommu_map of
- * viommu-map.  BQL; each takes a bounded time.
+ * viommu-in-flight (-d), viommu_translate of viommu-translate, and viommu_map
+ * of viommu-map.  BQL; each takes a bounded time.
  */
 void hmp_info_viommu(Monitor *mon, const QDict *qdict);
 void hmp_viommu_translate(Monitor *mon, const QDict *qdict);

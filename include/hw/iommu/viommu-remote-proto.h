@@ -255,7 +255,7 @@ typedef struct VRPEndpoint {
 
 /* Of a page request, beside VRP_READ and so on: what it asks for */
 #define VRP_PAGE_LAST           (1u << 8)   /* of its group */
-#define VRP_PAGE_PASID          (1u << 9)   /* the response has the PASID, too */
+#define VRP_PAGE_PASID          (1u << 9)   /* the response has it, too */
 /* The index of a group is below this. */
 #define VRP_PAGE_GROUPS         512
 

@@ -238,7 +238,7 @@ struct VIOMMUEndpoint {
     /* Within one call of viommu-inv.c's: see viommu_endpoints_changed() */
     bool changed, switched;
     bool unlisted;           /* so the guest was told: bypasses; atomic */
-    /* The sanitizer's: it passes for want of an entry, after @passed accesses */
+    /* The sanitizer's: passes for want of an entry, after @passed accesses */
     bool passes;
     uint64_t passed;
     QLIST_HEAD(, VIOMMUATSListener) listeners;
@@ -412,8 +412,8 @@ void viommu_invalidate_everything(VIOMMU *v);
 
 /**
  * viommu_invalidation_is_heard: is there anybody to be told of what
- * viommu_invalidate() removes from the IOTLB, a notifier or the sanitizer?  Such
- * a one may have the unit asked, and wait.  BQL.
+ * viommu_invalidate() removes from the IOTLB, a notifier or the sanitizer?
+ * Such a one may have the unit asked, and wait.  BQL.
  */
 bool viommu_invalidation_is_heard(VIOMMU *v);
 

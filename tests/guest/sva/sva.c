@@ -319,7 +319,7 @@ static void case_untouched(void)
     require(all_are(q, 0x11, pages * PAGE), "the second fill");
 }
 
-/* The same in groups: Linux answers one as a whole, when all pages are there. */
+/* The same in groups: Linux answers one as a whole, once all is there. */
 static void case_grouped(void)
 {
     size_t pages = 16, count;

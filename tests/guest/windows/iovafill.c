@@ -3,8 +3,8 @@
  * Takes every I/O virtual address that the kernel will give QEMU's educational
  * device, edu, and keeps it
  *
- * So what is left is what the kernel never gives: tests/guest/windows.py asks the
- * vIOMMU what is mapped.  All of it leads to one place where nothing is; no
+ * So what is left is what the kernel never gives: tests/guest/windows.py asks
+ * the vIOMMU what is mapped.  All of it leads to one place where nothing is; no
  * DMA is done.
  */
 #include <linux/dma-mapping.h>

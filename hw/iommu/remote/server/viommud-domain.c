@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * A tag has 64 bits (see IOTLB_TAG), a domain 24.  They are numbered in the
- * order in which they are asked about.  A guest has more tags than there is room
- * for here: then all are invalidated, and numbered anew.
+ * order in which they are asked about.  A guest has more tags than there is
+ * room for here: then all are invalidated, and numbered anew.
  *
  * Variants of a tag are domains of their own, since what is cached differs;
  * invalidations are about all of them.

@@ -59,7 +59,7 @@ struct VRSServer {
 
 /* It is over: @why, which lives for ever; NULL: the client has hung up. */
 void vrs_end(VRSServer *s, const char *why);
-/* The next one.  @wait: for its beginning, too.  NULL: none; maybe it is over */
+/* The next one.  @wait: for its beginning, too.  NULL: none, or it is over */
 VRSMessage *vrs_receive(VRSServer *s, bool wait);
 void vrs_message_free(VRSMessage *m);
 void vrs_send(VRSServer *s, const VRPHeader *h, const char *fields,
